@@ -1,0 +1,59 @@
+"""Everything that can go wrong for a reason the user can act on.
+
+An error carries all problems of its kind at once. The two front doors (`build` and `__main__`) are the only places
+that turn one into text and an exit code; exit code 1 is left to bugs.
+"""
+
+from __future__ import annotations
+
+from mamba_press.types import Problem
+
+
+class PressError(Exception):
+    """The base: one or more problems, and the exit code of their kind."""
+
+    code = 1
+    title = "mamba-press failed"
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__(*problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        count = f" ({len(self.problems)} problems)" if len(self.problems) > 1 else ""
+        return "\n".join([f"{self.title}{count}", *(f"- {problem}" for problem in self.problems)])
+
+
+class ConfigError(PressError):
+    """A key, a setting, an argument or a target that cannot be used."""
+
+    code = 2
+    title = "the configuration cannot be used"
+
+
+class SolveError(PressError):
+    """No set of packages satisfies what was asked."""
+
+    code = 3
+    title = "the packages cannot be solved"
+
+
+class FetchError(PressError):
+    """A channel or an archive could not be had, or is not what its record says."""
+
+    code = 4
+    title = "the packages cannot be fetched"
+
+
+class ContentError(PressError):
+    """What was pressed would not work or may not be shipped: collision, link, tag, licence, placeholder."""
+
+    code = 5
+    title = "the packages cannot be pressed"
+
+
+class WriteError(PressError):
+    """The wheel could not be written, or what was written failed its check."""
+
+    code = 6
+    title = "the wheel cannot be written"

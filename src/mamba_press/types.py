@@ -1,0 +1,338 @@
+"""Every noun of mamba-press, as frozen values that the stages hand on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from packaging.version import Version
+
+System = Literal["linux", "osx", "win"]
+
+NEUTRAL = "/dev/null/mamba-press"
+"""The prefix written into installed files in place of a real one.
+
+Nobody can create it, not even root: ``/dev/null`` is no folder. So no library can be made to load from it, no
+temporary path leaks, and every place that needs care is found by searching for this text.
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Python:
+    """A CPython to press for: ``3.10``, or ``3.14t`` when free-threaded."""
+
+    minor: int
+    free_threaded: bool = False
+
+    @property
+    def version(self) -> str:
+        """``3.10``, without the ``t``."""
+        return f"3.{self.minor}"
+
+    @property
+    def interpreter(self) -> str:
+        """The wheel tag's first part: ``cp310``."""
+        return f"cp3{self.minor}"
+
+    @property
+    def abi(self) -> str:
+        """The wheel tag's second part: ``cp310``, ``cp36m``, ``cp314t``."""
+        suffix = "m" if self.minor < 8 else "t" if self.free_threaded else ""
+        return f"cp3{self.minor}{suffix}"
+
+    def __str__(self) -> str:
+        return self.version + ("t" if self.free_threaded else "")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Target:
+    """What is pressed for.
+
+    ``arch`` is spelled as in wheel tags (``x86_64``, ``aarch64``, ``arm64``, ``amd64``). ``floor`` is the version of
+    glibc or macOS that the solve may count on. ``tag`` is the platform tag that the user asked for, written as
+    asked; None means that the lowest honest tag is computed.
+    """
+
+    system: System
+    arch: str
+    subdir: str
+    python: Python
+    floor: tuple[int, int] | None
+    tag: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VirtualPackage:
+    """What a conda solve may assume about the target machine, e.g. ``__glibc 2.28``."""
+
+    name: str
+    version: str
+    build: str = "0"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Package:
+    """A conda record as the channel's repodata states it, which repairs what stands inside the archive."""
+
+    name: str
+    version: str
+    build: str
+    build_number: int
+    channel: str
+    subdir: str
+    url: str
+    file_name: str
+    sha256: str | None = None
+    md5: str | None = None
+    size: int | None = None
+    license: str | None = None
+    depends: tuple[str, ...] = ()
+    constrains: tuple[str, ...] = ()
+    noarch: Literal["python", "generic"] | None = None
+    timestamp: int | None = None
+    site_packages: str | None = None
+    requested: bool = False
+
+    @property
+    def is_python(self) -> bool:
+        """Whether this is a Python package: known from the record, so what leaves is never downloaded."""
+        return self.noarch == "python" or any(d.split()[0] in ("python", "python_abi") for d in self.depends)
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version} {self.build}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Solution:
+    """The packages that a solve chose for a target, sorted by name, ``python`` included when something needs it."""
+
+    target: Target
+    packages: tuple[Package, ...]
+    channels: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class File:
+    """One path of an installed prefix.
+
+    ``path`` is relative to the prefix, with ``/``. ``link`` is, for a symlink, the path in the prefix of the file at
+    which it ends. ``source`` holds the bytes and may be hard-linked to the package cache: it is never written to.
+    """
+
+    path: str
+    source: Path
+    package: str
+    size: int
+    sha256: str | None = None
+    link: str | None = None
+    placeholder: Literal["text", "binary"] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Environment:
+    """An installed prefix and what each file of it is.
+
+    ``info`` gives, by package name, the extracted package's ``info`` folder (in the package cache: read only).
+    ``scripts`` names the packages whose link scripts were not run.
+    """
+
+    prefix: Path
+    files: tuple[File, ...]
+    packages: tuple[Package, ...]
+    info: Mapping[str, Path]
+    scripts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Requirement:
+    """The symbol versions that a binary demands of one needed library (a verneed record)."""
+
+    library: str
+    versions: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Binary:
+    """What the loader reads of a binary.
+
+    ``arch`` is spelled as in Linux wheel tags, or None where the machine is not one that mamba-press edits; such a
+    file is left untouched and reported. ``name`` is the SONAME or install name. ``inherited`` tells DT_RPATH from
+    DT_RUNPATH. ``defines`` holds the version names that the binary itself provides (verdef). ``floor`` is the
+    minimum system version that the file itself states (macOS).
+    """
+
+    format: Literal["elf", "macho", "pe"]
+    arch: str | None
+    kind: Literal["shared", "program", "static"]
+    name: str | None = None
+    needed: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
+    inherited: bool = False
+    requires: tuple[Requirement, ...] = ()
+    defines: frozenset[str] = frozenset()
+    interpreter: str | None = None
+    floor: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Edits:
+    """What to change in a binary; the defaults change nothing.
+
+    ``needed`` maps old names to new ones, None removes. ``search`` replaces every search path by these, the empty
+    tuple removes them. ``unbind_unique`` makes the STB_GNU_UNIQUE symbols STB_GLOBAL (only ever for a vendored
+    libstdc++; design 10). ``sign`` asks for an ad-hoc signature (Mach-O).
+    """
+
+    name: str | None = None
+    needed: tuple[tuple[str, str | None], ...] = ()
+    search: tuple[str, ...] | None = None
+    inherited: bool = False
+    unbind_unique: bool = False
+    sign: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resolved:
+    """Where one needed library of one file is found.
+
+    ``path`` is the path in the prefix of the real file when ``where`` is ``wheel``.
+    """
+
+    needed: str
+    where: Literal["wheel", "system", "external", "removed"]
+    path: str | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kept:
+    """A file that stays, and why."""
+
+    file: File
+    why: str
+    binary: Binary | None = None
+    links: tuple[Resolved, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dropped:
+    """A file, or a whole package (``path`` is None), that left, and by which rule."""
+
+    package: str
+    path: str | None
+    size: int
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Selection:
+    """What stays of an environment, sorted by path, and what left."""
+
+    kept: tuple[Kept, ...]
+    dropped: tuple[Dropped, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """One file of the wheel. ``kept`` says which file of which package it was; None for what we wrote ourselves."""
+
+    path: str
+    source: Path | bytes
+    executable: bool = False
+    edits: Edits | None = None
+    kept: Kept | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wheel:
+    """A finished wheel: writing adds nothing but RECORD, and decides nothing.
+
+    ``tags`` is the file name's last part, each of the three sorted as packaging wants:
+    ``cp310-cp310-manylinux2014_x86_64.manylinux_2_17_x86_64``. ``entries`` are in the order in which they are
+    written, without RECORD.
+    """
+
+    name: str
+    version: Version
+    tags: str
+    entries: tuple[Entry, ...]
+    build: str | None = None
+
+    @property
+    def stem(self) -> str:
+        """``name-version`` as in the names of the wheel's own folders (PEP 427, PEP 503 with ``_``)."""
+        from packaging.utils import canonicalize_name
+
+        return f"{canonicalize_name(self.name).replace('-', '_')}-{self.version}"
+
+    @property
+    def file_name(self) -> str:
+        """The name of the ``.whl`` file."""
+        return "-".join(filter(None, (self.stem, self.build, self.tags))) + ".whl"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """Something wrong: which key or file, what was found against what was expected, and what to do."""
+
+    where: str
+    what: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.what}" if self.where else self.what
+        return text + "".join(f"\n  {line}" for line in self.hint.splitlines())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Floor:
+    """One reason for a wheel's lowest tag: ``symbol`` of ``library`` in the entry ``path`` of ``package``."""
+
+    version: tuple[int, int]
+    path: str
+    package: str
+    library: str
+    symbol: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tagging:
+    """The tags of a wheel and why.
+
+    ``tags`` as in :class:`Wheel`; ``lowest`` is the lowest honest platform tag, without aliases. ``floors`` holds
+    every reason found, highest first.
+    """
+
+    tags: str
+    lowest: str
+    floors: tuple[Floor, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Project:
+    """The ``[project]`` table and where it stands.
+
+    ``table`` is the raw table; ``name`` is as the user wrote it; ``version`` is None while it is dynamic.
+    """
+
+    root: Path
+    name: str
+    version: Version | None
+    table: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pressed:
+    """All that pressing found out: the wheel, and why it is as it is."""
+
+    wheel: Wheel
+    solution: Solution
+    selection: Selection
+    tagging: Tagging
+    notes: tuple[str, ...] = ()
