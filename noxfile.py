@@ -1,0 +1,114 @@
+"""All jobs of the project: ``nox -s NAME``; ``nox --list`` says what there is."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.sessions = ["lint", "tests"]
+nox.options.default_venv_backend = "virtualenv"
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+
+# Decide without touching anything, so that tests can reach every line of them.
+PURE = [
+    "src/mamba_press/types.py",
+    "src/mamba_press/errors.py",
+    "src/mamba_press/config.py",
+    "src/mamba_press/reader.py",
+    "src/mamba_press/target.py",
+    "src/mamba_press/tags.py",
+    "src/mamba_press/policies.py",
+    "src/mamba_press/select.py",
+    "src/mamba_press/layout.py",
+    "src/mamba_press/runtime.py",
+]
+
+
+def install(session: nox.Session, *groups: str) -> None:
+    """Install the project with everything that a build can ask for, and the tools of dependency groups."""
+    session.install("-e", ".[all]", *nox.project.dependency_groups(PYPROJECT, *groups))
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests, in parallel; arguments go to pytest."""
+    install(session, "test")
+    session.run("python", "-m", "pytest", *(session.posargs or ["-n", "auto"]))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, types, spelling, and pyproject.toml itself."""
+    install(session, "test", "lint")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("codespell")
+    session.run("validate-pyproject", "pyproject.toml")
+    session.run("mypy")
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """The main job from end to end, in the folder .demo: a channel from source, pressed, installed, used."""
+    install(session)
+    session.install("build", "pip", "py-rattler-build >= 0.73", "setuptools >= 77", "zstandard")
+    session.run("python", "-m", "tests.support.demo", ".demo")
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """The unit and property tests reach every line and branch of the modules that only decide."""
+    install(session, "test")
+    session.run("coverage", "run", "-m", "pytest", "tests/unit", "tests/property")
+    session.run("coverage", "combine")
+    session.run("coverage", "report", f"--include={','.join(PURE)}", "--fail-under=100")
+
+
+@nox.session
+def minimums(session: nox.Session) -> None:
+    """The unit and property tests with the lowest versions that pyproject.toml allows."""
+    install(session, "test")
+    lowest = [
+        requirement.replace(">=", "==").partition(";")[0].strip()
+        for requirement in PYPROJECT["project"]["dependencies"]
+        if not requirement.startswith("tomli") or sys.version_info < (3, 11)
+    ]
+    session.install(*lowest)
+    session.run("python", "-m", "pytest", "tests/unit", "tests/property", *session.posargs)
+
+
+@nox.session
+def real(session: nox.Session) -> None:
+    """The tests that press real packages from channels that lie beside the repository."""
+    install(session, "test")
+    session.run("python", "-m", "pytest", "-m", "real", *session.posargs)
+
+
+@nox.session
+def generate(session: nox.Session) -> None:
+    """Write the JSON schema and docs/reference/configuration.md from the docstrings of config.py."""
+    session.install("-e", ".")
+    session.run("python", "-m", "mamba_press.reference", ".")
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """The sdist and the wheel of mamba-press itself, in dist/, checked as PyPI would."""
+    session.install("build", "check-wheel-contents", "twine >= 6")
+    session.run("python", "-m", "build")
+    files = [str(path) for path in sorted(Path("dist").iterdir())]
+    session.run("twine", "check", "--strict", *files)
+    session.run("check-wheel-contents", *(file for file in files if file.endswith(".whl")))
+
+
+@nox.session
+def changelog(session: nox.Session) -> None:
+    """Put the fragments of changelog.d together in CHANGELOG.md for the version that is released."""
+    session.install("towncrier >= 24")
+    draft = [] if os.environ.get("RELEASE") else ["--draft"]
+    session.run("towncrier", "build", "--yes", *draft, *session.posargs)

@@ -1,0 +1,216 @@
+"""The command line: ``mamba-press press | list | check``. Results go to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mamba_press import __version__
+from mamba_press.errors import ConfigError, PressError
+from mamba_press.types import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mamba_press.pipeline import Order
+    from mamba_press.types import Pressed
+
+INTERRUPTED = 130
+_EXAMPLES = """\
+examples:
+  mamba-press press .                                   the project in this folder
+  mamba-press press "libcurl 8.*" -c conda-forge -o dist --python 3.12
+  mamba-press press zlib --platform linux-aarch64       for another machine
+  mamba-press list .                                    what would be in the wheel, and why
+  mamba-press check dist/*.whl --import
+
+exit codes: 2 configuration and usage, 3 solve, 4 fetch, 5 content, 6 writing and check, 130 interrupted
+"""
+
+
+class Arguments(argparse.Namespace):
+    """What argparse found."""
+
+    command: str
+    what: list[str]
+    output: Path
+    channel: list[str]
+    python: str | None
+    platform: str | None
+    offline: bool
+    name: str | None
+    setting: list[str]
+    json: bool
+    quiet: bool
+    imports: bool
+    interpreter: str | None
+    requires: list[str]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code (see the module's examples)."""
+    parsed = _parser().parse_args(arguments, namespace=Arguments())
+    from mamba_press import log
+
+    log.set_quiet(parsed.quiet)
+    commands = {"press": _press, "list": _list, "check": _check}
+    try:
+        return commands[parsed.command](parsed)
+    except PressError as error:
+        print(f"mamba-press: {error}", file=sys.stderr)
+        return error.code
+    except KeyboardInterrupt:
+        print("mamba-press: interrupted; nothing was left half written", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mamba-press",
+        description="Press conda packages into wheels.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"mamba-press {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    press = commands.add_parser("press", help="press a project, or conda packages without a project, into one wheel")
+    _pressing(press)
+    press.add_argument("-o", "--output", type=Path, default=Path("dist"), help="folder for the wheel (default: dist)")
+    shown = commands.add_parser("list", help="say what would be in the wheel, why, and what left; writes nothing")
+    _pressing(shown)
+    check = commands.add_parser("check", help="read finished wheels back and say what is wrong with them")
+    check.add_argument("what", nargs="+", metavar="WHEEL")
+    check.add_argument("--import", dest="imports", action="store_true", help="install it afresh and import it")
+    check.add_argument("--python", dest="interpreter", help="interpreter for --import (default: this one)")
+    check.add_argument("--require", dest="requires", action="append", default=[], help="install this too (repeatable)")
+    for command in (press, shown, check):
+        command.add_argument("--json", action="store_true", help="print the result as JSON")
+        command.add_argument("-q", "--quiet", action="store_true", help="say only warnings and errors")
+    return parser
+
+
+def _pressing(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", nargs="+", metavar="ARG", help="a project's folder, or conda specs")
+    parser.add_argument("-c", "--channel", action="append", default=[], help="name, URL or path (repeatable)")
+    parser.add_argument("--python", help="Python to press for, e.g. 3.10 or 3.14t")
+    parser.add_argument("--platform", help="wheel tag or conda subdir, e.g. manylinux_2_28_x86_64 or linux-aarch64")
+    parser.add_argument("--offline", action="store_true", help="use only what the package cache has")
+    parser.add_argument("--name", help="name of a wheel pressed without a project")
+    parser.add_argument(
+        "-C", dest="setting", action="append", default=[], metavar="KEY=VALUE", help="any key of [tool.mamba-press]"
+    )
+
+
+def _order(arguments: Arguments) -> Order:
+    """Return what the arguments ask for: a project's folder, or specs that make one wheel."""
+    from mamba_press import front, pipeline, reader, target
+
+    settings = _settings(arguments)
+    folders = [what for what in arguments.what if Path(what, "pyproject.toml").is_file()]
+    if folders:
+        if len(arguments.what) > 1 or arguments.name:
+            raise ConfigError(
+                Problem(
+                    where=folders[0],
+                    what="is a project, which is pressed alone and under its own name",
+                    hint="press it in a call of its own",
+                )
+            )
+        return front.order(Path(folders[0]).resolve(), settings, os.environ)
+    table = {"packages": list(arguments.what)}
+    config = reader.from_values(table, settings, os.environ)
+    chosen = target.resolve(config.python, config.platform, os.environ)
+    return pipeline.Order(config=config, target=chosen, root=Path.cwd(), environ=os.environ, name=arguments.name)
+
+
+def _settings(arguments: Arguments) -> dict[str, object]:
+    """Return the options as the settings of a build; paths of channels are from the current folder."""
+    found: dict[str, list[str]] = {}
+    for setting in arguments.setting:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise ConfigError(Problem(where=f"-C {setting}", what="has no '='", hint="write -C key=value"))
+        found.setdefault(key, []).append(value)
+    settings: dict[str, object] = {key: values if len(values) > 1 else values[0] for key, values in found.items()}
+    if arguments.channel:
+        settings["channels"] = [_channel(channel) for channel in arguments.channel]
+    if arguments.python:
+        settings["python"] = arguments.python
+    if arguments.platform:
+        settings["platform"] = arguments.platform
+    if arguments.offline:
+        settings["offline"] = "true"
+    return settings
+
+
+def _channel(text: str) -> str:
+    is_path = "://" not in text and (text.startswith((".", "~", os.sep)) or Path(text).is_dir())
+    return str(Path(text).expanduser().absolute()) if is_path else text
+
+
+def _press(arguments: Arguments) -> int:
+    from mamba_press import front
+
+    path, pressed = front.make(_order(arguments), arguments.output)
+    if arguments.json:
+        print(json.dumps({"wheel": str(path), **_report(pressed)}, indent=2))
+    else:
+        print(path)
+    return 0
+
+
+def _list(arguments: Arguments) -> int:
+    from mamba_press import front, report
+    from mamba_press import wheel as writer
+
+    with front.pressed(_order(arguments)) as pressed:
+        rows = writer.listing(pressed.wheel)
+    if arguments.json:
+        print(json.dumps(report.as_json(pressed, rows), indent=2))
+    else:
+        print(report.as_text(pressed, rows))
+    return 0
+
+
+def _check(arguments: Arguments) -> int:
+    from mamba_press import check
+    from mamba_press.errors import WriteError
+
+    problems = {}
+    for what in arguments.what:
+        found = check.check(Path(what))
+        if arguments.imports and not found:
+            found = check.check_import(Path(what), arguments.interpreter, arguments.requires)
+        problems[what] = found
+    if arguments.json:
+        rows = {
+            what: [{"where": p.where, "what": p.what, "hint": p.hint} for p in found]
+            for what, found in problems.items()
+        }
+        print(json.dumps(rows, indent=2))
+    else:
+        for what, found in problems.items():
+            print(
+                "\n".join(
+                    [
+                        f"{what}: {'nothing wrong' if not found else f'{len(found)} problems'}",
+                        *(f"- {p}" for p in found),
+                    ]
+                )
+            )
+    return WriteError.code if any(problems.values()) else 0
+
+
+def _report(pressed: Pressed) -> dict[str, object]:
+    return {"tags": pressed.tagging.tags, "lowest": pressed.tagging.lowest, "notes": list(pressed.notes)}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

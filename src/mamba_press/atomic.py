@@ -1,0 +1,73 @@
+"""A file that appears under its name only when it is complete."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, BinaryIO
+
+from mamba_press.errors import WriteError
+from mamba_press.types import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TEMPORARY = ".mamba-press-"
+"""How the names of unfinished files start; they end in ``.tmp``, so nobody takes one for a wheel or an sdist."""
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[BinaryIO]:
+    """Give a new file that takes the place of ``target`` when the block ends well, and else disappears.
+
+    The folder is created when it is missing. A process that is killed leaves at most a file whose name starts with
+    :data:`TEMPORARY`; ``target`` is then as it was. Raises WriteError, which says what to do, for whatever the file
+    system refuses.
+    """
+    if len(os.fsencode(target.name)) > 255:
+        raise WriteError(_refused(OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG)), target))
+    temporary = target.parent / f"{TEMPORARY}{secrets.token_hex(6)}.tmp"
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("x+b", buffering=1 << 20) as file:
+                yield file
+            temporary.replace(target)
+        finally:
+            _remove(temporary)
+    except OSError as error:
+        raise WriteError(_refused(error, target)) from error
+
+
+def _remove(temporary: Path) -> None:
+    """Remove the file if it is there; a folder that cannot be had at all has already been complained about."""
+    try:
+        temporary.unlink()
+    except OSError:
+        return
+
+
+_HINTS = {
+    errno.ENOSPC: "free some space, or choose an output folder on another device",
+    errno.EDQUOT: "free some of your quota, or choose an output folder on another device",
+    errno.EFBIG: "the file system or the process's limit (ulimit -f) allows no file of this size",
+    errno.EACCES: "make the output folder writable, or choose another",
+    errno.EPERM: "make the output folder writable, or choose another",
+    errno.EROFS: "the file system is mounted read-only: choose another output folder",
+    errno.ENOTDIR: "a part of the path is a file: choose another output folder",
+    errno.EEXIST: "a file is where the output folder should be: choose another",
+    errno.EISDIR: "a folder has the wheel's name: remove it, or choose another output folder",
+    errno.ENAMETOOLONG: "shorten the project's name or version, or ask for fewer tags",
+}
+
+
+def _refused(error: OSError, target: Path) -> Problem:
+    """Return the problem of a file system that refused to take the file."""
+    return Problem(
+        where=str(target),
+        what=f"cannot be written: {error.strerror or error}",
+        hint=_HINTS.get(error.errno or 0, "choose another output folder"),
+    )

@@ -1,0 +1,119 @@
+"""Binaries of every format: what the loader reads of them, and edits as a pure function on bytes.
+
+ELF is read and edited. Mach-O and PE are recognised: they read as a binary without an architecture, which is left
+untouched.
+"""
+
+from __future__ import annotations
+
+import mmap
+from typing import TYPE_CHECKING, Literal
+
+from mamba_press.binaries import elf
+from mamba_press.binaries.format import Data, Malformed, Symbols
+from mamba_press.types import Binary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from mamba_press.types import Edits
+
+__all__ = [
+    "Data",
+    "Malformed",
+    "Symbols",
+    "apply",
+    "format_of",
+    "layout_problems",
+    "lookup",
+    "read",
+    "read_file",
+    "symbols",
+]
+
+Format = Literal["elf", "macho", "pe"]
+
+_THIN = {b"\xce\xfa\xed\xfe", b"\xcf\xfa\xed\xfe", b"\xfe\xed\xfa\xce", b"\xfe\xed\xfa\xcf"}
+_FAT = b"\xca\xfe\xba\xbe"
+_MOST_SLICES = 30
+
+
+def format_of(head: bytes) -> Format | None:
+    """The format that the first bytes of a file announce; four are enough to say no."""
+    if head[:4] == b"\x7fELF":
+        return "elf"
+    if head[:4] in _THIN:
+        return "macho"
+    if head[:4] == _FAT and int.from_bytes(head[4:8], "big") < _MOST_SLICES:
+        # Java's class files begin alike, and have their version, 45 and up, where Mach-O counts its slices.
+        return "macho"
+    return "pe" if head[:2] == b"MZ" else None
+
+
+def read(data: Data) -> Binary | None:
+    """The facts of a binary, None for what is no binary; raises Malformed."""
+    kind = format_of(bytes(data[:8]))
+    if kind == "elf":
+        return elf.read(data)
+    if kind == "macho" or (kind == "pe" and _is_pe(data)):
+        return Binary(format=kind, arch=None, kind="shared")
+    return None
+
+
+def read_file(path: Path) -> Binary | None:
+    """As `read`, of a file that is mapped; of what is no binary only the first bytes are read."""
+    with path.open("rb", buffering=0) as file:
+        if format_of(file.read(8)) is None:
+            return None
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return read(data)
+
+
+def apply(data: bytes, edits: Edits) -> bytes:
+    """The binary with the edits made, read back and compared; raises Malformed where that cannot be.
+
+    A needed library that is not needed is no error: afterwards none of the old names is. Edits that ask for what
+    already is return the same bytes.
+    """
+    kind = format_of(data[:8])
+    if kind != "elf":
+        raise Malformed(f"editing {_NAMES[kind]} is not supported")
+    from mamba_press.binaries import elf_edit
+
+    return elf_edit.apply(data, edits)
+
+
+def symbols(data: Data) -> Symbols:
+    """The names of the dynamic symbols, without their versions; empty where the format is only recognised."""
+    if format_of(bytes(data[:8])) == "elf":
+        return elf.symbols(data)
+    return Symbols(imports=frozenset(), exports=frozenset())
+
+
+def lookup(binary: Binary, at: str, name: str) -> Iterator[str]:
+    """Yield the paths that the loader would try for ``name`` through the binary's own search path, first wins.
+
+    ``at`` is the binary's path; what is yielded is relative to the same root. System folders, and places outside
+    the root, are not included.
+    """
+    if binary.format == "elf":
+        yield from elf.lookup(binary, at, name)
+
+
+def layout_problems(data: Data) -> tuple[str, ...]:
+    """What is wrong with the structure, or would be when mapped with any page size of the architecture."""
+    if format_of(bytes(data[:8])) != "elf":
+        return ()
+    from mamba_press.binaries import elf_check
+
+    return elf_check.layout_problems(data)
+
+
+_NAMES: dict[Format | None, str] = {"macho": "Mach-O", "pe": "PE", None: "what is no binary"}
+
+
+def _is_pe(data: Data) -> bool:
+    """Whether the DOS header leads to a PE header: two letters alone say too little."""
+    at = int.from_bytes(data[60:64], "little")
+    return len(data) >= 64 and bytes(data[at : at + 4]) == b"PE\0\0"

@@ -1,0 +1,620 @@
+"""Edits ELF files: a pure function on bytes that keeps every address, and so leaves no relocation to redo.
+
+Names are changed where they stand if they fit, or exist already, and nothing else points into them. Otherwise the
+dynamic strings (and, where it has no spare entry, the dynamic section) move behind the end of memory: into the last
+loaded segment where that is writable, which needs no new program header and is right for every page size, else into
+one new segment. What stands there is rewritten by the next edit, so that repeated edits do not grow the file. The
+program headers stay where they are: GNU ``strip`` writes them behind the ELF header, whatever the file said.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from mamba_press.binaries import elf
+from mamba_press.binaries.elf import Image, Record, Section, Segment
+from mamba_press.binaries.format import Malformed
+from mamba_press.types import Binary, Edits, Requirement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+Text = int | bytes
+"""A string that stays, by its offset in the dynamic strings, or a new one."""
+
+_MOST_ZEROS = 0x10000
+"""Up to so many bytes of .bss (or 2 % of the file) are written out rather than spending a program header."""
+_SPARE = 4
+"""Empty entries that a moved dynamic section gets, as GNU ld gives it five."""
+
+
+class _Table(NamedTuple):
+    """Where a table stands in memory."""
+
+    address: int
+    size: int
+
+    @property
+    def end(self) -> int:
+        return self.address + self.size
+
+
+def apply(data: bytes, edits: Edits) -> bytes:
+    """The file with the edits made; the same bytes where nothing is to change; raises Malformed."""
+    if not elf.is_supported(data):
+        raise Malformed("not a 64-bit little-endian ELF file of a machine that can be edited")
+    image = Image(data)
+    before = elf.facts(image)
+    wanted = expected(before, edits)
+    doubled = edits.search is not None and elf.DT_RPATH in image.tags and elf.DT_RUNPATH in image.tags
+    result = data
+    if wanted != before or doubled:
+        if not image.dynamic:
+            raise Malformed("a file without a dynamic section has no names or search path to edit")
+        result = _edit(image, edits)
+    if edits.unbind_unique:
+        result = _unbind_unique(result)
+    if result is not data:
+        _verify(image, Image(result), wanted)
+    return result
+
+
+def expected(before: Binary, edits: Edits) -> Binary:
+    """The facts that a file has after the edits."""
+    names = dict(edits.needed)
+    requires = []
+    for one in before.requires:
+        library = names.get(one.library, one.library)
+        if library is not None:
+            requires.append(Requirement(library=library, versions=one.versions))
+    search = before.search if edits.search is None else edits.search
+    return replace(
+        before,
+        name=before.name if edits.name is None else edits.name,
+        needed=tuple(dict.fromkeys(new for old in before.needed if (new := names.get(old, old)) is not None)),
+        requires=tuple(requires),
+        search=search,
+        inherited=before.inherited if edits.search is None else edits.inherited and bool(search),
+    )
+
+
+def _verify(before: Image, after: Image, wanted: Binary) -> None:
+    """Raise Malformed where an edited file does not read as it should, or something else changed in it."""
+    found = elf.facts(after)
+    for field in ("name", "needed", "search", "inherited", "requires", "defines", "interpreter", "kind", "arch"):
+        has, should = getattr(found, field), getattr(wanted, field)
+        if has != should:
+            raise Malformed(f"after the edit, {field} is {has!r}, not {should!r}")
+    ours = elf.STRING_TAGS | {elf.DT_STRTAB, elf.DT_STRSZ, elf.DT_VERNEED, elf.DT_VERNEEDNUM, elf.DT_VERSYM}
+    if [e for e in before.dynamic if e[0] not in ours] != [e for e in after.dynamic if e[0] not in ours]:
+        raise Malformed("after the edit, other entries of the dynamic section have changed")
+
+
+def _edit(image: Image, edits: Edits) -> bytes:
+    """The file with new names and search path."""
+    names = {old.encode("utf-8", "surrogateescape"): _encode(new) for old, new in edits.needed}
+    entries = list(_entries(image, edits, names))
+    records, dropped = _records(image, names)
+    if dropped and not records:
+        unused = {elf.DT_VERNEED, elf.DT_VERNEEDNUM}
+        if elf.DT_VERDEF not in image.tags:
+            # A loader that finds indices of versions, but no versions, follows a null pointer.
+            unused.add(elf.DT_VERSYM)
+        entries = [entry for entry in entries if entry[0] not in unused]
+    strings = _Strings(image, entries, records)
+    final = [(tag, strings.place(value) if isinstance(value, bytes) else value) for tag, value in entries]
+    files = [strings.place(r.file) if isinstance(r.file, bytes) else r.file for r in records]
+    draft = _Draft(image)
+    if elf.DT_VERNEED in image.tags:
+        draft.write_verneed(image, records, files)
+        if dropped:
+            draft.reset_versions(image, dropped)
+            final = [(tag, len(records) if tag == elf.DT_VERNEEDNUM else value) for tag, value in final]
+    draft.write_tables(image, final, strings)
+    return draft.finish()
+
+
+def _encode(name: str | None) -> bytes | None:
+    return None if name is None else name.encode("utf-8", "surrogateescape")
+
+
+def _entries(image: Image, edits: Edits, names: dict[bytes, bytes | None]) -> Iterator[tuple[int, Text]]:
+    """The dynamic entries after the edits; new names are still text."""
+    search = b":".join(p.encode("utf-8", "surrogateescape") for p in edits.search or ())
+    search_tag = elf.DT_RPATH if edits.inherited else elf.DT_RUNPATH
+    new: dict[int, bytes] = {}
+    if edits.name is not None:
+        new[elf.DT_SONAME] = edits.name.encode("utf-8", "surrogateescape")
+    if search:
+        new[search_tag] = search
+    seen: set[bytes] = set()
+    for tag, value in image.dynamic:
+        if tag == elf.DT_NEEDED:
+            old = image.raw_string(value)
+            name = names.get(old, old)
+            if name is not None and name not in seen:
+                seen.add(name)
+                yield tag, value if name == old else name
+        elif tag == elf.DT_SONAME or (tag in (elf.DT_RPATH, elf.DT_RUNPATH) and edits.search is not None):
+            final = tag if tag == elf.DT_SONAME else search_tag
+            text = new.pop(final, None)
+            if text is not None:
+                yield final, value if text == image.raw_string(value) else text
+            elif tag == elf.DT_SONAME:
+                yield tag, value
+        else:
+            yield tag, value
+    yield from new.items()
+
+
+class _Need(NamedTuple):
+    """A verneed record after the edits."""
+
+    file: Text
+    record: Record
+
+
+def _records(image: Image, names: dict[bytes, bytes | None]) -> tuple[list[_Need], set[int]]:
+    """The verneed records after the edits, and the indices of the versions that went."""
+    kept: list[_Need] = []
+    dropped: set[int] = set()
+    for record in image.verneed():
+        old = image.raw_string(record.file)
+        name = names.get(old, old)
+        if name is None:
+            dropped.update(version.number & 0x7FFF for version in record.versions)
+        else:
+            kept.append(_Need(record.file if name == old else name, record))
+    return kept, dropped
+
+
+class _Strings:
+    """The dynamic strings while they are edited."""
+
+    def __init__(self, image: Image, entries: Iterable[tuple[int, Text]], records: Iterable[_Need]) -> None:
+        self.content = bytearray(image.slice(image.strings_at, image.strings_size, "the dynamic strings"))
+        live = {value for tag, value in entries if tag in elf.STRING_TAGS and isinstance(value, int)}
+        live.update(need.file for need in records if isinstance(need.file, int))
+        live.update(version.name for record in image.verneed() for version in record.versions)
+        for _, names in image.verdef():
+            live.update(names)
+        symbols = image.symbols()
+        live.update(elf.words(symbols, 0, len(symbols))[0::6])
+        self._live = sorted(live)
+        if self._live and self._live[-1] >= len(self.content):
+            raise Malformed(f"string {self._live[-1]:#x} lies outside the dynamic strings")
+        old = {value for tag, value in image.dynamic if tag in elf.STRING_TAGS}
+        old.update(record.file for record in image.verneed())
+        for index in sorted(old - live):
+            self._release(index)
+
+    def _is_pointed_to(self, start: int, end: int) -> bool:
+        """Whether something that stays names a string that begins in ``start`` to ``end``, both included."""
+        place = bisect_left(self._live, start)
+        return place < len(self._live) and self._live[place] <= end
+
+    def _release(self, index: int) -> None:
+        """Clear a string that nothing names any more, unless it is the tail of another or has one as its tail."""
+        end = self.content.index(0, index)
+        if not self._is_pointed_to(index, end) and (index == 0 or self.content[index - 1] == 0):
+            self.content[index:end] = bytes(end - index)
+
+    def place(self, text: bytes) -> int:
+        """Where ``text`` stands: where it already did, in a cleared place, or at the end."""
+        found = self.content.find(text + b"\0")
+        if found >= 0:
+            return found
+        room = bytes(len(text) + 2)
+        at = self.content.find(room)
+        while at >= 0 and self._is_pointed_to(at + 1, at + 1 + len(text)):
+            at = self.content.find(room, at + 1)
+        if at < 0:
+            at = len(self.content) - 1
+            self.content += text + b"\0"
+        else:
+            self.content[at + 1 : at + 1 + len(text)] = text
+        return at + 1
+
+    def trimmed(self) -> bytes:
+        """The strings without what is cleared at their end."""
+        end = len(self.content.rstrip(b"\0")) + 1
+        return bytes(self.content[: max(end, self._live[-1] + 1 if self._live else 0)])
+
+
+class _Draft:
+    """The file while it is edited: its bytes, and its headers as lists that `finish` writes."""
+
+    def __init__(self, image: Image) -> None:
+        self.out = bytearray(image.data)
+        self.page = elf.PAGES[image.arch]
+        self.header = image.header
+        self.segments = list(image.segments)
+        self.sections = image.sections()
+
+    # -- tables that keep their place ---------------------------------------------------------------------------
+
+    def write_verneed(self, image: Image, records: list[_Need], files: list[int]) -> None:
+        """Write the needed versions where they stood; what is dropped leaves zeros behind them."""
+        old = image.verneed()
+        places = [p for record in old for p in (record.at, *(version.at for version in record.versions))]
+        if not places:
+            return
+        start, end = min(places), max(places) + elf.VERNEED.size
+        table = bytearray()
+        for number, (need, file) in enumerate(zip(records, files, strict=True), 1):
+            versions = need.record.versions
+            size = elf.VERNEED.size + len(versions) * elf.VERNAUX.size
+            following = size if number < len(records) else 0
+            table += elf.VERNEED.pack(1, len(versions), file, elf.VERNEED.size, following)
+            for left, version in zip(range(len(versions) - 1, -1, -1), versions, strict=True):
+                step = elf.VERNAUX.size if left else 0
+                table += elf.VERNAUX.pack(version.hash, version.flags, version.number, version.name, step)
+        if len(table) > end - start or start != old[0].at:
+            raise Malformed("the needed versions overlap")
+        self.out[start:end] = table.ljust(end - start, b"\0")
+        for at, section in enumerate(self.sections):
+            if section.type == elf.SHT_GNU_VERNEED:
+                # A table of size zero would be dropped by strip, and its index with it: keep the bytes as data.
+                changed = (
+                    section._replace(size=len(table), info=len(records))
+                    if records
+                    else section._replace(type=elf.SHT_PROGBITS, link=0, info=0)
+                )
+                self.sections[at] = changed
+
+    def reset_versions(self, image: Image, dropped: set[int]) -> None:
+        """Make the symbols of dropped versions unversioned."""
+        if elf.DT_VERSYM not in image.tags:
+            return
+        size = image.symbol_count() * 2
+        at = image.at(elf.DT_VERSYM, size, "the versions of the symbols")
+        numbers = elf.little_endian("H", bytes(self.out[at : at + size]))
+        for place, number in enumerate(numbers):
+            if number & 0x7FFF in dropped:
+                self.out[at + 2 * place : at + 2 * place + 2] = b"\1\0"
+
+    # -- tables that may move -----------------------------------------------------------------------------------
+
+    def write_tables(self, image: Image, entries: list[tuple[int, int]], strings: _Strings) -> None:
+        """Write the dynamic section and its strings: in place where they fit, else behind the end of memory."""
+        old_strings = _Table(image.tags[elf.DT_STRTAB], image.strings_size)
+        segment = image.segment(elf.PT_DYNAMIC)
+        assert segment is not None
+        old_dynamic = _Table(segment.address, segment.file_size)
+        fits = (len(entries) + 1) * elf.DYNAMIC.size <= old_dynamic.size
+        moved = _Moved(
+            strings=None if len(strings.content) <= old_strings.size else strings.trimmed(),
+            dynamic=0 if fits else (len(entries) + 1 + _SPARE) * elf.DYNAMIC.size,
+        )
+        last = self._last_load()
+        tail = _tail(last, old_dynamic, old_strings)
+        if tail <= old_strings.address < last.end and len(strings.trimmed()) != old_strings.size:
+            moved = moved._replace(strings=strings.trimmed())
+        if moved.strings is not None and tail <= old_dynamic.address < last.end and fits:
+            moved = moved._replace(dynamic=old_dynamic.size)
+        if moved.dynamic and tail <= old_strings.address < last.end:
+            moved = moved._replace(strings=strings.trimmed())
+        homes = self._make_home(moved, tail, last) if moved.dynamic or moved.strings is not None else _Homes()
+        self._put(homes, old_dynamic, old_strings, (entries, strings, moved))
+
+    def _put(
+        self,
+        homes: _Homes,
+        old_dynamic: _Table,
+        old_strings: _Table,
+        content: tuple[list[tuple[int, int]], _Strings, _Moved],
+    ) -> None:
+        """Write both tables where they have their homes, and tell everything that points to them."""
+        entries, strings, moved = content
+        text = bytes(strings.content) if moved.strings is None else moved.strings
+        table = _Table(homes.strings or old_strings.address, len(text))
+        place = _Table(homes.dynamic or old_dynamic.address, moved.dynamic or old_dynamic.size)
+        new = {elf.DT_STRTAB: table.address, elf.DT_STRSZ: table.size}
+        packed = b"".join(elf.DYNAMIC.pack(tag, new.get(tag, value)) for tag, value in entries)
+        for new_table, old, bytes_ in (
+            (place, old_dynamic, packed.ljust(place.size, b"\0")),
+            (table, old_strings, text),
+        ):
+            if new_table.address != old.address:
+                self._clear(old, keep=(place, table))
+            at = self._offset(new_table.address)
+            self.out[at : at + len(bytes_)] = bytes_
+        self._tell(old_dynamic, place, elf.SHT_DYNAMIC)
+        self._tell(old_strings, table, elf.SHT_STRTAB)
+        for index, segment in enumerate(self.segments):
+            if segment.type == elf.PT_DYNAMIC:
+                self.segments[index] = segment._replace(
+                    offset=self._offset(place.address),
+                    address=place.address,
+                    physical=place.address + segment.physical - segment.address,
+                    file_size=place.size,
+                    memory_size=place.size,
+                )
+        if place.address != old_dynamic.address:
+            self._move_got(dict(entries).get(elf.DT_PLTGOT), old_dynamic.address, place.address)
+
+    def _clear(self, old: _Table, keep: tuple[_Table, ...]) -> None:
+        """Zero what a table left behind, so that no old name stays in the file."""
+        if any(old.address < table.end and table.address < old.end for table in keep):
+            return
+        try:
+            at = self._offset(old.address)
+        except Malformed:
+            return
+        load = next(s for s in self.segments if s.type == elf.PT_LOAD and s.offset <= at < s.file_end)
+        size = min(old.size, load.file_end - at)
+        self.out[at : at + size] = bytes(size)
+
+    def _offset(self, address: int) -> int:
+        for load in self.segments:
+            if load.type == elf.PT_LOAD and 0 <= address - load.address < load.file_size:
+                return load.offset + address - load.address
+        raise Malformed(f"address {address:#x} is not in the file")
+
+    def _tell(self, old: _Table, new: _Table, kind: int) -> None:
+        """Correct the section header of a table, and the symbols that stand for it."""
+        for index, section in enumerate(self.sections):
+            if section.type == kind and section.address == old.address and section.flags & elf.SHF_ALLOC:
+                self.sections[index] = section._replace(
+                    address=new.address,
+                    offset=self._offset(new.address),
+                    size=new.size,
+                    flags=section.flags | elf.SHF_WRITE if kind == elf.SHT_DYNAMIC else section.flags,
+                )
+                if new.address != old.address:
+                    self._move_symbols(index, old.address, new.address)
+
+    def _move_symbols(self, index: int, old: int, new: int) -> None:
+        """Give the symbols at the start of a moved section, such as _DYNAMIC, their new value."""
+        for section in self.sections:
+            if section.type not in (elf.SHT_SYMTAB, elf.SHT_DYNSYM) or section.offset + section.size > len(self.out):
+                continue
+            numbers = elf.words(self.out, section.offset, section.size // 24 * 24)[2::6]
+            at = -1
+            while (at := _index(numbers, old & 0xFFFFFFFF, at + 1)) >= 0:
+                place = section.offset + at * elf.SYMBOL.size
+                name, info, other, where, value, size = elf.SYMBOL.unpack_from(self.out, place)
+                if value == old and where == index:
+                    elf.SYMBOL.pack_into(self.out, place, name, info, other, where, new, size)
+
+    def _move_got(self, table: int | None, old: int, new: int) -> None:
+        """The first word of the global offset table holds the address of the dynamic section."""
+        if table is None:
+            return
+        try:
+            at = self._offset(table)
+        except Malformed:
+            return
+        if self.out[at : at + 8] == old.to_bytes(8, "little"):
+            self.out[at : at + 8] = new.to_bytes(8, "little")
+
+    # -- room behind the end of memory --------------------------------------------------------------------------
+
+    def _last_load(self) -> Segment:
+        loads = [segment for segment in self.segments if segment.type == elf.PT_LOAD]
+        if not loads:
+            raise Malformed("no segment is loaded")
+        return max(loads, key=lambda load: load.address)
+
+    def _make_home(self, moved: _Moved, tail: int, last: Segment) -> _Homes:
+        """Make room for what moves: in the last loaded segment, or in a new one."""
+        size = len(moved.strings or b"")
+        if self._can_grow(last, bool(moved.dynamic)):
+            start = _align(tail, 16)
+            self._grow(last, start, start + moved.dynamic + size)
+        else:
+            start = self._add_segment(moved.dynamic + size)
+        return _Homes(
+            dynamic=start if moved.dynamic else 0,
+            strings=start + moved.dynamic if moved.strings is not None else 0,
+        )
+
+    def _can_grow(self, last: Segment, writable: bool) -> bool:
+        """Whether bytes may be put behind the last segment without moving anything that has an address."""
+        zeros = last.memory_size - last.file_size
+        return (
+            last.file_size > 0
+            and 0 <= zeros <= max(_MOST_ZEROS, len(self.out) // 50)
+            and bool(last.flags & elf.PF_W or not writable)
+            and not last.flags & elf.PF_X
+            and all(s.file_end <= last.file_end for s in self.segments if s.file_size)
+            and all(s.offset + s.size <= last.file_end for s in self.sections if _has_address_and_bytes(s))
+        )
+
+    def _grow(self, last: Segment, start: int, end: int) -> None:
+        """Let the last segment reach to ``end``, its .bss written out, and move what follows it in the file."""
+        follow = min(
+            [s.offset for s in self.sections if s.type and s.type != elf.SHT_NOBITS and s.offset >= last.file_end]
+            + [len(self.out)]
+            + [self.header.sections_at] * (self.header.sections_at >= last.file_end),
+        )
+        if any(self.out[last.file_end : follow]):
+            follow = last.file_end
+        new_end = last.offset + end - last.address
+        delta = _align(new_end - follow, 16)
+        kept = min(last.file_end, last.offset + start - last.address)
+        self.out = self.out[:kept] + bytes(follow + delta - kept) + self.out[follow:]
+        at = self.segments.index(last)
+        self.segments[at] = last._replace(file_size=end - last.address, memory_size=end - last.address)
+        for index, section in enumerate(self.sections):
+            if section.flags & elf.SHF_ALLOC:
+                inside = last.address + last.file_size <= section.address < end and section.address >= last.address
+                if section.type == elf.SHT_NOBITS and not section.flags & elf.SHF_TLS and inside:
+                    place = last.offset + section.address - last.address
+                    self.sections[index] = section._replace(type=elf.SHT_PROGBITS, offset=place)
+            elif section.offset >= last.file_end:
+                self.sections[index] = section._replace(offset=section.offset + delta)
+        if self.header.sections_at >= last.file_end:
+            self.header = self.header._replace(sections_at=self.header.sections_at + delta)
+
+    def _add_segment(self, size: int) -> int:
+        """Append a segment of its own for what moves; returns the address of its first free byte."""
+        offset = _align(len(self.out), 16)
+        top = max(s.end for s in self.segments if s.type in (elf.PT_LOAD, elf.PT_GNU_RELRO))
+        # Any offset will do as long as it is the address, modulo the page size: no padding in the file.
+        address = _align(top, self.page) + offset % self.page
+        shift = address - offset
+        content = self._free_header_slot(offset, shift)
+        start = _align(len(content), 16)
+        whole = start + size
+        self.out += bytes(offset - len(self.out)) + content + bytes(whole - len(content))
+        load = Segment(elf.PT_LOAD, elf.PF_R | elf.PF_W, offset, address, address, whole, whole, self.page)
+        place = 1 + max(n for n, s in enumerate(self.segments) if s.type == elf.PT_LOAD)
+        self.segments.insert(place, load)
+        self._describe_headers()
+        return address + start
+
+    def _free_header_slot(self, offset: int, shift: int) -> bytes:
+        """Make room for one more program header; returns what had to move to ``offset`` for it.
+
+        What stands behind the headers is nearly always a note or the interpreter's path, which only program headers
+        point to. Where it is something else, the headers move themselves.
+        """
+        for segment in self.segments:
+            if segment.type == elf.PT_NULL:
+                self.segments.remove(segment)
+                return b""
+        count = len(self.segments)
+        if count + 1 >= 0xFFFF:
+            raise Malformed(f"{count} program headers leave no room for another")
+        start = self.header.segments_at + count * elf.SEGMENT.size
+        end = start + elf.SEGMENT.size
+        movable = (elf.PT_NOTE, elf.PT_INTERP, elf.PT_GNU_PROPERTY)
+        ranges = sorted({(s.offset, s.file_end) for s in self.segments if s.type in movable and s.file_size})
+        content = bytearray()
+        moved: dict[int, int] = {}
+        clean = bytearray(self.out[start:end])
+        for low, high in _joined(ranges):
+            if low < end and start < high:
+                content += bytes(-len(content) % 16)
+                moved.update((at, offset + len(content) + at - low) for at in range(low, high))
+                content += self.out[low:high]
+                clean[max(low - start, 0) : max(high - start, 0)] = bytes(
+                    min(high, end) - max(low, start),
+                )
+        first = next((s for s in self.segments if s.type == elf.PT_LOAD and s.offset <= start < s.file_end), None)
+        if any(clean) or first is None or end > first.file_end or self._holds_other_sections(start, end, moved):
+            return self._move_headers(offset, shift)
+        for low in moved:
+            self.out[low] = 0
+        self._follow(moved, shift)
+        return bytes(content)
+
+    def _holds_other_sections(self, start: int, end: int, moved: dict[int, int]) -> bool:
+        return any(
+            s.offset < end and start < s.offset + s.size and s.offset not in moved
+            for s in self.sections
+            if s.type not in (0, elf.SHT_NOBITS)
+        )
+
+    def _follow(self, moved: dict[int, int], shift: int) -> None:
+        """Correct the headers of what moved; ``shift`` leads from its offset to its address."""
+        for index, segment in enumerate(self.segments):
+            if segment.offset in moved and segment.file_size and segment.type != elf.PT_LOAD:
+                at = moved[segment.offset]
+                self.segments[index] = segment._replace(offset=at, address=at + shift, physical=at + shift)
+        for number, section in enumerate(self.sections):
+            if section.offset in moved and section.flags & elf.SHF_ALLOC and section.type != elf.SHT_NOBITS:
+                at = moved[section.offset]
+                self.sections[number] = section._replace(offset=at, address=at + shift)
+                self._move_symbols(number, section.address, at + shift)
+
+    def _move_headers(self, offset: int, shift: int) -> bytes:
+        """Let the program headers stand at ``offset``, which every loader accepts, though not every tool."""
+        self.header = self.header._replace(segments_at=offset)
+        for index, segment in enumerate(self.segments):
+            if segment.type == elf.PT_PHDR:
+                self.segments[index] = segment._replace(offset=offset, address=offset + shift, physical=offset + shift)
+        return bytes((len(self.segments) + 1) * elf.SEGMENT.size)
+
+    def _describe_headers(self) -> None:
+        """Let PT_PHDR and the ELF header tell how many program headers there are."""
+        size = len(self.segments) * elf.SEGMENT.size
+        for index, segment in enumerate(self.segments):
+            if segment.type == elf.PT_PHDR:
+                self.segments[index] = segment._replace(file_size=size, memory_size=size)
+        self.header = self.header._replace(segment_count=len(self.segments))
+
+    def finish(self) -> bytes:
+        """The file, its headers written."""
+        elf.HEADER.pack_into(self.out, 0, *self.header)
+        for number, segment in enumerate(self.segments):
+            elf.SEGMENT.pack_into(self.out, self.header.segments_at + number * elf.SEGMENT.size, *segment)
+        for number, section in enumerate(self.sections):
+            elf.SECTION.pack_into(self.out, self.header.sections_at + number * elf.SECTION.size, *section)
+        return bytes(self.out)
+
+
+class _Moved(NamedTuple):
+    """What moves: the new strings, and the size of the new dynamic section (0: it stays)."""
+
+    strings: bytes | None
+    dynamic: int
+
+
+class _Homes(NamedTuple):
+    """The new addresses of what moves; 0: it stays."""
+
+    dynamic: int = 0
+    strings: int = 0
+
+
+def _tail(last: Segment, *tables: _Table) -> int:
+    """The address from which on the last segment holds nothing but these tables: what an earlier edit put there."""
+    end = last.end
+    if last.file_size != last.memory_size:
+        return end
+    for _ in tables:
+        for table in tables:
+            if table.size and last.address < table.address and end - 16 < table.end <= end:
+                end = table.address
+    return end
+
+
+def _align(value: int, to: int) -> int:
+    return -(-value // to) * to
+
+
+def _index(numbers: Iterable[int], value: int, start: int) -> int:
+    """``numbers.index`` that answers -1."""
+    try:
+        return numbers.index(value, start)  # type: ignore[attr-defined,no-any-return]
+    except ValueError:
+        return -1
+
+
+def _has_address_and_bytes(section: Section) -> bool:
+    return bool(section.flags & elf.SHF_ALLOC and section.type != elf.SHT_NOBITS and section.size)
+
+
+def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Sorted ranges, those that overlap made one."""
+    joined: list[tuple[int, int]] = []
+    for low, high in ranges:
+        if joined and low < joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(high, joined[-1][1]))
+        else:
+            joined.append((low, high))
+    return joined
+
+
+def _unbind_unique(data: bytes) -> bytes:
+    """Make every STB_GNU_UNIQUE symbol STB_GLOBAL, in the dynamic and in the full symbol table."""
+    image = Image(data)
+    out = bytearray(data)
+    tables = []
+    size = image.symbol_count() * elf.SYMBOL.size
+    if size:
+        tables.append((image.at(elf.DT_SYMTAB, size, "the dynamic symbols"), size))
+    tables += [(s.offset, s.size) for s in image.sections() if s.type == elf.SHT_SYMTAB]
+    for at, size in tables:
+        infos = image.slice(at, size, "the symbols")[4 :: elf.SYMBOL.size]
+        for number, info in enumerate(infos):
+            if info >> 4 == _STB_GNU_UNIQUE:
+                out[at + number * elf.SYMBOL.size + 4] = _STB_GLOBAL << 4 | info & 0xF
+    return bytes(out) if out != data else data
+
+
+_STB_GLOBAL, _STB_GNU_UNIQUE = 1, 10

@@ -1,0 +1,65 @@
+"""The hooks of PEP 517 and PEP 660: ``build-backend = "mamba_press.build"``.
+
+Nothing of ours is imported at the top: front ends start a process for every hook, and most hooks need little.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+Settings = Mapping[str, object] | None
+
+
+def get_requires_for_build_wheel(config_settings: Settings = None) -> list[str]:
+    """https://peps.python.org/pep-0517/#get-requires-for-build-wheel; reads the configuration, solves nothing."""
+    from mamba_press import front
+
+    with front.hook():
+        return front.requirements(config_settings, environ=os.environ)
+
+
+def get_requires_for_build_sdist(config_settings: Settings = None) -> list[str]:
+    """https://peps.python.org/pep-0517/#get-requires-for-build-sdist; an sdist holds the solve, so it needs one."""
+    return get_requires_for_build_wheel(config_settings)
+
+
+def get_requires_for_build_editable(config_settings: Settings = None) -> list[str]:
+    """https://peps.python.org/pep-0660/#get-requires-for-build-editable"""
+    return get_requires_for_build_wheel(config_settings)
+
+
+def prepare_metadata_for_build_wheel(metadata_directory: str, config_settings: Settings = None) -> str:
+    """https://peps.python.org/pep-0517/#prepare-metadata-for-build-wheel; leaves the solve there for `build_wheel`."""
+    from mamba_press import front
+
+    with front.hook():
+        return front.metadata(metadata_directory, config_settings, environ=os.environ)
+
+
+def build_wheel(wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None) -> str:
+    """https://peps.python.org/pep-0517/#build-wheel"""
+    from mamba_press import front
+
+    with front.hook():
+        return front.wheel(wheel_directory, config_settings, metadata_directory, environ=os.environ)
+
+
+def build_sdist(sdist_directory: str, config_settings: Settings = None) -> str:
+    """https://peps.python.org/pep-0517/#build-sdist"""
+    from mamba_press import front
+
+    with front.hook():
+        return front.sdist(sdist_directory, config_settings, environ=os.environ)
+
+
+def prepare_metadata_for_build_editable(metadata_directory: str, config_settings: Settings = None) -> str:
+    """https://peps.python.org/pep-0660/#prepare-metadata-for-build-editable"""
+    return prepare_metadata_for_build_wheel(metadata_directory, config_settings)
+
+
+def build_editable(
+    wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None
+) -> str:
+    """https://peps.python.org/pep-0660/#build-editable; a pressed project has nothing to edit: it is the same wheel."""
+    return build_wheel(wheel_directory, config_settings, metadata_directory)

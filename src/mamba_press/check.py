@@ -1,0 +1,487 @@
+"""Read a finished wheel back and return what is wrong with it.
+
+Nothing of what was known while pressing is used: the file alone has to be right. Structure, names, RECORD, metadata
+and tags are checked for every wheel; what the loader will do only for ELF files. :func:`check_import` goes further
+and installs it.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import os
+import posixpath
+import re
+import stat
+import unicodedata
+import zipfile
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from configparser import ConfigParser
+from configparser import Error as ConfigParserError
+from dataclasses import dataclass
+from email.parser import BytesHeaderParser
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from mamba_press.errors import WriteError
+from mamba_press.types import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from email.message import Message
+    from pathlib import Path
+
+    from mamba_press.loader import Promise
+    from mamba_press.types import Binary
+
+PYPI_FILE = 100 << 20
+"""The largest file that PyPI takes without asking."""
+
+PYPI_RATIO = 50
+PYPI_RATIO_FROM = 64 << 20
+"""PyPI takes what unpacks to more than 64 MiB and to more than 50 times its size for an attack."""
+
+_UNLISTED = ("RECORD.jws", "RECORD.p7s")
+_MANYLINUX = re.compile(r"(?:manylinux_(\d+)_(\d+)|(manylinux1|manylinux2010|manylinux2014)|linux)_(\w+)")
+_LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
+_OBJECT = re.compile(r"[\w.]+\s*(:\s*[\w.]+\s*)?(\[[^\]]*\]\s*)?")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Member:
+    """One file of the archive, as read; ``data`` is kept for ``.dist-info`` only."""
+
+    path: str
+    size: int
+    sha256: str
+    data: bytes | None = None
+    binary: Binary | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Name:
+    """What the file name says; ``tags`` are expanded, one string each."""
+
+    name: str
+    version: str
+    build: str
+    tags: frozenset[str]
+
+    @property
+    def platforms(self) -> frozenset[str]:
+        return frozenset(tag.split("-")[2] for tag in self.tags)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Contents:
+    """All that was read of one wheel."""
+
+    name: _Name
+    members: Mapping[str, _Member]
+    dist_info: str
+
+    @cached_property
+    def wheel(self) -> Message:
+        """WHEEL, parsed."""
+        return BytesHeaderParser().parsebytes(self.text("WHEEL") or b"")
+
+    def text(self, name: str) -> bytes | None:
+        """Return the bytes of a file of ``.dist-info``, None when it is not there."""
+        member = self.members.get(f"{self.dist_info}/{name}")
+        return member.data if member else None
+
+
+def check(path: Path, *, name: str | None = None, elsewhere: Sequence[str] = ()) -> tuple[Problem, ...]:
+    """Return everything that is wrong with a wheel, nothing when it is sound.
+
+    ``name`` is the file name that it is going to have, if another than it has now. ``elsewhere`` are patterns of
+    library names that come from the system or from another wheel although the tag does not promise them.
+    """
+    try:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            problems = list(_structure(path, archive))
+            members = _read(archive)
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        return (Problem(where=name or path.name, what=f"cannot be read as a wheel: {error}"),)
+    problems += [problem for member in members.values() for problem in member.problems]
+    parsed = _parse_name(name or path.name)
+    if isinstance(parsed, Problem):
+        return (*problems, parsed)
+    folders = sorted({member.split("/")[0] for member in members if _is_dist_info(member)})
+    if len(folders) != 1:
+        return (*problems, _not_one(folders))
+    contents = _Contents(name=parsed, members=members, dist_info=folders[0])
+    for rule in (_names, _record, _wheel_file, _metadata, _entry_points, _binaries):
+        problems += rule(contents)
+    problems += _loading(contents, tuple(elsewhere))
+    return tuple(problems)
+
+
+def require(path: Path, name: str | None = None, *, elsewhere: Sequence[str] = ()) -> None:
+    """Raise WriteError with all that :func:`check` finds."""
+    problems = check(path, name=name, elsewhere=elsewhere)
+    if problems:
+        raise WriteError(*problems)
+
+
+def notes(path: Path) -> tuple[str, ...]:
+    """Return what is not wrong with a wheel but keeps PyPI from taking it as it is."""
+    found = []
+    if path.stat().st_size > PYPI_FILE:
+        found.append(f"{path.name} is larger than 100 MiB: PyPI takes it only after a request for a higher limit")
+    parsed = _parse_name(path.name)
+    if isinstance(parsed, _Name):
+        bare = sorted(platform for platform in parsed.platforms if platform.startswith("linux_"))
+        found += [
+            f"PyPI does not take the platform {platform}: only manylinux says what it runs on" for platform in bare
+        ]
+        if "+" in parsed.version:
+            found.append(f"PyPI does not take local versions such as {parsed.version}")
+    return tuple(found)
+
+
+# --- the archive
+
+
+def _structure(path: Path, archive: zipfile.ZipFile) -> Iterator[Problem]:
+    """Yield what installers or PyPI do not expect of the ZIP file itself."""
+    infos = archive.infolist()
+    with path.open("rb") as file:
+        starts_well = file.read(4) == b"PK\3\4"
+        file.seek(-22, os.SEEK_END)
+        ends_well = file.read(4) == b"PK\5\6"
+    if archive.comment or not ends_well:
+        yield Problem(where="", what="the archive has a comment, or bytes after its end")
+    if infos and (not starts_well or min(info.header_offset for info in infos) != 0):
+        yield Problem(where="", what="the archive has bytes before its first entry")
+    size = sum(info.file_size for info in infos)
+    if size > PYPI_RATIO_FROM and size > PYPI_RATIO * path.stat().st_size:
+        yield Problem(where="", what="unpacks to more than 50 times its size, which PyPI takes for an attack")
+    for info in infos:
+        for what in _entry(info):
+            yield Problem(where=_shown(info.filename), what=what)
+    yield from _repetitions([info.filename for info in infos if not info.is_dir()])
+
+
+def _entry(info: zipfile.ZipInfo) -> Iterator[str]:
+    """Yield what is wrong with one entry's name and attributes."""
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if info.is_dir():
+        yield "is a folder of its own, which wheels do not have"
+    elif kind == stat.S_IFLNK:
+        yield "is a symlink, of which installers make a text file"
+    elif kind not in (0, stat.S_IFREG):
+        yield "is no regular file"
+    if info.flag_bits & 0x08:
+        yield "has its sizes after its data (a streamed ZIP file), which PyPI refuses"
+    if info.flag_bits & 0x01:
+        yield "is encrypted"
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        yield f"is compressed by method {info.compress_type}; wheels are stored or deflated"
+    if info.comment:
+        yield "has a comment, which PyPI refuses"
+    name = info.orig_filename
+    if name.startswith("/") or any(part in ("", ".", "..") for part in name.rstrip("/").split("/")):
+        yield "its path is absolute, leaves the wheel, or has empty parts"
+    if "\\" in name or any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
+        yield "its name has backslashes or control characters"
+    if name.endswith(".pyc"):
+        yield "is compiled Python code, which belongs to the interpreter that installs the wheel"
+
+
+def _repetitions(paths: Sequence[str]) -> Iterator[Problem]:
+    """Yield the paths that are there twice, perhaps only after Unicode normalisation."""
+    seen: dict[str, str] = {}
+    for path in paths:
+        first = seen.setdefault(unicodedata.normalize("NFC", path), path)
+        if first is not path:
+            yield Problem(where=_shown(path), what=f"is in the archive more than once (also as {_shown(first)!r})")
+
+
+def _read(archive: zipfile.ZipFile) -> dict[str, _Member]:
+    """Read every file on all cores; checksums that do not fit raise BadZipFile."""
+    infos = [info for info in archive.infolist() if not info.is_dir()]
+    with ThreadPoolExecutor(thread_name_prefix="mamba-press") as pool:
+        return {member.path: member for member in pool.map(lambda info: _member(archive, info), infos)}
+
+
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Member:
+    """Read one file, and look at it closely when it is a binary."""
+    from mamba_press import binaries
+
+    data = archive.read(info)
+    binary, problems = None, ()
+    if binaries.format_of(data[:8]):
+        try:
+            binary = binaries.read(data)
+            whats = binaries.layout_problems(data) if binary else ()
+        except binaries.Malformed as error:
+            whats = (f"is a broken binary: {error}",)
+        problems = tuple(Problem(where=info.filename, what=what) for what in whats)
+    return _Member(
+        path=info.filename,
+        size=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        data=data if _is_dist_info(info.filename) else None,
+        binary=binary,
+        problems=problems,
+    )
+
+
+def _is_dist_info(path: str) -> bool:
+    return path.split("/")[0].endswith(".dist-info")
+
+
+def _shown(path: str) -> str:
+    """Return the path with everything that a terminal should not get escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in path)
+
+
+# --- names and tags
+
+
+def _parse_name(name: str) -> _Name | Problem:
+    """Return what a file name says, or what is wrong with it."""
+    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+    try:
+        project, version, build, tags = parse_wheel_filename(name)
+    except InvalidWheelFilename as error:
+        return Problem(where=name, what=f"is not the name of a wheel: {error}")
+    for part in name.removesuffix(".whl").split("-")[-3:]:
+        if part.split(".") != sorted(set(part.split("."))):
+            return Problem(where=name, what=f"its tags are not sorted, or there twice: {part}")
+    return _Name(
+        name=project, version=str(version), build="".join(map(str, build)), tags=frozenset(str(tag) for tag in tags)
+    )
+
+
+def _not_one(folders: Sequence[str]) -> Problem:
+    if not folders:
+        return Problem(where="", what="the wheel has no .dist-info folder")
+    return Problem(where="", what=f"the wheel has {len(folders)} .dist-info folders: {', '.join(folders)}")
+
+
+def _names(contents: _Contents) -> Iterator[Problem]:
+    """Yield the places that call the wheel something else than its file name does."""
+    name = contents.name
+    own = {contents.dist_info, *(path.split("/")[0] for path in contents.members if _scheme(path))}
+    for folder in sorted(own):
+        if not _is_same(name, *folder.rpartition(".")[0].partition("-")[::2]):
+            yield Problem(where=folder, what=f"the file name says {name.name} {name.version}")
+    yield from _alike(contents)
+    yield from _folders(contents)
+
+
+def _scheme(path: str) -> str:
+    """Return ``scripts`` for ``x-1.data/scripts/tool``, and nothing for what is at the wheel's root."""
+    parts = path.split("/", 2)
+    return parts[1] if len(parts) == 3 and parts[0].endswith(".data") else ""
+
+
+def _is_same(name: _Name, other: str, version: str) -> bool:
+    from packaging.utils import canonicalize_name
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return canonicalize_name(other) == name.name and Version(version) == Version(name.version)
+    except InvalidVersion:
+        return False
+
+
+def _alike(contents: _Contents) -> Iterator[Problem]:
+    """Yield paths that are one on Windows and macOS."""
+    if all(_MANYLINUX.fullmatch(platform) for platform in contents.name.platforms):
+        return
+    seen: dict[str, str] = {}
+    for path in contents.members:
+        first = seen.setdefault(path.casefold(), path)
+        if first != path:
+            yield Problem(where=path, what=f"differs from {first} only in case: on Windows and macOS they are one file")
+
+
+def _folders(contents: _Contents) -> Iterator[Problem]:
+    """Yield files that are in the place of a folder."""
+    folders = {folder for path in contents.members for folder in _parents(path)}
+    for path in sorted(folders & contents.members.keys()):
+        yield Problem(where=path, what="is both a file and a folder")
+
+
+def _parents(path: str) -> Iterator[str]:
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
+
+
+def _wheel_file(contents: _Contents) -> Iterator[Problem]:
+    """Yield where WHEEL is not what the standard wants, or not what the file name says."""
+    where = f"{contents.dist_info}/WHEEL"
+    if contents.text("WHEEL") is None:
+        yield Problem(where=where, what="is missing")
+        return
+    version = contents.wheel.get("Wheel-Version", "")
+    if version.partition(".")[0] != "1":
+        yield Problem(where=where, what=f"Wheel-Version is {version!r}; installers know 1.0")
+    tags = contents.wheel.get_all("Tag", [])
+    if len(set(tags)) < len(tags):
+        yield Problem(where=where, what="a Tag is there twice")
+    if set(tags) != contents.name.tags:
+        only = sorted(contents.name.tags ^ set(tags))
+        yield Problem(where=where, what=f"its tags and the file name's differ in {', '.join(only)}")
+    if contents.wheel.get("Build", "") != contents.name.build:
+        yield Problem(where=where, what="its Build and the file name's build number differ")
+    if contents.wheel.get("Root-Is-Purelib", "").lower() not in ("true", "false"):
+        yield Problem(where=where, what="Root-Is-Purelib is neither true nor false")
+
+
+# --- RECORD
+
+
+def _record(contents: _Contents) -> Iterator[Problem]:
+    """Yield where RECORD and the archive differ."""
+    own = f"{contents.dist_info}/RECORD"
+    text = contents.text("RECORD")
+    if text is None:
+        yield Problem(where=own, what="is missing")
+        return
+    try:
+        rows = list(csv.reader(io.StringIO(text.decode("utf-8"), newline="")))
+    except (UnicodeDecodeError, csv.Error) as error:
+        yield Problem(where=own, what=f"cannot be read: {error}")
+        return
+    listed: set[str] = set()
+    for row in rows:
+        if len(row) != 3:
+            yield Problem(where=own, what=f"a line has {len(row)} fields instead of 3: {','.join(row)}")
+            continue
+        if row[0] in listed:
+            yield Problem(where=own, what=f"{row[0]} is listed twice")
+        listed.add(row[0])
+        yield from _recorded(contents, own, row)
+    free = {f"{contents.dist_info}/{name}" for name in _UNLISTED}
+    for path in sorted(contents.members.keys() - listed - free):
+        yield Problem(where=path, what="is in the archive but not in RECORD")
+
+
+def _recorded(contents: _Contents, own: str, row: Sequence[str]) -> Iterator[Problem]:
+    """Yield what is wrong with one line of RECORD."""
+    path, digest, size = row
+    member = contents.members.get(path)
+    if member is None:
+        yield Problem(where=path, what="is in RECORD but not in the archive")
+    elif path == own:
+        if digest or size:
+            yield Problem(where=own, what="states its own hash or size")
+    else:
+        algorithm, _, value = digest.partition("=")
+        if algorithm != "sha256":
+            yield Problem(where=path, what=f"RECORD has {algorithm or 'no hash'} for it; mamba-press wants sha256")
+        elif value != _urlsafe(member.sha256):
+            yield Problem(where=path, what="is not what RECORD's hash was made of")
+        if size != str(member.size):
+            yield Problem(where=path, what=f"has {member.size} bytes; RECORD says {size or 'nothing'}")
+
+
+def _urlsafe(sha256: str) -> str:
+    return base64.urlsafe_b64encode(bytes.fromhex(sha256)).rstrip(b"=").decode("ascii")
+
+
+# --- metadata
+
+
+def _metadata(contents: _Contents) -> Iterator[Problem]:
+    """Yield what PyPI's rules find wrong with METADATA, and licence files that are not there."""
+    from packaging.metadata import ExceptionGroup, Metadata
+
+    where = f"{contents.dist_info}/METADATA"
+    text = contents.text("METADATA")
+    if text is None:
+        yield Problem(where=where, what="is missing")
+        return
+    try:
+        metadata = Metadata.from_email(text)
+    except ExceptionGroup as group:
+        yield from (Problem(where=where, what=str(error)) for error in group.exceptions)
+        return
+    if not _is_same(contents.name, metadata.name, str(metadata.version)):
+        yield Problem(where=where, what=f"says {metadata.name} {metadata.version}, which the file name does not")
+    for licence in metadata.license_files or ():
+        places = (f"{contents.dist_info}/licenses/{licence}", f"{contents.dist_info}/{licence}")
+        if not contents.members.keys() & set(places):
+            yield Problem(where=where, what=f"names the licence file {licence}, which is not in the wheel")
+
+
+def _entry_points(contents: _Contents) -> Iterator[Problem]:
+    """Yield the entry points that cannot be read."""
+    where = f"{contents.dist_info}/entry_points.txt"
+    text = contents.text("entry_points.txt")
+    parser = ConfigParser(delimiters=("=",), interpolation=None, default_section="\0")
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    try:
+        parser.read_string((text or b"").decode("utf-8"))
+    except (UnicodeDecodeError, ConfigParserError) as error:
+        yield Problem(where=where, what=f"cannot be read: {' '.join(str(error).split())}")
+        return
+    for group in parser.sections():
+        for name, target in parser[group].items():
+            if not _OBJECT.fullmatch(target.strip()):
+                yield Problem(where=where, what=f"{group}: {name} = {target!r} names no object")
+
+
+# --- binaries
+
+
+def _binaries(contents: _Contents) -> Iterator[Problem]:
+    """Yield the binaries that are where the tags or WHEEL say that there is none."""
+    found = [member for member in contents.members.values() if member.binary and member.binary.format == "elf"]
+    if found and "any" in contents.name.platforms:
+        yield Problem(where=found[0].path, what="is a binary, but the tag says that the wheel runs on any platform")
+    is_pure = contents.wheel.get("Root-Is-Purelib", "").lower() == "true"
+    for member in found:
+        if _scheme(member.path) == "purelib" or (is_pure and not _scheme(member.path)):
+            yield Problem(where=member.path, what="is a binary in the part of the wheel that is said to be pure Python")
+            break
+    arches = {match[4] for match in map(_MANYLINUX.fullmatch, contents.name.platforms) if match}
+    for member in found:
+        arch = member.binary.arch if member.binary and member.binary.kind != "static" else None
+        if arches and arch and arch not in arches:
+            yield Problem(where=member.path, what=f"is for {arch}, the tags for {', '.join(sorted(arches))}")
+
+
+def _loading(contents: _Contents, elsewhere: tuple[str, ...]) -> tuple[Problem, ...]:
+    """Return what the loader would not find, for the lowest of the wheel's Linux tags."""
+    from mamba_press import loader
+
+    promises = [promise for name in sorted(contents.name.platforms) if (promise := _promise(name, elsewhere))]
+    libraries = {}
+    for member in contents.members.values():
+        if member.binary and member.binary.format == "elf" and member.binary.kind != "static" and member.binary.arch:
+            libraries[_installed(member.path)] = member.binary
+    found: dict[Problem, None] = {}
+    for arch in sorted({promise.arch for promise in promises}):
+        lowest = min(
+            (promise for promise in promises if promise.arch == arch), key=lambda promise: promise.floor or (99, 0)
+        )
+        found.update(dict.fromkeys(loader.problems(libraries, lowest)))
+    return tuple(found)
+
+
+def _promise(platform: str, elsewhere: tuple[str, ...]) -> Promise | None:
+    """Return what a platform tag promises; None for what is not glibc's Linux, or an architecture not known."""
+    from mamba_press import policies
+    from mamba_press.loader import Promise
+
+    match = _MANYLINUX.fullmatch(platform)
+    if not match or match[4] not in policies.architectures():
+        return None
+    floor = (int(match[1]), int(match[2])) if match[1] else _LEGACY.get(match[3])
+    return Promise(arch=match[4], floor=floor, elsewhere=elsewhere)
+
+
+def _installed(path: str) -> str:
+    """Return where a file is after installation, from the folder where packages are installed."""
+    return path.split("/", 2)[2] if _scheme(path) in ("purelib", "platlib") else path

@@ -1,0 +1,295 @@
+"""Conda: solve, fetch and lock. Everything that needs rattler happens in a process of its own (`worker`)."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import tempfile
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from mamba_press import log
+from mamba_press.atomic import replacing
+from mamba_press.conda import hints, lock, prefix, process
+from mamba_press.errors import ConfigError, FetchError, PressError, SolveError, WriteError
+from mamba_press.types import NEUTRAL, Package, Problem, Python, Solution, Target, VirtualPackage
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from mamba_press.config import Config
+    from mamba_press.types import Environment
+
+Json = dict[str, Any]
+
+KEY = "tool.mamba-press"
+
+
+def solve(
+    config: Config,
+    target: Target,
+    channels: Sequence[str],
+    *,
+    virtual: Sequence[VirtualPackage],
+    environ: Mapping[str, str],
+) -> Solution:
+    """Return the packages that satisfy ``config.packages`` for the target, earlier channels first.
+
+    ``virtual`` is what the solve may assume. Raises ConfigError for what is no spec, FetchError for a channel,
+    SolveError where nothing fits.
+    """
+    request = {
+        "do": "solve",
+        "channels": list(channels),
+        "specs": list(config.packages),
+        "constraints": list(config.constraints),
+        "python": python_specs(target.python),
+        "subdir": target.subdir,
+        "virtual": [[package.name, package.version, package.build] for package in virtual],
+        "exclude_newer": None if config.exclude_newer is None else config.exclude_newer.timestamp(),
+        "offline": config.offline,
+        "cache": str(cache_folder(environ)),
+    }
+    answer = _ask(request, target, environ, SolveError)
+    packages = sorted(map(package_of, answer["packages"]), key=lambda package: package.name)
+    _refuse_foreign(packages)
+    return _mark(Solution(target=target, packages=tuple(packages), channels=tuple(channels)), answer["names"])
+
+
+def python_specs(python: Python) -> list[str]:
+    """Return what binds a solve to one CPython without asking for it to be there; Python itself comes first."""
+    # Builds for PyPy and for free-threaded Pythons share CPython's version, and not all packages ask for python_abi.
+    build = r"^.*_cp\d+t$" if python.free_threaded else r"^(?!.*(\dt|pypy)$).*$"
+    return [f'python[version="{python.version}.*", build="{build}"]', f"python_abi {python.version}.* *_{python.abi}"]
+
+
+def fetch(
+    solution: Solution,
+    names: Collection[str],
+    workdir: Path,
+    *,
+    config: Config,
+    environ: Mapping[str, str],
+) -> Environment:
+    """Install exactly the named packages of a solution into ``workdir/prefix``; Python is never among them.
+
+    Every archive's hash is compared with its record. Files of the prefix may be links into the package cache, and are
+    never to be written. Raises FetchError for an archive, ContentError for what an archive holds.
+    """
+    chosen = [package for package in solution.packages if package.name in names and package.name != "python"]
+    root = workdir / "prefix"
+    root.mkdir(parents=True, exist_ok=True)
+    target = solution.target
+    request = {
+        "do": "fetch",
+        "packages": [asdict(package) for package in chosen],
+        "python": [asdict(package) for package in solution.packages if package.name == "python"],
+        "prefix": str(root),
+        # rattler signs what it patches with macOS's codesign if it hears that the files are for macOS.
+        "platform": "linux-64" if target.system == "osx" else target.subdir,
+        "neutral": NEUTRAL,
+        "offline": config.offline,
+        "cache": str(cache_folder(environ)),
+    }
+    notes = list(_ask(request, target, environ, FetchError)["notes"])
+    environment = prefix.read(root, chosen, notes)
+    for note in notes:
+        log.note(note)
+    return environment
+
+
+def cache_folder(environ: Mapping[str, str]) -> Path:
+    """Return the cache that rattler and pixi share with us."""
+    if chosen := environ.get("RATTLER_CACHE_DIR"):
+        return Path(chosen).absolute()
+    if sys.platform == "win32":
+        base = environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base, "rattler", "cache")
+
+
+def channel_urls(channels: Iterable[str], root: Path) -> tuple[str, ...]:
+    """Return the channels with paths made URLs, relative ones from the project's folder; names and URLs stay.
+
+    Raises ConfigError for each folder that is not there.
+    """
+    problems = []
+    urls = []
+    for channel in channels:
+        path = _channel_path(channel, root)
+        if path is not None and not path.is_dir():
+            problems.append(_no_folder(channel, path))
+        urls.append(channel if path is None else path.as_uri())
+    if problems:
+        raise ConfigError(*problems)
+    return tuple(urls)
+
+
+def _channel_path(channel: str, root: Path) -> Path | None:
+    """Return the folder that a channel is, or None for a name or a URL of the network."""
+    if channel.startswith("file:"):
+        return Path(url2pathname(urlsplit(channel).path))
+    if "://" in channel:
+        return None
+    path = Path(os.path.normpath(root.absolute() / Path(channel).expanduser()))
+    # conda-forge/label/rust_dev is a name with slashes; where there is such a folder, the folder is meant.
+    is_name = not re.search(r"[/\\]", channel) or "/label/" in channel
+    is_path = channel.startswith((".", "~")) or Path(channel).is_absolute() or path.is_dir()
+    return path if is_path or not is_name else None
+
+
+def _no_folder(channel: str, path: Path) -> Problem:
+    return Problem(
+        where=f"{KEY}.channels",
+        what=f"{channel!r} is a folder that is not there: {path}",
+        hint="give a URL or an absolute path, or override it for this build with -C channels=… or MAMBA_PRESS_CHANNELS",
+    )
+
+
+def _ask(request: Json, target: Target, environ: Mapping[str, str] | None, failure: type[PressError]) -> Json:
+    try:
+        return process.call(request, _listen, environ, failure)
+    except process.RefusedError as refused:
+        raise hints.translate(refused, target) from None
+    finally:
+        log.progress_end()
+
+
+def _listen(event: Json) -> None:
+    """Say what the worker is doing: a line for each step, and a line that is redrawn on a terminal."""
+    if event["event"] == "plan":
+        size = f", {event['bytes'] / 1e6:.1f} MB" if event["bytes"] else ""
+        new = f", {event['downloads']} to download{size}" if event["downloads"] else ""
+        log.step(f"fetching {event['packages']} packages{new}")
+    elif event["event"] == "fetching":
+        done = f", {event['bytes'] / 1e6:.1f} MB" if event["bytes"] else ""
+        log.progress(f"fetching {event['name']} ({event['linked']} of {event['total']} in place{done})")
+
+
+def package_of(record: Json) -> Package:
+    """Make a package of a record as rattler writes it."""
+    noarch = record.get("noarch")
+    return Package(
+        name=record["name"],
+        version=record["version"],
+        build=record["build"],
+        build_number=record["build_number"],
+        channel=record.get("channel") or "",
+        subdir=record["subdir"],
+        url=record["url"],
+        file_name=record["fn"],
+        sha256=record.get("sha256"),
+        md5=record.get("md5"),
+        size=record.get("size"),
+        license=record.get("license"),
+        depends=tuple(record.get("depends", ())),
+        constrains=tuple(record.get("constrains", ())),
+        noarch=noarch if noarch in ("python", "generic") else None,
+        timestamp=record.get("timestamp"),
+        site_packages=record.get("python_site_packages_path"),
+    )
+
+
+def _refuse_foreign(packages: Iterable[Package]) -> None:
+    problems = [
+        Problem(
+            where=str(package),
+            what=f"its channel offers it as {package.file_name!r}, which is no conda package",
+            hint=f"name a build that is .conda or .tar.bz2 in {KEY}.constraints, or a channel that has one",
+        )
+        for package in packages
+        if not package.url or not package.file_name.endswith((".conda", ".tar.bz2"))
+    ]
+    if problems:
+        raise SolveError(*problems)
+
+
+def spec_name(spec: str) -> str:
+    """Return the package name that a conda spec begins with: ``zlib`` of ``conda-forge::zlib >=1.2``."""
+    return re.split(r"[\s=<>!~\[;@]", spec.strip().rpartition("::")[2], maxsplit=1)[0].lower()
+
+
+def _mark(solution: Solution, names: Collection[str]) -> Solution:
+    packages = tuple(replace(package, requested=package.name in names) for package in solution.packages)
+    return replace(solution, packages=packages)
+
+
+def write_lock(
+    solutions: Iterable[Solution], path: Path, root: Path, *, environ: Mapping[str, str] | None = None
+) -> None:
+    """Write solutions into one file of rattler's lock format, in which what lies below ``root`` is relative to it."""
+    solutions = tuple(solutions)
+    with tempfile.TemporaryDirectory(prefix="mamba-press-") as folder:
+        written = Path(folder, path.name)
+        request = {"do": "write-lock", "path": str(written), "entries": [lock.entry(each) for each in solutions]}
+        _ask(request, solutions[0].target, environ, WriteError)
+        text = written.read_text("utf-8")
+    with replacing(path) as file:
+        file.write(lock.portable(text, root).encode("utf-8"))
+
+
+def read_lock(
+    path: Path, target: Target, root: Path, *, config: Config, environ: Mapping[str, str] | None = None
+) -> Locked:
+    """Return what a lock file holds for a target, with the packages that the configuration names as requested.
+
+    Raises ConfigError for a file that is no lock, or holds what is no conda package.
+    """
+    with tempfile.TemporaryDirectory(prefix="mamba-press-") as folder:
+        absolute = Path(folder, path.name)
+        absolute.write_text(lock.absolute(path.read_text("utf-8"), root), "utf-8", newline="\n")
+        answer = _ask({"do": "read-lock", "path": str(absolute)}, target, environ, ConfigError)
+    names = [spec_name(spec) for spec in config.packages]
+    held = []
+    for entry in answer["entries"]:
+        packages = sorted(map(package_of, entry["packages"]), key=lambda package: package.name)
+        held.append(lock.Held(entry=entry, packages=tuple(packages)))
+    found = lock.best(held, target)
+    if found is None:
+        return Locked(exact=None, pins=lock.pins(held, target, names))
+    solution = Solution(target=target, packages=found.packages, channels=tuple(found.entry["channels"]))
+    return Locked(exact=_mark(solution, names), pins=())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Locked:
+    """What a lock says for a target: its solution, or, where it has none, the versions that were pressed elsewhere."""
+
+    exact: Solution | None
+    pins: tuple[str, ...]
+
+    def pinned(self, config: Config) -> tuple[str, ...]:
+        """Return the configuration's constraints with the pressed versions."""
+        return (*config.constraints, *self.pins)
+
+
+def to_json(solution: Solution) -> str:
+    """Return a solution as text, to hand it from one hook to another."""
+    return json.dumps(asdict(solution), indent=1, sort_keys=True)
+
+
+def from_json(text: str) -> Solution:
+    """Return the solution that `to_json` wrote; raises ValueError for any other text."""
+    try:
+        values = json.loads(text)
+        target = values["target"]
+        floor = target["floor"] and tuple(target["floor"])
+        return Solution(
+            target=Target(**{**target, "python": Python(**target["python"]), "floor": floor}),
+            packages=tuple(_thawed(package) for package in values["packages"]),
+            channels=tuple(values["channels"]),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"this is no solution: {error}") from None
+
+
+def _thawed(values: Json) -> Package:
+    return Package(**{**values, "depends": tuple(values["depends"]), "constrains": tuple(values["constrains"])})

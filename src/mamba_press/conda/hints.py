@@ -1,0 +1,188 @@
+"""Turns what the worker could not do into errors that say what to do about it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from mamba_press.errors import ConfigError, ContentError, FetchError, PressError, SolveError
+from mamba_press.types import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from mamba_press.conda.process import RefusedError
+    from mamba_press.types import Target
+
+Json = dict[str, Any]
+
+KEY = "tool.mamba-press"
+
+
+def translate(refused: RefusedError, target: Target) -> PressError:
+    """Return the error that tells the user what the worker refused to do."""
+    tellers: Mapping[str, Callable[[Json, Target], PressError]] = {
+        "spec": _spec,
+        "channels": _channels,
+        "channel": lambda facts, target: _channels({"wrong": [facts]}, target),
+        "solve": _solve,
+        "archives": _archives,
+        "offline": _offline,
+        "install": _install,
+        "lock": _lock,
+    }
+    return tellers[refused.kind](refused.facts, target)
+
+
+def clean(text: str) -> str:
+    """Return rattler's text without what a damaged archive put into it, and without credentials."""
+    printable = re.sub(r"[\x00-\x09\x0b-\x1f\x7f]+", " ", text)
+    lines = dict.fromkeys(re.sub(r"  +", " ", line).rstrip()[:400] for line in printable.splitlines())
+    return "\n".join(without_credentials(line) for line in lines if line)
+
+
+def without_credentials(text: str) -> str:
+    """Return a text in which no URL shows a password or a token."""
+    return re.sub(r"/t/[^/\s]+/", "/t/…/", re.sub(r"(\w+://)[^/@\s]+@", r"\1", text))
+
+
+def _spec(facts: Json, _: Target) -> PressError:
+    return ConfigError(
+        *(
+            Problem(
+                where=f"{KEY}.{wrong['key']}",
+                what=f"{wrong['spec']!r} is no conda spec: {clean(wrong['text'])}",
+                hint='write it as in "libmambapy 1.5.8", "zlib >=1.2,<2" or "numpy 1.26.* py310*"',
+            )
+            for wrong in facts["wrong"]
+        )
+    )
+
+
+def _channels(facts: Json, target: Target) -> PressError:
+    return FetchError(*(_channel(wrong["channel"], clean(wrong["text"]), target) for wrong in facts["wrong"]))
+
+
+def _channel(name: str, text: str, target: Target) -> Problem:
+    name = without_credentials(name)
+    where = f"channel {name}" if name else f"{KEY}.channels"
+    folder = re.search(r"could not find subdir '([^']+)'", text)
+    if "no usable repodata cache" in text:
+        what = "offline = true, and the cache has not got its list of packages"
+        return Problem(
+            where=where, what=what, hint="build once with offline = false, or use a channel that is a folder"
+        )
+    if folder and "repodata.json" in text and "No such file" in text:
+        what = f"there is no {folder[1]}/repodata.json in it"
+        hint = (
+            "index the folder of packages: a channel has a folder for each platform and noarch, each with repodata.json"
+        )
+        return Problem(where=where, what=what, hint=hint)
+    if folder or re.search(r"\b404\b", text):
+        subdir = folder[1] if folder else target.subdir
+        return Problem(where=where, what=f"it has no {subdir}: {text}", hint=f"look at the spelling in {KEY}.channels")
+    if re.search(r"\b(401|403)\b", text):
+        return Problem(where=where, what=text, hint="log in with `rattler auth login` or `pixi auth login`")
+    if re.search(r"error sending request|connect|timed out|dns error", text, re.IGNORECASE):
+        hint = f"is the network there, and the address right? offline = true builds from the cache; {KEY}.channels"
+        return Problem(where=where, what=f"it cannot be reached: {text}", hint=f"{hint} may name a mirror or a folder")
+    return Problem(where=where, what=f"its list of packages cannot be read: {text}", hint="index the channel again")
+
+
+def _solve(facts: Json, target: Target) -> PressError:
+    problems = []
+    for missing in facts["missing"]:
+        near = ", ".join(missing["near"])
+        problems.append(
+            Problem(
+                where=f"{KEY}.packages",
+                what=f"no channel has a package {missing['name']!r} for {target.subdir} or noarch",
+                hint=f"did you mean {near}?" if near else f"add the channel that has it to {KEY}.channels",
+            )
+        )
+    if not problems:
+        problems.append(
+            Problem(where=f"{KEY}.packages", what=clean(facts["text"]), hint="\n".join(_hints(facts, target)))
+        )
+    if facts["empty"]:
+        problems.append(
+            Problem(
+                where=f"{KEY}.channels",
+                what=f"the channels have no packages for {target.subdir} at all",
+                hint=f"choose another {KEY}.platform, or add a channel that has {target.subdir}",
+            )
+        )
+    return SolveError(*problems)
+
+
+def _hints(facts: Json, target: Target) -> list[str]:
+    hints = [f"solved for {target.subdir} and Python {target.python}, with {_assumed(facts)}"]
+    for found in facts["found"]:
+        if not found["fits"]:
+            hints.append(f"{found['name']} is there as {_some(found['versions'])}")
+        elif found["pythons"] and str(target.python) not in found["pythons"]:
+            hints.append(f"{found['spec']} is there for Python {_some(found['pythons'])}: see {KEY}.python")
+    text = facts["text"]
+    for name, version, _ in facts["virtual"]:
+        if name in ("__glibc", "__osx") and (asked := re.findall(rf"{name} >=([\d.]+)", text)):
+            hints.append(f"{name} >={asked[-1]} is asked for, the target has {version}: see {KEY}.platform")
+    return hints
+
+
+def _assumed(facts: Json) -> str:
+    return ", ".join(f"{name} {version}" for name, version, _ in facts["virtual"]) or "no virtual packages"
+
+
+def _some(values: list[str]) -> str:
+    return ", ".join((["…"] if len(values) > 5 else []) + values[-5:])
+
+
+def _archives(facts: Json, _: Target) -> PressError:
+    return FetchError(*map(_archive, facts["wrong"]))
+
+
+def _archive(wrong: Json) -> Problem:
+    where = f"{wrong['package']} ({wrong['file']})"
+    if "differs" not in wrong:
+        hint = "put the archive back, or index the channel again"
+        return Problem(where=where, what=f"the archive cannot be read: {wrong['text']}", hint=hint)
+    pairs = wrong["differs"].items()
+    what = "; ".join(f"its {key} is {found}, its record states {stated}" for key, (found, stated) in pairs)
+    hint = "the archive is damaged or not the one that was indexed: get it again, or index the channel again"
+    return Problem(where=where, what=what, hint=hint)
+
+
+def _offline(facts: Json, _: Target) -> PressError:
+    return FetchError(
+        Problem(
+            where=f"{KEY}.offline",
+            what="the cache has not got " + ", ".join(facts["packages"]),
+            hint="build once with offline = false: what is fetched stays in the cache (RATTLER_CACHE_DIR)",
+        )
+    )
+
+
+def _install(facts: Json, _: Target) -> PressError:
+    text = clean(facts["text"])
+    where = f"{facts['package']} ({without_credentials(facts['file'])})" if facts["package"] else "the packages"
+    if "os error 28" in text or "No space left" in text:
+        hint = "make room there, or let RATTLER_CACHE_DIR and TMPDIR name folders with more"
+        return FetchError(Problem(where=where, what=text, hint=hint))
+    if facts["step"] == "link":
+        hint = "the package is malformed: take another build of it"
+        return ContentError(Problem(where=where, what=text, hint=hint))
+    if "hash" in text and "mismatch" in text:
+        hint = "the archive is not the one that was indexed: try again, or tell the channel's owner"
+        return FetchError(Problem(where=where, what=text, hint=hint))
+    hint = "where the archive is whole, the network may be at fault: try again; else take another build of the package"
+    return FetchError(Problem(where=where, what=text, hint=hint))
+
+
+def _lock(facts: Json, _: Target) -> PressError:
+    return ConfigError(
+        Problem(
+            where="mamba-press.lock",
+            what=f"it cannot be read: {clean(facts['text'])}",
+            hint="write it again with `mamba-press lock`",
+        )
+    )

@@ -1,0 +1,135 @@
+"""Reads an installed prefix back: which files there are, whose they are, and what they were before installation."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mamba_press.types import Environment, File
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from mamba_press.types import Package
+
+SCRIPT = re.compile(r"(bin/\.|Scripts/\.|Scripts/)[^/]+-(pre|post)-(link|unlink)\.(sh|bat)")
+GENERATED = "entry_point"
+"""Occurs in the path type of each script that the installer makes for an entry point: in no package."""
+
+
+def read(prefix: Path, packages: Sequence[Package], notes: list[str]) -> Environment:
+    """Return what stands in a prefix into which rattler has installed ``packages``.
+
+    Symlinks are resolved to the file of the prefix at which they end, one to a folder becomes one for each file in
+    it. A symlink that ends nowhere, or outside the prefix, leaves and is told in ``notes``. Where two packages have
+    different files at one path, both are there, under that path.
+    """
+    root = Path(os.path.realpath(prefix))
+    files: list[File] = []
+    info, scripts = {}, []
+    for package in packages:
+        record = json.loads(_record_path(prefix, package).read_text("utf-8"))
+        extracted = Path(record["extracted_package_dir"])
+        info[package.name] = extracted / "info"
+        lost: list[str] = []
+        mine = [file for entry in _paths(record) for file in _files(root, package.name, entry, lost)]
+        files += (_hashed(file, extracted) for file in mine)
+        if any(SCRIPT.fullmatch(file.path) for file in mine):
+            scripts.append(package.name)
+        if lost:
+            notes.append(_lost_note(package, lost))
+    return Environment(
+        prefix=root,
+        files=tuple(_without_twins(_like_their_ends(sorted(files, key=lambda file: (file.path, file.package))))),
+        packages=tuple(packages),
+        info=info,
+        scripts=tuple(scripts),
+    )
+
+
+def _record_path(prefix: Path, package: Package) -> Path:
+    return prefix / "conda-meta" / f"{package.name}-{package.version}-{package.build}.json"
+
+
+def _paths(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield what is installed of the package itself; folders and generated scripts are not."""
+    for entry in record["paths_data"]["paths"]:
+        if GENERATED not in entry["path_type"] and entry["path_type"] != "directory":
+            yield entry
+
+
+def _files(root: Path, package: str, entry: dict[str, Any], lost: list[str]) -> Iterator[File]:
+    installed = root / entry["_path"]
+    # rattler renames the file of a package that lost a path to another one, and keeps the name it should have had.
+    path = entry.get("original_path") or entry["_path"]
+    if not installed.is_symlink():
+        mode = entry.get("file_mode") if entry.get("prefix_placeholder") else None
+        yield File(
+            path=path,
+            source=installed,
+            package=package,
+            size=installed.stat().st_size,
+            sha256=entry.get("sha256"),
+            placeholder=mode,
+        )
+        return
+    end = Path(os.path.realpath(installed))
+    if not end.exists() or not end.is_relative_to(root) or end == root:
+        lost.append(path)
+    elif end.is_file():
+        yield _link(root, path, end, package)
+    elif installed.is_relative_to(end):
+        lost.append(path)  # a folder within itself has no end
+    else:
+        for folder, folders, names in os.walk(end):
+            folders.sort()
+            for name in sorted(names):
+                file = Path(os.path.realpath(Path(folder, name)))
+                if file.is_file() and file.is_relative_to(root):
+                    below = Path(folder, name).relative_to(end).as_posix()
+                    yield _link(root, f"{path}/{below}", file, package)
+
+
+def _link(root: Path, path: str, end: Path, package: str) -> File:
+    return File(
+        path=path,
+        source=end,
+        package=package,
+        size=end.stat().st_size,
+        link=end.relative_to(root).as_posix(),
+    )
+
+
+def _hashed(file: File, extracted: Path) -> File:
+    """Hash the original where the package is too old to state hashes."""
+    if file.sha256 or file.link:
+        return file
+    original = extracted / file.path if file.placeholder else file.source
+    return replace(file, sha256=hashlib.sha256(original.read_bytes()).hexdigest()) if original.is_file() else file
+
+
+def _like_their_ends(files: Sequence[File]) -> Iterator[File]:
+    """Give each symlink the original hash and the placeholder of the file at which it ends."""
+    ends = {file.source: file for file in files if not file.link}
+    for file in files:
+        end = ends.get(file.source)
+        yield replace(file, sha256=end.sha256, placeholder=end.placeholder) if file.link and end else file
+
+
+def _without_twins(files: Iterable[File]) -> Iterator[File]:
+    """Leave out what an earlier package has at the same path with the same content."""
+    seen: set[tuple[str, str | None]] = set()
+    for file in files:
+        if file.sha256 is None or (file.path, file.sha256) not in seen:
+            seen.add((file.path, file.sha256))
+            yield file
+
+
+def _lost_note(package: Package, lost: Sequence[str]) -> str:
+    shown = ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
+    return f"{package}: symlinks that end nowhere in the prefix are left out: {shown}"

@@ -1,0 +1,151 @@
+"""One call to rattler: start the worker, hear what it says, and end it whatever happens."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from mamba_press.errors import ConfigError, PressError
+from mamba_press.types import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+Json = dict[str, Any]
+
+WORKER = "MAMBA_PRESS_WORKER"
+"""The variable that names another interpreter to run rattler on."""
+
+SCRIPT = Path(__file__).with_name("worker.py")
+
+
+class RefusedError(Exception):
+    """An error that the worker reported: its kind, and the facts about it."""
+
+    def __init__(self, kind: str, facts: Json) -> None:
+        super().__init__(kind)
+        self.kind = kind
+        self.facts = facts
+
+
+def call(
+    request: Json,
+    listen: Callable[[Json], None],
+    environ: Mapping[str, str] | None,
+    failure: type[PressError],
+) -> Json:
+    """Return the worker's answer to a request; events go to ``listen``.
+
+    ``environ`` is the worker's environment and says which interpreter it runs on; None is this process's own. Raises
+    `RefusedError` for what the worker itself could not do, ``failure`` where it ended without an answer.
+    """
+    with tempfile.TemporaryFile() as said:
+        process = _start(environ, said)
+        try:
+            answer = _converse(process, request, listen)
+            process.wait()
+        finally:
+            # Also at Ctrl-C: the worker is in a session of its own, so nobody else ends it.
+            process.kill()
+            process.wait()
+            for stream in (process.stdin, process.stdout):
+                _close(stream)
+        if answer is None:
+            raise failure(_ended(process.returncode, said))
+    if "error" not in answer:
+        result: Json = answer["result"]
+        return result
+    if answer["error"] == "rattler":
+        raise ConfigError(_no_rattler(answer))
+    raise RefusedError(answer["error"], answer)
+
+
+def _start(environ: Mapping[str, str] | None, said: IO[bytes]) -> subprocess.Popen[bytes]:
+    python = (environ or {}).get(WORKER, "")
+    found = shutil.which(python, path=(environ or {}).get("PATH")) if python else sys.executable
+    if found and python and environ is not None:
+        # What a front end put on PYTHONPATH is meant for the interpreter that builds.
+        environ = {key: value for key, value in environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
+    try:
+        return subprocess.Popen(
+            [found or python, str(SCRIPT)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            env=None if environ is None else dict(environ),
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise ConfigError(
+            Problem(
+                where=WORKER if python else "the interpreter that builds",
+                what=f"{python or sys.executable!r} cannot be started: {error.strerror or error}",
+                hint=f"set {WORKER} to an interpreter that has py-rattler, such as python3.13",
+            )
+        ) from None
+
+
+def _converse(process: subprocess.Popen[bytes], request: Json, listen: Callable[[Json], None]) -> Json | None:
+    """Ask, and listen until the answer. Stdin stays open: its end tells the worker that we are gone."""
+    assert process.stdin
+    assert process.stdout
+    try:
+        process.stdin.write(json.dumps(request).encode("ascii") + b"\n")
+        process.stdin.flush()
+    except BrokenPipeError:
+        return None
+    for line in process.stdout:
+        try:
+            said = json.loads(line)
+        except ValueError:
+            continue  # printed by a sitecustomize, before the worker took hold of its stdout
+        if "event" not in said:
+            answer: Json = said
+            return answer
+        listen(said)
+    return None
+
+
+def _close(stream: IO[bytes] | None) -> None:
+    try:
+        if stream:
+            stream.close()
+    except BrokenPipeError:
+        pass  # the worker ended before it read all of the request
+
+
+def _ended(code: int, said: IO[bytes]) -> Problem:
+    how = f"ended with exit code {code}"
+    if code < 0:
+        try:
+            how = f"was ended by {signal.Signals(-code).name}"
+        except ValueError:
+            how = f"was ended by signal {-code}"
+    said.seek(0)
+    lines = said.read().decode("utf-8", "replace").strip().splitlines()
+    return Problem(
+        where="rattler's process",
+        what=f"{how} before it answered",
+        hint="\n".join(
+            [
+                "try again; where it is ended every time, look at the memory and the limits of this machine",
+                *lines[-5:],
+            ]
+        ),
+    )
+
+
+def _no_rattler(facts: Json) -> Problem:
+    return Problem(
+        where=WORKER,
+        what=f"py-rattler cannot be imported by {facts['python']} (Python {facts['version']}): {facts['text']}",
+        hint="install py-rattler for it: python -m pip install 'mamba-press[all]'\n"
+        "free-threaded Pythons have no wheel of py-rattler: let it run on another interpreter that has it, "
+        f"with {WORKER}=python3.13",
+    )

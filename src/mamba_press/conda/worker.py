@@ -1,0 +1,489 @@
+"""The only home of rattler: a script that runs as a process of its own, does one thing, and ends with ``os._exit``.
+
+It imports nothing of mamba-press, because it may run on another interpreter than the build. One JSON object comes in
+as the first line of stdin; JSON lines go out on what was stdout: any number of events, then one result or one error.
+When stdin ends, whoever asked is gone, and so is this process. py-rattler crashes the interpreter at a normal exit
+after a successful await (PyO3/pyo3-async-runtimes#40): hence the process, and hence ``os._exit``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import hashlib
+import json
+import os
+import re
+import sys
+import threading
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    import rattler
+    from rattler.install import InstallerReporter
+
+    Where = tuple[rattler.Gateway, list[rattler.Channel], list[rattler.Subdir]]
+
+Json = dict[str, Any]
+
+
+class RefusedError(Exception):
+    """What could not be done: the kind of the error, and the facts from which its text is made."""
+
+    def __init__(self, kind: str, **facts: object) -> None:
+        super().__init__(kind)
+        self.answer: Json = {"error": kind, **facts}
+
+
+# Solving
+
+
+async def solve(request: Json, say: Callable[[Json], None]) -> Json:
+    """Answer with the records that satisfy the specs for the asked target."""
+    from rattler import Subdir
+    from rattler.exceptions import GatewayError, SolverError
+
+    platforms = [Subdir(request["subdir"]), Subdir("noarch")]
+    specs = _specs(request["specs"], "packages")
+    constraints = _specs(request["constraints"], "constraints")
+    python = _specs(request["python"], "python")
+    gateway = _gateway(request)
+    channels = await _channels(request["channels"], platforms, gateway)
+    if request["specs"]:
+        say({"event": "solving"})
+
+    where = (gateway, channels, platforms)
+
+    try:
+        records = await _attempt(request, where, specs, [*constraints, *python])
+        # Python is a constraint, so that packages without Python are solved in channels that have none. What is
+        # noarch needs its record nevertheless: it says where site-packages is.
+        names = {record.name.normalized for record in records}
+        if "python" not in names and any(_is_noarch_python(record) for record in records):
+            records = await _attempt(request, where, [*specs, python[0]], [*constraints, *python])
+    except SolverError as error:
+        facts = await _failed_solve(request, where, specs)
+        raise RefusedError("solve", text=str(error), **facts) from None
+    except GatewayError as error:
+        raise RefusedError("channel", channel="", text=str(error)) from None
+    return {"packages": [json.loads(record.to_json()) for record in records], "names": [_name(spec) for spec in specs]}
+
+
+async def _attempt(
+    request: Json, where: Where, specs: Sequence[rattler.MatchSpec], constraints: Sequence[rattler.MatchSpec]
+) -> list[rattler.RepoDataRecord]:
+    """Solve once, with the virtual packages of the target and never those of this machine."""
+    import rattler
+    from rattler.package.build_string import BuildString
+
+    gateway, channels, platforms = where
+    newest = request["exclude_newer"]
+    return await rattler.solve(
+        channels,
+        list(specs),
+        gateway=gateway,
+        platforms=platforms,
+        virtual_packages=[
+            rattler.GenericVirtualPackage(rattler.PackageName(name), rattler.Version(version), BuildString(build))
+            for name, version, build in request["virtual"]
+        ],
+        constraints=list(constraints),
+        exclude_newer=None if newest is None else datetime.fromtimestamp(newest, timezone.utc),
+        timestamp_policy="allow-missing",
+        channel_priority=rattler.ChannelPriority.Strict,
+    )
+
+
+def _specs(texts: Iterable[str], key: str) -> list[rattler.MatchSpec]:
+    """Parse leniently, as a user writes; all that is no spec is reported at once."""
+    parsed = [(text, *_spec(text)) for text in texts]
+    wrong = [{"key": key, "spec": text, "text": problem} for text, _, problem in parsed if problem]
+    if wrong:
+        raise RefusedError("spec", wrong=wrong)
+    return [spec for _, spec, _ in parsed if spec]
+
+
+def _spec(text: str) -> tuple[rattler.MatchSpec | None, str]:
+    from rattler import MatchSpec
+
+    try:
+        spec = MatchSpec(text)
+    except Exception as error:  # noqa: BLE001 - rattler's errors have no common base
+        return None, str(error)
+    name = _name(spec)
+    return (spec, "") if re.fullmatch(r"[\w.+-]+", name) else (None, "it does not name one package")
+
+
+def _name(spec: rattler.MatchSpec) -> str:
+    return str(getattr(spec.name, "normalized", ""))
+
+
+def _is_noarch_python(record: rattler.RepoDataRecord) -> bool:
+    return bool(record.noarch.python)
+
+
+def _gateway(request: Json) -> rattler.Gateway:
+    from rattler import Gateway
+    from rattler.repo_data.gateway import SourceConfig
+
+    # The same folder as pixi's; py-rattler's own default is the cache's root.
+    return Gateway(
+        cache_dir=Path(request["cache"], "repodata"),
+        default_config=SourceConfig(cache_action="force-cache-only" if request["offline"] else "cache-or-fetch"),
+        client=_client(offline=request["offline"]),
+    )
+
+
+def _client(*, offline: bool) -> rattler.networking.Client:
+    """Return a client with retries and the credentials that rattler finds; offline, one that refuses to connect."""
+    from rattler.networking import AddHeadersMiddleware, Client
+
+    def refuse(host: str, path: str) -> None:
+        raise ConnectionError(f"offline = true forbids asking {host} for {path}")
+
+    return Client([AddHeadersMiddleware(refuse)]) if offline else Client.default_client(user_agent="mamba-press")
+
+
+async def _channels(
+    names: Sequence[str], platforms: Sequence[rattler.Subdir], gateway: rattler.Gateway
+) -> list[rattler.Channel]:
+    """Open every channel, so that what is wrong with one is reported with its name, and for all of them at once."""
+    opened = [(name, *await _open(name, platforms, gateway)) for name in names]
+    wrong = [{"channel": name, "text": problem} for name, _, problem in opened if problem]
+    if wrong:
+        raise RefusedError("channels", wrong=wrong)
+    return [channel for _, channel, _ in opened if channel]
+
+
+async def _open(
+    name: str, platforms: Sequence[rattler.Subdir], gateway: rattler.Gateway
+) -> tuple[rattler.Channel | None, str]:
+    from rattler import Channel
+
+    try:
+        channel = Channel(name)
+        await gateway.names([channel], platforms)
+    except Exception as error:  # noqa: BLE001 - rattler's errors have no common base
+        return None, str(error)
+    return channel, ""
+
+
+async def _failed_solve(request: Json, where: Where, specs: Sequence[rattler.MatchSpec]) -> Json:
+    """Gather what explains a failed solve: names nearly right, and what of the named packages there is instead."""
+    gateway, channels, platforms = where
+    known = {name.normalized for name in await gateway.names(channels, platforms)}
+    of_target = await gateway.names(channels, platforms[:1])
+    missing, found = [], []
+    for spec in specs:
+        name = _name(spec)
+        if name not in known:
+            missing.append({"name": name, "near": difflib.get_close_matches(name, sorted(known), 3, 0.7)})
+            continue
+        answers = await gateway.query(channels, platforms, [name], recursive=False)
+        records = [record for answer in answers for record in answer]
+        records.sort(key=lambda record: (record.version, record.build_number))
+        fitting = [record for record in records if spec.matches(record)]
+        found.append(
+            {
+                "name": name,
+                "spec": str(spec),
+                "fits": bool(fitting),
+                "versions": list(dict.fromkeys(str(record.version) for record in records)),
+                "pythons": list(dict.fromkeys(filter(None, map(_python_of, fitting or records)))),
+            }
+        )
+    return {"missing": missing, "found": found, "empty": not of_target, "virtual": request["virtual"]}
+
+
+def _python_of(record: rattler.RepoDataRecord) -> str:
+    """Return the Python that a record is built for: ``3.10``, ``3.14t``, or nothing when it is for none or many."""
+    for depend in record.depends:
+        if match := re.match(r"python_abi\s+\S+\s+\*?_?cp(\d)(\d+)(t?)m?$", depend):
+            return f"{match[1]}.{match[2]}{match[3]}"
+    for depend in record.depends:
+        if match := re.match(r"python\s+>=(\d\.\d+)[^,]*,<(\d)\.(\d+)", depend):
+            return match[1] if int(match[3]) == int(match[1].split(".")[1]) + 1 else ""
+    return ""
+
+
+# Fetching
+
+
+async def fetch(request: Json, say: Callable[[Json], None]) -> Json:
+    """Install exactly the asked packages into a new prefix; Python's record is passed along and ignored."""
+    import rattler
+
+    notes: list[str] = []
+    packages = _verified(request["packages"], notes)
+    records = [_record(package) for package in packages]
+    cache = rattler.PackageCache(Path(request["cache"], "pkgs"))
+    await _plan(packages, records, cache, offline=request["offline"], say=say)
+    python = [_record(package) for package in request["python"]]
+    try:
+        await rattler.install(
+            [*python, *records],
+            request["prefix"],
+            installed_packages=[],
+            ignored_packages={"python"},
+            platform=rattler.Subdir(request["platform"]),
+            execute_link_scripts=False,
+            show_progress=False,
+            client=_client(offline=request["offline"]),
+            reporter=_reporter(packages, say),
+            alternative_target_prefix=request["neutral"],
+            package_cache=cache,
+        )
+    except rattler.exceptions.InstallerError as error:
+        raise _failed_install(str(error), packages) from None
+    return {"notes": notes}
+
+
+def _verified(packages: Sequence[Json], notes: list[str]) -> list[Json]:
+    """Hash every local archive, since rattler does not, and give each package the hash that decides its cache entry."""
+    verified: list[Json] = []
+    wrong: list[Json] = []
+    for package in packages:
+        if not package["url"].startswith("file:"):
+            if not package.get("sha256"):
+                notes.append(f"{package['file_name']}: the channel states no sha256, so it could not be verified")
+            verified.append(package)
+            continue
+        archive = Path(url2pathname(urlsplit(package["url"]).path))
+        try:
+            found = _hashes(archive)
+        except OSError as error:
+            wrong.append({"package": _title(package), "file": str(archive), "text": error.strerror or str(error)})
+            continue
+        stated = {key: package[key] for key in ("size", "sha256", "md5") if package.get(key)}
+        differs = {key: [found[key], value] for key, value in stated.items() if found[key] != value}
+        if differs:
+            wrong.append({"package": _title(package), "file": str(archive), "differs": differs})
+        elif "sha256" not in stated and "md5" not in stated:
+            notes.append(f"{archive}: the channel states no hash, so it could not be verified")
+        verified.append({**package, "sha256": found["sha256"]})
+    if wrong:
+        raise RefusedError("archives", wrong=wrong)
+    return verified
+
+
+def _hashes(path: Path) -> Json:
+    sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
+    with path.open("rb") as archive:
+        while block := archive.read(1 << 20):
+            sha256.update(block)
+            md5.update(block)
+            size += len(block)
+    return {"sha256": sha256.hexdigest(), "md5": md5.hexdigest(), "size": size}
+
+
+def _title(package: Json) -> str:
+    return f"{package['name']} {package['version']} {package['build']}"
+
+
+async def _plan(
+    packages: Sequence[Json],
+    records: Sequence[rattler.RepoDataRecord],
+    cache: rattler.PackageCache,
+    *,
+    offline: bool,
+    say: Callable[[Json], None],
+) -> None:
+    """Say what has to be downloaded or unpacked; offline, what is neither local nor cached is an error."""
+    index = await cache.index()
+    new = [package for package, record in zip(packages, records, strict=True) if not index.contains_record(record)]
+    remote = [package for package in new if not package["url"].startswith("file:")]
+    if offline and remote:
+        raise RefusedError("offline", packages=[package["file_name"] for package in remote])
+    say(
+        {
+            "event": "plan",
+            "packages": len(packages),
+            "new": len(new),
+            "downloads": len(remote),
+            "bytes": sum(package.get("size") or 0 for package in remote),
+        }
+    )
+
+
+def _record(package: Json) -> rattler.RepoDataRecord:
+    """Make rattler's record of one of our packages."""
+    import rattler
+    from rattler.package.build_string import BuildString
+
+    record = rattler.PackageRecord(
+        package["name"],
+        package["version"],
+        BuildString(package["build"]),
+        package["build_number"],
+        package["subdir"],
+        noarch=package.get("noarch"),
+        depends=list(package["depends"]),
+        constrains=list(package["constrains"]),
+        sha256=bytes.fromhex(package["sha256"]) if package.get("sha256") else None,
+        md5=bytes.fromhex(package["md5"]) if package.get("md5") else None,
+        size=package.get("size"),
+        license=package.get("license"),
+        python_site_packages_path=package.get("site_packages"),
+    )
+    if package.get("timestamp") is not None:
+        record.timestamp = datetime.fromtimestamp(package["timestamp"] / 1000, timezone.utc)
+    return rattler.RepoDataRecord(record, package["file_name"], package["url"], package["channel"])
+
+
+def _reporter(packages: Sequence[Json], say: Callable[[Json], None]) -> InstallerReporter:
+    """Turn rattler's callbacks into events, at most ten a second."""
+    from rattler.install import InstallerReporter
+
+    class Reporter(InstallerReporter):
+        def __init__(self) -> None:
+            self.names: list[str] = []
+            self.done: dict[int, int] = {}
+            self.linked = 0
+            self.last = 0.0
+
+        def on_populate_cache_start(self, operation: int, package_name: str) -> int:  # noqa: ARG002 - rattler's
+            self.names.append(package_name)
+            return len(self.names) - 1
+
+        def on_download_start(self, cache_entry: int) -> int:
+            return cache_entry
+
+        def on_download_progress(self, download_idx: int, progress: int, total: int | None) -> None:  # noqa: ARG002
+            self.done[download_idx] = progress
+            self.tell(self.names[download_idx])
+
+        def on_link_start(self, operation: int, package_name: str) -> int:
+            self.linked += 1
+            self.tell(package_name)
+            return operation
+
+        def tell(self, name: str) -> None:
+            if time.monotonic() - self.last < 0.1:
+                return
+            self.last = time.monotonic()
+            done = sum(self.done.values())
+            say({"event": "fetching", "name": name, "linked": self.linked, "total": len(packages), "bytes": done})
+
+    return Reporter()  # type: ignore[abstract]  # the methods not overridden do nothing, which is what they are for
+
+
+def _failed_install(text: str, packages: Sequence[Json]) -> RefusedError:
+    """Tell which package an installer's error is about, and whether fetching or the archive's content is at fault."""
+    match = re.match(r"failed to (fetch|link|unlink) (\S+)", text)
+    file_name = match[2] if match else ""
+    package = next((package for package in packages if package["file_name"] == file_name), None)
+    return RefusedError(
+        "install",
+        step=match[1] if match else "",
+        package=_title(package) if package else "",
+        file=package["url"] if package else file_name,
+        text=text,
+    )
+
+
+# Locks
+
+
+async def write_lock(request: Json, _: Callable[[Json], None]) -> Json:
+    """Write rattler's lock format: one environment for each Python, one platform for each subdir and floor."""
+    from rattler import LockChannel, LockFile, LockPlatform, Subdir
+
+    platforms = {
+        entry["platform"]: LockPlatform(entry["platform"], Subdir(entry["subdir"]), entry["virtual"])
+        for entry in request["entries"]
+    }
+    lock = LockFile(list(platforms.values()))
+    for entry in request["entries"]:
+        lock.set_channels(entry["environment"], [LockChannel(_base_url(name)) for name in entry["channels"]])
+        for package in entry["packages"]:
+            lock.add_conda_package(entry["environment"], platforms[entry["platform"]], _record(package))
+    lock.to_path(Path(request["path"]))
+    return {}
+
+
+def _base_url(name: str) -> str:
+    from rattler import Channel
+
+    return str(Channel(name).base_url)
+
+
+async def read_lock(request: Json, _: Callable[[Json], None]) -> Json:
+    """Answer with all that a lock file holds, in the shape in which `write_lock` got it."""
+    from rattler import LockFile
+    from rattler.exceptions import ParseCondaLockError
+
+    try:
+        lock = LockFile.from_path(Path(request["path"]))
+    except (ParseCondaLockError, OSError) as error:
+        raise RefusedError("lock", text=str(error)) from None
+    entries = []
+    for environment, content in lock.environments():
+        for platform, locked in content.packages_by_platform().items():
+            records = [item.repo_data_record() for item in locked if hasattr(item, "repo_data_record")]
+            entries.append(
+                {
+                    "environment": environment,
+                    "platform": platform.name,
+                    "subdir": str(platform.subdir),
+                    "virtual": list(platform.virtual_packages),
+                    "channels": [str(channel) for channel in content.channels()],
+                    "packages": [json.loads(record.to_json()) for record in records],
+                    "foreign": [item.name for item in locked if not hasattr(item, "repo_data_record")],
+                }
+            )
+    return {"entries": entries}
+
+
+# The process
+
+
+def main() -> None:
+    """Serve one request and end at once, whatever rattler's threads are doing."""
+    answers = os.fdopen(os.dup(1), "w", encoding="ascii")
+    os.dup2(2, 1)  # Whatever prints must not end up among the answers.
+    # This script's folder must not offer its neighbours as top-level modules.
+    here = Path(__file__).resolve().parent
+    sys.path[:] = [place for place in sys.path if Path(place).resolve() != here]
+
+    writing = threading.Lock()  # rattler's callbacks come from threads of its own.
+
+    def say(answer: Json) -> None:
+        with writing:
+            answers.write(json.dumps(answer) + "\n")
+            answers.flush()
+
+    try:
+        request = json.loads(sys.stdin.buffer.readline())
+        threading.Thread(target=_end_with, args=(sys.stdin.buffer,), daemon=True).start()
+        say(_serve(request, say))
+    except BrokenPipeError:
+        os._exit(1)
+    os._exit(0)
+
+
+def _serve(request: Json, say: Callable[[Json], None]) -> Json:
+    try:
+        import rattler  # noqa: F401 - here only to know early whether it is there
+    except ImportError as error:
+        return {"error": "rattler", "text": str(error), "python": sys.executable, "version": sys.version.split()[0]}
+    tasks = {"solve": solve, "fetch": fetch, "write-lock": write_lock, "read-lock": read_lock}
+    try:
+        return {"result": asyncio.run(tasks[request["do"]](request, say))}
+    except RefusedError as refused:
+        return refused.answer
+
+
+def _end_with(stream: IO[bytes]) -> None:
+    stream.read()
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

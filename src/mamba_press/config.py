@@ -1,0 +1,349 @@
+"""`[tool.mamba-press]` as values.
+
+The classes below are the one source for three things: the reader takes the types and the defaults from them, and the
+reference manual and the JSON schema are made from them and from the text below each key (``nox -s generate``).
+In that text a line ``Example:`` holds a value as it is written in TOML.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TABLE = "tool.mamba-press"
+"""Where the configuration stands in ``pyproject.toml``."""
+
+VARIABLE = "MAMBA_PRESS_"
+"""How the name of every environment variable of ours begins."""
+
+OTHER_VARIABLES = frozenset({"MAMBA_PRESS_WORKER", "MAMBA_PRESS_SHARED"})
+"""Environment variables of ours that are no keys."""
+
+PLANNED = frozenset(
+    {
+        ("host",),
+        ("build-backend",),
+        ("matrix",),
+        ("requires",),
+        ("licenses",),
+        ("config-settings",),
+        ("overrides",),
+        ("link", "external"),
+        ("link", "missing"),
+        ("link", "remove"),
+        ("link", "unused-libraries"),
+        ("wheel", "executables"),
+        ("wheel", "environment"),
+        ("wheel", "max-size"),
+    }
+)
+"""Keys that the design names and that cannot be used yet: using one is an error of its own, never ignored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What a string has to be: in words, and as a pattern that is searched for in it (also part of the schema)."""
+
+    words: str
+    pattern: str
+
+
+Filled = Annotated[str, Text("a string that is not empty", r"\S")]
+Glob = Annotated[str, Text("a glob that is not empty", r"\S")]
+PackageName = Annotated[str, Text("the name of a Python package", r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Hook = Annotated[str, Text('"file.py:function"', r"^[^:]+\.py:[A-Za-z_][A-Za-z0-9_]*$")]
+Inside = Annotated[
+    str,
+    # No leading slash, no drive letter, no backslash, no part that is "..".
+    Text(
+        "a path with / that is relative and has no '..'",
+        r"^(?!/)(?![A-Za-z]:)(?!\.\.(?:/|$))(?!.*/\.\.(?:/|$))[^\\]*[^\\\s][^\\]*$",
+    ),
+]
+Runtime = Literal["auto", "system", "bundle"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Select:
+    """Which packages and which files stay."""
+
+    prune: tuple[Filled, ...] = ()
+    """Conda packages that leave, with everything that only they need.
+
+    Example: ["krb5", "libsystemd0"]
+    """
+    exclude: tuple[Glob, ...] = ()
+    """Files that leave, as globs over paths in the conda prefix.
+
+    Example: ["share/doc/**", "lib/python3*/site-packages/*/tests/**"]
+    """
+    include: tuple[Glob, ...] = ()
+    """Files that stay although a rule would let them leave; stronger than `exclude` and than the defaults.
+
+    Example: ["include/mylib/**"]
+    """
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Layout:
+    """Where files go in the wheel."""
+
+    home: PackageName | None = None
+    """The top-level package in which vendored files live, below `_prefix/`.
+
+    By default the package that is called like the project, else the only package of the requested conda packages, else
+    a private one that is made for it.
+
+    Example: "mypackage"
+    """
+    move: Mapping[Inside, Inside] = field(default_factory=dict)
+    """Files and folders that go elsewhere: from a path in the conda prefix to a path in the wheel.
+
+    Example: { "share/mylib" = "mypackage/data", "etc/mylib.conf" = "mypackage/mylib.conf" }
+    """
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Runtimes:
+    """Where each runtime library of the compilers comes from."""
+
+    libstdcxx: Runtime = "auto"
+    """The C++ runtime, `libstdc++`.
+
+    Example: "bundle"
+    """
+    libgcc: Runtime = "auto"
+    """The compiler's own support library, `libgcc_s`.
+
+    Example: "system"
+    """
+    libgfortran: Runtime = "auto"
+    """The Fortran runtime.
+
+    Example: "bundle"
+    """
+    libgomp: Runtime = "auto"
+    """The OpenMP runtime of GCC.
+
+    Example: "bundle"
+    """
+    libquadmath: Runtime = "auto"
+    """The runtime for quadruple precision, which the Fortran one needs.
+
+    Example: "bundle"
+    """
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Link:
+    """Where needed libraries are found, and how they are called in the wheel."""
+
+    system: tuple[Glob, ...] = ()
+    """Libraries that are expected on every target machine, beside those that the wheel's tag promises.
+
+    Globs over library names; they match with and without the version at the end.
+
+    Example: ["libcuda*", "libodbc.so"]
+    """
+    runtimes: Runtimes = field(default_factory=Runtimes, metadata={"one_for_all": True})
+    """Where the runtime libraries of the compilers come from: `"auto"`, `"system"` or `"bundle"` for all of them, or a
+    table with one of these for each.
+
+    `auto` takes the system's where the wheel's tag promises what is needed, and packs a copy where it does not.
+
+    Example: "bundle"
+    """
+    rename: bool | tuple[Glob, ...] | None = None
+    """Whether vendored libraries get names with a hash, so that no other copy in the process is taken for them.
+
+    By default all that dependencies bring do, but for those that are opened by name. `true` is for all, `false` for
+    none, a list of globs for those whose names match.
+
+    Example: ["libssl*", "libcrypto*"]
+    """
+    floor: Literal["symbols"] | None = None
+    """What decides the lowest system that the wheel can run on.
+
+    By default the symbols that its binaries use, and what the conda packages themselves ask for. `"symbols"` leaves the
+    packages' own bounds out; that is reported.
+
+    Example: "symbols"
+    """
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WheelOptions:
+    """How the wheel is written."""
+
+    compression: Literal["libdeflate", "zlib", "store"] | None = None
+    """How files are compressed. By default with libdeflate where it can be had, else with zlib.
+
+    Example: "zlib"
+    """
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    """What to press, for what, and from where."""
+
+    channels: tuple[Filled, ...] = ("conda-forge",)
+    """Conda channels as names, URLs or paths, the first one wins; paths are relative to the project.
+
+    Example: ["conda-forge", "./channel"]
+    """
+    packages: tuple[Filled, ...] = ()
+    """Conda specs of the packages that are pressed whole. At least one is needed.
+
+    Example: ["libmambapy 1.5.8", "fmt >=10,<11"]
+    """
+    constraints: tuple[Filled, ...] = ()
+    """Conda specs that narrow the solve but are not installed.
+
+    Example: ["openssl 3.*"]
+    """
+    python: Filled | None = None
+    """The Python to press for, `t` at the end for a free-threaded one. By default the interpreter that builds.
+
+    Example: "3.10.*"
+    """
+    platform: Filled | None = None
+    """The platform to press for: a platform tag of wheels, or a conda subdir. By default the machine that builds.
+
+    A tag also says which system versions the solve may count on, and is written as asked, or refused; with a subdir the
+    lowest tag that holds is found out.
+
+    Example: "manylinux_2_28_x86_64"
+    """
+    offline: bool = False
+    """Whether to use only what the package cache has.
+
+    Example: true
+    """
+    exclude_newer: datetime | None = None
+    """The channels as of that moment: a date, whose last second in UTC is meant, or a date and time as in RFC 3339,
+    which is in UTC where it names no offset.
+
+    Example: "2026-10-01"
+    """
+    placeholders: Literal["report", "error"] = "report"
+    """What to do about files that still look for something in the conda prefix that cannot be found after installation.
+
+    Example: "error"
+    """
+    hook: Hook | None = None
+    """A function of the project that is given the wheel's entries after linking and returns those to write.
+
+    Example: "press_hook.py:adjust"
+    """
+    select: Select = field(default_factory=Select)
+    layout: Layout = field(default_factory=Layout)
+    link: Link = field(default_factory=Link)
+    wheel: WheelOptions = field(default_factory=WheelOptions)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Key:
+    """One key: its path below ``[tool.mamba-press]`` and what may stand there.
+
+    ``kinds`` are the types that a value may have, without None: ``bool``, ``datetime``, a ``Literal``, an annotated
+    ``str``, a tuple or a mapping of these, or a dataclass for a table. ``one_for_all`` says that one value may stand
+    for every key of the table.
+    """
+
+    path: tuple[str, ...]
+    kinds: tuple[Any, ...]
+    default: object
+    one_for_all: bool = False
+
+    @property
+    def name(self) -> str:
+        """``link.runtimes``, as in TOML and after ``-C``."""
+        return ".".join(self.path)
+
+    @property
+    def variable(self) -> str:
+        """``MAMBA_PRESS_LINK_RUNTIMES``."""
+        return VARIABLE + "_".join(self.path).replace("-", "_").upper()
+
+    @property
+    def table(self) -> type | None:
+        """The dataclass, where the key is a table of further keys."""
+        kind = self.kinds[0]
+        return kind if dataclasses.is_dataclass(kind) and isinstance(kind, type) else None
+
+    @property
+    def expected(self) -> str:
+        """What may stand there, in the words of TOML."""
+        if self.one_for_all and self.table:
+            return f"{words(next(keys(self.table)).kinds[0])}, or a table"
+        return ", or ".join(map(words, self.kinds))
+
+    @property
+    def is_mapping(self) -> bool:
+        """Whether the key is a table in which the user chooses the names."""
+        return get_origin(self.kinds[0]) is Mapping
+
+
+def keys(table: type = Config, path: tuple[str, ...] = ()) -> Iterator[Key]:
+    """Yield the keys of a table in their order, each table before its own keys."""
+    hints = get_type_hints(table, include_extras=True)
+    for each in dataclasses.fields(table):
+        key = Key(
+            path=(*path, each.name.replace("_", "-")),
+            kinds=_kinds(hints[each.name]),
+            default=each.default_factory() if callable(each.default_factory) else each.default,
+            one_for_all="one_for_all" in each.metadata,
+        )
+        yield key
+        if key.table:
+            yield from keys(key.table, key.path)
+
+
+def rules(kind: object) -> tuple[Text, ...]:
+    """Return what a kind of string has to be."""
+    return getattr(kind, "__metadata__", ())
+
+
+def is_text(kind: object) -> bool:
+    """Whether a value of this kind is written as one string."""
+    return get_origin(kind) is Literal or bool(rules(kind))
+
+
+def words(kind: object) -> str:
+    """Say what a kind of value is, in the words of TOML."""
+    if kind is bool:
+        return "true or false"
+    if kind is datetime:
+        return 'a date such as "2026-10-01" or a time such as "2026-10-01T12:00:00Z"'
+    if get_origin(kind) is Literal:
+        *most, last = (f'"{choice}"' for choice in get_args(kind))
+        return f"{', '.join(most)} or {last}" if most else last
+    if get_origin(kind) is tuple:
+        return "a list of strings"
+    if get_origin(kind) is Mapping:
+        return "a table of strings"
+    return "a string" if is_text(kind) else "a table"
+
+
+def schema(tool_name: str = "mamba-press") -> dict[str, object]:
+    """Return the JSON schema of the table (the entry point ``validate_pyproject.tool_schema``)."""
+    import json
+    from importlib.resources import files
+
+    if tool_name != "mamba-press":
+        message = f"this is the schema of mamba-press, not of {tool_name}"
+        raise ValueError(message)
+    loaded: dict[str, object] = json.loads(files("mamba_press").joinpath("data/schema.json").read_text("utf-8"))
+    return loaded
+
+
+def _kinds(hint: object) -> tuple[Any, ...]:
+    union = get_origin(hint) in (Union, UnionType)
+    return tuple(kind for kind in (get_args(hint) if union else (hint,)) if kind is not type(None))

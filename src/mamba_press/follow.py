@@ -1,0 +1,157 @@
+"""Follow needed libraries through a prefix: each is in the wheel, of the system, or nowhere.
+
+The order is fixed (design 9): what is never vendored, then the prefix, then what every system of the tag has. A
+library is looked for by name in the whole prefix, not only along the search path: conda packages carry wrong ones.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mamba_press import binaries, globs, policies, toolchain
+from mamba_press.types import Problem, Resolved
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from mamba_press.types import Binary, Environment, File, Target
+
+_LIBPYTHON = ("libpython*.so", "libpython*.dylib")
+_EMBEDS = frozenset(
+    {"Py_Initialize", "Py_InitializeEx", "Py_InitializeFromConfig", "Py_Main", "Py_RunMain", "Py_BytesMain"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """The files of a prefix, findable as the loader finds them: by path and by any of their names."""
+
+    files: Mapping[str, File]
+    ends: Mapping[str, str]
+    named: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def of(cls, environment: Environment) -> Prefix:
+        """Index an environment."""
+        files = {file.path: file for file in environment.files}
+        ends = {path: file.link or path for path, file in files.items()}
+        named: dict[str, list[str]] = {}
+        for path in sorted(files):
+            if ".so" in path:
+                named.setdefault(posixpath.basename(path), []).append(path)
+        return cls(files, ends, {name: tuple(paths) for name, paths in named.items()})
+
+    def find(self, binary: Binary, at: str, name: str) -> str | None:
+        """Return the path of the real file that a needed name means, or None if the prefix has none."""
+        by_path = (path for path in binaries.lookup(binary, at, name) if path in self.ends)
+        usual = (path for path in (f"lib/{name}",) if path in self.ends)
+        anywhere = iter(self.named.get(name, ()))
+        found = next(by_path, None) or next(usual, None) or next(anywhere, None)
+        return None if found is None else self.ends[found]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Everything that decides where a needed library comes from."""
+
+    target: Target
+    system: tuple[str, ...] = ()
+    runtimes: Mapping[str, toolchain.Choice] | None = None
+
+
+def resolve(
+    binary: Binary, file: File, *, prefix: Prefix, rules: Rules, present: Callable[[str], bool]
+) -> tuple[tuple[Resolved, ...], tuple[Problem, ...]]:
+    """Return where each needed library of one binary is found, and a problem for each that is nowhere.
+
+    ``present`` tells whether a path of the prefix may be in the wheel at all: a file that the user excluded may not.
+    """
+    found: list[Resolved] = []
+    problems: list[Problem] = []
+    for name in binary.needed:
+        if globs.matches_library(name, _LIBPYTHON):
+            embedded = _embeds(binary, file)
+            if embedded:
+                problems.append(_embedding(file, name, embedded))
+            found.append(Resolved(needed=name, where="removed", why="the process that imports it is Python"))
+            continue
+        answer = _one(binary, file, name, prefix=prefix, rules=rules, present=present)
+        if answer is None:
+            problems.append(_missing(binary, file, name, rules.target))
+        else:
+            found.append(answer)
+    return tuple(found), tuple(problems)
+
+
+def _one(  # noqa: PLR0913  # what decides about one name
+    binary: Binary, file: File, name: str, *, prefix: Prefix, rules: Rules, present: Callable[[str], bool]
+) -> Resolved | None:
+    if policies.never_vendored(name):
+        return Resolved(needed=name, where="system", why="never vendored")
+    runtime = toolchain.runtime_of(name)
+    if runtime and rules.runtimes and rules.runtimes.get(runtime) == "system":
+        return Resolved(needed=name, where="system", why="the system's runtime")
+    path = prefix.find(binary, file.path, name)
+    if path is not None and present(path):
+        return Resolved(needed=name, where="wheel", path=path, why="in the prefix")
+    floor = rules.target.floor if rules.target.tag else policies.newest(rules.target.arch)
+    if floor is not None and policies.allowed(name, rules.target.arch, floor):
+        return Resolved(needed=name, where="system", why="every system of the tag has it")
+    if globs.matches_library(name, rules.system):
+        return Resolved(needed=name, where="system", why="link.system says so")
+    return None
+
+
+def _embeds(binary: Binary, file: File) -> str | None:
+    if binary.kind == "program":
+        return "it is a program"
+    symbols = binaries.symbols(file.source.read_bytes())
+    if any(name.startswith("PyInit_") for name in symbols.exports):
+        return None
+    used = sorted(symbols.imports & _EMBEDS)
+    return f"it calls {used[0]}" if used else None
+
+
+def _embedding(file: File, name: str, why: str) -> Problem:
+    return Problem(
+        where=f"{file.path} ({file.package})",
+        what=f"embeds Python: it needs {name} and {why}; a wheel cannot bring a Python of its own",
+        hint=f'leave it out: [tool.mamba-press.select] exclude = ["{file.path}"]',
+    )
+
+
+def _missing(binary: Binary, file: File, name: str, target: Target) -> Problem:
+    searched = ", ".join(binary.search) or "no search path of its own"
+    return Problem(
+        where=f"{file.path} ({file.package})",
+        what=f"needs {name}, which is in no package of the solution and not promised by "
+        f"{target.tag or target.subdir}; looked in: {searched}, lib/, the whole prefix",
+        hint="add the conda package that has it to packages, name it in link.system if every user has it, "
+        f'or leave this file out: [tool.mamba-press.select] exclude = ["{file.path}"]',
+    )
+
+
+def stated_floor(depends: Iterable[str], virtual: str = "__glibc") -> tuple[int, int] | None:
+    """Return the lower bound that conda dependencies put on a virtual package, e.g. (2, 17) for ``__glibc >=2.17``."""
+    bounds = [
+        (int(major), int(minor))
+        for spec in depends
+        if spec.split()[:1] == [virtual]
+        for major, minor in re.findall(r">=?\s*(\d+)\.(\d+)", spec)
+    ]
+    return max(bounds, default=None)
+
+
+def glibc_floor(found: Sequence[tuple[Binary, str]], arch: str) -> tuple[int, int]:
+    """Return the glibc that binaries need by their GLIBC symbol versions, at least the architecture's first policy."""
+    floors = {
+        policies.floor_for(version, arch)
+        for binary, _ in found
+        for requirement in binary.requires
+        for version in requirement.versions
+        if version.startswith("GLIBC_")
+    }
+    return max((floor for floor in floors if floor), default=policies.baseline(arch))

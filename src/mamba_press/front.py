@@ -1,0 +1,237 @@
+"""What the two front doors share: from settings to an order, from an order to files, from errors to text."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sys
+import sysconfig
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from mamba_press.errors import ConfigError, PressError
+from mamba_press.types import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from mamba_press.config import Config
+    from mamba_press.pipeline import Order
+    from mamba_press.types import Pressed, Project, Solution, Target
+
+RATTLER = "py-rattler>=0.28,<0.29"
+DEFLATE = "deflate>=0.8"
+_DEFLATE_WHEELS = {
+    ("linux", "x86_64"),
+    ("linux", "aarch64"),
+    ("darwin", "arm64"),
+    ("win32", "amd64"),
+}
+_HANDED = "mamba-press.json"
+"""The solve that `prepare_metadata_for_build_wheel` leaves in the prepared folder for `build_wheel` (PEP 517)."""
+
+
+@contextmanager
+def hook() -> Iterator[None]:
+    """Turn what the user can act on into the message that every front end shows as it is, without a traceback."""
+    try:
+        yield
+    except PressError as error:
+        raise SystemExit(f"mamba-press: {error}") from None
+
+
+def requirements(settings: Mapping[str, object] | None, *, environ: Mapping[str, str]) -> list[str]:
+    """Return what this very build needs beside mamba-press; raises ConfigError for a project that cannot be built."""
+    read(Path.cwd(), settings, environ)
+    wanted = [] if environ.get("MAMBA_PRESS_WORKER") else [_rattler()]
+    return wanted + ([DEFLATE] if _has_deflate() else [])
+
+
+def _rattler() -> str:
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        raise ConfigError(
+            Problem(
+                where="the interpreter that builds",
+                what="is free-threaded, for which py-rattler has no wheel",
+                hint="set MAMBA_PRESS_WORKER to an interpreter that has it, e.g. MAMBA_PRESS_WORKER=python3.13, "
+                "or build with one and ask for this Python: -C python=3.14t",
+            )
+        )
+    return RATTLER
+
+
+def _has_deflate() -> bool:
+    machine = sysconfig.get_platform().rpartition("-")[2].lower()
+    return (sys.platform, machine) in _DEFLATE_WHEELS and not sysconfig.get_config_var("Py_GIL_DISABLED")
+
+
+def read(
+    root: Path, settings: Mapping[str, object] | None, environ: Mapping[str, str]
+) -> tuple[Config, Project, Target]:
+    """Return what a project asks for, with every problem of all its tables at once."""
+    from mamba_press import project, reader, target
+
+    config, problems = _tried(lambda: reader.read(root, settings, environ))
+    found, more = _tried(lambda: project.load(root))
+    problems += [problem for problem in more if problem not in problems]
+    if config is not None:
+        chosen, more = _tried(lambda: target.resolve(config.python, config.platform, environ))
+        problems += more
+    if problems or config is None or found is None or chosen is None:
+        raise ConfigError(*problems)
+    return config, found, chosen
+
+
+_Found = TypeVar("_Found")
+
+
+def _tried(get: Callable[[], _Found]) -> tuple[_Found | None, list[Problem]]:
+    try:
+        return get(), []
+    except ConfigError as error:
+        return None, list(error.problems)
+
+
+def order(root: Path, settings: Mapping[str, object] | None, environ: Mapping[str, str]) -> Order:
+    """Return the order of a project's build."""
+    from mamba_press.pipeline import Order
+
+    config, project, target = read(root, settings, environ)
+    return Order(config=config, target=target, root=root, environ=environ, project=project)
+
+
+@contextmanager
+def pressed(asked: Order, solution: Solution | None = None) -> Iterator[Pressed]:
+    """Give the finished wheel as a value; the files that its entries name are there until the block ends."""
+    from mamba_press import pipeline
+    from mamba_press import wheel as writer
+
+    generator = writer.generator(asked.config.wheel.compression)
+    with tempfile.TemporaryDirectory(prefix="mamba-press-", ignore_cleanup_errors=True) as folder:
+        workdir = Path(folder).resolve()
+        yield pipeline.press(asked, solution or pipeline.solve(asked), workdir, generator=generator)
+
+
+def make(asked: Order, directory: Path, *, solution: Solution | None = None) -> tuple[Path, Pressed]:
+    """Press, write, check; the file takes its name only when the check has found nothing."""
+    from mamba_press import check, log
+    from mamba_press import wheel as writer
+
+    date = epoch(asked.environ)
+    with pressed(asked, solution) as result:
+        log.step(f"writing {result.wheel.file_name}")
+        path = writer.write(
+            result.wheel,
+            directory,
+            compression=asked.config.wheel.compression,
+            epoch=date,
+            verify=check.require,
+        )
+    for note in result.notes:
+        log.note(note)
+    return path, result
+
+
+def wheel(
+    directory: str, settings: Mapping[str, object] | None, prepared: str | None, *, environ: Mapping[str, str]
+) -> str:
+    """Press the project in the current folder into ``directory`` and return the wheel's file name."""
+    asked = order(Path.cwd(), settings, environ)
+    path, _ = make(asked, Path(directory), solution=_handed_over(prepared, asked))
+    return path.name
+
+
+def metadata(directory: str, settings: Mapping[str, object] | None, *, environ: Mapping[str, str]) -> str:
+    """Write the ``.dist-info`` that the wheel will have, and the solve beside it; return the folder's name.
+
+    An old ``.dist-info`` in the same folder is replaced.
+    """
+    from mamba_press import conda, pipeline
+    from mamba_press import metadata as described
+
+    asked = order(Path.cwd(), settings, environ)
+    solution = pipeline.solve(asked)
+    with pressed(asked, solution) as result:
+        files = described.metadata_files(result.wheel)
+    for old in Path(directory).glob("*.dist-info"):
+        shutil.rmtree(old)
+    folder = Path(directory, f"{result.wheel.stem}.dist-info")
+    for path, data in {**files, _HANDED: _hand_over(asked, conda.to_json(solution))}.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(data)
+    return folder.name
+
+
+def _hand_over(asked: Order, solution: str) -> bytes:
+    return json.dumps({"for": _fingerprint(asked), "solution": json.loads(solution)}, sort_keys=True).encode()
+
+
+def _handed_over(prepared: str | None, asked: Order) -> Solution | None:
+    """Return the solve that `metadata` left, if it is one for this very order."""
+    from mamba_press import conda
+
+    path = Path(prepared or "", _HANDED)
+    if prepared is None or not path.is_file():
+        return None
+    handed = json.loads(path.read_text("utf-8"))
+    return conda.from_json(json.dumps(handed["solution"])) if handed["for"] == _fingerprint(asked) else None
+
+
+def _fingerprint(asked: Order) -> str:
+    return hashlib.sha256(repr((asked.config, asked.target)).encode()).hexdigest()
+
+
+def sdist(directory: str, settings: Mapping[str, object] | None, *, environ: Mapping[str, str]) -> str:
+    """Write the sdist of the project in the current folder, the solve frozen in it; return its file name."""
+    from mamba_press import conda, log, pipeline, project
+    from mamba_press import sdist as source
+
+    asked = order(Path.cwd(), settings, environ)
+    assert asked.project is not None
+    solution = pipeline.solve(asked)
+    _, version = pipeline.identify(asked, solution)
+    _warn_of_channels_outside(asked)
+    with tempfile.TemporaryDirectory(prefix="mamba-press-", ignore_cleanup_errors=True) as folder:
+        lock = Path(folder, pipeline.LOCK)
+        conda.write_lock((solution,), lock, asked.root, environ=environ)
+        files = [file for file in source.collect(asked.root, Path(directory)) if file[0] != pipeline.LOCK]
+        path = source.write(
+            [*files, (pipeline.LOCK, lock, False)],
+            name=asked.project.name,
+            version=version,
+            pkg_info=project.source_metadata(asked.project, version),
+            directory=Path(directory),
+            epoch=epoch(environ),
+        )
+    log.step(f"wrote {path.name} with {len(solution.packages)} locked packages")
+    return path.name
+
+
+def _warn_of_channels_outside(asked: Order) -> None:
+    """Say which channels of the project do not travel with its sdist."""
+    from mamba_press import conda, log
+
+    for channel in conda.outside(asked.config.channels, asked.root):
+        log.warn(
+            f"tool.mamba-press.channels has the path {channel!r}, which lies outside the project and is not part of "
+            "the sdist: a build from it needs -C channels=... or MAMBA_PRESS_CHANNELS"
+        )
+
+
+def epoch(environ: Mapping[str, str]) -> int | None:
+    """Return SOURCE_DATE_EPOCH, or None if unset (https://reproducible-builds.org/specs/source-date-epoch/)."""
+    text = environ.get("SOURCE_DATE_EPOCH", "").strip()
+    if not text:
+        return None
+    if not text.isdigit():
+        raise ConfigError(
+            Problem(
+                where="SOURCE_DATE_EPOCH",
+                what=f"{text!r} is not a number of seconds",
+                hint="set it to seconds since 1970, such as $(git log -1 --format=%ct), or unset it",
+            )
+        )
+    return int(text)

@@ -1,0 +1,155 @@
+"""Where each kept file goes in the wheel (design 11)."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+from mamba_press.errors import ConfigError, ContentError
+from mamba_press.placeholders import python_script
+from mamba_press.types import Entry, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from mamba_press.config import Config
+    from mamba_press.types import File, Kept, Package, Selection
+
+_SITE_PACKAGES = re.compile(r"(?:lib/python3\.\d+t?|Lib)/site-packages/(?P<path>.+)")
+_INIT = re.compile(r"(?P<package>[^/]+)/__init__\.(?:py|[^/]*\.?(?:so|pyd))")
+_SCRIPT = re.compile(r"(?:bin|Scripts)/(?P<name>[^/]+)")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Home:
+    """The regular package in which ``_prefix/`` lies; ``generated`` when mamba-press writes that package itself."""
+
+    name: str
+    generated: bool
+
+    @property
+    def prefix(self) -> str:
+        """The folder of the wheel that holds the prefix's own tree."""
+        return f"{self.name}/_prefix"
+
+
+def home(name: str, selection: Selection, packages: Iterable[Package], config: Config) -> Home:
+    """Choose where the prefix's own tree lives.
+
+    ``layout.home`` if given; else the top-level regular package named as the project; else the only regular package
+    of the requested conda packages; else a generated private one. Raises ConfigError for a home that is no package.
+    """
+    normalised = canonicalize_name(name).replace("-", "_")
+    requested = {package.name for package in packages if package.requested}
+    regular = defaultdict(set)
+    for kept in selection.kept:
+        found = _SITE_PACKAGES.fullmatch(kept.file.path)
+        init = _INIT.fullmatch(found["path"]) if found else None
+        if init:
+            regular[init["package"]].add(kept.file.package)
+    if config.layout.home is not None:
+        return _asked(config.layout.home, regular)
+    own = next((package for package in sorted(regular) if package.lower() == normalised), None)
+    if own is not None:
+        return Home(name=own, generated=False)
+    theirs = [package for package, owners in sorted(regular.items()) if owners & requested]
+    if len(theirs) == 1:
+        return Home(name=theirs[0], generated=False)
+    return Home(name=f"_{normalised}_prefix", generated=True)
+
+
+def _asked(asked: str, regular: Iterable[str]) -> Home:
+    if asked in regular:
+        return Home(name=asked, generated=False)
+    if all(part.isidentifier() for part in asked.split("/")):
+        return Home(name=asked, generated=True)
+    raise ConfigError(
+        Problem(
+            where="tool.mamba-press.layout.home",
+            what=f"{asked!r} cannot be the name of a Python package",
+            hint=f"regular packages here: {', '.join(sorted(regular)) or 'none'}; or any new identifier",
+        )
+    )
+
+
+def place(selection: Selection, *, home: Home, stem: str, config: Config) -> tuple[Entry, ...]:
+    """Return the entries of the kept files, sorted by path; raises ContentError where two files meet at one path.
+
+    Files below ``site-packages`` go to the wheel's root, Python scripts to ``{stem}.data/scripts`` with the shebang
+    that installers replace, everything else keeps its place below the home's ``_prefix/``.
+    """
+    entries = [_entry(kept, home=home, stem=stem, config=config) for kept in selection.kept]
+    return _without_collisions(entries)
+
+
+def _entry(kept: Kept, *, home: Home, stem: str, config: Config) -> Entry:
+    file = kept.file
+    source = file.source
+    executable = kept.binary is not None or bool(source.stat().st_mode & 0o100)
+    moved = _moved(file.path, config)
+    if moved is not None:
+        return Entry(path=moved, source=source, executable=executable, kept=kept, why="layout.move")
+    found = _SITE_PACKAGES.fullmatch(file.path)
+    if found:
+        return Entry(path=found["path"], source=source, executable=executable, kept=kept, why=kept.why)
+    script = _script(file, kept)
+    if script is not None:
+        name = file.path.rpartition("/")[2]
+        return Entry(path=f"{stem}.data/scripts/{name}", source=script, executable=True, kept=kept, why=kept.why)
+    path = f"{home.prefix}/{file.path}"
+    return Entry(path=path, source=source, executable=executable, kept=kept, why=kept.why)
+
+
+def _moved(path: str, config: Config) -> str | None:
+    """Return where ``layout.move`` puts a path: the most specific key that is the path or a folder above it wins."""
+    keys = [key for key in config.layout.move if path == key.rstrip("/") or path.startswith(key.rstrip("/") + "/")]
+    if not keys:
+        return None
+    key = max(keys, key=len)
+    return (config.layout.move[key].rstrip("/") + path[len(key.rstrip("/")) :]).lstrip("/")
+
+
+def _script(file: File, kept: Kept) -> bytes | None:
+    if kept.binary is not None or not _SCRIPT.fullmatch(file.path):
+        return None
+    return python_script(file.source.read_bytes())
+
+
+def _without_collisions(entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    """Sort entries by path; the same bytes at one path are one file, different ones are an error."""
+    by_path: dict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        by_path[entry.path].append(entry)
+    problems = [_collision(path, there) for path, there in sorted(by_path.items()) if not _one_file(there)]
+    if problems:
+        raise ContentError(*problems)
+    return tuple(by_path[path][0] for path in sorted(by_path))
+
+
+def _one_file(entries: Sequence[Entry]) -> bool:
+    return len(entries) == 1 or len({_content(entry) for entry in entries}) == 1
+
+
+def _content(entry: Entry) -> bytes:
+    return entry.source if isinstance(entry.source, bytes) else entry.source.read_bytes()
+
+
+def _collision(path: str, entries: Sequence[Entry]) -> Problem:
+    owners = [f"{entry.kept.file.path} of {entry.kept.file.package}" for entry in entries if entry.kept]
+    return Problem(
+        where=path,
+        what=f"{len(entries)} different files would lie here: {', '.join(owners)}",
+        hint="leave one out with select.exclude or put it elsewhere with layout.move",
+    )
+
+
+def case_clashes(paths: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+    """Return the groups of paths that differ only in case: one file on macOS and Windows."""
+    folded: dict[str, list[str]] = defaultdict(list)
+    for path in paths:
+        folded[path.casefold()].append(path)
+    return tuple(tuple(sorted(group)) for _, group in sorted(folded.items()) if len(group) > 1)

@@ -1,0 +1,293 @@
+"""Decide the final names and the edits of every binary of the wheel (designs 6, 10, 11).
+
+Dependencies' libraries are renamed with a hash over everything that decides their behaviour, so that two wheels in
+one process never take each other's. Libraries of requested packages, and those that something opens by name, keep
+their names. Every binary finds what it needs through its own search path, which never leaves the wheel.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mamba_press import globs, toolchain
+from mamba_press.binaries import strings
+from mamba_press.errors import ContentError
+from mamba_press.types import Edits, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from mamba_press.config import Config
+    from mamba_press.types import Binary, Entry, Environment
+
+_HASH_LENGTH = 8
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Linked:
+    """The entries with their final paths and edits; ``names`` leads from each original library name to its entry."""
+
+    entries: tuple[Entry, ...]
+    names: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+
+
+def link(entries: Sequence[Entry], environment: Environment, config: Config) -> Linked:
+    """Return the entries with the edits that make the wheel independent of where it lies.
+
+    Raises ContentError where two libraries would get one name.
+    """
+    libraries = {_real(entry): entry for entry in entries if _is_library(entry)}
+    names = _names(libraries, environment)
+    opened = _opened(entries, names)
+    requested = frozenset(package.name for package in environment.packages if package.requested)
+    keep = {path: _kept_name(path, entry, opened) for path, entry in libraries.items()}
+    hashed = {path for path, entry in libraries.items() if _is_hashed(entry, path in opened.by_file, requested, config)}
+    graph = {path: _needs(entry) for path, entry in libraries.items()}
+    draft = _Plan(libraries=libraries, final=keep, hashed=frozenset(hashed), opened=opened)
+    digests = _digests(graph, {path: _content(path, draft) for path in libraries})
+    final = {path: _hashed_name(keep[path], digests[path]) if path in hashed else keep[path] for path in libraries}
+    plan = replace(draft, final=final)
+    linked = tuple(sorted((_edited(entry, plan) for entry in entries), key=lambda entry: entry.path))
+    _refuse_same_names(linked)
+    return Linked(entries=linked, names=_table(names, plan), notes=_notes(plan, requested))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Opened:
+    """Which names occur as strings: by the real file that they mean, and by the entry in which they occur."""
+
+    by_file: Mapping[str, frozenset[str]]
+    by_entry: Mapping[str, frozenset[str]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Plan:
+    libraries: Mapping[str, Entry]
+    final: Mapping[str, str]
+    hashed: frozenset[str]
+    opened: _Opened
+
+    def place(self, path: str) -> str:
+        """Return the path in the wheel of the library that is a real file of the prefix."""
+        return posixpath.join(posixpath.dirname(self.libraries[path].path), self.final[path])
+
+
+def _real(entry: Entry) -> str:
+    assert entry.kept is not None
+    return entry.kept.file.link or entry.kept.file.path
+
+
+def _binary(entry: Entry) -> Binary | None:
+    binary = entry.kept.binary if entry.kept else None
+    return binary if binary is not None and binary.arch is not None else None
+
+
+def _is_library(entry: Entry) -> bool:
+    binary = _binary(entry)
+    return binary is not None and binary.kind == "shared" and entry.kept is not None and entry.kept.file.link is None
+
+
+def _in_library_folder(entry: Entry) -> bool:
+    return entry.kept is not None and posixpath.dirname(entry.kept.file.path) == "lib"
+
+
+def _names(libraries: Mapping[str, Entry], environment: Environment) -> dict[str, str]:
+    """Return every name by which a library of the wheel may be called: file name, SONAME, symlinks' names."""
+    names: dict[str, str] = {}
+    for file in environment.files:
+        if file.link is not None and file.link in libraries and _in_library_folder(libraries[file.link]):
+            names.setdefault(posixpath.basename(file.path), file.link)
+    for path, entry in libraries.items():
+        binary = _binary(entry)
+        if _in_library_folder(entry) and binary is not None:
+            names[posixpath.basename(path)] = path
+            if binary.name:
+                names[binary.name] = path
+    return names
+
+
+def _opened(entries: Sequence[Entry], names: Mapping[str, str]) -> _Opened:
+    by_file: dict[str, set[str]] = {}
+    by_entry: dict[str, frozenset[str]] = {}
+    for entry in entries:
+        if isinstance(entry.source, bytes) or entry.path.split("/")[0].endswith((".dist-info", ".egg-info")):
+            continue
+        own = _real(entry)
+        found = {name for name in strings.library_names(entry.source) if names.get(name, own) != own}
+        if found:
+            by_entry[entry.path] = frozenset(found)
+        for name in found:
+            by_file.setdefault(names[name], set()).add(name)
+    return _Opened(by_file={path: frozenset(found) for path, found in by_file.items()}, by_entry=by_entry)
+
+
+def _kept_name(path: str, entry: Entry, opened: _Opened) -> str:
+    """Return the file name of a library that is not hashed: the one it is opened by, else its SONAME."""
+    binary = _binary(entry)
+    own = posixpath.basename(path)
+    if binary is None or binary.name is None or not _in_library_folder(entry):
+        return own
+    asked = opened.by_file.get(path, frozenset())
+    if not asked or binary.name in asked:
+        return posixpath.basename(binary.name)
+    return min(asked, key=lambda name: (-len(name), name))
+
+
+def _is_hashed(entry: Entry, is_opened: bool, requested: frozenset[str], config: Config) -> bool:
+    binary = _binary(entry)
+    assert binary is not None
+    assert entry.kept is not None
+    if not _in_library_folder(entry) or binary.name is None or ".so" not in binary.name:
+        return False
+    if toolchain.runtime_of(binary.name):
+        return True
+    rename = config.link.rename
+    if isinstance(rename, bool):
+        return rename
+    if rename is not None:
+        return globs.matches_library(binary.name, rename) is not None
+    return entry.kept.file.package not in requested and not is_opened
+
+
+def _needs(entry: Entry) -> tuple[str, ...]:
+    assert entry.kept is not None
+    return tuple(link.path for link in entry.kept.links if link.path)
+
+
+def _content(path: str, plan: _Plan) -> bytes:
+    """Return what decides a library's behaviour apart from names: its bytes and the edits that are no names."""
+    entry = plan.libraries[path]
+    assert not isinstance(entry.source, bytes)
+    edits = _edits(entry, plan)
+    removed = tuple(old for old, new in edits.needed if new is None)
+    return hashlib.sha256(
+        hashlib.sha256(entry.source.read_bytes()).digest()
+        + repr((removed, edits.search, edits.inherited, edits.unbind_unique)).encode()
+    ).digest()
+
+
+def _digests(graph: Mapping[str, Sequence[str]], content: Mapping[str, bytes]) -> dict[str, str]:
+    """Return a digest per library over its own content and all that it needs, a cycle counting as one."""
+    reach = {path: _reach(path, graph) for path in graph}
+    digests: dict[str, str] = {}
+    for path in sorted(graph, key=lambda path: (len(reach[path]), path)):
+        cycle = sorted(other for other in reach[path] if path in reach[other])
+        outside = sorted(reach[path].difference(cycle))
+        parts = [content[other] for other in (*cycle, *outside)]
+        digests[path] = hashlib.sha256(content[path] + b"".join(sorted(parts))).hexdigest()
+    return digests
+
+
+def _reach(path: str, graph: Mapping[str, Sequence[str]]) -> set[str]:
+    seen: set[str] = set()
+    todo = [path]
+    while todo:
+        here = todo.pop()
+        for other in graph.get(here, ()):
+            if other not in seen:
+                seen.add(other)
+                todo.append(other)
+    return seen
+
+
+def _hashed_name(name: str, digest: str) -> str:
+    stem, dot, version = name.partition(".so")
+    return f"{stem}-{digest[:_HASH_LENGTH]}{dot}{version}"
+
+
+def _edits(entry: Entry, plan: _Plan) -> Edits:
+    binary = _binary(entry)
+    assert binary is not None
+    assert entry.kept is not None
+    needed: list[tuple[str, str | None]] = []
+    folders: list[str] = []
+    for found in entry.kept.links:
+        if found.where == "removed":
+            needed.append((found.needed, None))
+        elif found.where == "wheel" and found.path is not None:
+            folders.append(posixpath.dirname(plan.libraries[found.path].path))
+            if found.needed != plan.final[found.path]:
+                needed.append((found.needed, plan.final[found.path]))
+    folders += _opened_folders(entry, plan)
+    search = tuple(dict.fromkeys(_origin(posixpath.dirname(entry.path), folder) for folder in folders))
+    inherited = bool(search) and all(
+        path in plan.hashed or not _may_be_the_systems(plan.final[path])
+        for path, library in plan.libraries.items()
+        if posixpath.dirname(library.path) in folders
+    )
+    own = _real(entry)
+    name = plan.final.get(own) if own in plan.hashed else None
+    return Edits(
+        name=name if name != binary.name else None,
+        needed=tuple(needed),
+        search=None if (search, inherited and bool(search)) == (binary.search, binary.inherited) else search,
+        inherited=inherited,
+        unbind_unique=toolchain.runtime_of(binary.name or "") == "libstdcxx",
+    )
+
+
+def _opened_folders(entry: Entry, plan: _Plan) -> Iterable[str]:
+    """Yield the folders of the libraries that an entry opens by name, so that its search path leads there."""
+    for path, asked in sorted(plan.opened.by_file.items()):
+        if asked & plan.opened.by_entry.get(entry.path, frozenset()):
+            yield posixpath.dirname(plan.libraries[path].path)
+
+
+def _origin(here: str, there: str) -> str:
+    relative = posixpath.relpath(there or ".", here or ".")
+    return "$ORIGIN" if relative == "." else f"$ORIGIN/{relative}"
+
+
+def _may_be_the_systems(name: str) -> bool:
+    return name.startswith("lib") and ".so" in name
+
+
+def _edited(entry: Entry, plan: _Plan) -> Entry:
+    if _binary(entry) is None or entry.kept is None:
+        return entry
+    edits = _edits(entry, plan)
+    own = _real(entry)
+    path = plan.place(own) if own in plan.libraries else entry.path
+    return replace(entry, path=path, edits=None if edits == Edits(inherited=edits.inherited) else edits)
+
+
+def _refuse_same_names(entries: Sequence[Entry]) -> None:
+    seen: dict[str, Entry] = {}
+    problems = []
+    for entry in entries:
+        other = seen.setdefault(entry.path, entry)
+        if other is not entry and entry.kept and other.kept:
+            problems.append(
+                Problem(
+                    where=entry.path,
+                    what=f"two libraries have this name: {other.kept.file.path} of {other.kept.file.package} "
+                    f"and {entry.kept.file.path} of {entry.kept.file.package}",
+                    hint="leave one out with select.exclude, or let link.rename name the library that may be renamed",
+                )
+            )
+    if problems:
+        raise ContentError(*problems)
+
+
+def _table(names: Mapping[str, str], plan: _Plan) -> dict[str, str]:
+    return {name: plan.place(path) for name, path in sorted(names.items()) if path in plan.libraries}
+
+
+def _notes(plan: _Plan, requested: frozenset[str]) -> tuple[str, ...]:
+    """Say which dependencies' libraries keep their names because something opens them by name."""
+    notes = []
+    for path, asked in sorted(plan.opened.by_file.items()):
+        entry = plan.libraries[path]
+        if path in plan.hashed or entry.kept is None or entry.kept.file.package in requested:
+            continue
+        by = sorted(opener for opener, found in plan.opened.by_entry.items() if found & asked)
+        notes.append(f"{plan.final[path]} keeps its name: {by[0]} opens it by name" + _more(len(by) - 1))
+    return tuple(notes)
+
+
+def _more(count: int) -> str:
+    return f" (and {count} more)" if count else ""

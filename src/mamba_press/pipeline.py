@@ -1,0 +1,174 @@
+"""Pressing, from a configuration to a finished wheel: the only module that knows the order of the stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mamba_press import conda, layout, link, metadata, placeholders, project, runtime, select, tags, target
+from mamba_press.errors import ConfigError, ContentError
+from mamba_press.types import Entry, Pressed, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from packaging.version import Version
+
+    from mamba_press.config import Config
+    from mamba_press.types import Environment, Package, Project, Selection, Solution, Target
+
+LOCK = "mamba-press.lock"
+"""The file, beside pyproject.toml, whose solutions are used instead of a solve of our own."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """What a front door asks for.
+
+    ``project`` is None where the command presses specs; ``name`` is then the name asked for. Relative channels start
+    at ``root``. ``environ`` is the caller's environment.
+    """
+
+    config: Config
+    target: Target
+    root: Path
+    environ: Mapping[str, str]
+    project: Project | None = None
+    name: str | None = None
+
+
+def solve(order: Order) -> Solution:
+    """Return the solution of the project's lock for this target, or solve: once, with the channels as they are now."""
+    channels = conda.channel_urls(order.config.channels, order.root)
+    virtual = target.virtual_packages(order.target, order.environ)
+    locked = None
+    if order.project is not None and (order.root / LOCK).is_file():
+        locked = conda.read_lock(order.root / LOCK, order.target, order.root, config=order.config)
+    if locked is not None and locked.exact is not None:
+        return locked.exact
+    config = order.config if locked is None else replace(order.config, constraints=locked.pinned(order.config))
+    return conda.solve(config, order.target, channels, virtual=virtual, environ=order.environ)
+
+
+def press(order: Order, solution: Solution, workdir: Path, *, generator: str) -> Pressed:
+    """Press a solution: fetch, choose, lay out, relocate, tag, describe. Nothing is written outside ``workdir``."""
+    config, packages = order.config, select.packages(solution, order.config)
+    names = frozenset(package.name for package in packages[0])
+    environment = conda.fetch(solution, names, workdir, config=config, environ=order.environ)
+    selection = select.files(environment, order.target, config)
+    selection = replace(selection, dropped=(*packages[1], *selection.dropped))
+    pressed_project, version = identify(order, solution, environment)
+    home = layout.home(pressed_project.name, selection, environment.packages, config)
+    stem = metadata.stem(pressed_project.name, version)
+    linked = link.link(layout.place(selection, home=home, stem=stem, config=config), environment, config)
+    entries = _adjusted(_with_runtime(linked, home, pressed_project.name), order)
+    _refuse_leaks(entries, workdir)
+    tagging = tags.tags(entries, _present(entries, environment), order.target, config)
+    wheel = metadata.complete(
+        pressed_project, version, entries, tagging=tagging, environment=environment, generator=generator
+    )
+    notes = (
+        *selection.notes,
+        *linked.notes,
+        *tagging.notes,
+        *_case_notes(wheel.tags, [entry.path for entry in wheel.entries]),
+        *_script_notes(environment, selection),
+        *placeholders.report(placeholders.examine(entries), config.placeholders),
+    )
+    return Pressed(wheel=wheel, solution=solution, selection=selection, tagging=tagging, notes=notes)
+
+
+def identify(order: Order, solution: Solution, environment: Environment | None = None) -> tuple[Project, Version]:
+    """Return the project and its version, solved where it is dynamic; the first spec names a wheel without project."""
+    package = first_requested(order.config, solution)
+    if order.project is not None:
+        return order.project, project.version(order.project, package)
+    own = metadata.own_name(environment.files, package.name) if environment else None
+    found = project.from_specs(order.name, package, {"Name": own} if own else None)
+    return found, project.version(found, package)
+
+
+def first_requested(config: Config, solution: Solution) -> Package:
+    """Return the package of the first spec: it gives a wheel its version, and its name where no project does."""
+    name = conda.spec_name(config.packages[0])
+    return next(package for package in solution.packages if package.name == name)
+
+
+def _with_runtime(linked: link.Linked, home: layout.Home, name: str) -> tuple[Entry, ...]:
+    """Add the private package that finds the libraries, where no package of the wheel could be their home."""
+    if not home.generated or not any(entry.path.startswith(f"{home.prefix}/") for entry in linked.entries):
+        return linked.entries
+    inside = f"{home.name}/"
+    libraries = {old: path[len(inside) :] for old, path in linked.names.items() if path.startswith(inside)}
+    generated = (
+        Entry(path=f"{inside}__init__.py", source=runtime.init(name), why="makes the home a package"),
+        Entry(path=f"{inside}{runtime.MODULE}", source=runtime.module(libraries), why="finds the libraries"),
+    )
+    return tuple(sorted((*linked.entries, *generated), key=lambda entry: entry.path))
+
+
+def _adjusted(entries: tuple[Entry, ...], order: Order) -> tuple[Entry, ...]:
+    """Let the project's own hook change the entries."""
+    if order.config.hook is None:
+        return entries
+    from mamba_press import seam
+
+    return seam.apply(order.config.hook, order.root, entries)
+
+
+def _present(entries: Sequence[Entry], environment: Environment) -> tuple[Package, ...]:
+    names = {entry.kept.file.package for entry in entries if entry.kept}
+    return tuple(package for package in environment.packages if package.name in names)
+
+
+def _refuse_leaks(entries: Sequence[Entry], workdir: Path) -> None:
+    """Fail if a path of this very build stands in any file: it would mean nothing where the wheel is installed."""
+    needle = str(workdir).encode()
+    leaks = [entry.path for entry in entries if placeholders.contains(entry.source, needle)]
+    if leaks:
+        raise ContentError(
+            *(
+                Problem(
+                    where=path,
+                    what=f"holds the path of this build's temporary folder, {workdir}",
+                    hint="report this: no file may depend on where the wheel was made",
+                )
+                for path in leaks
+            )
+        )
+
+
+def _case_notes(tags: str, paths: Sequence[str]) -> tuple[str, ...]:
+    """Refuse paths that differ only in case where the wheel may meet a file system that takes them for one."""
+    clashes = layout.case_clashes(paths)
+    if not clashes:
+        return ()
+    shown = ", ".join(" and ".join(group) for group in clashes[:3])
+    if "linux" not in tags:
+        raise ContentError(
+            Problem(
+                where=f"{len(clashes)} groups of paths",
+                what=f"differ only in case, which is one file on macOS and Windows: {shown}",
+                hint="leave all but one of each out with select.exclude",
+            )
+        )
+    return (f"{len(clashes)} groups of paths differ only in case: {shown}",)
+
+
+def _script_notes(environment: Environment, selection: Selection) -> tuple[str, ...]:
+    present = {kept.file.package for kept in selection.kept}
+    names = [name for name in environment.scripts if name in present]
+    return (f"link scripts are never run: {', '.join(names)}",) if names else ()
+
+
+def require_packages(config: Config) -> None:
+    """Raise ConfigError where nothing is asked for."""
+    if not config.packages:
+        raise ConfigError(
+            Problem(
+                where="tool.mamba-press.packages",
+                what="names no package",
+                hint='name the conda packages to press, e.g. packages = ["libmambapy 1.5.8"]',
+            )
+        )

@@ -1,0 +1,249 @@
+"""What still names the neutral prefix after an install: where, and what it means for who uses the wheel.
+
+conda packages carry the path of the environment they will live in. A wheel has none, so an install writes
+:data:`~mamba_press.types.NEUTRAL` instead, and each place falls in one of three classes (design 13).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from mamba_press.errors import ContentError
+from mamba_press.types import NEUTRAL, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from mamba_press.types import Entry
+
+BUILD_PATHS = (b"/home/conda/feedstock_root", b"/croot/", b"/opt/conda/conda-bld", b"_h_env_placehold")
+"""Where packages are built: such paths are reported, never errors, for nobody who uses the wheel has them."""
+
+_NEUTRAL = NEUTRAL.encode()
+_CONTEXT = 4096  # as far as the string around a place is looked at, on each side
+_SHOWN = 5  # lines for each package in the report
+
+# A path ends where no path goes on.
+_PATH = re.compile(rb"[^\x00-\x20\"'`<>|;:,=(){}\[\]\\$]*")
+# A compiler's or configure's argument in front of the prefix: it was used when the package was built.
+_FLAG = re.compile(
+    rb"(?:-I|-L|-isystem ?|-idirafter ?|-B|-R|--?[\w-]+=[^\s:]*|-Wl,[^\s:]*|-D\w+=\W*|--sysroot ?)['\"]?$"
+)
+# What `openssl version -a` and its like print: a name, a colon and a quoted value.
+_STATEMENT = re.compile(rb"^[A-Z][A-Z_]+: \"$|(?:^|\s)(?:compiler|CFLAGS|LDFLAGS|CPPFLAGS)\s*[:=]")
+_COMMENT = re.compile(rb"\s*(?:#(?!!)|//|;|/\*|dnl\b|\.\\\")")
+# Files that only who compiles or reads manuals opens.
+_DEVELOPMENT = re.compile(
+    r".*(?:\.(?:pc|cmake|la|prl|pri|mk|m4|h|hh|hpp|hxx|html?|rst|md)|Config\.sh|-config|/Makefile[^/]*)$"
+    r"|(?:.*/)?(?:man/man\w+/|share/(?:doc|info|gtk-doc)/|_sysconfigdata[^/]*\.py$)"
+)
+# Folders that nothing opens while a program runs.
+_UNUSED = re.compile(r"/(?:include|man|share/man|share/doc|share/info|share/aclocal|lib/pkgconfig|lib/cmake)(?:/|$)")
+
+_CONSEQUENCES = (
+    (r"/bin/(?:python|perl|bash|sh|ruby|tclsh|wish)", "the script does not start: its interpreter is not found"),
+    (
+        r"/ssl/(?:cert\.pem|certs|cacert\.pem)",
+        "certificates are not found until SSL_CERT_FILE, or the program, names them",
+    ),
+    (r"/ssl/?$", "openssl.cnf is not found until OPENSSL_CONF names it, certificates until SSL_CERT_FILE does"),
+    (r"/ssl/ct_log_list", "Certificate Transparency logs are not found until CTLOG_FILE names them"),
+    (r"/lib\d*/engines", "OpenSSL engines are not found until OPENSSL_ENGINES names their folder"),
+    (
+        r"/lib\d*/ossl-modules",
+        "OpenSSL providers, such as legacy, are not found until OPENSSL_MODULES names their folder",
+    ),
+    (r"/lib/krb5/plugins", "Kerberos plugins are not found until plugin_base_dir in krb5.conf names their folder"),
+    (r"/etc/krb5\.conf", "this krb5.conf is not read until KRB5_CONFIG names it; /etc/krb5.conf still is"),
+    (r"/(?:etc|lib)/gss", "GSS-API mechanisms are not found until GSS_MECH_CONFIG names their list"),
+    (r"/var/krb5kdc", "a Kerberos server finds its database only where kdc.conf says"),
+    (r"/share/terminfo", "terminals are unknown until TERMINFO names the folder that describes them"),
+    (r"/share/tabset", "a terminal's tab stops are not set"),
+    (r"/share/locale", "messages are not translated"),
+    (r"/lib/tcl\d", "Tcl's own scripts are not found until TCL_LIBRARY names their folder"),
+    (r"/lib/tk\d", "Tk's own scripts are not found until TK_LIBRARY names their folder"),
+    (r"/etc/xml/catalog", "XML catalogues are not found until XML_CATALOG_FILES names them"),
+    (r"/etc/sgml/catalog", "SGML catalogues are not found until SGML_CATALOG_FILES names them"),
+    (
+        r"/(?:etc|share|var/cache)/fontconfig|/etc/fonts|/fonts",
+        "fonts are not found until FONTCONFIG_FILE names a file",
+    ),
+    (r"/share/proj", "PROJ's database is not found until PROJ_DATA names its folder"),
+    (r"/share/gdal", "GDAL's data is not found until GDAL_DATA names its folder"),
+    (r"/lib/gdalplugins", "GDAL's plugins are not found until GDAL_DRIVER_PATH names their folder"),
+    (r"/share/X11/locale|/lib/X11/locale", "X11 locales are not found until XLOCALEDIR names their folder"),
+    (r"/share/zoneinfo", "time zones are not found until TZDIR names their folder"),
+    (r"/share/icu", "ICU's data files are not found until ICU_DATA names their folder"),
+    (r"/share/misc/magic|/share/magic", "file types are not known until MAGIC names their list"),
+    (r"/etc/OpenCL", "OpenCL drivers are not found until OCL_ICD_VENDORS names their folder"),
+    (r"/hdf5.*/plugin", "HDF5 filters are not found until HDF5_PLUGIN_PATH names their folder"),
+    (r"/lib/sasl2", "SASL mechanisms are not found until SASL_PATH names their folder"),
+    (r"/lib/gio/modules", "GIO modules are not found until GIO_MODULE_DIR names their folder"),
+    (r"/share/glib-2\.0/schemas", "settings schemas are not found until GSETTINGS_SCHEMA_DIR names their folder"),
+    (r"/lib/gdk-pixbuf", "image loaders are not found until GDK_PIXBUF_MODULE_FILE names their list"),
+    (r"/plugins", "plugins are not found"),
+)
+_UNKNOWN = "what is looked for there is not found"
+
+_DIRECT = re.compile(rb"#!\s*" + re.escape(_NEUTRAL) + rb"/bin/python[0-9.]*t?(?:[ \t][^\n]*)?\r?\n")
+# A path too long for the kernel, or with a space: sh runs the file's second line, Python reads it as a string.
+_THROUGH_SHELL = re.compile(
+    rb"#!\s*/bin/sh\n'''exec' ['\"]?" + re.escape(_NEUTRAL) + rb"/bin/python[0-9.]*t?['\"]?[^\n]*\"\$@\"[^\n]*"
+    rb"(?:'''\n|\n' '''\n)"
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One path below the neutral prefix in one file of the wheel.
+
+    ``text`` is that path, neutral prefix included. ``kind`` is *relocated* where linking or rewriting replaces it,
+    *inert* where nothing opens it, else *functional*, and then ``consequence`` says in words what does not work.
+    """
+
+    path: str
+    package: str
+    text: str
+    kind: Literal["relocated", "inert", "functional"]
+    consequence: str = ""
+
+
+def examine(entries: Iterable[Entry]) -> tuple[Finding, ...]:
+    """Return what the entries' files say about the neutral prefix, each path of a file once, in the entries' order.
+
+    Only files that the package lists as having a placeholder are read. What is unknown counts as functional.
+    """
+    findings: dict[tuple[str, str], Finding] = {}
+    for entry in entries:
+        if entry.kept is None or entry.kept.file.placeholder is None:
+            continue
+        for finding in _in_file(entry, entry.kept.file.source.read_bytes()):
+            key = (finding.path, finding.text)
+            if key not in findings or _weight(finding) > _weight(findings[key]):
+                findings[key] = finding
+    return tuple(findings.values())
+
+
+def report(findings: Sequence[Finding], mode: Literal["report", "error"]) -> tuple[str, ...]:
+    """Return the lines that tell the user what will not be found, a few for each package.
+
+    In mode ``error`` a functional finding is a ContentError instead.
+    """
+    groups: dict[str, dict[str, list[Finding]]] = {}
+    for finding in sorted(findings, key=lambda finding: (finding.package, finding.path, finding.text)):
+        if finding.kind == "functional":
+            groups.setdefault(finding.package, {}).setdefault(finding.consequence, []).append(finding)
+    if mode == "error" and groups:
+        hint = 'leave the files out with select.exclude, or set placeholders = "report"'
+        raise ContentError(
+            *(
+                Problem(where=f"{package}: {members[0].path}", what=_line(consequence, members), hint=hint)
+                for package, group in groups.items()
+                for consequence, members in group.items()
+            )
+        )
+    return tuple(line for package, group in groups.items() for line in _lines(package, group))
+
+
+def leaks(data: bytes, needles: Sequence[bytes]) -> tuple[bytes, ...]:
+    """Return each distinct string of ``data`` that has one of the needles in it, at most eight for each needle."""
+    found: dict[bytes, None] = {}
+    for needle in filter(None, needles):
+        own: dict[bytes, None] = {}
+        start = data.find(needle)
+        while start >= 0 and len(own) < 8:
+            end = _PATH.match(data, start + len(needle))
+            own[data[start : end.end() if end else start + len(needle)]] = None
+            start = data.find(needle, start + len(needle))
+        found.update(own)
+    return tuple(found)
+
+
+def contains(source: Path | bytes, needle: bytes) -> bool:
+    """Return whether a file, or what will be written as one, has the needle in it."""
+    return needle in (source if isinstance(source, bytes) else source.read_bytes())
+
+
+def build_paths(data: bytes) -> int:
+    """Return how many places of ``data`` name a folder in which conda packages are built."""
+    return sum(data.count(path) for path in BUILD_PATHS)
+
+
+def python_script(data: bytes) -> bytes | None:
+    """Return a script of the prefix's Python as wheels want it (``#!python``), or None where it is none."""
+    match = _DIRECT.match(data) or _THROUGH_SHELL.match(data)
+    return b"#!python\n" + data[match.end() :] if match else None
+
+
+def _in_file(entry: Entry, data: bytes) -> Iterator[Finding]:
+    assert entry.kept is not None
+    file = entry.kept.file
+    text = file.placeholder == "text"
+    rewritten = isinstance(entry.source, bytes) and _NEUTRAL not in entry.source
+    start = data.find(_NEUTRAL)
+    while start >= 0:
+        match = _PATH.match(data, start + len(_NEUTRAL))
+        end = match.end() if match else start + len(_NEUTRAL)
+        path = data[start:end].rstrip(b".").decode("utf-8", "replace")
+        before, after = _surroundings(data, start, end, text=text)
+        below = path[len(NEUTRAL) :]
+        kind: Literal["relocated", "inert", "functional"] = "functional"
+        if rewritten or _is_search_path(entry, before, data[start:end], after):
+            kind = "relocated"
+        elif _is_inert(file.path, below, before, text=text):
+            kind = "inert"
+        consequence = _consequence(below, file.path) if kind == "functional" else ""
+        yield Finding(path=entry.path, package=file.package, text=path, kind=kind, consequence=consequence)
+        start = data.find(_NEUTRAL, end)
+
+
+def _surroundings(data: bytes, start: int, end: int, *, text: bool) -> tuple[bytes, bytes]:
+    """Return what stands before and after a place: in its line, or in its string in a binary."""
+    stop = b"\n" if text else b"\0"
+    first = data.rfind(stop, max(0, start - _CONTEXT), start) + 1 or max(0, start - _CONTEXT)
+    last = data.find(stop, end, end + _CONTEXT)
+    return data[first:start], data[end : last if last >= 0 else end + _CONTEXT]
+
+
+def _is_search_path(entry: Entry, before: bytes, found: bytes, after: bytes) -> bool:
+    """Return whether this is the binary's own search path, which linking replaces."""
+    if entry.kept is None or entry.kept.binary is None or entry.edits is None or entry.edits.search is None:
+        return False
+    return (before + found + after).decode("utf-8", "replace") == ":".join(entry.kept.binary.search)
+
+
+def _is_inert(file: str, below: str, before: bytes, *, text: bool) -> bool:
+    if _UNUSED.match(below) or _FLAG.search(before) or _STATEMENT.search(before):
+        return True
+    return text and bool(_DEVELOPMENT.fullmatch(file) or _DEVELOPMENT.match(file) or _COMMENT.match(before))
+
+
+def _consequence(below: str, file: str) -> str:
+    if file.startswith("share/terminfo/") and not below.startswith("/share/tabset"):
+        return _UNKNOWN
+    return next((words for pattern, words in _CONSEQUENCES if re.match(pattern, below)), _UNKNOWN)
+
+
+def _weight(finding: Finding) -> int:
+    return ("relocated", "inert", "functional").index(finding.kind)
+
+
+def _line(consequence: str, members: Sequence[Finding]) -> str:
+    """Return the consequence and the first place: the others are in `explain`."""
+    files = {member.path for member in members}
+    first = members[0]
+    more = {1: "", 2: " and 1 more file"}.get(len(files), f" and {len(files) - 1} more files")
+    return f"{consequence} ({first.path.rpartition('/')[2]}{more}: {first.text[len(NEUTRAL) :] or 'the prefix itself'})"
+
+
+def _lines(package: str, group: dict[str, list[Finding]]) -> Iterator[str]:
+    # What is known comes first: it tells the user what to do.
+    ordered = sorted(group.items(), key=lambda item: (item[0] == _UNKNOWN, item[0]))
+    for consequence, members in ordered[:_SHOWN]:
+        yield f"{package}: {_line(consequence, members)}"
+    rest = sum(len(members) for _, members in ordered[_SHOWN:])
+    if rest:
+        yield f"{package}: and {rest} more"

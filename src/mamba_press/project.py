@@ -1,0 +1,326 @@
+"""The ``[project]`` table: read, held to the standards and to what PyPI takes, and written as core metadata."""
+
+from __future__ import annotations
+
+import re
+import sys
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mamba_press.errors import ConfigError
+from mamba_press.types import NEUTRAL, Problem, Project
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
+    from packaging.version import Version
+    from pyproject_metadata import StandardMetadata
+
+    from mamba_press.types import Package
+
+LICENSE_GLOBS = ("LICEN[CS]E*", "COPYING*", "NOTICE*", "AUTHORS*")
+"""What counts as the project's licence files where ``project.license-files`` is not given (PEP 639's list)."""
+
+_SUMMARY = 512  # https://github.com/pypi/warehouse/blob/main/warehouse/forklift/metadata.py
+_CONTENT_TYPES = ("text/markdown", "text/x-rst", "text/plain")
+_EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>.]+")
+_OBJECT = re.compile(r"\s*[^\W\d]\w*(?:\.[^\W\d]\w*)*\s*(:\s*[^\W\d]\w*(?:\.[^\W\d]\w*)*)?\s*(?:\[.*\])?\s*")
+# Words after which PEP 440 assumes a 0. A lone letter is no such word: PEP 440 reads `2024a` as a pre-release of 2024,
+# but to those who wrote it, it is the first release of that year.
+_LONE_LETTER = re.compile(r"(?<![a-z])[abc](?![a-z0-9]|[._][0-9])", re.IGNORECASE)
+# PEP 440 places `1.0r2` after 1.0, conda before it.
+_REVISION = re.compile(r"(?<![a-z])(?:r|rev)(?![a-z])", re.IGNORECASE)
+
+
+def load(root: Path) -> Project:
+    """Return the project that stands in ``root``; every problem of its ``[project]`` table is raised at once."""
+    table = _read(root)
+    problems = [*_early(root, table)]
+    unreadable = {problem.where for problem in problems}
+    metadata, found = _standard(_without(table, unreadable), root)
+    problems += [problem for problem in found if problem.where not in unreadable]
+    if metadata is not None:
+        problems += _refused_by_pypi(metadata)
+    if problems or metadata is None:
+        raise ConfigError(*problems)
+    return Project(root=root, name=metadata.name, version=metadata.version, table=table)
+
+
+def version(project: Project, package: Package) -> Version:
+    """Return the project's own version, or that of the conda package in PEP 440's terms where it is dynamic.
+
+    A conda version that PEP 440 would order or read differently is refused, never bent.
+    """
+    if project.version is not None:
+        return project.version
+    return _from_conda(
+        package, 'write project.version = "…" in pyproject.toml and take "version" out of project.dynamic'
+    )
+
+
+def from_specs(name: str | None, package: Package, own_metadata: Mapping[str, str] | None) -> Project:
+    """Return the project of a wheel that is pressed without one.
+
+    Its name is ``name``, else the one in the package's own metadata, else the conda name. Its root is a folder that
+    cannot exist, so that no file of the current folder gets in.
+    """
+    from packaging.utils import InvalidName, canonicalize_name
+
+    chosen = name or (own_metadata or {}).get("Name") or package.name
+    problems = []
+    try:
+        canonicalize_name(chosen, validate=True)
+    except InvalidName:
+        hint = "take letters, digits and . _ - in between" + ("" if name else ", with --name")
+        problems.append(Problem(where="--name" if name else str(package), what=f"{chosen!r} is no name", hint=hint))
+    try:
+        found = _from_conda(package, "press it from a pyproject.toml that states project.version")
+    except ConfigError as error:
+        raise ConfigError(*problems, *error.problems) from None
+    if problems:
+        raise ConfigError(*problems)
+    return Project(root=Path(NEUTRAL), name=chosen, version=found, table={"name": chosen, "version": str(found)})
+
+
+def license_files(project: Project) -> dict[str, Path]:
+    """Return the project's own licence files by their path in the project, sorted."""
+    globs = project.table.get("license-files", LICENSE_GLOBS)
+    patterns = [pattern for pattern in globs if isinstance(pattern, str)] if isinstance(globs, (list, tuple)) else []
+    found = {path for pattern in patterns for path in project.root.glob(pattern) if path.is_file()}
+    license_table = project.table.get("license")
+    if isinstance(license_table, dict) and isinstance(license_table.get("file"), str):
+        found.add(project.root / license_table["file"])
+    return {path.relative_to(project.root).as_posix(): path for path in sorted(found)}
+
+
+def standard_metadata(project: Project, version: Version, *, license_files: Sequence[str]) -> bytes:
+    """Return the text of METADATA; ``license_files`` are paths below ``.dist-info/licenses``.
+
+    The metadata version is the lowest that carries the fields. Static fields stand exactly as in ``[project]``.
+    """
+    return _write(project, version, license_files=license_files, dynamic=())
+
+
+def source_metadata(project: Project, version: Version) -> bytes:
+    """Return the text of an sdist's PKG-INFO, at least metadata 2.2; what was solved stands in it as static.
+
+    ``License-File`` alone is dynamic: a wheel adds the licences of what it vendors (PEP 643).
+    """
+    return _write(project, version, license_files=tuple(license_files(project)), dynamic=("License-File",))
+
+
+def _write(project: Project, version: Version, *, license_files: Sequence[str], dynamic: Sequence[str]) -> bytes:
+    from packaging.licenses import canonicalize_license_expression
+    from pyproject_metadata import License
+
+    table = {key: value for key, value in project.table.items() if key not in ("dynamic", "license-files")}
+    metadata, problems = _standard({**table, "name": project.name, "version": str(version)}, project.root)
+    if metadata is None:
+        raise ConfigError(*problems)
+    licence = metadata.license
+    if isinstance(licence, License):
+        licence = License(licence.text, None)  # its file is an absolute path, which must not be written
+    elif licence is not None:
+        licence = canonicalize_license_expression(licence)
+    least = "2.4" if license_files else "2.2" if dynamic else "2.1"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        written = replace(metadata, license=licence, dynamic_metadata=list(dynamic))
+        written = replace(written, metadata_version=max(written.auto_metadata_version, least))
+        message = written.as_rfc822()
+    # License-File is free to stand beside the older License, though pyproject-metadata would not write it so.
+    for path in license_files:
+        message["License-File"] = path
+    return message.as_bytes()
+
+
+def _read(root: Path) -> dict[str, Any]:
+    """Return the raw ``[project]`` table."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
+    path = root / "pyproject.toml"
+    try:
+        data = tomllib.loads(path.read_bytes().decode("utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(Problem(where=str(path), what="there is no such file")) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            Problem(where="pyproject.toml", what=f"is not UTF-8: {error}", hint="save it as UTF-8")
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(Problem(where="pyproject.toml", what=f"is not TOML: {error}")) from None
+    table = data.get("project")
+    if table is None:
+        hint = '[project]\nname = "…"\ndynamic = ["version"]'
+        raise ConfigError(Problem(where="project", what="pyproject.toml has no [project] table", hint=hint))
+    if not isinstance(table, dict):
+        raise ConfigError(Problem(where="project", what=f"must be a table, not {table!r}"))
+    return table
+
+
+def _early(root: Path, table: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield what pyproject-metadata would not say, or would answer with a traceback."""
+    from pyproject_metadata.constants import PROJECT_TO_METADATA
+
+    if "name" not in table:
+        yield Problem(where="project.name", what="is missing", hint='name = "…" in [project]')
+    dynamic = table.get("dynamic", [])
+    if not isinstance(dynamic, list):  # pyproject-metadata 0.12 fails on it
+        yield Problem(where="project.dynamic", what=f"must be a list, not {dynamic!r}", hint='dynamic = ["version"]')
+    for field in dynamic if isinstance(dynamic, list) else []:
+        if field in PROJECT_TO_METADATA and field not in ("version", "name"):
+            yield Problem(
+                where="project.dynamic",
+                what=f'"{field}" cannot be dynamic: taking it from conda packages is not there yet',
+                hint=f'write project.{field}, or take "{field}" out of project.dynamic',
+            )
+    for key in ("readme", "license"):
+        value = table.get(key)
+        if key == "license" and isinstance(value, str):
+            continue
+        name = value.get("file") if isinstance(value, dict) else value
+        if not isinstance(name, str):
+            continue
+        where = f"project.{key}" + (".file" if isinstance(value, dict) else "")
+        try:
+            (root / name).read_bytes().decode("utf-8")
+        except UnicodeDecodeError as error:
+            yield Problem(where=where, what=f"{name} is not UTF-8: {error}", hint="save it as UTF-8")
+        except OSError:
+            yield Problem(where=where, what=f"there is no file {name}", hint=f"write it, or change {where}")
+
+
+def _without(table: Mapping[str, Any], reported: set[str]) -> dict[str, Any]:
+    """Return the table without the keys and dynamic fields that were already reported."""
+    from pyproject_metadata.constants import PROJECT_TO_METADATA
+
+    kept = {key: value for key, value in table.items() if not {f"project.{key}", f"project.{key}.file"} & reported}
+    dynamic = table.get("dynamic")
+    if isinstance(dynamic, list):
+        said = {field for field in dynamic if field in PROJECT_TO_METADATA and field not in ("version", "name")}
+        kept["dynamic"] = [field for field in dynamic if field not in said]
+    elif dynamic is not None:
+        kept["dynamic"] = ["version"] * ("version" not in table)
+    return {"name": "unnamed", **kept}
+
+
+def _standard(table: Mapping[str, Any], root: Path) -> tuple[StandardMetadata | None, list[Problem]]:
+    """Return what pyproject-metadata makes of the table, or its problems."""
+    from pyproject_metadata import StandardMetadata
+    from pyproject_metadata.errors import ConfigurationError, ExceptionGroup
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what it warns of is refused below where it matters
+        try:
+            metadata = StandardMetadata.from_pyproject(
+                {"project": dict(table)}, root, allow_extra_keys=False, all_errors=True
+            )
+        except ExceptionGroup as group:
+            errors: list[Exception] = list(group.exceptions)
+        except ConfigurationError as error:
+            errors = [error]
+        else:
+            return metadata, []
+    return None, list({_problem(error): None for error in errors})
+
+
+def _problem(error: Exception) -> Problem:
+    """Return the error with its key in front instead of in the middle."""
+    text = str(error)
+    quoted = re.search(r'"(project(?:\.[^"]+)?)"', text)
+    where = getattr(error, "key", None) or (quoted[1] if quoted else "project")
+    text = re.sub(rf'^(?:Field )?"{re.escape(where)}",? ?', "", text).partition(" (InvalidRequirement(")[0]
+    hint = ""
+    if "Extra keys" in text:
+        hint = "see https://packaging.python.org/en/latest/specifications/pyproject-toml/ for the keys of [project]"
+    elif where == "project.version" and "missing" in text:
+        hint = 'write project.version, or dynamic = ["version"] to take the conda package\'s'
+    return Problem(where=where, what=text, hint=hint)
+
+
+def _refused_by_pypi(metadata: StandardMetadata) -> Iterator[Problem]:
+    """Yield for what an upload to PyPI would be refused, as far as ``[project]`` alone shows it.
+
+    A project with a ``Private ::`` classifier is never for PyPI and may have local versions and URL requirements.
+    """
+    summary = metadata.description or ""
+    if len(summary) > _SUMMARY:
+        what = f"has {len(summary)} characters, PyPI takes {_SUMMARY}"
+        yield Problem(where="project.description", what=what, hint="the long text belongs into project.readme")
+    if "\n" in summary or "\r" in summary:
+        yield Problem(where="project.description", what="has several lines, PyPI takes one", hint="join the lines")
+    if metadata.readme is not None and metadata.readme.content_type.split(";")[0].strip() not in _CONTENT_TYPES:
+        what = f"{metadata.readme.content_type!r} is none of {', '.join(_CONTENT_TYPES)}"
+        yield Problem(where="project.readme.content-type", what=what, hint="write one of them")
+    for key, people in (("authors", metadata.authors), ("maintainers", metadata.maintainers)):
+        for _, email in people:
+            if email is not None and not _EMAIL.fullmatch(email):
+                what = f"{email!r} is no e-mail address"
+                yield Problem(where=f"project.{key}", what=what, hint="correct it, or leave email out")
+    yield from _unusable(metadata)
+    if not any(classifier.startswith("Private ::") for classifier in metadata.classifiers):
+        yield from _refused_in_public(metadata)
+
+
+def _unusable(metadata: StandardMetadata) -> Iterator[Problem]:
+    """Yield what installers would stumble over."""
+    from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+
+    if isinstance(metadata.license, str):
+        try:
+            canonicalize_license_expression(metadata.license)
+        except InvalidLicenseExpression as error:
+            hint = "see https://spdx.org/licenses; a licence that is not there is LicenseRef-<name>"
+            yield Problem(where="project.license", what=f"{metadata.license!r}: {error}", hint=hint)
+    for group, key in (("console_scripts", "scripts"), ("gui_scripts", "gui-scripts")):
+        if group in metadata.entrypoints:
+            what, hint = "belongs into a table of its own", f"move it to [project.{key}]"
+            yield Problem(where=f"project.entry-points.{group}", what=what, hint=hint)
+    groups = {"scripts": metadata.scripts, "gui-scripts": metadata.gui_scripts}
+    groups.update({f"entry-points.{group}": points for group, points in metadata.entrypoints.items()})
+    for group, points in groups.items():
+        for name, target in points.items():
+            found = _OBJECT.fullmatch(target)
+            if found is None or ("scripts" in group and not found[1]):
+                what = f"{target!r} names no {'function' if 'scripts' in group else 'object'}"
+                yield Problem(where=f"project.{group}.{name}", what=what, hint='write "package.module:function"')
+
+
+def _refused_in_public(metadata: StandardMetadata) -> Iterator[Problem]:
+    private = 'or add the classifier "Private :: Do Not Upload" if it is not for PyPI'
+    if metadata.version is not None and metadata.version.local:
+        what = f"{metadata.version} is a local version, which PyPI refuses"
+        yield Problem(where="project.version", what=what, hint=f"write {metadata.version.public}, {private}")
+    groups = [("project.dependencies", metadata.dependencies)]
+    groups += [(f"project.optional-dependencies.{extra}", r) for extra, r in metadata.optional_dependencies.items()]
+    for where, requirements in groups:
+        for requirement in requirements:
+            if requirement.url:
+                what = f"{str(requirement)!r} names a URL, which PyPI refuses"
+                yield Problem(where=where, what=what, hint=f"require a version, {private}")
+
+
+def _from_conda(package: Package, way_out: str) -> Version:
+    from packaging.version import InvalidVersion, Version
+
+    text = package.version
+    try:
+        found = Version(text)
+    except InvalidVersion:
+        why = "is not a version in Python's sense (PEP 440)"
+    else:
+        if found.local:
+            why = "is a local version, which PyPI refuses"
+        elif _LONE_LETTER.search(text) or _REVISION.search(text):
+            why = f"would become {found} (PEP 440), which may not be what is meant"
+        else:
+            return found
+    raise ConfigError(
+        Problem(where="project.version", what=f"{text!r} of the conda package {package.name} {why}", hint=way_out)
+    )

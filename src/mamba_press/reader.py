@@ -1,0 +1,447 @@
+"""Read the configuration: TOML, ``-C`` settings and environment variables become one `Config`.
+
+A value is turned into the shape that TOML gives it (`_shaped`), then held to the types of `config` (`_checked`), so
+all three ways are judged alike. ``-C`` goes over the environment, the environment over TOML: lists and single values
+are replaced, tables are merged key by key. Every problem is collected, and all of them are raised together.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timezone
+from functools import cache
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+
+from mamba_press.config import OTHER_VARIABLES, PLANNED, TABLE, VARIABLE, Config, Key, is_text, keys, rules, words
+from mamba_press.errors import ConfigError
+from mamba_press.types import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+TRUE = frozenset({"true", "1", "on", "yes"})
+FALSE = frozenset({"false", "0", "off", "no"})
+
+Source = Literal["toml", "setting", "variable"]
+
+_EMPTY = Problem(
+    where=f"{TABLE}.packages",
+    what="names no package, expected at least one",
+    hint='name what to press: packages = ["…"]',
+)
+_MOMENT = r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)?)?"
+# Control characters, and the halves of characters that Python puts for bytes that are no text.
+_UNWRITABLE = r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Found:
+    """A value somebody wrote. ``where`` is the key as they spelled it."""
+
+    key: Key
+    where: str
+    value: object
+    source: Source
+
+
+def read(root: Path, settings: Mapping[str, object] | None, environ: Mapping[str, str]) -> Config:
+    """Return the configuration of the project in ``root``; raise a `ConfigError` with every problem there is."""
+    document = _document(root / "pyproject.toml")
+    tool = document.get("tool", {})
+    if not isinstance(tool, dict):
+        raise ConfigError(Problem(where="tool", what=f"found {_found(tool)}, expected a table"))
+    if "mamba-press" not in tool:
+        hint = 'add it:\n[tool.mamba-press]\npackages = ["…"]  # the conda packages to press'
+        return _read({}, settings, environ, Problem(where="pyproject.toml", what=f"has no [{TABLE}] table", hint=hint))
+    return _read(tool["mamba-press"], settings, environ)
+
+
+def from_values(
+    table: Mapping[str, object], settings: Mapping[str, object] | None, environ: Mapping[str, str]
+) -> Config:
+    """Return the configuration that has no project: ``table`` stands for the TOML table, below all else.
+
+    What the user gave as options of a command belongs into ``settings``, which win.
+    """
+    return _read(dict(table), settings, environ)
+
+
+def _read(
+    table: object,
+    settings: Mapping[str, object] | None,
+    environ: Mapping[str, str],
+    absent: Problem | None = None,
+) -> Config:
+    problems: list[Problem] = []
+    values: dict[tuple[str, ...], object] = {}
+    # The chain is lazy, so problems come in the order in which things are written.
+    for found in chain(
+        _from_table(table, (), problems),
+        _from_variables(environ, problems),
+        _from_settings(settings or {}, problems),
+    ):
+        try:
+            value = _checked(found, _shaped(found))
+        except ConfigError as error:
+            problems.extend(error.problems)
+            continue
+        before = values.get(found.key.path)
+        values[found.key.path] = {**before, **value} if isinstance(before, dict) and isinstance(value, dict) else value
+    # Not said on top of a problem that explains it.
+    if not values.get(("packages",)) and not any("packages" in f"{p.where} {p.hint}".lower() for p in problems):
+        problems.append(absent if absent and ("packages",) not in values else _EMPTY)
+    if problems:
+        raise ConfigError(*dict.fromkeys(problems))
+    config = _built(Config, (), values)
+    assert isinstance(config, Config)
+    return config
+
+
+def _built(table: type, path: tuple[str, ...], values: Mapping[tuple[str, ...], object]) -> object:
+    arguments: dict[str, object] = {}
+    for each in dataclasses.fields(table):
+        below = (*path, each.name.replace("_", "-"))
+        key = _known()[below]
+        if key.table:
+            arguments[each.name] = _built(key.table, key.path, values)
+        elif key.path in values:
+            arguments[each.name] = values[key.path]
+    return table(**arguments)
+
+
+# --- the three sources ---
+
+
+def _from_table(table: object, path: tuple[str, ...], problems: list[Problem]) -> Iterator[_Found]:
+    where = ".".join((TABLE, *path))
+    key = _known().get(path)
+    if key and key.one_for_all and isinstance(table, str):
+        yield from _spread(_Found(key=key, where=where, value=table, source="toml"))
+        return
+    if not isinstance(table, Mapping):
+        expected = key.expected if key else "a table"
+        problems.append(Problem(where=where, what=f"found {_found(table)}, expected {expected}"))
+        return
+    for name, value in table.items():
+        below = (*path, str(name))
+        if below in PLANNED:
+            problems.append(_planned(".".join((TABLE, *below))))
+        elif below not in _known():
+            problems.append(_unknown(".".join((TABLE, *below)), below, f"{TABLE}."))
+        elif _known()[below].table:
+            yield from _from_table(value, below, problems)
+        else:
+            yield _Found(key=_known()[below], where=".".join((TABLE, *below)), value=value, source="toml")
+
+
+def _from_settings(settings: Mapping[str, object], problems: list[Problem]) -> Iterator[_Found]:
+    seen: dict[tuple[str, ...], str] = {}
+    # Shorter keys first: `link.runtimes` is for all, `link.runtimes.libgcc` for one of them.
+    for spelling, value in sorted(_flat(settings), key=lambda item: item[0].count(".")):
+        where = f"-C {_printable(spelling)}"
+        parts = spelling.removeprefix("mamba-press.").removeprefix("mamba_press.").split(".")
+        path = tuple(part.replace("_", "-") for part in parts)
+        key = _longest(path)
+        # What follows a mapping's name is the user's own, dots, dashes and all.
+        rest = ".".join(parts[len(key.path) :]) if key else ""
+        place = (*key.path, rest) if key else path
+        if any(path[:n] in PLANNED for n in (1, 2)):
+            problems.append(_planned(where))
+        elif key is None or (rest and not key.is_mapping) or (key.table and not key.one_for_all):
+            problems.append(_unknown(where, path, "-C "))
+        elif place in seen:
+            problems.append(
+                Problem(where=where, what=f"given twice, also as {seen[place]}", hint="keep one of the two")
+            )
+        else:
+            seen[place] = where
+            found = _Found(key=key, where=where, value={rest: value} if rest else value, source="setting")
+            yield from _each(found, problems)
+
+
+def _from_variables(environ: Mapping[str, str], problems: list[Problem]) -> Iterator[_Found]:
+    known = {key.variable: key for key in _known().values() if not key.table or key.one_for_all}
+    planned = {VARIABLE + "_".join(path).replace("-", "_").upper() for path in PLANNED}
+    for name in sorted(environ):
+        value = environ[name]
+        if not name.startswith(VARIABLE) or name in OTHER_VARIABLES:
+            continue
+        if name in planned:
+            problems.append(_planned(name))
+        elif name not in known:
+            near = _near(name, known)
+            hint = f"did you mean {near}?" if near else "unset it: every variable that begins so is one of our keys"
+            problems.append(Problem(where=_printable(name), what="unknown environment variable", hint=hint))
+        elif value.strip():  # An empty variable is how CI systems spell an unset one.
+            yield from _each(_Found(key=known[name], where=name, value=value, source="variable"), problems)
+
+
+def _each(found: _Found, problems: list[Problem]) -> Iterator[_Found]:
+    """Yield what one setting or variable gives: more than one value where it stands for a whole table."""
+    key, value = found.key, found.value
+    if not key.table:
+        yield found
+    elif isinstance(value, str) and "=" not in value:
+        yield from _spread(found)
+    else:
+        try:
+            pairs = _pairs(found)
+        except ConfigError as error:
+            problems.extend(error.problems)
+            return
+        for name, each in pairs.items():
+            path = (*key.path, name.replace("_", "-"))
+            if path in _known():
+                yield replace(found, key=_known()[path], value=each)
+            else:
+                problems.append(_unknown(found.where, path, ""))
+
+
+def _spread(found: _Found) -> Iterator[_Found]:
+    for below in _known().values():
+        if below.path[:-1] == found.key.path:
+            yield replace(found, key=below)
+
+
+def _flat(settings: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    """Yield the leaves of nested settings (``build --config-json``) under dotted names."""
+    stack: list[tuple[str, object]] = [(str(name), value) for name, value in reversed(list(settings.items()))]
+    while stack:
+        name, value = stack.pop()
+        if isinstance(value, Mapping):
+            stack.extend((f"{name}.{below}", each) for below, each in reversed(list(value.items())))
+        else:
+            yield name, value
+
+
+def _longest(path: tuple[str, ...]) -> Key | None:
+    return next((_known()[path[:n]] for n in (3, 2, 1) if path[:n] in _known()), None)
+
+
+@cache
+def _known() -> dict[tuple[str, ...], Key]:
+    return {key.path: key for key in keys()}
+
+
+# --- values ---
+
+
+def _shaped(found: _Found) -> object:
+    """Return the value in the shape it would have in TOML, as far as what was written allows."""
+    value, source = found.value, found.source
+    if source == "toml":
+        return value
+    for kind in found.key.kinds:
+        if kind is bool and isinstance(value, (str, int)) and str(value).strip().lower() in TRUE | FALSE:
+            return str(value).strip().lower() in TRUE
+        if get_origin(kind) is tuple and isinstance(value, str):
+            parts = value.split(";") if source == "variable" else [value]
+            return [part.strip() for part in parts if part.strip()]
+        if get_origin(kind) is Mapping and not isinstance(value, Mapping):
+            return _pairs(found)
+    return value.strip() if source == "variable" and isinstance(value, str) else value
+
+
+def _pairs(found: _Found) -> dict[str, str]:
+    """Read ``k=v;k=v``, or a list of such."""
+    items = found.value if isinstance(found.value, list) else [found.value]
+    pairs = {}
+    for item in items:
+        for part in filter(None, map(str.strip, item.split(";"))) if isinstance(item, str) else [item]:
+            name, equals, text = part.partition("=") if isinstance(part, str) else ("", "", "")
+            if not equals:
+                what = f"found {_found(part)}, expected key=value;key=value"
+                raise ConfigError(Problem(where=found.where, what=what))
+            pairs[name.strip()] = text.strip()
+    return pairs
+
+
+def _checked(found: _Found, value: object) -> object:
+    """Return the value as `Config` holds it, or raise with everything that is wrong with it."""
+    faults: list[Problem] = []
+    for kind in found.key.kinds:
+        if kind is datetime and isinstance(value, (str, date)):
+            return _moment(found, value)
+        if kind is bool and isinstance(value, bool):
+            return value
+        if get_origin(kind) is tuple and isinstance(value, (list, tuple)):
+            (of, _) = get_args(kind)
+            for number, item in enumerate(value, 1):
+                faults += _faults(found, of, item, f"item {number}: ")
+            value = tuple(value)
+        elif get_origin(kind) is Mapping and isinstance(value, Mapping):
+            (left, right) = get_args(kind)
+            for name, each in value.items():
+                faults += _faults(found, left, name, "")
+                faults += _faults(found, right, each, f"{_found(name)}: ")
+        elif is_text(kind) and isinstance(value, str):
+            faults += _faults(found, kind, value, "")
+        else:
+            continue
+        if faults:
+            raise ConfigError(*faults)
+        return value
+    what = f"found {_found(value)}, expected {found.key.expected}"
+    raise ConfigError(Problem(where=found.where, what=what, hint=_advice(found, value)))
+
+
+def _faults(found: _Found, kind: object, value: object, at: str) -> tuple[Problem, ...]:
+    """Return what is wrong with one string, ``at`` saying which of several it is."""
+    expected, hint = words(kind), ""
+    if isinstance(value, str) and get_origin(kind) is Literal:
+        if value in get_args(kind):
+            return ()
+        near = _near(value, get_args(kind))
+        hint = f'did you mean "{near}"?' if near else ""
+    elif isinstance(value, str):
+        missed = [rule for rule in rules(kind) if not re.search(rule.pattern, value)]
+        if not missed and not re.search(_UNWRITABLE, value):
+            return ()
+        expected = " and ".join(rule.words for rule in missed) or "a string without control characters"
+    return (Problem(where=found.where, what=f"{at}found {_found(value)}, expected {expected}", hint=hint),)
+
+
+def _moment(found: _Found, value: str | date) -> datetime:
+    """Return the moment that a date (its last second) or a time means, in UTC."""
+    try:
+        moment = _parsed(value) if isinstance(value, str) else value
+        if not isinstance(moment, datetime):
+            moment = datetime.combine(moment, time(23, 59, 59))
+        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        what = f"found {_found(value)}, expected {found.key.expected}"
+        raise ConfigError(Problem(where=found.where, what=what)) from None
+
+
+def _parsed(text: str) -> date:
+    """Return the date or the datetime; raise ValueError."""
+    match = re.fullmatch(_MOMENT, text, re.ASCII)
+    if not match:
+        raise ValueError(text)
+    day, clock, fraction, offset = match.groups()
+    if not clock:
+        return date.fromisoformat(day)
+    # CPython 3.10 knows neither Z nor fractions of any length.
+    offset = (offset or "").upper().replace("Z", "+00:00")
+    return datetime.fromisoformat(f"{day}T{clock}.{fraction or '0':0<6.6}{offset}")
+
+
+# --- words ---
+
+
+def _found(value: object) -> str:
+    """Say what a value is, in the words of TOML."""
+    if isinstance(value, str):
+        text = _printable(value if len(value) <= 60 else f"{value[:57]}…")
+        return f'"{text}"'
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, datetime):
+        return "a date and time"
+    plain = {int: "a number", float: "a number", date: "a date", time: "a time", type(None): "nothing"}
+    if type(value) in plain:
+        return plain[type(value)]
+    if isinstance(value, (list, tuple)):
+        strings = bool(value) and all(isinstance(item, str) for item in value)
+        return "a list of strings" if strings else "a list" if value else "an empty list"
+    return "a table" if isinstance(value, Mapping) else "something that is no TOML value"
+
+
+def _advice(found: _Found, value: object) -> str:
+    kinds = found.key.kinds
+    name = found.key.path[-1]
+    if found.source == "setting" and isinstance(value, list):
+        return f"give {found.where} once"
+    if found.source != "toml":
+        return ""
+    if isinstance(value, str) and any(get_origin(kind) is tuple for kind in kinds):
+        return f'put it in brackets: {name} = ["{_printable(value)}"]'
+    if isinstance(value, str) and bool in kinds and value.lower() in ("true", "false"):
+        return f"without quotes: {name} = {value.lower()}"
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and any(map(is_text, kinds)):
+        return f'put it in quotes: {name} = "…"'
+    return ""
+
+
+def _planned(where: str) -> Problem:
+    return Problem(where=where, what="is part of the design but not there yet", hint="leave it out")
+
+
+def _unknown(where: str, path: tuple[str, ...], prefix: str) -> Problem:
+    """Name the key that is nearest: among the neighbours, then by last name anywhere, then by whole name."""
+    beside = {key.path[-1]: key.name for key in _known().values() if key.path[:-1] == path[:-1]}
+    anywhere = {key.path[-1]: key.name for key in _known().values() if not key.table}
+    whole = {key.name: key.name for key in _known().values()}
+    for names, text in ((beside, path[-1]), (anywhere, path[-1]), (whole, ".".join(path))):
+        near = _near(text, names)
+        if near:
+            hint = f"did you mean {prefix}{names[near]}?"
+            break
+    else:
+        hint = f"known here: {', '.join(beside or anywhere)}"
+    return Problem(where=_printable(where), what="unknown key", hint=hint)
+
+
+def _near(text: str, names: Iterable[str]) -> str | None:
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(text[:100], list(names), 1, 0.7)), None)
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
+
+
+# --- the file ---
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_bytes().decode()
+    except FileNotFoundError:
+        hint = f'write one with a table [{TABLE}], or name the packages on the command line: mamba-press press "…"'
+        raise ConfigError(Problem(where="pyproject.toml", what=f"not found in {path.parent}", hint=hint)) from None
+    except OSError as error:
+        raise ConfigError(Problem(where=str(path), what=f"cannot be read: {error.strerror}")) from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError(Problem(where=f"pyproject.toml:{line}", what="is not UTF-8, as TOML has to be")) from None
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        document: dict[str, Any] = tomllib.loads(text)
+    except RecursionError:
+        raise ConfigError(Problem(where="pyproject.toml", what="is nested too deeply")) from None
+    except ValueError as error:  # TOMLDecodeError, and int() for numbers with thousands of digits
+        raise ConfigError(_broken(text, str(error))) from None
+    return document
+
+
+def _broken(text: str, message: str) -> Problem:
+    """Return the problem with file, line and column, and the line itself with a caret below the place."""
+    what, _, place = message.partition(" (at ")
+    at = re.search(r"line (\d+), column (\d+)", place)
+    lines = text.splitlines() or [""]
+    if not at:
+        row, column = len(lines), len(lines[-1]) + 1
+        if not place.startswith("end"):
+            return Problem(where="pyproject.toml", what=f"is not TOML: {_printable(message)}")
+    else:
+        row, column = int(at[1]), int(at[2])
+    line = lines[row - 1] if row <= len(lines) else ""
+    # A window of the line keeps the caret on the screen.
+    start = max(0, column - 61)
+    shown = "".join(c if c.isprintable() else " " for c in line[start : start + 100])
+    return Problem(
+        where=f"pyproject.toml:{row}:{column}",
+        what=f"is not TOML: {_printable(what)}",
+        hint=f"{shown.rstrip()}\n{' ' * (column - 1 - start)}^",
+    )

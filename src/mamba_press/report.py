@@ -1,0 +1,85 @@
+"""What `mamba-press list` says of a pressed wheel: every entry and why, what left and why, and what sets the tag."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mamba_press.types import Dropped, Pressed
+    from mamba_press.wheel import Row
+
+_FLOORS_SHOWN = 3
+
+
+def as_json(pressed: Pressed, rows: Sequence[Row]) -> dict[str, object]:
+    """Return the whole report as values for ``json.dumps``; sizes are bytes, before compression."""
+    return {
+        "wheel": pressed.wheel.file_name,
+        "tags": pressed.tagging.tags,
+        "lowest": pressed.tagging.lowest,
+        "floors": [
+            {
+                "version": ".".join(map(str, floor.version)),
+                "path": floor.path,
+                "package": floor.package,
+                "library": floor.library,
+                "symbol": floor.symbol,
+            }
+            for floor in pressed.tagging.floors
+        ],
+        "entries": [
+            {"path": row.path, "size": row.size, "package": row.package, "why": row.why, "sha256": row.sha256}
+            for row in rows
+        ],
+        "left": [
+            {"package": d.package, "path": d.path, "size": d.size, "why": d.why} for d in pressed.selection.dropped
+        ],
+        "packages": [
+            {"name": p.name, "version": p.version, "build": p.build, "url": p.url, "license": p.license}
+            for p in pressed.solution.packages
+        ],
+        "notes": list(pressed.notes),
+    }
+
+
+def as_text(pressed: Pressed, rows: Sequence[Row]) -> str:
+    """Return the report as lines for a person: entries, what left by rule, the tag and what sets it, notes."""
+    return "\n".join(
+        [pressed.wheel.file_name, "", *_entries(rows), "", *_left(pressed), "", *_tag(pressed), *_notes(pressed)]
+    )
+
+
+def _entries(rows: Sequence[Row]) -> Iterator[str]:
+    width = max((len(row.package or "-") for row in rows), default=0)
+    for row in rows:
+        yield f"{row.size:>11,}  {row.package or '-':<{width}}  {row.path}  ({row.why})"
+    yield f"{sum(row.size for row in rows):>11,}  bytes in {len(rows)} files"
+
+
+def _left(pressed: Pressed) -> Iterator[str]:
+    """Yield what left, as one line for each package and rule: single files are in the JSON report."""
+    groups: dict[tuple[str, str], list[Dropped]] = defaultdict(list)
+    for dropped in pressed.selection.dropped:
+        groups[dropped.package, dropped.why].append(dropped)
+    yield "left:"
+    for (package, why), each in sorted(groups.items()):
+        whole = each[0].path is None
+        what = "the package" if whole else f"{len(each)} files" if len(each) > 1 else str(each[0].path)
+        size = "" if whole else f", {sum(d.size for d in each):,} bytes"
+        yield f"  {package}: {what}{size} ({why})"
+
+
+def _tag(pressed: Pressed) -> Iterator[str]:
+    yield f"tag: {pressed.tagging.tags}; lowest honest platform tag: {pressed.tagging.lowest}"
+    for floor in pressed.tagging.floors[:_FLOORS_SHOWN]:
+        version = ".".join(map(str, floor.version))
+        yield f"  {version}: {floor.symbol} of {floor.library}, needed by {floor.path} ({floor.package})"
+
+
+def _notes(pressed: Pressed) -> Iterator[str]:
+    if pressed.notes:
+        yield "notes:"
+        yield from (f"  {note}" for note in pressed.notes)

@@ -1,0 +1,40 @@
+"""The one seam: a function of the project's own that changes the entries after linking."""
+
+from __future__ import annotations
+
+import importlib.util
+import traceback
+from typing import TYPE_CHECKING
+
+from mamba_press.errors import ConfigError
+from mamba_press.types import Entry, Problem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_KEY = "tool.mamba-press.hook"
+
+
+def apply(hook: str, root: Path, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    """Return what the function of ``file.py:function`` makes of the entries; raises ConfigError for whatever fails."""
+    file, _, name = hook.partition(":")
+    spec = importlib.util.spec_from_file_location("mamba_press_hook", root / file)
+    if spec is None or spec.loader is None or not (root / file).is_file():
+        raise _wrong(f"{file} is no Python file of the project", f"looked for {root / file}")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+        function = vars(module).get(name)
+        answer = tuple(function(entries)) if callable(function) else None
+    except Exception as error:  # the project's own code may raise anything; it is reported, never swallowed
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        raise _wrong(f"{type(error).__name__}: {error}", f"raised in {last.filename}, line {last.lineno}") from error
+    if answer is None:
+        raise _wrong(f"{file} has no function {name!r}", "write it as: def adjust(entries): return entries")
+    if not all(isinstance(entry, Entry) for entry in answer):
+        raise _wrong(f"{name} must return entries", "build new ones with dataclasses.replace(entry, path=...)")
+    return tuple(sorted(answer, key=lambda entry: entry.path))
+
+
+def _wrong(what: str, hint: str) -> ConfigError:
+    return ConfigError(Problem(where=_KEY, what=what, hint=hint))

@@ -1,0 +1,332 @@
+"""Which packages, and which files of them, stay in the wheel, and why (design 12)."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mamba_press import binaries, follow, globs, toolchain
+from mamba_press.errors import ConfigError, ContentError
+from mamba_press.types import Dropped, Kept, Problem, Requirement, Selection
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mamba_press.config import Config
+    from mamba_press.types import Binary, Environment, File, Package, Resolved, Solution, Target
+
+_PROGRAMS = ("bin/", "sbin/", "libexec/", "Library/bin/")
+
+
+def packages(solution: Solution, config: Config) -> tuple[tuple[Package, ...], tuple[Dropped, ...]]:
+    """Return the packages that may have a file in the wheel, and those that leave by their record alone.
+
+    The closure of the requested packages over the channel's ``depends``, not passing through a Python package that
+    nobody asked for, through ``python`` itself, or through what ``select.prune`` names.
+    """
+    by_name = {package.name: package for package in solution.packages}
+    pruned = {name for name in by_name if globs.matches(name, config.select.prune)}
+    _check_prune(config, by_name, pruned)
+    stays: dict[str, Package] = {}
+    todo = sorted(name for name, package in by_name.items() if package.requested and name not in pruned)
+    while todo:
+        name = todo.pop()
+        package = by_name.get(name)
+        if package is None or name in stays or name in pruned or not _passes(package):
+            continue
+        stays[name] = package
+        todo.extend(spec.split()[0] for spec in package.depends)
+    dropped = tuple(
+        Dropped(package=name, path=None, size=package.size or 0, why=_why_gone(package, name in pruned))
+        for name, package in sorted(by_name.items())
+        if name not in stays
+    )
+    return tuple(stays[name] for name in sorted(stays)), dropped
+
+
+def _passes(package: Package) -> bool:
+    return package.requested or not (package.is_python or package.name in ("python", "python_abi"))
+
+
+def _why_gone(package: Package, pruned: bool) -> str:
+    if pruned:
+        return "select.prune names it"
+    if package.name in ("python", "python_abi"):
+        return "Python is not vendored"
+    if package.is_python:
+        return "a Python package that nobody asked for"
+    return "only needed by packages that leave"
+
+
+def _check_prune(config: Config, by_name: Mapping[str, Package], pruned: set[str]) -> None:
+    problems = [
+        Problem(
+            where="tool.mamba-press.select.prune",
+            what=f"{glob!r} names no package of the solution",
+            hint=f"the solution has: {', '.join(sorted(by_name))}",
+        )
+        for glob in config.select.prune
+        if not any(globs.matches(name, (glob,)) for name in by_name)
+    ]
+    problems += [
+        Problem(where="tool.mamba-press.select.prune", what=f"{name} is both in packages and pruned", hint="remove one")
+        for name in sorted(pruned)
+        if by_name[name].requested
+    ]
+    if problems:
+        raise ConfigError(*problems)
+
+
+def files(environment: Environment, target: Target, config: Config) -> Selection:
+    """Return what stays of an environment and what leaves; raises ContentError for a library that is nowhere.
+
+    Of a requested package everything stays but what the default filters name. Of a dependency stay the libraries that
+    are reached, its plugins, and its data where anything of it is reached or it has no binary at all.
+    """
+    candidates, filtered = _filter(environment, config)
+    facts = {
+        path: binary
+        for path, file in candidates.items()
+        if file.link is None and (binary := _binary(file, target)) is not None
+    }
+    search = _Search(
+        prefix=follow.Prefix.of(environment),
+        candidates=candidates,
+        facts=facts,
+        requested=frozenset(package.name for package in environment.packages if package.requested),
+        include=tuple(config.select.include),
+    )
+    rules = follow.Rules(target=target, system=tuple(config.link.system))
+    rules, notes = _choose_runtimes(search, rules, environment, config)
+    reached = search.run(rules)
+    if reached.problems:
+        raise ContentError(*reached.problems)
+    _refuse_two_openmp(reached, candidates)
+    kept = tuple(
+        Kept(file=candidates[path], why=why, binary=facts.get(search.real(path)), links=reached.links.get(path, ()))
+        for path, why in sorted(reached.why.items())
+    )
+    left = tuple(
+        Dropped(package=file.package, path=path, size=file.size, why=search.why_left(path, reached))
+        for path, file in sorted(candidates.items())
+        if path not in reached.why
+    )
+    return Selection(kept=kept, dropped=(*filtered, *left), notes=notes)
+
+
+@dataclass(slots=True)
+class _Reached:
+    """The outcome of one walk; the only value here that grows, and only while `_Search.run` makes it."""
+
+    why: dict[str, str] = field(default_factory=dict)
+    links: dict[str, tuple[Resolved, ...]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Search:
+    prefix: follow.Prefix
+    candidates: Mapping[str, File]
+    facts: Mapping[str, Binary]
+    requested: frozenset[str]
+    include: tuple[str, ...]
+
+    def real(self, path: str) -> str:
+        return self.candidates[path].link or path
+
+    def run(self, rules: follow.Rules) -> _Reached:
+        """Walk from the roots along every needed library that is in the wheel."""
+        reached = _Reached()
+        by_package: dict[str, list[str]] = {}
+        for path, file in self.candidates.items():
+            by_package.setdefault(file.package, []).append(path)
+        todo: list[tuple[str, str]] = []
+        active: set[str] = set()
+        for package, paths in sorted(by_package.items()):
+            if package in self.requested:
+                active.add(package)
+                todo += [(path, "of a requested package") for path in paths if not self._is_alias(path)]
+            elif not any(path in self.facts for path in paths):
+                active.add(package)
+                todo += [(path, "data of a dependency") for path in paths]
+        todo += [(path, "select.include") for path in self.candidates if globs.matches(path, self.include)]
+        todo.reverse()
+        while todo:
+            path, why = todo.pop()
+            if path in reached.why:
+                continue
+            reached.why[path] = why
+            package = self.candidates[path].package
+            if package not in active:
+                active.add(package)
+                todo += [(other, reason) for other in by_package[package] if (reason := self._comes_along(other))]
+            todo += self._needs(path, rules, reached)
+        return reached
+
+    def _needs(self, path: str, rules: follow.Rules, reached: _Reached) -> list[tuple[str, str]]:
+        binary = self.facts.get(self.real(path))
+        if binary is None or binary.arch is None:
+            return []
+        file = replace(self.candidates[path], source=self.prefix.files[self.real(path)].source)
+        links, problems = follow.resolve(
+            binary, file, prefix=self.prefix, rules=rules, present=self.candidates.__contains__
+        )
+        reached.links[path] = links
+        reached.problems += problems
+        return [(link.path, f"needed by {path}") for link in links if link.path]
+
+    def _is_alias(self, path: str) -> bool:
+        """Whether a path is only another name of a library, or a linker script that stands for one."""
+        file = self.candidates[path]
+        if file.link is not None:
+            binary = self.facts.get(file.link)
+            return binary is not None and binary.kind == "shared" and not path.startswith(_PROGRAMS)
+        name = posixpath.basename(path)
+        return path not in self.facts and name.startswith("lib") and name.endswith(".so")
+
+    def _comes_along(self, path: str) -> str | None:
+        """Return why a file of a dependency stays once anything of its package does, or None."""
+        if self._is_alias(path) or path.startswith(_PROGRAMS):
+            return None
+        binary = self.facts.get(self.real(path))
+        if binary is None:
+            return "data of a dependency"
+        if binary.kind == "shared" and (binary.name is None or not _in_library_folder(path)):
+            return "plugin of a dependency"
+        return None
+
+    def why_left(self, path: str, reached: _Reached) -> str:
+        """Return by which rule a candidate left."""
+        file = self.candidates[path]
+        if file.link is not None and self._is_alias(path):
+            return "another name of a library"
+        if self._is_alias(path):
+            return "a linker script"
+        if not any(self.candidates[other].package == file.package for other in reached.why):
+            return "no library of this dependency is reached"
+        if path.startswith(_PROGRAMS):
+            return "program of a dependency"
+        return "library that nothing needs"
+
+
+def _in_library_folder(path: str) -> bool:
+    return posixpath.dirname(path) in ("lib", "Library/bin")
+
+
+@cache
+def _default_filters() -> tuple[tuple[str, tuple[str, ...]], ...]:
+    table = json.loads(Path(__file__).with_name("data").joinpath("filters.json").read_text("utf-8"))
+    return tuple((row["why"], tuple(row["paths"])) for row in table)
+
+
+def _filter(environment: Environment, config: Config) -> tuple[dict[str, File], tuple[Dropped, ...]]:
+    stays: dict[str, File] = {}
+    gone: list[Dropped] = []
+    for file in environment.files:
+        why = _filtered(file.path, config)
+        if why is None:
+            stays[file.path] = file
+        else:
+            gone.append(Dropped(package=file.package, path=file.path, size=file.size, why=why))
+    return stays, tuple(gone)
+
+
+def _filtered(path: str, config: Config) -> str | None:
+    if globs.matches(path, config.select.include):
+        return None
+    glob = globs.matches(path, config.select.exclude)
+    if glob:
+        return f"select.exclude has {glob!r}"
+    return next((why for why, paths in _default_filters() if globs.matches(path, paths)), None)
+
+
+def _binary(file: File, target: Target) -> Binary | None:
+    """Read a binary of the target's own format; the launchers for Windows that pip carries everywhere are data."""
+    try:
+        binary = binaries.read_file(file.source)
+    except binaries.Malformed as error:
+        raise ContentError(
+            Problem(
+                where=f"{file.path} ({file.package})",
+                what=f"is a broken binary: {error}",
+                hint=f'leave it out: [tool.mamba-press.select] exclude = ["{file.path}"]',
+            )
+        ) from None
+    native = {"linux": "elf", "osx": "macho", "win": "pe"}[target.system]
+    return binary if binary is not None and binary.format == native else None
+
+
+def _choose_runtimes(
+    search: _Search, rules: follow.Rules, environment: Environment, config: Config
+) -> tuple[follow.Rules, tuple[str, ...]]:
+    """Decide every compiler runtime that the wheel needs, libgcc last because the others may need it."""
+    notes: list[str] = []
+    chosen: dict[str, toolchain.Choice] = {}
+    wanted = asdict(config.link.runtimes)
+    for runtime in toolchain.LIBRARIES:
+        rules = replace(rules, runtimes=dict(chosen))
+        reached = search.run(rules)
+        demands = _demands(search, reached, runtime)
+        if demands is None:
+            continue
+        choice, why = toolchain.choose(
+            runtime,
+            wanted[runtime],
+            requirements=demands,
+            arch=rules.target.arch,
+            floor=_floor(search, reached, rules.target, environment),
+        )
+        chosen[runtime] = choice
+        notes.append(f"{runtime}: {choice} ({why})")
+    return replace(rules, runtimes=chosen), tuple(notes)
+
+
+def _demands(search: _Search, reached: _Reached, runtime: str) -> tuple[Requirement, ...] | None:
+    """Return what the reached files demand of a runtime, or None if none of them needs it."""
+    needing = [
+        search.facts[search.real(path)]
+        for path, links in reached.links.items()
+        if any(toolchain.runtime_of(link.needed) == runtime for link in links)
+        and toolchain.runtime_of(posixpath.basename(path)) != runtime
+    ]
+    if not needing:
+        return None
+    return tuple(r for binary in needing for r in binary.requires if toolchain.runtime_of(r.library) == runtime)
+
+
+def _floor(search: _Search, reached: _Reached, target: Target, environment: Environment) -> tuple[int, int]:
+    """Return the glibc that the wheel needs whatever becomes of its runtimes, or the one of the tag asked for."""
+    if target.tag and target.floor:
+        return target.floor
+    found = [
+        (search.facts[search.real(path)], path)
+        for path in reached.links
+        if toolchain.runtime_of(posixpath.basename(path)) is None
+    ]
+    owners = {search.candidates[path].package for path in reached.why}
+    stated = [
+        bound
+        for package in environment.packages
+        if package.name in owners and (bound := follow.stated_floor(package.depends))
+    ]
+    return max([follow.glibc_floor(found, target.arch), *stated])
+
+
+def _refuse_two_openmp(reached: _Reached, candidates: Mapping[str, File]) -> None:
+    found = {
+        posixpath.basename(path).split(".so")[0]: path
+        for path in reached.why
+        if globs.matches_library(posixpath.basename(path), toolchain.OPENMP)
+    }
+    if len(found) > 1:
+        raise ContentError(
+            Problem(
+                where=", ".join(f"{path} ({candidates[path].package})" for path in sorted(found.values())),
+                what="two OpenMP runtimes in one wheel crash or deadlock the process that loads both",
+                hint='narrow the solve with constraints so that one remains, e.g. ["_openmp_mutex * *_gnu"]',
+            )
+        )

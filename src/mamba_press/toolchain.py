@@ -1,0 +1,73 @@
+"""The compilers' run-time libraries: which are taken from the system and which travel in the wheel (design 10).
+
+A renamed copy of libstdc++ beside the system's is safe only because its unique symbols are unbound when it is linked
+(`link`); an un-renamed copy never is. So the system's is preferred wherever the wheel's own floor promises enough.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from mamba_press import globs, policies
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from mamba_press.types import Requirement
+
+Choice = Literal["system", "bundle"]
+
+LIBRARIES: Mapping[str, tuple[str, ...]] = {
+    "libstdcxx": ("libstdc++.so",),
+    "libgfortran": ("libgfortran.so",),
+    "libquadmath": ("libquadmath.so",),
+    "libgomp": ("libgomp.so",),
+    "libgcc": ("libgcc_s.so",),
+}
+"""The runtimes by the key that ``link.runtimes`` uses. libgcc stands last: the others need it."""
+
+OPENMP = ("libgomp.so", "libomp.so", "libiomp5.so")
+"""Libraries that each bring an OpenMP runtime: two in one process crash or oversubscribe."""
+
+_ON_SYSTEMS = ("libstdcxx", "libgcc")
+
+
+def runtime_of(library: str) -> str | None:
+    """Return the key of the runtime that a library's name belongs to, or None."""
+    return next((key for key, names in LIBRARIES.items() if globs.matches_library(library, names)), None)
+
+
+def choose(
+    runtime: str,
+    wanted: Literal["auto", "system", "bundle"],
+    *,
+    requirements: Iterable[Requirement],
+    arch: str,
+    floor: tuple[int, int],
+) -> tuple[Choice, str]:
+    """Return where a runtime is taken from, and why.
+
+    ``requirements`` are the symbol versions that the wheel demands of it; ``floor`` is the glibc that the wheel needs
+    in any case. Runtimes that no system promises (libgfortran, libgomp, libquadmath) travel unless told otherwise.
+    """
+    if wanted != "auto":
+        return wanted, f"link.runtimes says {wanted}"
+    if runtime not in _ON_SYSTEMS:
+        return "bundle", "no system promises it"
+    beyond = sorted(
+        {v for r in requirements for v in r.versions if not _promised(v, arch, floor)},
+        key=_version_key,
+    )
+    tag = f"manylinux_{floor[0]}_{floor[1]}"
+    if beyond:
+        return "bundle", f"{beyond[-1]} is more than {tag} promises"
+    return "system", f"{tag} promises every version needed"
+
+
+def _promised(version: str, arch: str, floor: tuple[int, int]) -> bool:
+    lowest = policies.floor_for(version, arch)
+    return lowest is not None and lowest <= floor
+
+
+def _version_key(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.rpartition("_")[2].split(".") if part.isdigit())

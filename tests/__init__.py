@@ -1,0 +1,3 @@
+"""The tests of mamba-press."""
+
+from __future__ import annotations

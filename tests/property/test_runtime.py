@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mamba_press import runtime
+
+names = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1)
+
+
+@given(st.dictionaries(names, names))
+def test_every_name_of_any_table_is_found_as_it_stands(libraries):
+    namespace = {"__file__": "/home/module.py", "__name__": "module"}
+    exec(runtime.module(libraries), namespace)
+    for name, path in libraries.items():
+        assert namespace["library"](name) == str(Path("/home").absolute() / path)
