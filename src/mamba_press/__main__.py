@@ -124,8 +124,7 @@ def _order(arguments: Arguments) -> Order:
                 )
             )
         return front.order(Path(folders[0]).resolve(), settings, os.environ)
-    table = {"packages": list(arguments.what)}
-    config = reader.from_values(table, settings, os.environ)
+    config = reader.from_values({}, {**settings, "packages": list(arguments.what)}, os.environ)
     chosen = target.resolve(config.python, config.platform, os.environ)
     return pipeline.Order(config=config, target=chosen, root=Path.cwd(), environ=os.environ, name=arguments.name)
 

@@ -30,7 +30,7 @@ from mamba_press.errors import WriteError
 from mamba_press.types import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from email.message import Message
     from pathlib import Path
 
@@ -128,6 +128,26 @@ def require(path: Path, name: str | None = None, *, elsewhere: Sequence[str] = (
         raise WriteError(*problems)
 
 
+def check_import(path: Path, python: str | None = None, requirements: Sequence[str] = ()) -> tuple[Problem, ...]:
+    """Install the wheel into a fresh environment and return what goes wrong when its modules are imported.
+
+    Every top-level module is imported in a process of its own; on Linux every library that the wheel has must then
+    have come from it, and every other one from the system or from Python itself. ``python`` is a path, a command or a
+    version, None the running interpreter. Raises ConfigError when it cannot be used.
+    """
+    from mamba_press import trial
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = _read(archive)
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        return (Problem(where=path.name, what=f"cannot be read as a wheel: {error}"),)
+    shared = [member for member in members.values() if member.binary and member.binary.kind == "shared"]
+    names = {member.binary.name or posixpath.basename(member.path) for member in shared if member.binary}
+    vendored = trial.Vendored(paths=tuple(_installed(path) for path in members), libraries=frozenset(names))
+    return trial.run(path, vendored, python, requirements)
+
+
 def notes(path: Path) -> tuple[str, ...]:
     """Return what is not wrong with a wheel but keeps PyPI from taking it as it is."""
     found = []
@@ -161,6 +181,11 @@ def _structure(path: Path, archive: zipfile.ZipFile) -> Iterator[Problem]:
     size = sum(info.file_size for info in infos)
     if size > PYPI_RATIO_FROM and size > PYPI_RATIO * path.stat().st_size:
         yield Problem(where="", what="unpacks to more than 50 times its size, which PyPI takes for an attack")
+    folders = [info.filename for info in infos if info.is_dir()]
+    if folders:
+        yield Problem(
+            where=_shown(folders[0]), what=f"is an entry for a folder ({len(folders)} in all): wheels have files only"
+        )
     for info in infos:
         for what in _entry(info):
             yield Problem(where=_shown(info.filename), what=what)
@@ -170,11 +195,9 @@ def _structure(path: Path, archive: zipfile.ZipFile) -> Iterator[Problem]:
 def _entry(info: zipfile.ZipInfo) -> Iterator[str]:
     """Yield what is wrong with one entry's name and attributes."""
     kind = stat.S_IFMT(info.external_attr >> 16)
-    if info.is_dir():
-        yield "is a folder of its own, which wheels do not have"
-    elif kind == stat.S_IFLNK:
+    if kind == stat.S_IFLNK:
         yield "is a symlink, of which installers make a text file"
-    elif kind not in (0, stat.S_IFREG):
+    elif kind not in (0, stat.S_IFDIR if info.is_dir() else stat.S_IFREG):
         yield "is no regular file"
     if info.flag_bits & 0x08:
         yield "has its sizes after its data (a streamed ZIP file), which PyPI refuses"
@@ -184,7 +207,10 @@ def _entry(info: zipfile.ZipInfo) -> Iterator[str]:
         yield f"is compressed by method {info.compress_type}; wheels are stored or deflated"
     if info.comment:
         yield "has a comment, which PyPI refuses"
-    name = info.orig_filename
+    yield from _bad_name(info.orig_filename)
+
+
+def _bad_name(name: str) -> Iterator[str]:
     if name.startswith("/") or any(part in ("", ".", "..") for part in name.rstrip("/").split("/")):
         yield "its path is absolute, leaves the wheel, or has empty parts"
     if "\\" in name or any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
@@ -214,26 +240,26 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Member:
     from mamba_press import binaries
 
     data = archive.read(info)
-    binary, problems = None, ()
+    binary: Binary | None = None
+    whats: tuple[str, ...] = ()
     if binaries.format_of(data[:8]):
         try:
             binary = binaries.read(data)
             whats = binaries.layout_problems(data) if binary else ()
         except binaries.Malformed as error:
             whats = (f"is a broken binary: {error}",)
-        problems = tuple(Problem(where=info.filename, what=what) for what in whats)
     return _Member(
         path=info.filename,
         size=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
         data=data if _is_dist_info(info.filename) else None,
         binary=binary,
-        problems=problems,
+        problems=tuple(Problem(where=info.filename, what=what) for what in whats),
     )
 
 
 def _is_dist_info(path: str) -> bool:
-    return path.split("/")[0].endswith(".dist-info")
+    return path.split("/", maxsplit=1)[0].endswith(".dist-info")
 
 
 def _shown(path: str) -> str:

@@ -61,10 +61,10 @@ PackageName = Annotated[str, Text("the name of a Python package", r"^[A-Za-z_][A
 Hook = Annotated[str, Text('"file.py:function"', r"^[^:]+\.py:[A-Za-z_][A-Za-z0-9_]*$")]
 Inside = Annotated[
     str,
-    # No leading slash, no drive letter, no backslash, no part that is "..".
+    # No leading slash, no drive letter, no backslash, no part that is empty, "." or "..".
     Text(
-        "a path with / that is relative and has no '..'",
-        r"^(?!/)(?![A-Za-z]:)(?!\.\.(?:/|$))(?!.*/\.\.(?:/|$))[^\\]*[^\\\s][^\\]*$",
+        "a relative path with / and no part '.' or '..'",
+        r"^(?!/)(?![A-Za-z]:)(?!(?:.*/)?\.{1,2}(?:/|$))(?!.*//)[^\\]*[^\\\s][^\\]*$",
     ),
 ]
 Runtime = Literal["auto", "system", "bundle"]

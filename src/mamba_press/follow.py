@@ -15,7 +15,7 @@ from mamba_press import binaries, globs, policies, toolchain
 from mamba_press.types import Problem, Resolved
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from mamba_press.types import Binary, Environment, File, Target
 
@@ -44,13 +44,12 @@ class Prefix:
                 named.setdefault(posixpath.basename(path), []).append(path)
         return cls(files, ends, {name: tuple(paths) for name, paths in named.items()})
 
-    def find(self, binary: Binary, at: str, name: str) -> str | None:
-        """Return the path of the real file that a needed name means, or None if the prefix has none."""
-        by_path = (path for path in binaries.lookup(binary, at, name) if path in self.ends)
-        usual = (path for path in (f"lib/{name}",) if path in self.ends)
-        anywhere = iter(self.named.get(name, ()))
-        found = next(by_path, None) or next(usual, None) or next(anywhere, None)
-        return None if found is None else self.ends[found]
+    def find(self, binary: Binary, at: str, name: str) -> Iterator[str]:
+        """Yield the paths of the real files that a needed name may mean, the likeliest first."""
+        base = posixpath.basename(name)
+        for path in (*binaries.lookup(binary, at, name), f"lib/{base}", *self.named.get(base, ())):
+            if path in self.ends:
+                yield self.ends[path]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,8 @@ def resolve(
 ) -> tuple[tuple[Resolved, ...], tuple[Problem, ...]]:
     """Return where each needed library of one binary is found, and a problem for each that is nowhere.
 
-    ``present`` tells whether a path of the prefix may be in the wheel at all: a file that the user excluded may not.
+    ``present`` tells whether a path of the prefix can answer at all: it is a library for this binary's machine, and
+    the user has not excluded it.
     """
     found: list[Resolved] = []
     problems: list[Problem] = []
@@ -80,7 +80,8 @@ def resolve(
             continue
         answer = _one(binary, file, name, prefix=prefix, rules=rules, present=present)
         if answer is None:
-            problems.append(_missing(binary, file, name, rules.target))
+            left = next((path for path in prefix.find(binary, file.path, name) if not present(path)), None)
+            problems.append(_missing(binary, file, name, rules.target, left))
         else:
             found.append(answer)
     return tuple(found), tuple(problems)
@@ -94,11 +95,11 @@ def _one(  # noqa: PLR0913  # what decides about one name
     runtime = toolchain.runtime_of(name)
     if runtime and rules.runtimes and rules.runtimes.get(runtime) == "system":
         return Resolved(needed=name, where="system", why="the system's runtime")
-    path = prefix.find(binary, file.path, name)
-    if path is not None and present(path):
+    path = next(filter(present, prefix.find(binary, file.path, name)), None)
+    if path is not None:
         return Resolved(needed=name, where="wheel", path=path, why="in the prefix")
-    floor = rules.target.floor if rules.target.tag else policies.newest(rules.target.arch)
-    if floor is not None and policies.allowed(name, rules.target.arch, floor):
+    asked = rules.target.floor if rules.target.tag else None
+    if policies.allowed(name, rules.target.arch, asked or policies.newest(rules.target.arch)):
         return Resolved(needed=name, where="system", why="every system of the tag has it")
     if globs.matches_library(name, rules.system):
         return Resolved(needed=name, where="system", why="link.system says so")
@@ -123,7 +124,14 @@ def _embedding(file: File, name: str, why: str) -> Problem:
     )
 
 
-def _missing(binary: Binary, file: File, name: str, target: Target) -> Problem:
+def _missing(binary: Binary, file: File, name: str, target: Target, left: str | None) -> Problem:
+    if left is not None:
+        return Problem(
+            where=f"{file.path} ({file.package})",
+            what=f"needs {name}; the solution has it as {left}, which is excluded or no library for this machine",
+            hint="keep that file, name it in link.system if every user has it, "
+            f'or leave this one out too: [tool.mamba-press.select] exclude = ["{file.path}"]',
+        )
     searched = ", ".join(binary.search) or "no search path of its own"
     return Problem(
         where=f"{file.path} ({file.package})",
@@ -139,7 +147,7 @@ def stated_floor(depends: Iterable[str], virtual: str = "__glibc") -> tuple[int,
     bounds = [
         (int(major), int(minor))
         for spec in depends
-        if spec.split()[:1] == [virtual]
+        if re.match(rf"{virtual}(?![\w.-])", spec)
         for major, minor in re.findall(r">=?\s*(\d+)\.(\d+)", spec)
     ]
     return max(bounds, default=None)

@@ -74,6 +74,7 @@ def read(
     """Return what a project asks for, with every problem of all its tables at once."""
     from mamba_press import project, reader, target
 
+    reader.document(root)  # a file that is missing or broken is one problem, not one of each table
     config, problems = _tried(lambda: reader.read(root, settings, environ))
     found, more = _tried(lambda: project.load(root))
     problems += [problem for problem in more if problem not in problems]
@@ -128,7 +129,7 @@ def make(asked: Order, directory: Path, *, solution: Solution | None = None) -> 
             directory,
             compression=asked.config.wheel.compression,
             epoch=date,
-            verify=check.require,
+            verify=lambda path, name: check.require(path, name, elsewhere=asked.config.link.system),
         )
     for note in result.notes:
         log.note(note)
@@ -197,7 +198,9 @@ def sdist(directory: str, settings: Mapping[str, object] | None, *, environ: Map
     with tempfile.TemporaryDirectory(prefix="mamba-press-", ignore_cleanup_errors=True) as folder:
         lock = Path(folder, pipeline.LOCK)
         conda.write_lock((solution,), lock, asked.root, environ=environ)
-        files = [file for file in source.collect(asked.root, Path(directory)) if file[0] != pipeline.LOCK]
+        needed = [*conda.inside(asked.config.channels, asked.root), *_hook_file(asked)]
+        collected = source.collect(asked.root, Path(directory), always=needed)
+        files = [file for file in collected if file[0] != pipeline.LOCK]
         path = source.write(
             [*files, (pipeline.LOCK, lock, False)],
             name=asked.project.name,
@@ -208,6 +211,10 @@ def sdist(directory: str, settings: Mapping[str, object] | None, *, environ: Map
         )
     log.step(f"wrote {path.name} with {len(solution.packages)} locked packages")
     return path.name
+
+
+def _hook_file(asked: Order) -> tuple[str, ...]:
+    return (asked.config.hook.partition(":")[0],) if asked.config.hook else ()
 
 
 def _warn_of_channels_outside(asked: Order) -> None:

@@ -25,10 +25,18 @@ def _pattern(glob: str) -> re.Pattern[str]:
         elif part == "?":
             out.append("[^/]")
         elif len(part) > 1:
-            out.append(part.replace("[!", "[^", 1))
+            out.append(_class(part[1:-1]))
         else:
             out.append(re.escape(part))
     return re.compile("".join(out), re.DOTALL)
+
+
+def _class(inside: str) -> str:
+    """Return ``[abc]``, ``[a-z]`` or ``[!abc]`` as a pattern; like ``*`` it never stands for a slash."""
+    negated, members = ("^", inside[1:]) if inside[0] == "!" and inside[1:] else ("", inside)
+    pattern = re.sub(r"([\\^\[&~|])", r"\\\1", members)
+    pattern = re.sub(r"(.)-(.)", lambda m: m[0] if m[1] <= m[2] else f"{m[1]}\\-{m[2]}", pattern, flags=re.DOTALL)
+    return f"(?!/)[{negated}{pattern}]"
 
 
 def matches(path: str, globs: Iterable[str]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from configparser import ConfigParser
 from configparser import Error as ParserError
@@ -104,6 +105,15 @@ def own_name(files: Iterable[File], package: str) -> str | None:
     if same:
         return same[0]
     return names.pop() if len({canonicalize_name(name) for name in names}) == 1 else None
+
+
+def about(info: Path | None) -> dict[str, object]:
+    """Return what the ``about.json`` of an extracted package's ``info`` folder says; older packages have none."""
+    path = info / "about.json" if info else None
+    if path is None or not path.is_file():
+        return {}
+    found = json.loads(path.read_text("utf-8", errors="replace"))
+    return found if isinstance(found, dict) else {}
 
 
 def wheel_file(tags: str, generator: str, *, pure: bool, build: str | None = None) -> bytes:

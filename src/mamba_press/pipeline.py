@@ -85,7 +85,8 @@ def identify(order: Order, solution: Solution, environment: Environment | None =
     if order.project is not None:
         return order.project, project.version(order.project, package)
     own = metadata.own_name(environment.files, package.name) if environment else None
-    found = project.from_specs(order.name, package, {"Name": own} if own else None)
+    info = environment.info.get(package.name) if environment else None
+    found = project.from_specs(order.name, package, {"Name": own} if own else None, metadata.about(info))
     return found, project.version(found, package)
 
 

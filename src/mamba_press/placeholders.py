@@ -45,8 +45,9 @@ _UNUSED = re.compile(r"/(?:include|man|share/man|share/doc|share/info|share/aclo
 
 _CONSEQUENCES = (
     (r"/bin/(?:python|perl|bash|sh|ruby|tclsh|wish)", "the script does not start: its interpreter is not found"),
+    (r"/ssl/cacert\.pem", "certificates are not found until the program names them (CURLOPT_CAINFO)"),
     (
-        r"/ssl/(?:cert\.pem|certs|cacert\.pem)",
+        r"/ssl/(?:cert\.pem|certs)",
         "certificates are not found until SSL_CERT_FILE, or the program, names them",
     ),
     (r"/ssl/?$", "openssl.cnf is not found until OPENSSL_CONF names it, certificates until SSL_CERT_FILE does"),

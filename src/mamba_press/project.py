@@ -46,7 +46,9 @@ def load(root: Path) -> Project:
         problems += _refused_by_pypi(metadata)
     if problems or metadata is None:
         raise ConfigError(*problems)
-    return Project(root=root, name=metadata.name, version=metadata.version, table=table)
+    # pyproject-metadata before 0.12 says 0.0.0 where the version is dynamic
+    version = None if "version" in metadata.dynamic else metadata.version
+    return Project(root=root, name=metadata.name, version=version, table=table)
 
 
 def version(project: Project, package: Package) -> Version:
@@ -61,11 +63,17 @@ def version(project: Project, package: Package) -> Version:
     )
 
 
-def from_specs(name: str | None, package: Package, own_metadata: Mapping[str, str] | None) -> Project:
+def from_specs(
+    name: str | None,
+    package: Package,
+    own_metadata: Mapping[str, str] | None,
+    about: Mapping[str, object] | None = None,
+) -> Project:
     """Return the project of a wheel that is pressed without one.
 
-    Its name is ``name``, else the one in the package's own metadata, else the conda name. Its root is a folder that
-    cannot exist, so that no file of the current folder gets in.
+    Its name is ``name``, else the one in the package's own metadata, else the conda name. What it says of itself comes
+    from the package's ``about.json``. Its root is a folder that cannot exist, so that no file of the current folder
+    gets in.
     """
     from packaging.utils import InvalidName, canonicalize_name
 
@@ -82,7 +90,18 @@ def from_specs(name: str | None, package: Package, own_metadata: Mapping[str, st
         raise ConfigError(*problems, *error.problems) from None
     if problems:
         raise ConfigError(*problems)
-    return Project(root=Path(NEUTRAL), name=chosen, version=found, table={"name": chosen, "version": str(found)})
+    table = {"name": chosen, "version": str(found), **_described(package, about or {})}
+    return Project(root=Path(NEUTRAL), name=chosen, version=found, table=table)
+
+
+def _described(package: Package, about: Mapping[str, object]) -> dict[str, object]:
+    """Return the summary and the description of a package, and where it was pressed from."""
+    summary = " ".join(str(about.get("summary") or "").split())
+    longer = str(about.get("description") or "").strip() or summary
+    origin = f"Pressed from the conda package `{package.name} {package.version} {package.build}` by mamba-press."
+    readme = {"text": f"{longer}\n\n{origin}\n".lstrip(), "content-type": "text/markdown"}
+    short = {"description": summary[:_SUMMARY]} if summary else {}
+    return {**short, "readme": readme}
 
 
 def license_files(project: Project) -> dict[str, Path]:

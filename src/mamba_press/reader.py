@@ -52,8 +52,7 @@ class _Found:
 
 def read(root: Path, settings: Mapping[str, object] | None, environ: Mapping[str, str]) -> Config:
     """Return the configuration of the project in ``root``; raise a `ConfigError` with every problem there is."""
-    document = _document(root / "pyproject.toml")
-    tool = document.get("tool", {})
+    tool = document(root).get("tool", {})
     if not isinstance(tool, dict):
         raise ConfigError(Problem(where="tool", what=f"found {_found(tool)}, expected a table"))
     if "mamba-press" not in tool:
@@ -70,6 +69,32 @@ def from_values(
     What the user gave as options of a command belongs into ``settings``, which win.
     """
     return _read(dict(table), settings, environ)
+
+
+def document(root: Path) -> dict[str, Any]:
+    """Return what stands in ``pyproject.toml``; raise a `ConfigError` that shows the place where it is no TOML."""
+    path = root / "pyproject.toml"
+    try:
+        text = path.read_bytes().decode()
+    except FileNotFoundError:
+        hint = f'write one with a table [{TABLE}], or name the packages on the command line: mamba-press press "…"'
+        raise ConfigError(Problem(where="pyproject.toml", what=f"not found in {path.parent}", hint=hint)) from None
+    except OSError as error:
+        raise ConfigError(Problem(where=str(path), what=f"cannot be read: {error.strerror}")) from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError(Problem(where=f"pyproject.toml:{line}", what="is not UTF-8, as TOML has to be")) from None
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        found: dict[str, Any] = tomllib.loads(text)
+    except RecursionError:
+        raise ConfigError(Problem(where="pyproject.toml", what="is nested too deeply")) from None
+    except ValueError as error:  # TOMLDecodeError, and int() for numbers with thousands of digits
+        raise ConfigError(_broken(text, str(error))) from None
+    return found
 
 
 def _read(
@@ -175,8 +200,12 @@ def _from_variables(environ: Mapping[str, str], problems: list[Problem]) -> Iter
         if name in planned:
             problems.append(_planned(name))
         elif name not in known:
-            near = _near(name, known)
-            hint = f"did you mean {near}?" if near else "unset it: every variable that begins so is one of our keys"
+            near = _near(name.removeprefix(VARIABLE), [each.removeprefix(VARIABLE) for each in known])
+            hint = (
+                f"did you mean {VARIABLE}{near}?"
+                if near
+                else "unset it: every variable that begins so is one of our keys"
+            )
             problems.append(Problem(where=_printable(name), what="unknown environment variable", hint=hint))
         elif value.strip():  # An empty variable is how CI systems spell an unset one.
             yield from _each(_Found(key=known[name], where=name, value=value, source="variable"), problems)
@@ -338,8 +367,7 @@ def _parsed(text: str) -> date:
 def _found(value: object) -> str:
     """Say what a value is, in the words of TOML."""
     if isinstance(value, str):
-        text = _printable(value if len(value) <= 60 else f"{value[:57]}…")
-        return f'"{text}"'
+        return f'"{_printable(value)}"'
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, datetime):
@@ -374,17 +402,22 @@ def _planned(where: str) -> Problem:
 
 
 def _unknown(where: str, path: tuple[str, ...], prefix: str) -> Problem:
-    """Name the key that is nearest: among the neighbours, then by last name anywhere, then by whole name."""
-    beside = {key.path[-1]: key.name for key in _known().values() if key.path[:-1] == path[:-1]}
-    anywhere = {key.path[-1]: key.name for key in _known().values() if not key.table}
-    whole = {key.name: key.name for key in _known().values()}
-    for names, text in ((beside, path[-1]), (anywhere, path[-1]), (whole, ".".join(path))):
+    """Name the key that is nearest: among the neighbours, or by its last name anywhere, or by its whole name."""
+    values = [key for key in _known().values() if not key.table or key.one_for_all]
+    meant = values if prefix == "-C " else _known().values()
+    beside = {key.path[-1]: key.name for key in meant if key.path[:-1] == path[:-1]}
+    anywhere = {key.path[-1]: key.name for key in values}
+    whole = {key.name: key.name for key in meant}
+    hint = f"known here: {', '.join(beside or anywhere)}"
+    if path in _known():
+        below = (key.name for key in values if key.path[:-1] == path)
+        return Problem(where=_printable(where), what="is a table", hint=f"give one of its keys: {', '.join(below)}")
+    # In a table that is known, the whole name would match anything in it.
+    for names, text in ((beside, path[-1]), (anywhere, path[-1]), ({} if beside else whole, ".".join(path))):
         near = _near(text, names)
         if near:
             hint = f"did you mean {prefix}{names[near]}?"
             break
-    else:
-        hint = f"known here: {', '.join(beside or anywhere)}"
     return Problem(where=_printable(where), what="unknown key", hint=hint)
 
 
@@ -395,34 +428,12 @@ def _near(text: str, names: Iterable[str]) -> str | None:
 
 
 def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
+    """Return the text so that any terminal can show it in one line."""
+    short = text if len(text) <= 100 else f"{text[:99]}…"
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in short)
 
 
-# --- the file ---
-
-
-def _document(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_bytes().decode()
-    except FileNotFoundError:
-        hint = f'write one with a table [{TABLE}], or name the packages on the command line: mamba-press press "…"'
-        raise ConfigError(Problem(where="pyproject.toml", what=f"not found in {path.parent}", hint=hint)) from None
-    except OSError as error:
-        raise ConfigError(Problem(where=str(path), what=f"cannot be read: {error.strerror}")) from None
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise ConfigError(Problem(where=f"pyproject.toml:{line}", what="is not UTF-8, as TOML has to be")) from None
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    try:
-        document: dict[str, Any] = tomllib.loads(text)
-    except RecursionError:
-        raise ConfigError(Problem(where="pyproject.toml", what="is nested too deeply")) from None
-    except ValueError as error:  # TOMLDecodeError, and int() for numbers with thousands of digits
-        raise ConfigError(_broken(text, str(error))) from None
-    return document
+# --- the place of a mistake ---
 
 
 def _broken(text: str, message: str) -> Problem:

@@ -14,12 +14,13 @@ from mamba_press.errors import ConfigError, ContentError
 from mamba_press.types import Dropped, Kept, Problem, Requirement, Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from mamba_press.config import Config
     from mamba_press.types import Binary, Environment, File, Package, Resolved, Solution, Target
 
 _PROGRAMS = ("bin/", "sbin/", "libexec/", "Library/bin/")
+_INCLUDED = "select.include"
 
 
 def packages(solution: Solution, config: Config) -> tuple[tuple[Package, ...], tuple[Dropped, ...]]:
@@ -88,11 +89,7 @@ def files(environment: Environment, target: Target, config: Config) -> Selection
     are reached, its plugins, and its data where anything of it is reached or it has no binary at all.
     """
     candidates, filtered = _filter(environment, config)
-    facts = {
-        path: binary
-        for path, file in candidates.items()
-        if file.link is None and (binary := _binary(file, target)) is not None
-    }
+    facts = _facts(candidates, target)
     search = _Search(
         prefix=follow.Prefix.of(environment),
         candidates=candidates,
@@ -103,8 +100,9 @@ def files(environment: Environment, target: Target, config: Config) -> Selection
     rules = follow.Rules(target=target, system=tuple(config.link.system))
     rules, notes = _choose_runtimes(search, rules, environment, config)
     reached = search.run(rules)
-    if reached.problems:
-        raise ContentError(*reached.problems)
+    problems = [*reached.problems, *_clobbered(environment, config, reached, candidates)]
+    if problems:
+        raise ContentError(*problems)
     _refuse_two_openmp(reached, candidates)
     kept = tuple(
         Kept(file=candidates[path], why=why, binary=facts.get(search.real(path)), links=reached.links.get(path, ()))
@@ -115,7 +113,7 @@ def files(environment: Environment, target: Target, config: Config) -> Selection
         for path, file in sorted(candidates.items())
         if path not in reached.why
     )
-    return Selection(kept=kept, dropped=(*filtered, *left), notes=notes)
+    return Selection(kept=kept, dropped=(*filtered, *left), notes=(*notes, *_foreign(kept)))
 
 
 @dataclass(slots=True)
@@ -152,8 +150,8 @@ class _Search:
                 todo += [(path, "of a requested package") for path in paths if not self._is_alias(path)]
             elif not any(path in self.facts for path in paths):
                 active.add(package)
-                todo += [(path, "data of a dependency") for path in paths]
-        todo += [(path, "select.include") for path in self.candidates if globs.matches(path, self.include)]
+                todo += [(path, "data of a dependency") for path in paths if not self._is_alias(path)]
+        todo += [(path, _INCLUDED) for path in self.candidates if globs.matches(path, self.include)]
         todo.reverse()
         while todo:
             path, why = todo.pop()
@@ -161,7 +159,8 @@ class _Search:
                 continue
             reached.why[path] = why
             package = self.candidates[path].package
-            if package not in active:
+            # Data that the user asked for brings no more of its package with it.
+            if package not in active and (why != _INCLUDED or self.real(path) in self.facts):
                 active.add(package)
                 todo += [(other, reason) for other in by_package[package] if (reason := self._comes_along(other))]
             todo += self._needs(path, rules, reached)
@@ -172,21 +171,23 @@ class _Search:
         if binary is None or binary.arch is None:
             return []
         file = replace(self.candidates[path], source=self.prefix.files[self.real(path)].source)
-        links, problems = follow.resolve(
-            binary, file, prefix=self.prefix, rules=rules, present=self.candidates.__contains__
-        )
+
+        def present(found: str) -> bool:
+            library = self.facts.get(found) if found in self.candidates else None
+            return library is not None and library.kind == "shared" and library.arch == binary.arch
+
+        links, problems = follow.resolve(binary, file, prefix=self.prefix, rules=rules, present=present)
         reached.links[path] = links
         reached.problems += problems
         return [(link.path, f"needed by {path}") for link in links if link.path]
 
     def _is_alias(self, path: str) -> bool:
         """Whether a path is only another name of a library, or a linker script that stands for one."""
-        file = self.candidates[path]
-        if file.link is not None:
-            binary = self.facts.get(file.link)
-            return binary is not None and binary.kind == "shared" and not path.startswith(_PROGRAMS)
-        name = posixpath.basename(path)
-        return path not in self.facts and name.startswith("lib") and name.endswith(".so")
+        end = self.real(path)
+        if end in self.facts:
+            return end != path and self.facts[end].kind == "shared" and not path.startswith(_PROGRAMS)
+        name = posixpath.basename(end)
+        return name.startswith("lib") and name.endswith(".so")
 
     def _comes_along(self, path: str) -> str | None:
         """Return why a file of a dependency stays once anything of its package does, or None."""
@@ -202,13 +203,12 @@ class _Search:
     def why_left(self, path: str, reached: _Reached) -> str:
         """Return by which rule a candidate left."""
         file = self.candidates[path]
-        if file.link is not None and self._is_alias(path):
-            return "another name of a library"
         if self._is_alias(path):
-            return "a linker script"
+            return "another name of a library" if self.real(path) in self.facts else "a linker script"
         if not any(self.candidates[other].package == file.package for other in reached.why):
             return "no library of this dependency is reached"
-        if path.startswith(_PROGRAMS):
+        binary = self.facts.get(self.real(path))
+        if path.startswith(_PROGRAMS) or (binary is not None and binary.kind == "program"):
             return "program of a dependency"
         return "library that nothing needs"
 
@@ -244,8 +244,18 @@ def _filtered(path: str, config: Config) -> str | None:
     return next((why for why, paths in _default_filters() if globs.matches(path, paths)), None)
 
 
+def _facts(candidates: Mapping[str, File], target: Target) -> dict[str, Binary]:
+    """Read every binary by its real path, those too that left and to which a symlink leads that is still there."""
+    sources = {file.link: file for file in candidates.values() if file.link is not None}
+    sources |= {path: file for path, file in candidates.items() if file.link is None}
+    return {path: binary for path, file in sources.items() if (binary := _binary(file, target)) is not None}
+
+
 def _binary(file: File, target: Target) -> Binary | None:
-    """Read a binary of the target's own format; the launchers for Windows that pip carries everywhere are data."""
+    """Read a binary of the target's own format; the launchers for Windows that pip carries everywhere are data.
+
+    One for another machine has no architecture afterwards: it is left as it is.
+    """
     try:
         binary = binaries.read_file(file.source)
     except binaries.Malformed as error:
@@ -257,7 +267,40 @@ def _binary(file: File, target: Target) -> Binary | None:
             )
         ) from None
     native = {"linux": "elf", "osx": "macho", "win": "pe"}[target.system]
-    return binary if binary is not None and binary.format == native else None
+    if binary is None or binary.format != native:
+        return None
+    return binary if binary.arch == target.arch else replace(binary, arch=None)
+
+
+def _foreign(kept: Sequence[Kept]) -> tuple[str, ...]:
+    paths = [each.file.path for each in kept if each.binary is not None and each.binary.arch is None]
+    if not paths:
+        return ()
+    return (f"left as they are, for they are for another machine: {', '.join(paths[:3])}" + _more(len(paths) - 3),)
+
+
+def _more(count: int) -> str:
+    return f" and {count} more" if count > 0 else ""
+
+
+def _clobbered(
+    environment: Environment, config: Config, reached: _Reached, candidates: Mapping[str, File]
+) -> list[Problem]:
+    """Name each path that stays and at which two packages of the wheel have different files."""
+    present = {candidates[path].package for path in reached.why}
+    owners: dict[str, list[str]] = {}
+    for file in environment.files:
+        if file.path in reached.why and (file.package in present or file.package == candidates[file.path].package):
+            owners.setdefault(file.path, []).append(file.package)
+    return [
+        Problem(
+            where=path,
+            what=f"{len(packages)} different files would lie here, of {' and of '.join(sorted(packages))}",
+            hint="leave one of the packages out with select.prune, or the file, if nothing needs it, with select.exclude",
+        )
+        for path, packages in sorted(owners.items())
+        if len(packages) > 1
+    ]
 
 
 def _choose_runtimes(
@@ -278,7 +321,7 @@ def _choose_runtimes(
             wanted[runtime],
             requirements=demands,
             arch=rules.target.arch,
-            floor=_floor(search, reached, rules.target, environment),
+            floor=_floor(search, reached, rules.target, environment, config),
         )
         chosen[runtime] = choice
         notes.append(f"{runtime}: {choice} ({why})")
@@ -298,7 +341,9 @@ def _demands(search: _Search, reached: _Reached, runtime: str) -> tuple[Requirem
     return tuple(r for binary in needing for r in binary.requires if toolchain.runtime_of(r.library) == runtime)
 
 
-def _floor(search: _Search, reached: _Reached, target: Target, environment: Environment) -> tuple[int, int]:
+def _floor(
+    search: _Search, reached: _Reached, target: Target, environment: Environment, config: Config
+) -> tuple[int, int]:
     """Return the glibc that the wheel needs whatever becomes of its runtimes, or the one of the tag asked for."""
     if target.tag and target.floor:
         return target.floor
@@ -307,7 +352,13 @@ def _floor(search: _Search, reached: _Reached, target: Target, environment: Envi
         for path in reached.links
         if toolchain.runtime_of(posixpath.basename(path)) is None
     ]
+    if config.link.floor == "symbols":
+        return follow.glibc_floor(found, target.arch)
     owners = {search.candidates[path].package for path in reached.why}
+    # A runtime that may yet leave must not raise the floor that decides whether it does.
+    owners -= {
+        search.candidates[path].package for path in reached.links if toolchain.runtime_of(posixpath.basename(path))
+    }
     stated = [
         bound
         for package in environment.packages

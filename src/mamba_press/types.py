@@ -306,12 +306,13 @@ class Tagging:
     """The tags of a wheel and why.
 
     ``tags`` as in :class:`Wheel`; ``lowest`` is the lowest honest platform tag, without aliases. ``floors`` holds
-    every reason found, highest first.
+    every reason found, highest first. ``notes`` says what was left out of account because the user asked for it.
     """
 
     tags: str
     lowest: str
     floors: tuple[Floor, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -41,7 +41,7 @@ def main(folder: Path) -> None:
     print((project / "pyproject.toml").read_text())
     settings = {
         "MAMBA_PRESS_CHANNELS": channel.as_uri(),
-        "PIP_FIND_LINKS": str(wheels),
+        "PIP_FIND_LINKS": f"{wheels.as_uri()} {os.environ.get('PIP_FIND_LINKS', '')}".strip(),
         "RATTLER_CACHE_DIR": str(folder / "cache"),
     }
     run(sys.executable, "-m", "build", "--outdir", folder / "dist", project, settings=settings)

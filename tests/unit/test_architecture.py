@@ -26,7 +26,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"config"}),
     frozenset({"reader", "reference", "target", "project"}),
     # what several stages ask, and that asks no stage
-    frozenset({"atomic", "loader", "placeholders", "runtime", "toolchain"}),
+    frozenset({"atomic", "loader", "placeholders", "runtime", "toolchain", "trial"}),
     frozenset({"follow"}),
     # the stages
     frozenset({"conda", "sources", "select", "layout", "link", "seam", "tags", "metadata", "sbom"})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import struct
+import sys
 from array import array
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -278,6 +279,22 @@ class Image:
             counts.append(self._count_by_gnu_hash())
         return max(counts)
 
+    def lookup_tables(self) -> dict[int, int]:
+        """The sizes of the tables that start a symbol lookup, by their dynamic entries."""
+        count = self.symbol_count()
+        sizes = {DT_SYMTAB: count * SYMBOL.size}
+        if DT_HASH in self.tags:
+            buckets, chains = struct.unpack_from("<II", self.data, self.at(DT_HASH, 8, "the symbol hash table"))
+            sizes[DT_HASH] = 8 + 4 * (buckets + chains)
+        if DT_GNU_HASH in self.tags:
+            at = self.at(DT_GNU_HASH, 16, "the GNU symbol hash table")
+            buckets, first, bloom, _ = struct.unpack_from("<IIII", self.data, at)
+            sizes[DT_GNU_HASH] = 16 + 8 * bloom + 4 * (buckets + max(self._count_by_gnu_hash() - first, 0))
+        sections = {section.address: section.size for section in self.sections() if section.flags & SHF_ALLOC}
+        return {
+            tag: max(size, sections.get(self.tags[tag], 0)) for tag, size in sizes.items() if size and tag in self.tags
+        }
+
     def _count_by_gnu_hash(self) -> int:
         what = "the GNU symbol hash table"
         at = self.at(DT_GNU_HASH, 16, what)
@@ -321,8 +338,6 @@ def words(data: Data, offset: int, size: int) -> array[int]:
 
 def little_endian(code: Literal["H", "I"], content: bytes) -> array[int]:
     """Bytes as little-endian numbers of 16 (``H``) or 32 (``I``) bits, on any machine."""
-    import sys
-
     numbers = array(code, content)
     if sys.byteorder == "big":
         numbers.byteswap()

@@ -31,6 +31,16 @@ def layout_problems(data: Data) -> tuple[str, ...]:
 
 
 def _segment_problems(image: Image, loads: list[Segment]) -> Iterator[str]:
+    yield from _load_problems(image, loads)
+    for segment in image.segments:
+        if segment.type in (elf.PT_DYNAMIC, elf.PT_PHDR, elf.PT_INTERP) and not _is_loaded(segment, loads):
+            yield f"the segment of type {segment.type} at {segment.address:#x} is not where its offset says"
+    header = image.segment(elf.PT_PHDR)
+    if header and header.offset != image.header.segments_at:
+        yield f"PT_PHDR says {header.offset:#x}, the ELF header {image.header.segments_at:#x}"
+
+
+def _load_problems(image: Image, loads: list[Segment]) -> Iterator[str]:
     for load in loads:
         where = f"the segment at {load.address:#x}"
         if load.file_end > len(image.data):
@@ -44,12 +54,6 @@ def _segment_problems(image: Image, loads: list[Segment]) -> Iterator[str]:
     for one, following in pairwise(loads):
         if following.address < one.end:
             yield f"the segments at {one.address:#x} and {following.address:#x} overlap or are out of order"
-    for segment in image.segments:
-        if segment.type in (elf.PT_DYNAMIC, elf.PT_PHDR, elf.PT_INTERP) and not _is_loaded(segment, loads):
-            yield f"the segment of type {segment.type} at {segment.address:#x} is not where its offset says"
-    header = image.segment(elf.PT_PHDR)
-    if header and header.offset != image.header.segments_at:
-        yield f"PT_PHDR says {header.offset:#x}, the ELF header {image.header.segments_at:#x}"
 
 
 def _is_loaded(segment: Segment, loads: list[Segment]) -> bool:

@@ -9,6 +9,7 @@ program headers stay where they are: GNU ``strip`` writes them behind the ELF he
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -26,6 +27,8 @@ Text = int | bytes
 
 _MOST_ZEROS = 0x10000
 """Up to so many bytes of .bss (or 2 % of the file) are written out rather than spending a program header."""
+_LIMIT = 1 << 62
+_CLEARED = re.compile(rb"\0{3,}")
 _SPARE = 4
 """Empty entries that a moved dynamic section gets, as GNU ld gives it five."""
 
@@ -53,6 +56,8 @@ def apply(data: bytes, edits: Edits) -> bytes:
     if wanted != before or doubled:
         if not image.dynamic:
             raise Malformed("a file without a dynamic section has no names or search path to edit")
+        if not image.strings_size:
+            raise Malformed("the dynamic section names no strings")
         result = _edit(image, edits)
     if edits.unbind_unique:
         result = _unbind_unique(result)
@@ -88,6 +93,7 @@ def _verify(before: Image, after: Image, wanted: Binary) -> None:
         if has != should:
             raise Malformed(f"after the edit, {field} is {has!r}, not {should!r}")
     ours = elf.STRING_TAGS | {elf.DT_STRTAB, elf.DT_STRSZ, elf.DT_VERNEED, elf.DT_VERNEEDNUM, elf.DT_VERSYM}
+    ours |= {elf.DT_HASH, elf.DT_GNU_HASH, elf.DT_SYMTAB}
     if [e for e in before.dynamic if e[0] not in ours] != [e for e in after.dynamic if e[0] not in ours]:
         raise Malformed("after the edit, other entries of the dynamic section have changed")
 
@@ -104,8 +110,11 @@ def _edit(image: Image, edits: Edits) -> bytes:
             unused.add(elf.DT_VERSYM)
         entries = [entry for entry in entries if entry[0] not in unused]
     strings = _Strings(image, entries, records)
-    final = [(tag, strings.place(value) if isinstance(value, bytes) else value) for tag, value in entries]
-    files = [strings.place(r.file) if isinstance(r.file, bytes) else r.file for r in records]
+    new = [value for _, value in entries if isinstance(value, bytes)]
+    new += [need.file for need in records if isinstance(need.file, bytes)]
+    places = strings.place_all(new)
+    final = [(tag, places[value] if isinstance(value, bytes) else value) for tag, value in entries]
+    files = [places[need.file] if isinstance(need.file, bytes) else need.file for need in records]
     draft = _Draft(image)
     if elf.DT_VERNEED in image.tags:
         draft.write_verneed(image, records, files)
@@ -201,21 +210,25 @@ class _Strings:
         if not self._is_pointed_to(index, end) and (index == 0 or self.content[index - 1] == 0):
             self.content[index:end] = bytes(end - index)
 
-    def place(self, text: bytes) -> int:
-        """Where ``text`` stands: where it already did, in a cleared place, or at the end."""
+    def place_all(self, texts: Iterable[bytes]) -> dict[bytes, int]:
+        """Where each text stands: where it already did, in the smallest cleared place, or at the end.
+
+        The longest is placed first, so that edits back and forth find the places that they left.
+        """
+        return {text: self._place(text) for text in sorted(set(texts), key=lambda text: (-len(text), text))}
+
+    def _place(self, text: bytes) -> int:
         found = self.content.find(text + b"\0")
         if found >= 0:
             return found
-        room = bytes(len(text) + 2)
-        at = self.content.find(room)
-        while at >= 0 and self._is_pointed_to(at + 1, at + 1 + len(text)):
-            at = self.content.find(room, at + 1)
-        if at < 0:
-            at = len(self.content) - 1
-            self.content += text + b"\0"
-        else:
-            self.content[at + 1 : at + 1 + len(text)] = text
-        return at + 1
+        cleared = sorted((m.end() - m.start(), m.start()) for m in _CLEARED.finditer(self.content))
+        for size, start in cleared:
+            # The first zero ends the string before, the last one ends this one.
+            if size >= len(text) + 2 and not self._is_pointed_to(start + 1, start + 1 + len(text)):
+                self.content[start + 1 : start + 1 + len(text)] = text
+                return start + 1
+        self.content += text + b"\0"
+        return len(self.content) - len(text) - 1
 
     def trimmed(self) -> bytes:
         """The strings without what is cleared at their end."""
@@ -227,11 +240,20 @@ class _Draft:
     """The file while it is edited: its bytes, and its headers as lists that `finish` writes."""
 
     def __init__(self, image: Image) -> None:
+        self.image = image
         self.out = bytearray(image.data)
         self.page = elf.PAGES[image.arch]
         self.header = image.header
         self.segments = list(image.segments)
         self.sections = image.sections()
+        self.retagged: dict[int, int] = {}
+        for segment in self.segments:
+            if segment.type == elf.PT_LOAD and (segment.file_end > len(self.out) or segment.end >= _LIMIT):
+                raise Malformed(f"the segment at {segment.address:#x} lies outside the file or the address space")
+        for number, section in enumerate(self.sections):
+            size = 0 if section.type == elf.SHT_NOBITS else section.size
+            if section.type and (section.offset + size > len(self.out) or section.address >= _LIMIT):
+                raise Malformed(f"section {number} lies outside the file or the address space")
 
     # -- tables that keep their place ---------------------------------------------------------------------------
 
@@ -311,7 +333,7 @@ class _Draft:
         text = bytes(strings.content) if moved.strings is None else moved.strings
         table = _Table(homes.strings or old_strings.address, len(text))
         place = _Table(homes.dynamic or old_dynamic.address, moved.dynamic or old_dynamic.size)
-        new = {elf.DT_STRTAB: table.address, elf.DT_STRSZ: table.size}
+        new = {elf.DT_STRTAB: table.address, elf.DT_STRSZ: table.size, **self.retagged}
         packed = b"".join(elf.DYNAMIC.pack(tag, new.get(tag, value)) for tag, value in entries)
         for new_table, old, bytes_ in (
             (place, old_dynamic, packed.ljust(place.size, b"\0")),
@@ -469,57 +491,72 @@ class _Draft:
     def _free_header_slot(self, offset: int, shift: int) -> bytes:
         """Make room for one more program header; returns what had to move to ``offset`` for it.
 
-        What stands behind the headers is nearly always a note or the interpreter's path, which only program headers
-        point to. Where it is something else, the headers move themselves.
+        Behind the headers stand notes, the interpreter's path or the tables that start a symbol lookup, which only
+        program headers and dynamic entries point to. Where it is something else, the headers move themselves.
         """
         for segment in self.segments:
             if segment.type == elf.PT_NULL:
                 self.segments.remove(segment)
                 return b""
-        count = len(self.segments)
-        if count + 1 >= 0xFFFF:
-            raise Malformed(f"{count} program headers leave no room for another")
-        start = self.header.segments_at + count * elf.SEGMENT.size
+        if len(self.segments) + 1 >= 0xFFFF:
+            raise Malformed(f"{len(self.segments)} program headers leave no room for another")
+        start = self.header.segments_at + len(self.segments) * elf.SEGMENT.size
         end = start + elf.SEGMENT.size
-        movable = (elf.PT_NOTE, elf.PT_INTERP, elf.PT_GNU_PROPERTY)
-        ranges = sorted({(s.offset, s.file_end) for s in self.segments if s.type in movable and s.file_size})
-        content = bytearray()
-        moved: dict[int, int] = {}
         clean = bytearray(self.out[start:end])
-        for low, high in _joined(ranges):
+        content = bytearray()
+        moves = []
+        for low, high in _joined(self._movable()):
             if low < end and start < high:
                 content += bytes(-len(content) % 16)
-                moved.update((at, offset + len(content) + at - low) for at in range(low, high))
+                moves.append(_Move(low, high, offset + len(content)))
                 content += self.out[low:high]
-                clean[max(low - start, 0) : max(high - start, 0)] = bytes(
-                    min(high, end) - max(low, start),
-                )
-        first = next((s for s in self.segments if s.type == elf.PT_LOAD and s.offset <= start < s.file_end), None)
-        if any(clean) or first is None or end > first.file_end or self._holds_other_sections(start, end, moved):
+                inside = slice(max(low, start) - start, min(high, end) - start)
+                clean[inside] = bytes(inside.stop - inside.start)
+        if any(clean) or not self._is_free(start, end, moves):
             return self._move_headers(offset, shift)
-        for low in moved:
-            self.out[low] = 0
-        self._follow(moved, shift)
+        for move in moves:
+            self.out[move.low : move.high] = bytes(move.high - move.low)
+            self._follow(move, shift)
         return bytes(content)
 
-    def _holds_other_sections(self, start: int, end: int, moved: dict[int, int]) -> bool:
-        return any(
-            s.offset < end and start < s.offset + s.size and s.offset not in moved
-            for s in self.sections
-            if s.type not in (0, elf.SHT_NOBITS)
+    def _movable(self) -> list[tuple[int, int]]:
+        """What can move without anything noticing but headers and dynamic entries, as ranges of the file."""
+        kinds = (elf.PT_NOTE, elf.PT_INTERP, elf.PT_GNU_PROPERTY)
+        found = {(s.offset, s.file_end) for s in self.segments if s.type in kinds and s.file_size}
+        for tag, size in self.image.lookup_tables().items():
+            at = self.image.at(tag, size, "a table of the dynamic section")
+            found.add((at, at + size))
+        return sorted(found)
+
+    def _is_free(self, start: int, end: int, moves: list[_Move]) -> bool:
+        """Whether, after the moves, nothing is between two offsets, and they are loaded with what precedes them."""
+        first = next((s for s in self.segments if s.type == elf.PT_LOAD and s.offset < start <= s.file_end), None)
+        return (
+            first is not None
+            and end <= first.file_end
+            and all(
+                any(move.low <= s.offset and s.offset + s.size <= move.high for move in moves)
+                for s in self.sections
+                if s.type not in (0, elf.SHT_NOBITS) and s.offset < end and start < s.offset + s.size
+            )
         )
 
-    def _follow(self, moved: dict[int, int], shift: int) -> None:
-        """Correct the headers of what moved; ``shift`` leads from its offset to its address."""
+    def _follow(self, move: _Move, shift: int) -> None:
+        """Correct what leads to something that moved; ``shift`` is from its new offset to its address."""
+        by = move.to - move.low
         for index, segment in enumerate(self.segments):
-            if segment.offset in moved and segment.file_size and segment.type != elf.PT_LOAD:
-                at = moved[segment.offset]
+            if move.low <= segment.offset < move.high and segment.file_size and segment.type != elf.PT_LOAD:
+                at = segment.offset + by
                 self.segments[index] = segment._replace(offset=at, address=at + shift, physical=at + shift)
         for number, section in enumerate(self.sections):
-            if section.offset in moved and section.flags & elf.SHF_ALLOC and section.type != elf.SHT_NOBITS:
-                at = moved[section.offset]
+            if section.flags & elf.SHF_ALLOC and move.low <= section.offset < move.high:
+                at = section.offset + by
                 self.sections[number] = section._replace(offset=at, address=at + shift)
                 self._move_symbols(number, section.address, at + shift)
+        for tag, size in self.image.lookup_tables().items():
+            at = self.image.at(tag, size, "a table of the dynamic section")
+            if move.low <= at < move.high:
+                self.retagged[tag] = at + by + shift
 
     def _move_headers(self, offset: int, shift: int) -> bytes:
         """Let the program headers stand at ``offset``, which every loader accepts, though not every tool."""
@@ -552,6 +589,14 @@ class _Moved(NamedTuple):
 
     strings: bytes | None
     dynamic: int
+
+
+class _Move(NamedTuple):
+    """Bytes of the file that move to another offset."""
+
+    low: int
+    high: int
+    to: int
 
 
 class _Homes(NamedTuple):

@@ -133,6 +133,20 @@ def channel_urls(channels: Iterable[str], root: Path) -> tuple[str, ...]:
     return tuple(urls)
 
 
+def outside(channels: Iterable[str], root: Path) -> tuple[str, ...]:
+    """Return the channels that are folders but not of the project: they do not travel with its sdist."""
+    folders = ((channel, _channel_path(channel, root)) for channel in channels)
+    here = Path(os.path.normpath(root.absolute()))
+    return tuple(channel for channel, path in folders if path is not None and not path.is_relative_to(here))
+
+
+def inside(channels: Iterable[str], root: Path) -> tuple[str, ...]:
+    """Return the folders of the project that are channels, relative to it: they travel with its sdist."""
+    here = Path(os.path.normpath(root.absolute()))
+    folders = (_channel_path(channel, root) for channel in channels)
+    return tuple(path.relative_to(here).as_posix() for path in folders if path and path.is_relative_to(here))
+
+
 def _channel_path(channel: str, root: Path) -> Path | None:
     """Return the folder that a channel is, or None for a name or a URL of the network."""
     if channel.startswith("file:"):

@@ -35,10 +35,25 @@ def translate(refused: RefusedError, target: Target) -> PressError:
 
 
 def clean(text: str) -> str:
-    """Return rattler's text without what a damaged archive put into it, and without credentials."""
-    printable = re.sub(r"[\x00-\x09\x0b-\x1f\x7f]+", " ", text)
-    lines = dict.fromkeys(re.sub(r"  +", " ", line).rstrip()[:400] for line in printable.splitlines())
-    return "\n".join(without_credentials(line) for line in lines if line)
+    """Return an error of rattler's in one line: what failed, the address, and the last cause, all printable."""
+    causes = list(dict.fromkeys(line.strip() for line in _printable(text).split("\nCaused by: ") if line.strip()))
+    # A cause is often repeated with more words around it.
+    told = [cause for cause in causes if not any(cause in other for other in causes if other != cause)]
+    kept = told if len(told) < 4 else [*told[:2], told[-1]]
+    return ": ".join(" ".join(cause.split())[:300] for cause in kept)
+
+
+def explanation(text: str) -> str:
+    """Return the solver's explanation as the tree that it is, of bearable length."""
+    lines = _printable(text).removeprefix("Cannot solve the request because of: ").strip("\n").splitlines()
+    if len(lines) > 30:
+        lines = [*lines[:25], f"… {len(lines) - 28} lines more", *lines[-3:]]
+    return "\n  ".join(lines)
+
+
+def _printable(text: str) -> str:
+    """Return a text without what a damaged archive put into it, and without credentials."""
+    return without_credentials(re.sub(r"[\x00-\x09\x0b-\x1f\x7f]+", " ", text))
 
 
 def without_credentials(text: str) -> str:
@@ -60,59 +75,59 @@ def _spec(facts: Json, _: Target) -> PressError:
 
 
 def _channels(facts: Json, target: Target) -> PressError:
-    return FetchError(*(_channel(wrong["channel"], clean(wrong["text"]), target) for wrong in facts["wrong"]))
+    problems = [_channel(wrong["channel"], clean(wrong["text"]), target) for wrong in facts["wrong"]]
+    kind = ConfigError if all("invalid channel" in wrong["text"] for wrong in facts["wrong"]) else FetchError
+    return kind(*problems)
 
 
 def _channel(name: str, text: str, target: Target) -> Problem:
-    name = without_credentials(name)
-    where = f"channel {name}" if name else f"{KEY}.channels"
+    where = f"channel {without_credentials(name)}" if name else f"{KEY}.channels"
+    # Which of its subdirs is asked first is chance, and the channel is named already.
+    text = re.sub(r" for url \([^)]*\)", "", text)
     folder = re.search(r"could not find subdir '([^']+)'", text)
-    if "no usable repodata cache" in text:
+    subdir = folder[1] if folder else target.subdir
+    if "invalid channel" in text:
+        what, hint = text, "write a name such as conda-forge, a URL, or the path of a folder"
+    elif "no usable repodata cache" in text:
         what = "offline = true, and the cache has not got its list of packages"
-        return Problem(
-            where=where, what=what, hint="build once with offline = false, or use a channel that is a folder"
-        )
-    if folder and "repodata.json" in text and "No such file" in text:
-        what = f"there is no {folder[1]}/repodata.json in it"
-        hint = (
-            "index the folder of packages: a channel has a folder for each platform and noarch, each with repodata.json"
-        )
-        return Problem(where=where, what=what, hint=hint)
-    if folder or re.search(r"\b404\b", text):
-        subdir = folder[1] if folder else target.subdir
-        return Problem(where=where, what=f"it has no {subdir}: {text}", hint=f"look at the spelling in {KEY}.channels")
-    if re.search(r"\b(401|403)\b", text):
-        return Problem(where=where, what=text, hint="log in with `rattler auth login` or `pixi auth login`")
-    if re.search(r"error sending request|connect|timed out|dns error", text, re.IGNORECASE):
-        hint = f"is the network there, and the address right? offline = true builds from the cache; {KEY}.channels"
-        return Problem(where=where, what=f"it cannot be reached: {text}", hint=f"{hint} may name a mirror or a folder")
-    return Problem(where=where, what=f"its list of packages cannot be read: {text}", hint="index the channel again")
+        hint = "build once with offline = false, or use a channel that is a folder"
+    elif folder and "No such file" in text:
+        what = f"it has no {subdir}/repodata.json"
+        hint = "index it: a channel has one for each platform, and always one for noarch"
+    elif folder or re.search(r"\b404\b", text):
+        what, hint = f"there is no {subdir}/repodata.json at that address", f"look at the spelling in {KEY}.channels"
+    elif re.search(r"\b(401|403)\b", text):
+        what, hint = text, "log in with `rattler auth login` or `pixi auth login`"
+    elif re.search(r"server error|error sending request|timed out|dns error|\b429\b", text, re.IGNORECASE):
+        what = f"it cannot be reached: {text}"
+        hint = f"try again; {KEY}.channels may name a mirror or a folder, and offline = true builds from the cache"
+    else:
+        what, hint = f"its list of packages cannot be read: {text}", "index the channel again"
+    return Problem(where=where, what=what, hint=hint)
 
 
 def _solve(facts: Json, target: Target) -> PressError:
-    problems = []
-    for missing in facts["missing"]:
-        near = ", ".join(missing["near"])
-        problems.append(
-            Problem(
-                where=f"{KEY}.packages",
-                what=f"no channel has a package {missing['name']!r} for {target.subdir} or noarch",
-                hint=f"did you mean {near}?" if near else f"add the channel that has it to {KEY}.channels",
-            )
-        )
-    if not problems:
-        problems.append(
-            Problem(where=f"{KEY}.packages", what=clean(facts["text"]), hint="\n".join(_hints(facts, target)))
-        )
     if facts["empty"]:
-        problems.append(
+        return SolveError(
             Problem(
                 where=f"{KEY}.channels",
                 what=f"the channels have no packages for {target.subdir} at all",
                 hint=f"choose another {KEY}.platform, or add a channel that has {target.subdir}",
             )
         )
-    return SolveError(*problems)
+    if facts["missing"]:
+        return SolveError(*(_missing(missing, target) for missing in facts["missing"]))
+    hint = "\n".join(_hints(facts, target))
+    return SolveError(Problem(where=f"{KEY}.packages", what=explanation(facts["text"]), hint=hint))
+
+
+def _missing(missing: Json, target: Target) -> Problem:
+    near = ", ".join(missing["near"])
+    return Problem(
+        where=f"{KEY}.packages",
+        what=f"no channel has a package {missing['name']!r} for {target.subdir} or noarch",
+        hint=f"did you mean {near}?" if near else f"add the channel that has it to {KEY}.channels",
+    )
 
 
 def _hints(facts: Json, target: Target) -> list[str]:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -49,7 +50,8 @@ def call(
         process = _start(environ, said)
         try:
             answer = _converse(process, request, listen)
-            process.wait()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=10)  # it ends by itself, at once
         finally:
             # Also at Ctrl-C: the worker is in a session of its own, so nobody else ends it.
             process.kill()
@@ -105,19 +107,19 @@ def _converse(process: subprocess.Popen[bytes], request: Json, listen: Callable[
             said = json.loads(line)
         except ValueError:
             continue  # printed by a sitecustomize, before the worker took hold of its stdout
-        if "event" not in said:
-            answer: Json = said
-            return answer
-        listen(said)
+        if not isinstance(said, dict):
+            continue
+        if "event" in said:
+            listen(said)
+        elif "result" in said or "error" in said:
+            return said
     return None
 
 
 def _close(stream: IO[bytes] | None) -> None:
-    try:
+    with suppress(BrokenPipeError):  # when the worker ended before it read all of the request
         if stream:
             stream.close()
-    except BrokenPipeError:
-        pass  # the worker ended before it read all of the request
 
 
 def _ended(code: int, said: IO[bytes]) -> Problem:

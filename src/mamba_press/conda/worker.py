@@ -17,6 +17,7 @@ import re
 import sys
 import threading
 import time
+import traceback
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     import rattler
     from rattler.install import InstallerReporter
@@ -51,9 +52,9 @@ async def solve(request: Json, say: Callable[[Json], None]) -> Json:
     from rattler.exceptions import GatewayError, SolverError
 
     platforms = [Subdir(request["subdir"]), Subdir("noarch")]
-    specs = _specs(request["specs"], "packages")
-    constraints = _specs(request["constraints"], "constraints")
-    python = _specs(request["python"], "python")
+    specs, constraints, python = _specs(
+        {"packages": request["specs"], "constraints": request["constraints"], "python": request["python"]}
+    )
     gateway = _gateway(request)
     channels = await _channels(request["channels"], platforms, gateway)
     if request["specs"]:
@@ -85,9 +86,12 @@ async def _attempt(
 
     gateway, channels, platforms = where
     newest = request["exclude_newer"]
+    # Of a spec's package rattler loads only what fits it, and then takes a channel for the first that is not. The bare
+    # name makes it load all, so that the first channel that has the package at all wins, as elsewhere in the solve.
+    bare = [rattler.MatchSpec(_name(spec)) for spec in specs if spec.channel is None]
     return await rattler.solve(
         channels,
-        list(specs),
+        [*bare, *specs],
         gateway=gateway,
         platforms=platforms,
         virtual_packages=[
@@ -101,13 +105,18 @@ async def _attempt(
     )
 
 
-def _specs(texts: Iterable[str], key: str) -> list[rattler.MatchSpec]:
-    """Parse leniently, as a user writes; all that is no spec is reported at once."""
-    parsed = [(text, *_spec(text)) for text in texts]
-    wrong = [{"key": key, "spec": text, "text": problem} for text, _, problem in parsed if problem]
+def _specs(keys: dict[str, list[str]]) -> list[list[rattler.MatchSpec]]:
+    """Parse leniently, as a user writes; all that is no spec is reported at once, with its key."""
+    parsed = {key: [(text, *_spec(text)) for text in texts] for key, texts in keys.items()}
+    wrong = [
+        {"key": key, "spec": text, "text": problem}
+        for key, specs in parsed.items()
+        for text, _, problem in specs
+        if problem
+    ]
     if wrong:
         raise RefusedError("spec", wrong=wrong)
-    return [spec for _, spec, _ in parsed if spec]
+    return [[spec for _, spec, _ in specs if spec] for specs in parsed.values()]
 
 
 def _spec(text: str) -> tuple[rattler.MatchSpec | None, str]:
@@ -219,6 +228,7 @@ def _python_of(record: rattler.RepoDataRecord) -> str:
 async def fetch(request: Json, say: Callable[[Json], None]) -> Json:
     """Install exactly the asked packages into a new prefix; Python's record is passed along and ignored."""
     import rattler
+    from rattler.exceptions import InstallerError
 
     notes: list[str] = []
     packages = _verified(request["packages"], notes)
@@ -240,7 +250,7 @@ async def fetch(request: Json, say: Callable[[Json], None]) -> Json:
             alternative_target_prefix=request["neutral"],
             package_cache=cache,
         )
-    except rattler.exceptions.InstallerError as error:
+    except InstallerError as error:
         raise _failed_install(str(error), packages) from None
     return {"notes": notes}
 
@@ -463,7 +473,9 @@ def main() -> None:
         request = json.loads(sys.stdin.buffer.readline())
         threading.Thread(target=_end_with, args=(sys.stdin.buffer,), daemon=True).start()
         say(_serve(request, say))
-    except BrokenPipeError:
+    except BaseException:  # noqa: BLE001 - at a normal exit, rattler's threads may crash and hide what happened
+        traceback.print_exc()
+        sys.stderr.flush()
         os._exit(1)
     os._exit(0)
 

@@ -1,0 +1,422 @@
+"""The tags of a wheel: what its binaries and its packages demand of Python and of the system, and who demands it.
+
+The platform tag is the lowest one that is true of every file. The C library's symbol versions count wherever they are
+demanded; those of the compilers' runtimes only where the runtime is the system's, since a packed copy brings its own.
+"""
+
+from __future__ import annotations
+
+import mmap
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from mamba_press import binaries, policies
+from mamba_press.errors import ContentError
+from mamba_press.types import Floor, Problem, Tagging
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from mamba_press.config import Config
+    from mamba_press.types import Entry, Package, Python, Target
+
+RECORD = "its conda record"
+"""What stands for the library in a :class:`Floor` that a package states for itself."""
+
+PRESENCE = "the presence"
+"""What stands for the symbol in a :class:`Floor` where a library is only there from some floor on."""
+
+_SHOWN = 10
+_FIRST_ABI3T = 15
+_LOADED_FROM = frozenset({"bin", "lib", "lib64", "libexec", "sbin"})
+
+_TAGGED = re.compile(r"\.cpython-3(?P<minor>\d+)(?P<flags>[a-z]*)(?:-[\w-]+)?\.so$")
+_STABLE = re.compile(r"\.(?P<abi>abi3|abi3t)\.so$")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Module:
+    """An extension module. ``abi`` is ``abi3``, ``abi3t``, the part such as ``cp310``, or None: no name says it."""
+
+    entry: Entry
+    stem: str
+    abi: str | None
+
+
+def tags(entries: Sequence[Entry], packages: Sequence[Package], target: Target, config: Config) -> Tagging:
+    """Return the tags of a wheel of these entries, and every reason for its floor, highest first.
+
+    Raises ContentError for an extension of another Python, a library of another machine, a symbol that no system
+    promises, or an asked tag that would not be true: all of one kind at once.
+    """
+    records = {package.name: package for package in packages}
+    interpreter, abi, notes = _python_tags(entries, records, target.python)
+    if target.system != "linux" and any(_format(entry) for entry in entries):
+        raise ContentError(
+            Problem(
+                where=target.tag or target.subdir,
+                what="pressing binaries for macOS and Windows is not there yet",
+                hint="press for a Linux platform, such as 'manylinux_2_28_x86_64'",
+            )
+        )
+    if not any(_format(entry) == "elf" for entry in entries):
+        return Tagging(
+            tags=f"{interpreter}-{abi}-any", lowest="any", notes=(*notes, *_bound_to_systems(entries, records))
+        )
+    notes += _foreign(entries, target)
+    _refuse_unpromised(entries, target.arch)
+    floors = [*_demanded(entries, target.arch)]
+    stated = [*_stated(entries, records, target.arch)]
+    if config.link.floor != "symbols":
+        floors += stated
+    floors.sort(key=lambda floor: (-floor.version[0], -floor.version[1], floor.package, floor.path, floor.library))
+    lowest = max((floor.version for floor in floors), default=policies.baseline(target.arch))
+    if config.link.floor == "symbols":
+        notes += _ignored(stated, lowest, target.arch)
+    platforms = _platforms(lowest, floors, target)
+    return Tagging(
+        tags=f"{interpreter}-{abi}-{'.'.join(sorted(platforms))}",
+        lowest=_name(lowest, target.arch),
+        floors=tuple(floors),
+        notes=notes,
+    )
+
+
+def without(tagging: Tagging, package: str) -> tuple[int, int] | None:
+    """Return the floor that the wheel would have if ``package`` demanded nothing, None where nothing else does."""
+    return max((floor.version for floor in tagging.floors if floor.package != package), default=None)
+
+
+# --- the platform ---
+
+
+def _platforms(lowest: tuple[int, int], floors: Sequence[Floor], target: Target) -> set[str]:
+    """Return the asked tag, or the lowest, with the older names of exactly that floor."""
+    if target.tag is None or target.floor is None:
+        return {_name(lowest, target.arch), *policies.aliases(lowest, target.arch)}
+    if lowest <= target.floor:
+        older = policies.aliases(target.floor, target.arch)
+        return {target.tag, *older, _name(target.floor, target.arch)}
+    guilty = [floor for floor in floors if floor.version > target.floor]
+    raise ContentError(
+        Problem(
+            where="tool.mamba-press.platform",
+            what=f"{target.tag!r} would not be true: the lowest honest tag is {_name(lowest, target.arch)!r}",
+            hint="\n".join([*_grouped(guilty), *_ways_out(guilty, _name(lowest, target.arch))]),
+        )
+    )
+
+
+def _grouped(floors: Sequence[Floor]) -> Iterator[str]:
+    """Yield one line for each symbol of each library, the highest first, at most what fits a screen."""
+    groups: dict[tuple[str, str], list[Floor]] = defaultdict(list)
+    for floor in floors:
+        groups[floor.symbol, floor.library].append(floor)
+    for (symbol, library), each in list(groups.items())[:_SHOWN]:
+        version = ".".join(map(str, each[0].version))
+        packages = sorted({floor.package for floor in each})
+        names = ", ".join(packages[:4]) + (f" and {len(packages) - 4} more" if len(packages) > 4 else "")
+        if library == RECORD:
+            yield f"{version}: {symbol}, stated by {names}"
+        else:
+            files = each[0].path + (f" and {len(each) - 1} more files" if len(each) > 1 else "")
+            yield f"{version}: {symbol} of {library}, needed by {names} ({files})"
+    if len(groups) > _SHOWN:
+        yield f"and {len(groups) - _SHOWN} more such symbols"
+
+
+def _ways_out(guilty: Sequence[Floor], lowest: str) -> Iterator[str]:
+    libraries = {floor.library for floor in guilty}
+    yield f"ask for {lowest!r}, or choose older builds with constraints"
+    if any(library.startswith(("libstdc++", "libgcc_s", "libgfortran", "libgomp")) for library in libraries):
+        yield 'or pack the compiler\'s runtime: [tool.mamba-press.link] runtimes = "bundle"'
+    if libraries == {RECORD}:
+        yield 'or count only symbols, where the packages are too careful: [tool.mamba-press.link] floor = "symbols"'
+
+
+def _demanded(entries: Iterable[Entry], arch: str) -> Iterator[Floor]:
+    """Yield, for each file and each library of the system, the symbol version that demands most."""
+    for entry, library, versions in _requirements(entries, arch):
+        known = [(floor, version) for version in versions if (floor := policies.floor_for(version, arch))]
+        if known:
+            floor, symbol = max(known)
+            yield _floor(entry, library, floor, symbol)
+    for entry in _elf(entries, arch):
+        for library in _system_libraries(entry):
+            since = policies.allowed_from(library, arch)
+            if since is not None and since > policies.baseline(arch):
+                yield _floor(entry, library, since, PRESENCE)
+
+
+def _floor(entry: Entry, library: str, version: tuple[int, int], symbol: str) -> Floor:
+    return Floor(version=version, path=entry.path, package=_package(entry), library=library, symbol=symbol)
+
+
+def _refuse_unpromised(entries: Iterable[Entry], arch: str) -> None:
+    """Refuse symbols that the policies speak of and no system has for certain, such as GLIBC_PRIVATE."""
+    problems = [
+        Problem(
+            where=entry.path,
+            what=f"{_package(entry)} needs {version} of {library}, which no system promises",
+            hint=_unpromised_hint(entry, version),
+        )
+        for entry, library, versions in _requirements(entries, arch)
+        for version in versions
+        if policies.governed(version) and policies.floor_for(version, arch) is None
+    ]
+    if problems:
+        raise ContentError(*problems)
+
+
+def _unpromised_hint(entry: Entry, version: str) -> str:
+    if version.startswith(("GLIBCXX_", "CXXABI_", "GCC_")):
+        return '[tool.mamba-press.link] runtimes = "bundle" packs the compiler\'s runtime that has it'
+    path = entry.kept.file.path if entry.kept else entry.path
+    return (
+        f'leave this file out: [tool.mamba-press.select] exclude = ["{path}"]; or choose another build of the package'
+    )
+
+
+def _requirements(entries: Iterable[Entry], arch: str) -> Iterator[tuple[Entry, str, tuple[str, ...]]]:
+    """Yield what files of this machine demand of libraries that are not in the wheel, nor in another one."""
+    for entry in _elf(entries, arch):
+        assert entry.kept is not None
+        assert entry.kept.binary is not None
+        elsewhere = {link.needed for link in entry.kept.links if link.where != "system"}
+        for requirement in entry.kept.binary.requires:
+            if requirement.library not in elsewhere:
+                yield entry, requirement.library, requirement.versions
+
+
+def _system_libraries(entry: Entry) -> Iterator[str]:
+    assert entry.kept is not None
+    yield from (link.needed for link in entry.kept.links if link.where == "system")
+
+
+def _stated(entries: Iterable[Entry], records: Mapping[str, Package], arch: str) -> Iterator[Floor]:
+    """Yield the lower bounds on glibc that the records of the packages in the wheel state."""
+    for name in sorted({_package(entry) for entry in entries} & records.keys()):
+        record = records[name]
+        # A bound stands in constrains, too: there it holds just as much for every machine that has glibc.
+        for spec in dict.fromkeys((*record.depends, *record.constrains)):
+            bound = _lower_bound(spec, "__glibc")
+            if bound is not None:
+                version = max(bound, policies.baseline(arch))
+                yield Floor(version=version, path=record.file_name, package=name, library=RECORD, symbol=spec)
+
+
+def _lower_bound(spec: str, name: str) -> tuple[int, int] | None:
+    """Return the lowest ``major.minor`` that a conda spec of this package allows, None where it sets no lower bound."""
+    words = re.fullmatch(rf"{re.escape(name)}(?![\w.-])([^\[]*)(\[.*)?", spec.strip())
+    if not words:
+        return None
+    bracketed = re.search(r"\bversion=['\"]?([^'\"\]]+)", words[2] or "")
+    bounds = [_highest_clause(alternative) for alternative in (bracketed or words)[1].split("|")]
+    return None if None in bounds else min(bound for bound in bounds if bound is not None)
+
+
+def _highest_clause(text: str) -> tuple[int, int] | None:
+    """Return the lower bound of clauses that all hold, ``>=2.17,<3.0.a0``; a build string may stand after them."""
+    found = []
+    for clause in text.split(","):
+        bound = re.match(r"\s*(?:>=|>|~=|==|=|)\s*(\d+)(?:\.(\d+))?", clause)
+        if bound:
+            found.append((int(bound[1]), int(bound[2] or 0)))
+    return max(found, default=None)
+
+
+def _ignored(stated: Sequence[Floor], lowest: tuple[int, int], arch: str) -> tuple[str, ...]:
+    ignored = [floor for floor in stated if floor.version > lowest]
+    if not ignored:
+        return ()
+    names = ", ".join(f"{floor.package} ({floor.symbol})" for floor in ignored[:_SHOWN])
+    more = f" and {len(ignored) - _SHOWN} more" if len(ignored) > _SHOWN else ""
+    return (f'link.floor = "symbols": the tag {_name(lowest, arch)} is lower than what packages state: {names}{more}',)
+
+
+def _foreign(entries: Iterable[Entry], target: Target) -> tuple[str, ...]:
+    """Return notes on binaries of other machines that are data; raise for those that would be loaded."""
+    problems: list[Problem] = []
+    notes: list[str] = []
+    for entry in entries:
+        binary = entry.kept.binary if entry.kept else None
+        if entry.kept is None or binary is None or binary.format != "elf" or binary.arch == target.arch:
+            continue
+        machine = binary.arch or "an unknown machine"
+        parent = PurePosixPath(entry.kept.file.path).parent
+        if _importable(entry.path) or str(parent) in _LOADED_FROM:
+            problems.append(
+                Problem(
+                    where=entry.path,
+                    what=f"{entry.kept.file.package} has a binary of {machine}, not of {target.arch}",
+                    hint=f'leave it out: [tool.mamba-press.select] exclude = ["{entry.kept.file.path}"]',
+                )
+            )
+        else:
+            notes.append(f"{entry.path} is a binary of {machine}: packed as data, untouched")
+    if problems:
+        raise ContentError(*problems)
+    return tuple(notes)
+
+
+def _bound_to_systems(entries: Iterable[Entry], records: Mapping[str, Package]) -> tuple[str, ...]:
+    """Say which packages, by their own records, are for some systems only, although nothing in them is a binary."""
+    notes = []
+    for name in sorted({_package(entry) for entry in entries} & records.keys()):
+        record = records[name]
+        virtual = {spec.split()[0] for spec in record.depends} & {"__linux", "__osx", "__unix", "__win"}
+        systems = sorted(virtual | {record.subdir} - {"noarch"})
+        if systems:
+            notes.append(
+                f"{name} is made for {', '.join(systems)} by its record; "
+                "nothing in the wheel is a binary, so the tag says 'any'"
+            )
+    return tuple(notes)
+
+
+def _name(floor: tuple[int, int], arch: str) -> str:
+    return f"manylinux_{floor[0]}_{floor[1]}_{arch}"
+
+
+def _format(entry: Entry) -> str | None:
+    return entry.kept.binary.format if entry.kept and entry.kept.binary else None
+
+
+def _elf(entries: Iterable[Entry], arch: str) -> Iterator[Entry]:
+    for entry in entries:
+        binary = entry.kept.binary if entry.kept else None
+        if binary is not None and binary.format == "elf" and binary.arch == arch:
+            yield entry
+
+
+def _package(entry: Entry) -> str:
+    return entry.kept.file.package if entry.kept else ""
+
+
+# --- Python ---
+
+
+def _python_tags(
+    entries: Sequence[Entry], records: Mapping[str, Package], python: Python
+) -> tuple[str, str, tuple[str, ...]]:
+    """Return the interpreter tag and the ABI tag, with notes where a reason is not plain to see."""
+    modules = [module for entry in entries if (module := _module(entry)) is not None]
+    _refuse_other_pythons(modules, python)
+    modules = [module for module in modules if _loads(module, python)]
+    bound = _bound_packages(entries, records)
+    if any(module.abi not in ("abi3", "abi3t") for module in modules):
+        return python.interpreter, python.abi, ()
+    with_modules = {_package(module.entry) for module in modules}
+    alone = sorted(bound - with_modules)
+    if alone:
+        note = f"{alone[0]} is made for Python {python} by its record, though no extension in it says so"
+        return python.interpreter, "none", (note,)
+    if not modules:
+        return "py3", "none", ()
+    oldest = max(_oldest_python(_package(module.entry), records, python) for module in modules)
+    if all(module.abi == "abi3t" for module in modules):
+        return f"cp3{max(oldest, _FIRST_ABI3T)}", "abi3.abi3t", ()
+    return f"cp3{oldest}", "abi3", ()
+
+
+def _module(entry: Entry) -> _Module | None:
+    """Return the extension module that an entry is, None for what Python cannot import as one."""
+    if not _importable(entry.path) or _format(entry) != "elf":
+        return None
+    name = PurePosixPath(entry.path).name
+    if found := _TAGGED.search(name):
+        flags = found["flags"].replace("d", "")
+        return _Module(entry=entry, stem=_stem(entry.path), abi=f"cp3{found['minor']}{flags}")
+    if found := _STABLE.search(name):
+        return _Module(entry=entry, stem=_stem(entry.path), abi=found["abi"])
+    if re.fullmatch(r"[^\W\d]\w*\.so", name) and _exports(entry, f"PyInit_{name[:-3]}"):
+        return _Module(entry=entry, stem=_stem(entry.path), abi=None)
+    return None
+
+
+def _importable(path: str) -> bool:
+    """Whether an entry lies where modules are imported from: not in the prefix tree, not in the wheel's own folders."""
+    parts = PurePosixPath(path).parts
+    if path.endswith(".so") and "_prefix" not in parts:
+        return not parts[0].endswith(".dist-info") and (
+            not parts[0].endswith(".data") or (len(parts) > 2 and parts[1] in ("platlib", "purelib"))
+        )
+    return False
+
+
+def _stem(path: str) -> str:
+    folder, _, name = path.rpartition("/")
+    return f"{folder}/{name.partition('.')[0]}"
+
+
+def _exports(entry: Entry, symbol: str) -> bool:
+    if isinstance(entry.source, bytes):
+        return symbol in binaries.symbols(entry.source).exports
+    with Path(entry.source).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return symbol in binaries.symbols(data).exports
+
+
+def _loads(module: _Module, python: Python) -> bool:
+    """Whether the target's import system loads the module."""
+    if module.abi == "abi3":
+        return not python.free_threaded
+    if module.abi == "abi3t":
+        return python.minor >= _FIRST_ABI3T
+    return module.abi in (None, python.abi)
+
+
+def _refuse_other_pythons(modules: Sequence[_Module], python: Python) -> None:
+    """Refuse a module that the target cannot load, unless the package has it for the target too."""
+    there = {module.stem for module in modules if _loads(module, python)}
+    problems = [
+        Problem(
+            where=module.entry.path,
+            what=f"{_package(module.entry)} has this extension for {module.abi}; Python {python} does not load it",
+            hint=_other_python_hint(module, python),
+        )
+        for module in modules
+        if module.stem not in there
+    ]
+    if problems:
+        raise ContentError(*problems)
+
+
+def _other_python_hint(module: _Module, python: Python) -> str:
+    found = re.fullmatch(r"cp3(\d+)([a-z]*)", module.abi or "")
+    if found:
+        other = f"3.{found[1]}{'t' if 't' in found[2] else ''}"
+        return f'press for that Python, python = "{other}", or choose a build of the package for {python}'
+    return f"choose a build of the package that is made for Python {python}"
+
+
+def _bound_packages(entries: Iterable[Entry], records: Mapping[str, Package]) -> set[str]:
+    """Return the packages that have files among the modules and whose records tie them to one Python."""
+    return {
+        name
+        for entry in entries
+        if entry.kept is not None and "/site-packages/" in f"/{entry.kept.file.path}"
+        if not entry.path.partition("/")[0].endswith((".dist-info", ".egg-info"))
+        if (name := entry.kept.file.package) in records
+        if records[name].is_python and records[name].noarch is None
+    }
+
+
+def _oldest_python(name: str, records: Mapping[str, Package], python: Python) -> int:
+    """Return the oldest minor version that a package with abi3 modules says it works with.
+
+    Such packages are ``noarch: python`` of a platform (CEP 20) and state ``cpython >=3.9``; one that is made for a
+    single Python promises nothing below that one.
+    """
+    record = records.get(name)
+    if record is None or record.noarch is None:
+        return python.minor
+    bounds = [
+        bound
+        for spec in record.depends
+        for wanted in ("cpython", "python")
+        if (bound := _lower_bound(spec, wanted)) is not None and bound[0] == 3
+    ]
+    return min(max(bounds)[1], python.minor) if bounds else python.minor

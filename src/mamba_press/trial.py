@@ -1,0 +1,211 @@
+"""Install a finished wheel into a fresh environment, import its modules, and see which libraries come from where."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mamba_press.errors import ConfigError
+from mamba_press.types import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from mamba_press.types import Binary
+
+PATIENCE = 300
+"""Seconds that an installation, or the import of one module, may take."""
+
+_PROBE = """
+import importlib, json, os, sys, traceback
+error = None
+try:
+    importlib.import_module(sys.argv[1])
+except BaseException:
+    error = traceback.format_exc().strip().splitlines()
+mapped = set()
+try:
+    with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as maps:
+        for line in maps:
+            fields = line.rstrip("\\n").split(None, 5)
+            if len(fields) == 6 and fields[5].startswith("/"):
+                mapped.add(fields[5])
+except OSError:
+    pass
+with open(sys.argv[2], "w") as file:
+    json.dump({"error": error, "mapped": sorted(mapped)}, file)
+"""
+"""Runs in any Python from 3.6 on, and ends as Python ends: a crash at exit counts."""
+
+_MODULE = re.compile(r"([^.]+)(\.py|(\.[^.]+)?\.(so|pyd))")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Vendored:
+    """What the wheel has, by installed path: all its files, and the names of its own libraries."""
+
+    paths: tuple[str, ...]
+    libraries: frozenset[str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Environment:
+    """A fresh environment: its folder, its interpreter, and the command that installs into it."""
+
+    folder: Path
+    python: Path
+    install: tuple[str, ...]
+
+
+def run(wheel: Path, vendored: Vendored, python: str | None, requirements: Sequence[str]) -> tuple[Problem, ...]:
+    """Return what goes wrong when the wheel is installed for an interpreter and every top-level module is imported.
+
+    ``python`` is a path, a command or a version; None is the running interpreter. ``requirements`` are installed
+    first, as the user's installer is set up to do; the wheel itself needs no index. Raises ConfigError when there is
+    no such interpreter, or no environment can be made with it.
+    """
+    interpreter = _interpreter(python)
+    with tempfile.TemporaryDirectory(prefix="mamba-press-", ignore_cleanup_errors=True) as folder:
+        environment = _environment(interpreter, Path(folder).resolve())
+        if requirements:
+            failed = _run([*environment.install, *requirements])
+            if failed:
+                return (Problem(where=", ".join(requirements), what=f"cannot be installed: {failed}"),)
+        failed = _run([*environment.install, "--no-index", "--no-deps", str(wheel.resolve())])
+        if failed:
+            return (Problem(where=wheel.name, what=f"cannot be installed for {interpreter}: {failed}"),)
+        found: dict[Problem, None] = {}
+        for module in modules(vendored.paths):
+            found.update(dict.fromkeys(_import(module, environment, vendored.libraries)))
+    return tuple(found)
+
+
+def modules(paths: Collection[str]) -> tuple[str, ...]:
+    """Return what can be imported of a wheel: its top-level modules and packages, the topmost below a namespace."""
+    packages = {path.rpartition("/")[0] for path in paths if path.rpartition("/")[2].startswith("__init__.")}
+    found = set()
+    for path in paths:
+        *folders, name = path.split("/")
+        if not all(folder.isidentifier() for folder in folders):
+            continue
+        match = _MODULE.fullmatch(name)
+        if match and match[1].isidentifier() and match[1] != "__main__":
+            tops = [i for i in range(1, len(folders) + 1) if "/".join(folders[:i]) in packages]
+            found.add(".".join(folders[: tops[0]]) if tops else ".".join([*folders, match[1]]))
+    return tuple(sorted(found))
+
+
+def _interpreter(python: str | None) -> str:
+    """Return the path of an interpreter."""
+    if python is None:
+        return sys.executable
+    path = shutil.which(python) or shutil.which(f"python{python}")
+    if path is None:
+        raise ConfigError(
+            Problem(
+                where="--python",
+                what=f"there is no interpreter {python!r}",
+                hint="give a path, a command such as python3.12, or the version of one that is on PATH",
+            )
+        )
+    return path
+
+
+def _environment(interpreter: str, folder: Path) -> _Environment:
+    """Make an empty environment, with uv where it is there: venv and pip take seconds for what uv does at once."""
+    script = "import sys; print('%d.%d' % sys.version_info[:2])"
+    version = tuple(map(int, subprocess.check_output([interpreter, "-I", "-c", script], text=True).split(".")))
+    place = folder / "environment"
+    python = place / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    uv = (sys.executable, "-m", "uv") if importlib.util.find_spec("uv") else (shutil.which("uv") or "",)
+    if uv[0] and version >= (3, 8):
+        make = [*uv, "venv", "--quiet", "--no-project", "--python", interpreter, str(place)]
+        install = (*uv, "pip", "install", "--quiet", "--no-cache", "--python", str(python))
+    else:
+        make = [interpreter, "-I", "-m", "venv", str(place)]
+        install = (str(python), "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    failed = _run(make)
+    if failed:
+        raise ConfigError(Problem(where="--python", what=f"no environment can be made for {interpreter}: {failed}"))
+    return _Environment(folder=folder, python=python, install=install)
+
+
+def _run(command: Sequence[str]) -> str:
+    """Run a command to its end and return what it complained about, nothing when it went well."""
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return f"no answer for {PATIENCE} seconds"
+    if done.returncode == 0:
+        return ""
+    return (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}")[-2000:]
+
+
+def _import(module: str, environment: _Environment, libraries: frozenset[str]) -> Iterator[Problem]:
+    """Import one module in a process of its own; yield what went wrong, and libraries that are not the wheel's."""
+    answer = environment.folder / "answer.json"
+    answer.unlink(missing_ok=True)
+    failed = _run([str(environment.python), "-I", "-c", _PROBE, module, str(answer)])
+    if not answer.exists():
+        yield Problem(where=f"import {module}", what=f"ends the interpreter: {failed or 'without a word'}")
+        return
+    found = json.loads(answer.read_text())
+    if found["error"]:
+        hint = "install what it requires as well" if found["error"][-1].startswith("ModuleNotFoundError") else ""
+        yield Problem(where=f"import {module}", what=found["error"][-1], hint=hint)
+    elif failed:
+        yield Problem(where=f"import {module}", what=f"works, but then the interpreter crashes: {failed}")
+    yield from _origins(module, [Path(path) for path in found["mapped"]], environment.folder, libraries)
+
+
+def _origins(module: str, mapped: Sequence[Path], folder: Path, libraries: frozenset[str]) -> Iterator[Problem]:
+    """Yield the libraries that should have come from the wheel, and those that came from nowhere sensible."""
+    read = {path: binary for path in mapped if path.is_file() and (binary := _read(path))}
+    inside = {path for path in read if path.is_relative_to(folder)}
+    loaded = {_name(path, read[path]) for path in inside}
+    hosts = {name for path, binary in read.items() if path not in inside for name in binary.needed}
+    for path, binary in read.items():
+        name = _name(path, binary)
+        if path in inside or name in loaded:
+            continue
+        if name in libraries and name not in hosts:
+            yield Problem(where=f"import {module}", what=f"loads {path}, although the wheel has its own {name}")
+        elif not (name in hosts or _is_system(name, binary) or _is_of_python(path, name, binary)):
+            yield Problem(where=f"import {module}", what=f"loads {path}, which is neither the wheel's nor the system's")
+
+
+def _read(path: Path) -> Binary | None:
+    from mamba_press import binaries
+
+    try:
+        return binaries.read_file(path)
+    except (OSError, binaries.Malformed):
+        return None
+
+
+def _name(path: Path, binary: Binary) -> str:
+    return binary.name or path.name
+
+
+def _is_system(name: str, binary: Binary) -> bool:
+    """Tell whether some manylinux system promises the library; one that does not say so here has no such wheel."""
+    from mamba_press import policies
+
+    if policies.never_vendored(name) or binary.arch not in policies.architectures():
+        return True
+    return policies.allowed(name, binary.arch, policies.newest(binary.arch))
+
+
+def _is_of_python(path: Path, name: str, binary: Binary) -> bool:
+    """Tell whether a file is the interpreter or a part of its standard library."""
+    return binary.kind == "program" or name.startswith("libpython") or "lib-dynload" in path.parts

@@ -1,0 +1,434 @@
+"""What of `conda` needs no rattler: channels, texts, the hand-over, the lock's text, reading a prefix, the process."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mamba_press import conda
+from mamba_press.conda import hints, lock, prefix, process
+from mamba_press.errors import ConfigError, FetchError, SolveError
+from mamba_press.types import Package, Python, Solution, Target
+
+TARGET = Target(system="linux", arch="x86_64", subdir="linux-64", python=Python(minor=10), floor=(2, 28))
+
+posix = pytest.mark.skipif(os.name == "nt", reason="interpreters are faked with shell scripts")
+
+
+def package(name: str = "greet", **changes: object) -> Package:
+    values: dict[str, object] = {
+        "version": "1.0",
+        "build": "h1_0",
+        "build_number": 0,
+        "channel": "https://example.org/channel/",
+        "subdir": "linux-64",
+        "url": f"https://example.org/channel/linux-64/{name}-1.0-h1_0.conda",
+        "file_name": f"{name}-1.0-h1_0.conda",
+    }
+    return Package(name=name, **{**values, **changes})  # type: ignore[arg-type]
+
+
+# Channels
+
+
+@pytest.mark.parametrize(
+    "channel", ["conda-forge", "bioconda", "conda-forge/label/rust_dev", "https://example.org/t/a/b", "oci://ghcr.io/x"]
+)
+def test_names_and_urls_stay_as_they_are(tmp_path, channel):
+    assert conda.channel_urls([channel], tmp_path) == (channel,)
+
+
+@pytest.mark.parametrize("channel", ["channel", "./channel", "sub/../channel"])
+def test_relative_paths_start_at_the_project(tmp_path, channel):
+    (tmp_path / "channel").mkdir()
+    assert conda.channel_urls([channel], tmp_path) == ((tmp_path / "channel").as_uri(),)
+
+
+def test_absolute_paths_and_file_urls_name_the_same_folder(tmp_path):
+    folder = tmp_path / "a channel"
+    folder.mkdir()
+    assert set(conda.channel_urls([str(folder), folder.as_uri()], Path("/elsewhere"))) == {folder.as_uri()}
+
+
+def test_a_relative_root_gives_an_absolute_url(tmp_path, monkeypatch):
+    (tmp_path / "channel").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert conda.channel_urls(["./channel"], Path()) == ((tmp_path / "channel").as_uri(),)
+
+
+def test_every_missing_folder_is_reported_with_the_ways_out(tmp_path):
+    with pytest.raises(ConfigError) as raised:
+        conda.channel_urls(["../one", "conda-forge", "two/three"], tmp_path)
+    assert len(raised.value.problems) == 2
+    text = str(raised.value)
+    assert "tool.mamba-press.channels" in text
+    assert str(tmp_path / "two/three") in text
+    assert "MAMBA_PRESS_CHANNELS" in text
+    assert "-C channels=" in text
+
+
+def test_channels_outside_the_project_are_told_from_those_that_travel(tmp_path):
+    project = tmp_path / "project"
+    (project / "channel").mkdir(parents=True)
+    (tmp_path / "beside").mkdir()
+    channels = ["conda-forge", "./channel", "../beside", str(tmp_path / "beside"), "https://example.org/x"]
+    assert conda.outside(channels, project) == ("../beside", str(tmp_path / "beside"))
+
+
+# Specs
+
+
+@pytest.mark.parametrize(
+    ("spec", "name"),
+    [
+        ("zlib", "zlib"),
+        ("zlib >=1.2,<2", "zlib"),
+        ("Zlib>=1.2", "zlib"),
+        ("conda-forge::ruamel.yaml 0.18.* py310*", "ruamel.yaml"),
+        ("conda-forge/linux-64::python_abi=3.10", "python_abi"),
+        ('zlib[version=">=1.2", build="*_0"]', "zlib"),
+        (" libmambapy 1.5.8", "libmambapy"),
+        ("gdal~=3.8", "gdal"),
+    ],
+)
+def test_a_spec_begins_with_its_package_name(spec, name):
+    assert conda.spec_name(spec) == name
+
+
+@pytest.mark.parametrize(
+    ("python", "abi"),
+    [
+        (Python(minor=6), "python_abi 3.6.* *_cp36m"),
+        (Python(minor=10), "python_abi 3.10.* *_cp310"),
+        (Python(minor=14, free_threaded=True), "python_abi 3.14.* *_cp314t"),
+    ],
+)
+def test_a_solve_is_bound_to_one_abi(python, abi):
+    assert conda.python_specs(python)[1] == abi
+
+
+# The hand-over
+
+
+def test_a_solution_survives_the_hand_over_exactly():
+    solution = Solution(
+        target=replace(TARGET, python=Python(minor=14, free_threaded=True), tag="manylinux_2_28_x86_64"),
+        packages=(
+            package(depends=("a", "b >=1"), constrains=("c",), sha256="00", timestamp=1, noarch="python"),
+            package("other", requested=True, license="MIT", site_packages="lib/python3.14t/site-packages"),
+        ),
+        channels=("conda-forge", "file:///x"),
+    )
+    assert conda.from_json(conda.to_json(solution)) == solution
+
+
+def test_a_solution_without_floor_survives_the_hand_over():
+    solution = Solution(target=replace(TARGET, floor=None), packages=(), channels=())
+    assert conda.from_json(conda.to_json(solution)) == solution
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"target": 1}', '{"target": {"floor": 1}}'])
+def test_any_other_text_is_no_solution(text):
+    with pytest.raises(ValueError, match=r"."):
+        conda.from_json(text)
+
+
+# The cache
+
+
+def test_the_cache_is_the_one_of_rattler_and_pixi(tmp_path):
+    assert conda.cache_folder({"RATTLER_CACHE_DIR": str(tmp_path)}) == tmp_path
+    assert conda.cache_folder({}).parts[-2:] == ("rattler", "cache")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="XDG is Linux's")
+def test_the_cache_follows_xdg(tmp_path):
+    assert conda.cache_folder({"XDG_CACHE_HOME": str(tmp_path)}) == tmp_path / "rattler" / "cache"
+
+
+# Texts
+
+
+def test_credentials_are_in_no_text():
+    shown = hints.without_credentials("https://user:secret@host/t/to-ken/channel and https://host/x@1")
+    assert "secret" not in shown
+    assert "to-ken" not in shown
+    assert shown.endswith("https://host/x@1")
+
+
+def test_what_a_damaged_archive_puts_into_an_error_is_not_printed():
+    text = hints.clean("failed to link x\nCaused by: bad name \x00\x1b[31m" + "a " * 400 + "\nCaused by: no link name")
+    assert "\x1b" not in text
+    assert "\n" not in text
+    assert len(text) < 500
+    assert text.endswith("no link name")
+
+
+def test_a_long_explanation_keeps_its_head_and_its_end():
+    text = hints.explanation("Cannot solve the request because of: " + "\n".join(f"line {n}" for n in range(100)))
+    assert text.startswith("line 0\n")
+    assert text.endswith("line 99")
+    assert "… 72 lines more" in text
+
+
+def test_a_named_python_and_a_floor_that_is_too_low_become_hints():
+    facts = {
+        "missing": [],
+        "empty": False,
+        "found": [{"name": "a", "spec": "a", "fits": True, "versions": ["1"], "pythons": ["3.11", "3.12"]}],
+        "virtual": [["__glibc", "2.17", "0"]],
+        "text": "a 1 would require\n└─ __glibc >=2.28, for which no candidates were found",
+    }
+    error = hints.translate(process.RefusedError("solve", facts), TARGET)
+    assert isinstance(error, SolveError)
+    assert "3.11, 3.12: see tool.mamba-press.python" in str(error)
+    assert "__glibc >=2.28 is asked for, the target has 2.17: see tool.mamba-press.platform" in str(error)
+
+
+# The lock
+
+
+def solution(target: Target = TARGET, *packages: Package) -> Solution:
+    return Solution(target=target, packages=packages, channels=("https://u:p@example.org/t/secret/channel",))
+
+
+def test_a_lock_carries_no_credentials():
+    mine = package(url="https://u:p@example.org/t/secret/channel/linux-64/a.conda", channel="https://u:p@example.org/x")
+    assert "secret" not in json.dumps(lock.entry(solution(TARGET, mine)))
+    assert "u:p" not in json.dumps(lock.entry(solution(TARGET, mine)))
+
+
+def test_environments_are_named_by_python_and_platforms_by_floor():
+    named = [
+        (entry["environment"], entry["platform"], entry["virtual"])
+        for entry in map(
+            lock.entry,
+            [
+                solution(),
+                solution(replace(TARGET, python=Python(minor=14, free_threaded=True), floor=None)),
+                solution(replace(TARGET, system="osx", subdir="osx-arm64", floor=(11, 0))),
+            ],
+        )
+    ]
+    assert named == [
+        ("py310", "linux-64-glibc-2-28", ["__glibc=2.28"]),
+        ("py314t", "linux-64", []),
+        ("py310", "osx-arm64-osx-11-0", ["__osx=11.0"]),
+    ]
+
+
+LOCK = """\
+environments:
+  py310:
+    channels:
+    - url: {url}channel/
+    - url: https://example.org/file/
+    packages:
+      linux-64:
+      - conda: {folder}channel/linux-64/a-1-0.conda
+packages:
+- conda: {folder}channel/linux-64/a-1-0.conda
+  channel: {url}channel
+- conda: https://example.org/file/b.conda
+"""
+
+
+def test_what_lies_beside_a_lock_moves_with_it(tmp_path):
+    here, there = tmp_path / "here", tmp_path / "there (1)"
+    text = LOCK.format(url=f"{here.as_uri()}/", folder=f"{here.as_posix()}/")
+    portable = lock.portable(text, here)
+    assert str(tmp_path) not in portable
+    assert portable.count("- conda: ./channel/linux-64/a-1-0.conda") == 2
+    assert lock.absolute(portable, there) == LOCK.format(url=f"{there.as_uri()}/", folder=f"{there.as_posix()}/")
+
+
+def test_what_lies_elsewhere_stays_absolute(tmp_path):
+    here, other = tmp_path / "here", tmp_path / "here-not"
+    text = LOCK.format(url=f"{other.as_uri()}/", folder=f"{other.as_posix()}/")
+    assert lock.portable(text, here) == text
+
+
+def held(target: Target, *packages: Package) -> lock.Held:
+    return lock.Held(entry=lock.entry(solution(target)), packages=packages)
+
+
+def at(floor: tuple[int, int] | None, tag: str | None = None) -> Target:
+    return replace(TARGET, floor=floor, tag=tag)
+
+
+def test_a_lock_is_used_for_exactly_its_target():
+    entries = [held(at((2, 17))), held(at((2, 28))), held(replace(at((2, 28)), python=Python(minor=11)))]
+    assert lock.best(entries, at((2, 28), "manylinux_2_28_x86_64")) is entries[1]
+    assert lock.best(entries, at((2, 34), "manylinux_2_34_x86_64")) is None
+    assert lock.best(entries, replace(at((2, 28)), python=Python(minor=12))) is None
+    assert lock.best(entries, replace(at((2, 28)), subdir="linux-aarch64")) is None
+
+
+def test_a_floor_that_nobody_asked_for_accepts_what_was_solved_for_a_lower_one():
+    entries = [held(at((2, 17))), held(at((2, 28)))]
+    assert lock.best(entries, at((2, 39))) is entries[1]
+    assert lock.best(entries, at((2, 26))) is entries[0]
+    assert lock.best(entries, at((2, 12))) is None
+
+
+def test_another_target_is_pinned_to_the_pressed_version():
+    entries = [held(TARGET, package("greet", version="1.5"), package("zlib", version="2"))]
+    assert lock.pins(entries, replace(TARGET, python=Python(minor=13)), ["greet", "unknown"]) == ("greet ==1.5",)
+
+
+# An installed prefix
+
+
+def installed(tmp_path: Path, *paths: dict[str, object], name: str = "greet") -> Path:
+    """Write what rattler leaves behind for one package; the files themselves are the test's."""
+    root = tmp_path / "prefix"
+    record = {"extracted_package_dir": str(tmp_path / "cache" / name), "paths_data": {"paths": list(paths)}}
+    meta = root / "conda-meta" / f"{name}-1.0-h1_0.json"
+    meta.parent.mkdir(parents=True, exist_ok=True)
+    meta.write_text(json.dumps(record))
+    return root
+
+
+def write(path: Path, text: str = "x") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def link(root: Path, path: str, target: str) -> dict[str, object]:
+    (root / path).parent.mkdir(parents=True, exist_ok=True)
+    (root / path).symlink_to(target)
+    return {"_path": path, "path_type": "softlink"}
+
+
+@posix
+def test_a_chain_of_symlinks_ends_at_the_real_file(tmp_path):
+    root = tmp_path / "prefix"
+    write(root / "lib/libz.so.1.2")
+    paths = [
+        {"_path": "lib/libz.so.1.2", "path_type": "hardlink", "sha256": "ab", "file_mode": "binary"},
+        link(root, "lib/libz.so.1", "libz.so.1.2"),
+        link(root, "lib/libz.so", "./libz.so.1"),
+    ]
+    paths[0]["prefix_placeholder"] = "/placeholder"
+    environment = prefix.read(installed(tmp_path, *paths), [package()], [])
+    shown = [(file.path, file.link, file.sha256, file.placeholder) for file in environment.files]
+    assert shown == [
+        ("lib/libz.so", "lib/libz.so.1.2", "ab", "binary"),
+        ("lib/libz.so.1", "lib/libz.so.1.2", "ab", "binary"),
+        ("lib/libz.so.1.2", None, "ab", "binary"),
+    ]
+    assert {file.source for file in environment.files} == {environment.prefix / "lib/libz.so.1.2"}
+
+
+@posix
+def test_a_symlink_to_a_folder_becomes_its_files(tmp_path):
+    root = tmp_path / "prefix"
+    write(root / "share/terminfo/x/xterm")
+    paths = [{"_path": "share/terminfo/x/xterm", "path_type": "hardlink"}, link(root, "lib/ti", "../share/terminfo")]
+    environment = prefix.read(installed(tmp_path, *paths), [package()], [])
+    shown = [(file.path, file.link) for file in environment.files]
+    assert shown == [("lib/ti/x/xterm", "share/terminfo/x/xterm"), ("share/terminfo/x/xterm", None)]
+
+
+@posix
+def test_symlinks_that_end_nowhere_leave_and_are_told(tmp_path):
+    root = tmp_path / "prefix"
+    write(tmp_path / "outside")
+    paths = [
+        link(root, "lib/gone", "missing"),
+        link(root, "lib/out", "../../outside"),
+        link(root, "lib/self", "."),
+        link(root, "lib/all", ".."),
+        link(root, "lib/loop", "loop"),
+    ]
+    notes: list[str] = []
+    environment = prefix.read(installed(tmp_path, *paths), [package()], notes)
+    assert environment.files == ()
+    assert len(notes) == 1
+    assert "greet 1.0 h1_0" in notes[0]
+    assert "and 2 more" in notes[0]
+
+
+def test_generated_scripts_are_not_of_the_package(tmp_path):
+    root = tmp_path / "prefix"
+    write(root / "bin/greet")
+    paths = [{"_path": "bin/greet", "path_type": "unix_python_entry_point"}]
+    assert prefix.read(installed(tmp_path, *paths), [package()], []).files == ()
+
+
+@pytest.mark.parametrize(
+    "script", ["bin/.greet-post-link.sh", "bin/.greet-pre-link.sh", "Scripts/.greet-post-link.bat"]
+)
+def test_link_scripts_are_told(tmp_path, script):
+    write(tmp_path / "prefix" / script)
+    environment = prefix.read(installed(tmp_path, {"_path": script, "path_type": "hardlink"}), [package()], [])
+    assert environment.scripts == ("greet",)
+
+
+def test_a_file_that_lost_its_path_to_another_package_is_at_that_path(tmp_path):
+    root = tmp_path / "prefix"
+    write(root / "lib/x", "one")
+    write(root / "lib/x__clobber-from-other", "two")
+    clobbered = {"_path": "lib/x__clobber-from-other", "original_path": "lib/x", "path_type": "hardlink"}
+    installed(tmp_path, {"_path": "lib/x", "path_type": "hardlink"})
+    installed(tmp_path, clobbered, name="other")
+    files = prefix.read(root, [package(), package("other")], []).files
+    assert [(file.path, file.package, file.source.read_text()) for file in files] == [
+        ("lib/x", "greet", "one"),
+        ("lib/x", "other", "two"),
+    ]
+    write(root / "lib/x__clobber-from-other", "one")
+    assert len(prefix.read(root, [package(), package("other")], []).files) == 1
+
+
+# The process
+
+
+def fake(tmp_path: Path, body: str) -> dict[str, str]:
+    """Make a worker's interpreter out of a shell script."""
+    script = tmp_path / "python"
+    script.write_text(f"#!/bin/sh\n{body}\n")
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    return {process.WORKER: str(script), "PATH": os.environ["PATH"]}
+
+
+def call(environ: dict[str, str]) -> dict[str, object]:
+    return process.call({"do": "nothing", "filler": "x" * 200_000}, lambda event: None, environ, FetchError)
+
+
+@posix
+def test_a_worker_that_is_killed_is_an_error_that_names_the_signal(tmp_path):
+    with pytest.raises(FetchError, match="was ended by SIGKILL before it answered"):
+        call(fake(tmp_path, "kill -9 $$"))
+
+
+@posix
+def test_a_worker_that_ends_without_an_answer_shows_its_last_words(tmp_path):
+    with pytest.raises(FetchError, match=r"exit code 3(?s:.*)last words"):
+        call(fake(tmp_path, "echo last words >&2; exit 3"))
+
+
+@posix
+def test_what_is_printed_before_the_worker_begins_is_no_answer(tmp_path):
+    answer = call(fake(tmp_path, """read line; echo hello; echo '"x"'; echo '[1]'; echo '{"result": {"a": 1}}'"""))
+    assert answer == {"a": 1}
+
+
+@posix
+def test_a_worker_without_rattler_says_what_to_do(tmp_path):
+    with pytest.raises(ConfigError) as raised:
+        call(fake(tmp_path, f'exec {sys.executable} -I -S "$@"'))
+    text = str(raised.value)
+    assert "py-rattler" in text
+    assert "MAMBA_PRESS_WORKER=python3.13" in text
+
+
+def test_a_worker_that_is_not_there_is_an_error():
+    with pytest.raises(ConfigError, match=r"MAMBA_PRESS_WORKER: 'python3\.99' cannot be started"):
+        call({process.WORKER: "python3.99", "PATH": os.environ["PATH"]})

@@ -1,0 +1,105 @@
+"""Promises that stand in more than one file of the repository are the same in all of them."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from mamba_press import errors, front
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("changelog.d/*.md")])
+WORKFLOWS = sorted(ROOT.glob(".github/workflows/*.yml"))
+
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def test_the_extra_all_brings_what_a_build_asks_for():
+    extra = {Requirement(text).name: Requirement(text) for text in PYPROJECT["project"]["optional-dependencies"]["all"]}
+    for text in (front.RATTLER, front.DEFLATE):
+        asked = Requirement(text)
+        assert extra[asked.name].specifier == asked.specifier
+
+
+def test_the_dependencies_are_those_that_the_design_allows():
+    names = {Requirement(text).name for text in PYPROJECT["project"]["dependencies"]}
+    assert names == {"packaging", "pyproject-metadata", "tomli", "wheel"}
+
+
+def test_tomli_is_only_for_pythons_without_tomllib():
+    (tomli,) = (r for r in map(Requirement, PYPROJECT["project"]["dependencies"]) if r.name == "tomli")
+    assert tomli.marker is not None
+    assert tomli.marker.evaluate({"python_version": "3.10"})
+    assert not tomli.marker.evaluate({"python_version": "3.11"})
+
+
+def test_the_readme_has_two_commands():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    commands = re.findall(r"```console\n(.*?)```", readme, flags=re.DOTALL)
+    assert len(commands) == 2
+    assert [command.split()[-1] for command in commands] == ["demo", "tests"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_link_of_the_documentation_leads_somewhere(page):
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        path, _, fragment = link.partition("#")
+        if "://" in path:
+            continue
+        target = (page.parent / path) if path else page
+        assert target.exists(), link
+        if fragment:
+            headings = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), flags=re.MULTILINE)
+            anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+            assert fragment in anchors, link
+
+
+def test_every_page_of_the_documentation_is_reached_from_its_index():
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    pages = [page.relative_to(ROOT / "docs").as_posix() for page in (ROOT / "docs").rglob("*.md")]
+    assert [page for page in pages if page != "README.md" and f"({page})" not in index] == []
+
+
+def test_the_exit_codes_are_documented():
+    page = (ROOT / "docs/reference/exit-codes.md").read_text(encoding="utf-8")
+    documented = {int(code) for code in re.findall(r"^\| (\d+) \|", page, flags=re.MULTILINE)}
+    kinds = {kind.code for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)}
+    assert documented == kinds | {0, 1, 130}
+
+
+def test_what_to_do_is_said_for_every_kind_of_error():
+    page = (ROOT / "docs/how-to/when-a-build-fails.md").read_text(encoding="utf-8")
+    for kind in errors.PressError.__subclasses__():
+        assert f"## {kind.code}: {kind.title}" in page
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
+def test_an_action_is_pinned_to_a_commit_and_says_its_version(workflow):
+    lines = [line for line in workflow.read_text(encoding="utf-8").splitlines() if "uses:" in line]
+    assert lines
+    for line in lines:
+        assert re.search(r"uses: [\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line), line
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
+def test_a_workflow_starts_without_permissions_and_leaves_no_credentials(workflow):
+    text = workflow.read_text(encoding="utf-8")
+    assert "\npermissions: {}\n" in text
+    assert text.count("actions/checkout@") == text.count("persist-credentials: false")
+
+
+def test_a_changelog_fragment_is_named_after_an_issue_and_a_kind():
+    for path in (ROOT / "changelog.d").iterdir():
+        assert path.name == "README.md" or re.fullmatch(
+            r"(\d+|\+[\w-]+)\.(added|changed|fixed|removed)\.md", path.name
+        ), path.name
