@@ -17,7 +17,7 @@ from mamba_press.types import Problem, Resolved
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from mamba_press.types import Binary, Environment, File, Target
+    from mamba_press.types import Binary, Environment, File, Package, Target
 
 _LIBPYTHON = ("libpython*.so", "libpython*.dylib")
 _EMBEDS = frozenset(
@@ -142,15 +142,33 @@ def _missing(binary: Binary, file: File, name: str, target: Target, left: str | 
     )
 
 
-def stated_floor(depends: Iterable[str], virtual: str = "__glibc") -> tuple[int, int] | None:
-    """Return the lower bound that conda dependencies put on a virtual package, e.g. (2, 17) for ``__glibc >=2.17``."""
-    bounds = [
-        (int(major), int(minor))
-        for spec in depends
-        if re.match(rf"{virtual}(?![\w.-])", spec)
-        for major, minor in re.findall(r">=?\s*(\d+)\.(\d+)", spec)
-    ]
-    return max(bounds, default=None)
+def stated_floor(package: Package) -> tuple[int, int] | None:
+    """Return the glibc that a conda record asks for, (2, 17) for ``__glibc >=2.17``; None where it states none.
+
+    A bound in ``constrains`` holds just as much for every machine that has glibc.
+    """
+    bounds = (lower_bound(spec, "__glibc") for spec in (*package.depends, *package.constrains))
+    return max((bound for bound in bounds if bound), default=None)
+
+
+def lower_bound(spec: str, name: str) -> tuple[int, int] | None:
+    """Return the lowest ``major.minor`` that a conda spec of this package allows, None where it sets no lower bound."""
+    words = re.fullmatch(rf"{re.escape(name)}(?![\w.-])([^\[]*)(\[.*)?", spec.strip())
+    if not words:
+        return None
+    bracketed = re.search(r"\bversion=['\"]?([^'\"\]]+)", words[2] or "")
+    bounds = [_highest_clause(alternative) for alternative in (bracketed or words)[1].split("|")]
+    return None if None in bounds else min(bound for bound in bounds if bound is not None)
+
+
+def _highest_clause(text: str) -> tuple[int, int] | None:
+    """Return the lower bound of clauses that all hold, ``>=2.17,<3.0.a0``; a build string may stand after them."""
+    found = []
+    for clause in text.split(","):
+        bound = re.match(r"\s*(?:>=|>|~=|==|=|)\s*(\d+)(?:\.(\d+))?", clause)
+        if bound:
+            found.append((int(bound[1]), int(bound[2] or 0)))
+    return max(found, default=None)
 
 
 def glibc_floor(found: Sequence[tuple[Binary, str]], arch: str) -> tuple[int, int]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections import defaultdict
 from dataclasses import dataclass
+from keyword import iskeyword
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
@@ -14,7 +16,7 @@ from mamba_press.placeholders import python_script
 from mamba_press.types import Entry, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
     from mamba_press.config import Config
     from mamba_press.types import File, Kept, Package, Selection
@@ -46,13 +48,17 @@ def home(name: str, selection: Selection, packages: Iterable[Package], config: C
     normalised = canonicalize_name(name).replace("-", "_")
     requested = {package.name for package in packages if package.requested}
     regular = defaultdict(set)
+    taken = set()
     for kept in selection.kept:
         found = _SITE_PACKAGES.fullmatch(kept.file.path)
-        init = _INIT.fullmatch(found["path"]) if found else None
+        if found is None:
+            continue
+        taken.add(re.split(r"[./]", found["path"])[0])
+        init = _INIT.fullmatch(found["path"])
         if init:
             regular[init["package"]].add(kept.file.package)
     if config.layout.home is not None:
-        return _asked(config.layout.home, regular)
+        return _asked(config.layout.home, regular, taken)
     own = next((package for package in sorted(regular) if package.lower() == normalised), None)
     if own is not None:
         return Home(name=own, generated=False)
@@ -62,15 +68,18 @@ def home(name: str, selection: Selection, packages: Iterable[Package], config: C
     return Home(name=f"_{normalised}_prefix", generated=True)
 
 
-def _asked(asked: str, regular: Iterable[str]) -> Home:
+def _asked(asked: str, regular: Iterable[str], taken: Container[str]) -> Home:
+    """Return the home asked for: an ``__init__.py`` of ours in a namespace package or over a module would break it."""
     if asked in regular:
         return Home(name=asked, generated=False)
-    if all(part.isidentifier() for part in asked.split("/")):
+    if asked.isidentifier() and not iskeyword(asked) and asked not in taken:
         return Home(name=asked, generated=True)
     raise ConfigError(
         Problem(
             where="tool.mamba-press.layout.home",
-            what=f"{asked!r} cannot be the name of a Python package",
+            what=f"{asked!r} is a module or a namespace package here, which cannot be a home"
+            if asked in taken
+            else f"{asked!r} cannot be the name of a Python package",
             hint=f"regular packages here: {', '.join(sorted(regular)) or 'none'}; or any new identifier",
         )
     )
@@ -110,7 +119,7 @@ def _moved(path: str, config: Config) -> str | None:
     if not keys:
         return None
     key = max(keys, key=len)
-    return (config.layout.move[key].rstrip("/") + path[len(key.rstrip("/")) :]).lstrip("/")
+    return posixpath.normpath(config.layout.move[key].rstrip("/") + path[len(key.rstrip("/")) :])
 
 
 def _script(file: File, kept: Kept) -> bytes | None:

@@ -51,8 +51,7 @@ def link(entries: Sequence[Entry], environment: Environment, config: Config) -> 
     digests = _digests(graph, {path: _content(path, draft) for path in libraries})
     final = {path: _hashed_name(keep[path], digests[path]) if path in hashed else keep[path] for path in libraries}
     plan = replace(draft, final=final)
-    linked = tuple(sorted((_edited(entry, plan) for entry in entries), key=lambda entry: entry.path))
-    _refuse_same_names(linked)
+    linked = _without_twins(sorted((_edited(entry, plan) for entry in entries), key=lambda entry: entry.path))
     return Linked(entries=linked, names=_table(names, plan), notes=_notes(plan, requested))
 
 
@@ -114,10 +113,11 @@ def _opened(entries: Sequence[Entry], names: Mapping[str, str]) -> _Opened:
     by_file: dict[str, set[str]] = {}
     by_entry: dict[str, frozenset[str]] = {}
     for entry in entries:
-        if isinstance(entry.source, bytes) or entry.path.split("/")[0].endswith((".dist-info", ".egg-info")):
+        if entry.kept is None or entry.path.split("/")[0].endswith((".dist-info", ".egg-info")):
             continue
+        # The file as it was installed: what is rewritten of it, such as a script's first line, opens nothing.
         own = _real(entry)
-        found = {name for name in strings.library_names(entry.source) if names.get(name, own) != own}
+        found = {name for name in strings.library_names(entry.kept.file.source) if names.get(name, own) != own}
         if found:
             by_entry[entry.path] = frozenset(found)
         for name in found:
@@ -171,15 +171,27 @@ def _content(path: str, plan: _Plan) -> bytes:
 
 
 def _digests(graph: Mapping[str, Sequence[str]], content: Mapping[str, bytes]) -> dict[str, str]:
-    """Return a digest per library over its own content and all that it needs, a cycle counting as one."""
+    """Return a digest per library over its own content and the digests of what it needs, a cycle counting as one."""
     reach = {path: _reach(path, graph) for path in graph}
     digests: dict[str, str] = {}
+    # What reaches less comes first, so the libraries outside of a cycle have their digests before it.
     for path in sorted(graph, key=lambda path: (len(reach[path]), path)):
-        cycle = sorted(other for other in reach[path] if path in reach[other])
-        outside = sorted(reach[path].difference(cycle))
-        parts = [content[other] for other in (*cycle, *outside)]
-        digests[path] = hashlib.sha256(content[path] + b"".join(sorted(parts))).hexdigest()
+        cycle = {other for other in reach[path] if path in reach[other]} or {path}
+        parts = sorted(_part(other, graph, content, digests, cycle) for other in cycle)
+        digests[path] = hashlib.sha256(content[path] + b"".join(parts)).hexdigest()
     return digests
+
+
+def _part(
+    path: str,
+    graph: Mapping[str, Sequence[str]],
+    content: Mapping[str, bytes],
+    digests: Mapping[str, str],
+    cycle: set[str],
+) -> bytes:
+    """Return what one library adds to the digest of its cycle: its content and who answers each name it needs."""
+    answers = (content[other] if other in cycle else bytes.fromhex(digests[other]) for other in graph[path])
+    return hashlib.sha256(content[path] + b"".join(answers)).digest()
 
 
 def _reach(path: str, graph: Mapping[str, Sequence[str]]) -> set[str]:
@@ -251,16 +263,19 @@ def _edited(entry: Entry, plan: _Plan) -> Entry:
         return entry
     edits = _edits(entry, plan)
     own = _real(entry)
-    path = plan.place(own) if own in plan.libraries else entry.path
+    path = plan.place(own) if own in plan.libraries and entry.kept.file.link is None else entry.path
     return replace(entry, path=path, edits=None if edits == Edits(inherited=edits.inherited) else edits)
 
 
-def _refuse_same_names(entries: Sequence[Entry]) -> None:
+def _without_twins(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """Return one entry for each path: copies of one library, where symlinks should be, become one again."""
     seen: dict[str, Entry] = {}
     problems = []
     for entry in entries:
         other = seen.setdefault(entry.path, entry)
-        if other is not entry and entry.kept and other.kept:
+        if other is entry or _same(entry, other):
+            continue
+        if entry.kept and other.kept:
             problems.append(
                 Problem(
                     where=entry.path,
@@ -271,6 +286,12 @@ def _refuse_same_names(entries: Sequence[Entry]) -> None:
             )
     if problems:
         raise ContentError(*problems)
+    return tuple(seen.values())
+
+
+def _same(one: Entry, other: Entry) -> bool:
+    sources = [entry.source if isinstance(entry.source, bytes) else entry.source.read_bytes() for entry in (one, other)]
+    return one.edits == other.edits and sources[0] == sources[1]
 
 
 def _table(names: Mapping[str, str], plan: _Plan) -> dict[str, str]:

@@ -98,6 +98,13 @@ def aliases(floor: tuple[int, int], arch: str) -> tuple[str, ...]:
     return tuple(f"{name}_{arch}" for name, version in _aliases().items() if version == floor)
 
 
+def covering_alias(floor: tuple[int, int], arch: str) -> str | None:
+    """Return the older name of the nearest floor that is as high or higher: ``manylinux2014_x86_64`` for 2.14."""
+    names = {version: f"{name}_{arch}" for name, version in _aliases().items() if version in _versions().get(arch, {})}
+    higher = [version for version in names if version >= floor]
+    return names[min(higher)] if higher else None
+
+
 def alias_floor(name: str) -> tuple[int, int] | None:
     """Return the floor that an older name stands for: 2.17 for ``manylinux2014``; None for any other word."""
     return _aliases().get(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import runpy
 import traceback
 from typing import TYPE_CHECKING
 
@@ -18,13 +18,11 @@ _KEY = "tool.mamba-press.hook"
 def apply(hook: str, root: Path, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
     """Return what the function of ``file.py:function`` makes of the entries; raises ConfigError for whatever fails."""
     file, _, name = hook.partition(":")
-    spec = importlib.util.spec_from_file_location("mamba_press_hook", root / file)
-    if spec is None or spec.loader is None or not (root / file).is_file():
+    if not (root / file).is_file():
         raise _wrong(f"{file} is no Python file of the project", f"looked for {root / file}")
-    module = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
-        function = vars(module).get(name)
+        # Unlike an import this leaves no compiled file in the project.
+        function = runpy.run_path(str(root / file), run_name="mamba_press_hook").get(name)
         answer = tuple(function(entries)) if callable(function) else None
     except Exception as error:  # the project's own code may raise anything; it is reported, never swallowed
         last = traceback.extract_tb(error.__traceback__)[-1]

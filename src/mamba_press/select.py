@@ -100,7 +100,7 @@ def files(environment: Environment, target: Target, config: Config) -> Selection
     rules = follow.Rules(target=target, system=tuple(config.link.system))
     rules, notes = _choose_runtimes(search, rules, environment, config)
     reached = search.run(rules)
-    problems = [*reached.problems, *_clobbered(environment, config, reached, candidates)]
+    problems = [*reached.problems, *_clobbered(environment, reached, candidates)]
     if problems:
         raise ContentError(*problems)
     _refuse_two_openmp(reached, candidates)
@@ -170,7 +170,7 @@ class _Search:
         binary = self.facts.get(self.real(path))
         if binary is None or binary.arch is None:
             return []
-        file = replace(self.candidates[path], source=self.prefix.files[self.real(path)].source)
+        file = self.candidates[path]
 
         def present(found: str) -> bool:
             library = self.facts.get(found) if found in self.candidates else None
@@ -226,7 +226,9 @@ def _default_filters() -> tuple[tuple[str, tuple[str, ...]], ...]:
 def _filter(environment: Environment, config: Config) -> tuple[dict[str, File], tuple[Dropped, ...]]:
     stays: dict[str, File] = {}
     gone: list[Dropped] = []
-    for file in environment.files:
+    requested = {package.name for package in environment.packages if package.requested}
+    # Of two packages' files at one path the requested one's counts, here as where the problem is told.
+    for file in sorted(environment.files, key=lambda file: file.package in requested):
         why = _filtered(file.path, config)
         if why is None:
             stays[file.path] = file
@@ -283,9 +285,7 @@ def _more(count: int) -> str:
     return f" and {count} more" if count > 0 else ""
 
 
-def _clobbered(
-    environment: Environment, config: Config, reached: _Reached, candidates: Mapping[str, File]
-) -> list[Problem]:
+def _clobbered(environment: Environment, reached: _Reached, candidates: Mapping[str, File]) -> list[Problem]:
     """Name each path that stays and at which two packages of the wheel have different files."""
     present = {candidates[path].package for path in reached.why}
     owners: dict[str, list[str]] = {}
@@ -296,7 +296,7 @@ def _clobbered(
         Problem(
             where=path,
             what=f"{len(packages)} different files would lie here, of {' and of '.join(sorted(packages))}",
-            hint="leave one of the packages out with select.prune, or the file, if nothing needs it, with select.exclude",
+            hint="leave a package out with select.prune, or the file, if nothing needs it, with select.exclude",
         )
         for path, packages in sorted(owners.items())
         if len(packages) > 1
@@ -356,13 +356,10 @@ def _floor(
         return follow.glibc_floor(found, target.arch)
     owners = {search.candidates[path].package for path in reached.why}
     # A runtime that may yet leave must not raise the floor that decides whether it does.
-    owners -= {
-        search.candidates[path].package for path in reached.links if toolchain.runtime_of(posixpath.basename(path))
-    }
+    runtimes = (path for path in reached.links if toolchain.runtime_of(posixpath.basename(path)))
+    owners -= {search.candidates[path].package for path in runtimes}
     stated = [
-        bound
-        for package in environment.packages
-        if package.name in owners and (bound := follow.stated_floor(package.depends))
+        bound for package in environment.packages if package.name in owners and (bound := follow.stated_floor(package))
     ]
     return max([follow.glibc_floor(found, target.arch), *stated])
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from mamba_press import binaries, policies
+from mamba_press import binaries, follow, policies
 from mamba_press.errors import ContentError
 from mamba_press.types import Floor, Problem, Tagging
 
@@ -94,9 +94,13 @@ def without(tagging: Tagging, package: str) -> tuple[int, int] | None:
 
 
 def _platforms(lowest: tuple[int, int], floors: Sequence[Floor], target: Target) -> set[str]:
-    """Return the asked tag, or the lowest, with the older names of exactly that floor."""
+    """Return the asked tag with the other names of exactly that floor, or the lowest with the next older name.
+
+    An installer that knows only the older names takes a wheel for glibc 2.14 by the name of 2.17, manylinux2014.
+    """
     if target.tag is None or target.floor is None:
-        return {_name(lowest, target.arch), *policies.aliases(lowest, target.arch)}
+        older = policies.covering_alias(lowest, target.arch)
+        return {_name(lowest, target.arch), *([older] if older else [])}
     if lowest <= target.floor:
         older = policies.aliases(target.floor, target.arch)
         return {target.tag, *older, _name(target.floor, target.arch)}
@@ -202,30 +206,10 @@ def _stated(entries: Iterable[Entry], records: Mapping[str, Package], arch: str)
         record = records[name]
         # A bound stands in constrains, too: there it holds just as much for every machine that has glibc.
         for spec in dict.fromkeys((*record.depends, *record.constrains)):
-            bound = _lower_bound(spec, "__glibc")
+            bound = follow.lower_bound(spec, "__glibc")
             if bound is not None:
                 version = max(bound, policies.baseline(arch))
                 yield Floor(version=version, path=record.file_name, package=name, library=RECORD, symbol=spec)
-
-
-def _lower_bound(spec: str, name: str) -> tuple[int, int] | None:
-    """Return the lowest ``major.minor`` that a conda spec of this package allows, None where it sets no lower bound."""
-    words = re.fullmatch(rf"{re.escape(name)}(?![\w.-])([^\[]*)(\[.*)?", spec.strip())
-    if not words:
-        return None
-    bracketed = re.search(r"\bversion=['\"]?([^'\"\]]+)", words[2] or "")
-    bounds = [_highest_clause(alternative) for alternative in (bracketed or words)[1].split("|")]
-    return None if None in bounds else min(bound for bound in bounds if bound is not None)
-
-
-def _highest_clause(text: str) -> tuple[int, int] | None:
-    """Return the lower bound of clauses that all hold, ``>=2.17,<3.0.a0``; a build string may stand after them."""
-    found = []
-    for clause in text.split(","):
-        bound = re.match(r"\s*(?:>=|>|~=|==|=|)\s*(\d+)(?:\.(\d+))?", clause)
-        if bound:
-            found.append((int(bound[1]), int(bound[2] or 0)))
-    return max(found, default=None)
 
 
 def _ignored(stated: Sequence[Floor], lowest: tuple[int, int], arch: str) -> tuple[str, ...]:
@@ -417,6 +401,6 @@ def _oldest_python(name: str, records: Mapping[str, Package], python: Python) ->
         bound
         for spec in record.depends
         for wanted in ("cpython", "python")
-        if (bound := _lower_bound(spec, wanted)) is not None and bound[0] == 3
+        if (bound := follow.lower_bound(spec, wanted)) is not None and bound[0] == 3
     ]
     return min(max(bounds)[1], python.minor) if bounds else python.minor

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -199,8 +200,9 @@ def test_the_first_channel_that_has_a_package_wins(make_channel):
     second = make_channel([replace(GREET, version="2.0")], "second")
     assert chosen(solve([first.url, second.url], ["greet"]), "greet") == "greet 1.0 0"
     assert chosen(solve([second.url, first.url], ["greet"]), "greet") == "greet 2.0 0"
-    with pytest.raises(SolveError):
+    with pytest.raises(SolveError, match=r"strict channel priority(?s:.*)reorder them"):
         solve([first.url, second.url], ["greet >=2"])
+    assert chosen(solve([first.url, second.url], [f"{second.url}::greet"]), "greet") == "greet 2.0 0"
 
 
 def test_constraints_narrow_without_installing(make_channel):
@@ -722,17 +724,13 @@ def start_build(solution: Solution, workdir: Path) -> subprocess.Popen[str]:
 
 
 def workers_of(cache: Path) -> list[int]:
-    """The processes on this machine that run the worker with a cache of this test."""
+    """The processes on this machine that run the worker with the cache of this test."""
+    mine = f"RATTLER_CACHE_DIR={cache}\0".encode()
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if (
-                b"worker.py" in (folder / "cmdline").read_bytes()
-                and str(cache).encode() in (folder / "environ").read_bytes()
-            ):
+        with suppress(OSError):
+            if b"worker.py" in (folder / "cmdline").read_bytes() and mine in (folder / "environ").read_bytes():
                 found.append(int(folder.name))
-        except OSError:
-            continue
     return found
 
 

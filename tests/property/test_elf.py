@@ -59,7 +59,8 @@ def edits(binary: Binary) -> st.SearchStrategy[Edits]:
 
 def after(before: Binary, asked: Edits) -> Binary:
     """What the edits mean, told independently of how they are made."""
-    names = {old: (old,) for old in before.needed} | {old: (new,) if new else () for old, new in asked.needed}
+    names: dict[str, tuple[str, ...]] = {old: (old,) for old in before.needed}
+    names |= {old: (new,) if new else () for old, new in asked.needed}
     needed: list[str] = []
     for old in before.needed:
         needed += [new for new in names[old] if new not in needed]

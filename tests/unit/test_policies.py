@@ -148,3 +148,18 @@ def test_what_auditwheel_allows_of_glibc_is_never_vendored(arch):
              "libanl.so.1", "libnsl.so.1", "libmvec.so.1"}  # fmt: skip
     assert {name for name in glibc if not policies.never_vendored(name)} == set()
     assert all(policies.allowed_from(name, arch) for name in glibc)
+
+
+@pytest.mark.parametrize(
+    ("floor", "arch", "name"),
+    [
+        ((2, 5), "x86_64", "manylinux1_x86_64"),
+        ((2, 7), "x86_64", "manylinux2010_x86_64"),
+        ((2, 14), "x86_64", "manylinux2014_x86_64"),
+        ((2, 17), "aarch64", "manylinux2014_aarch64"),
+        ((2, 18), "x86_64", None),
+        ((2, 39), "riscv64", None),
+    ],
+)
+def test_the_covering_older_name_promises_at_least_the_floor(floor, arch, name):
+    assert policies.covering_alias(floor, arch) == name

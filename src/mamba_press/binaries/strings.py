@@ -44,7 +44,7 @@ def _names(data: mmap.mmap, start: int, end: int) -> Iterator[str]:
 
 def _regions(data: mmap.mmap) -> Iterator[tuple[int, int]]:
     """Yield the parts of a file that may hold strings of its own: all of it, or an ELF file's own sections."""
-    sections = list(_elf_sections(data)) if data[:6] == b"\x7fELF\x02\x01" else []
+    sections = list(_elf_sections(data)) if len(data) >= 64 and data[:6] == b"\x7fELF\x02\x01" else []
     yield from sections or [(0, len(data))]
 
 

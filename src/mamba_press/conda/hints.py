@@ -138,6 +138,9 @@ def _hints(facts: Json, target: Target) -> list[str]:
         elif found["pythons"] and str(target.python) not in found["pythons"]:
             hints.append(f"{found['spec']} is there for Python {_some(found['pythons'])}: see {KEY}.python")
     text = facts["text"]
+    if "strict channel priority" in text:
+        hints.append(f"the first of {KEY}.channels that has a package is the only one for it: reorder them, or write")
+        hints.append("channel::package for a package that is to come from another")
     for name, version, _ in facts["virtual"]:
         if name in ("__glibc", "__osx") and (asked := re.findall(rf"{name} >=([\d.]+)", text)):
             hints.append(f"{name} >={asked[-1]} is asked for, the target has {version}: see {KEY}.platform")

@@ -1,0 +1,488 @@
+"""Checking finished wheels: a sound one has no problem, and each thing that can be wrong is said."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from packaging.version import Version
+
+from mamba_press import check, wheel
+from mamba_press.errors import ConfigError, WriteError
+from mamba_press.types import Entry, Wheel
+from tests.support.compile import Linking, extension_module, module_source, program, shared_library
+
+INFO = "demo-1.0.dist-info"
+METADATA = b"Metadata-Version: 2.4\nName: demo\nVersion: 1.0\nLicense-File: LICENSE\n\nText.\n"
+PLATFORM = "manylinux_2_28_x86_64" if os.uname().machine == "x86_64" else f"manylinux_2_28_{os.uname().machine}"
+
+Files = Mapping[str, bytes]
+
+
+def wheel_text(tags: str = "py3-none-any", *, pure: bool = True) -> bytes:
+    return f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: {str(pure).lower()}\nTag: {tags}\n".encode()
+
+
+def files(payload: Files | None = None, **changed: bytes) -> dict[str, bytes]:
+    """The files of a sound wheel; ``METADATA=…`` changes one of ``.dist-info``."""
+    info = {"METADATA": METADATA, "WHEEL": wheel_text(), "licenses/LICENSE": b"Do.\n", **changed}
+    return {**(payload or {"demo/__init__.py": b""}), **{f"{INFO}/{name}": data for name, data in info.items()}}
+
+
+def record(content: Files) -> bytes:
+    lines = [f"{path},sha256={_digest(data)},{len(data)}" for path, data in content.items()]
+    return "\n".join([*lines, f"{INFO}/RECORD,,", ""]).encode()
+
+
+def _digest(data: bytes) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+
+
+def make(folder: Path, content: Files, name: str = "demo-1.0-py3-none-any.whl", listed: bytes | None = None) -> Path:
+    """Write any wheel, however wrong, with somebody else's code."""
+    path = folder / name
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for one, data in {**content, f"{INFO}/RECORD": record(content) if listed is None else listed}.items():
+            archive.writestr(zipfile.ZipInfo(one), data, zipfile.ZIP_DEFLATED)
+    return path
+
+
+def said(path: Path, **options: object) -> str:
+    return "\n".join(map(str, check.check(path, **options)))  # type: ignore[arg-type]
+
+
+# --- sound wheels
+
+
+def test_a_sound_wheel_has_no_problem(tmp_path):
+    assert check.check(make(tmp_path, files())) == ()
+
+
+def test_what_mamba_press_writes_is_sound(tmp_path):
+    entries = tuple(Entry(path=path, source=data) for path, data in files({"demo/größe,.txt": b"x"}).items())
+    made = Wheel(name="demo", version=Version("1.0"), tags="py3-none-any", entries=entries)
+    path = wheel.write(made, tmp_path, compression=None, epoch=None, verify=check.require)
+    assert check.check(path) == ()
+
+
+def test_check_wheel_contents_finds_nothing_in_a_sound_wheel_either(tmp_path):
+    path = make(tmp_path, files())
+    command = [sys.executable, "-m", "check_wheel_contents", "--ignore", "W004", str(path)]
+    done = subprocess.run(command, text=True, capture_output=True, check=False)
+    if "No module named" in done.stderr:
+        pytest.skip("check-wheel-contents is not installed")
+    assert done.returncode == 0, done.stdout
+
+
+def test_entry_points_data_folders_and_signatures_are_no_problem(tmp_path):
+    points = b"[console_scripts]\ndemo = demo:main\nother=demo.cli : run [extra]\n[pygments.lexers]\nA b = demo:B.c\n"
+    content = files({"demo-1.0.data/scripts/tool": b"#!python\n"}, **{"entry_points.txt": points})
+    listed = record(content)
+    assert check.check(make(tmp_path, {**content, f"{INFO}/RECORD.jws": b"{}"}, listed=listed)) == ()
+
+
+def test_the_future_name_counts_where_it_is_given(tmp_path):
+    path = make(tmp_path, files(), name=".mamba-press-1.tmp")
+    assert check.check(path, name="demo-1.0-py3-none-any.whl") == ()
+    assert "is not the name of a wheel" in said(path)
+
+
+def test_require_raises_all_problems_at_once(tmp_path):
+    path = make(tmp_path, files(METADATA=b"Metadata-Version: 2.1\nName: other\nVersion: 2\n"), listed=b"")
+    with pytest.raises(WriteError) as error:
+        check.require(path)
+    assert error.value.problems == check.check(path)
+    assert len(error.value.problems) > 3
+
+
+# --- content that is wrong
+
+WRONG: dict[str, tuple[Callable[[], tuple[Files, bytes | None]], str]] = {
+    "wrong hash": (
+        lambda: (files(), record(files()).replace(_digest(METADATA).encode(), _digest(b"x").encode())),
+        "METADATA: is not what RECORD's hash was made of",
+    ),
+    "wrong size": (
+        lambda: (files({"a.py": b"12345"}), record(files({"a.py": b"12345"})).replace(b",5\n", b",6\n")),
+        "a.py: has 5 bytes; RECORD says 6",
+    ),
+    "md5": (lambda: (files(), record(files()).replace(b"sha256=", b"md5=")), "RECORD has md5"),
+    "no hash": (lambda: (files(), b"".join(f"{p},,\n".encode() for p in [*files(), f"{INFO}/RECORD"])), "no hash"),
+    "extra file": (
+        lambda: (files({"extra.py": b""}), record(files())),
+        "extra.py: is in the archive but not in RECORD",
+    ),
+    "missing file": (
+        lambda: (files(), record(files({"gone.py": b""}))),
+        "gone.py: is in RECORD but not in the archive",
+    ),
+    "listed twice": (lambda: (files(), record(files()) + b"demo/__init__.py,sha256=x,0\n"), "is listed twice"),
+    "broken line": (lambda: (files(), record(files()) + b"demo\n"), "1 fields instead of 3"),
+    "own hash": (lambda: (files(), record(files()).replace(b"RECORD,,", b"RECORD,sha256=x,1")), "its own hash"),
+    "not UTF-8": (lambda: (files(), record(files()) + b"\xff,,\n"), "RECORD: cannot be read"),
+    "two dist-info": (lambda: (files({"other-1.dist-info/METADATA": b""}), None), "has 2 .dist-info folders"),
+    "version": (lambda: (files(METADATA=METADATA.replace(b"1.0", b"1.1")), None), "says demo 1.1"),
+    "name": (lambda: (files(METADATA=METADATA.replace(b"demo", b"omed")), None), "says omed 1.0"),
+    "metadata": (lambda: (files(METADATA=b"Metadata-Version: 2.4\nName: demo\n"), None), "version"),
+    "tags": (lambda: (files(WHEEL=wheel_text("py2-none-any")), None), "differ in py2-none-any, py3-none-any"),
+    "two tags": (lambda: (files(WHEEL=wheel_text() + b"Tag: py3-none-any\n"), None), "a Tag is there twice"),
+    "build": (lambda: (files(WHEEL=wheel_text() + b"Build: 3\n"), None), "Build"),
+    "wheel version": (lambda: (files(WHEEL=wheel_text().replace(b"1.0", b"2.0")), None), "installers know 1.0"),
+    "purity": (lambda: (files(WHEEL=wheel_text().replace(b"true", b"yes")), None), "neither true nor false"),
+    "licence": (lambda: (files(METADATA=METADATA.replace(b"LICENSE", b"COPYING")), None), "licence file COPYING"),
+    "entry point": (lambda: (files(**{"entry_points.txt": b"[console_scripts]\na = b c\n"}), None), "names no object"),
+    "entry points": (lambda: (files(**{"entry_points.txt": b"a = b\n"}), None), "entry_points.txt: cannot be read"),
+    "data folder": (lambda: (files({"other-1.0.data/scripts/x": b""}), None), "the file name says demo 1.0"),
+    "case": (lambda: (files({"demo/A.py": b"", "demo/a.py": b""}), None), "differs from demo/A.py only in case"),
+    "file and folder": (lambda: (files({"demo": b"", "demo/a.py": b""}), None), "both a file and a folder"),
+    "outside": (lambda: (files({"../a.py": b""}), None), "leaves the wheel"),
+    "absolute": (lambda: (files({"/a.py": b""}), None), "absolute"),
+    "backslash": (lambda: (files({"demo\\a.py": b""}), None), "backslashes"),
+    "control": (lambda: (files({"demo/\x1b[2J.py": b""}), None), "control characters"),
+    "compiled": (lambda: (files({"demo/a.pyc": b""}), None), "compiled Python"),
+    "Unicode": (lambda: (files({"\u00e9.py": b"", "e\u0301.py": b""}), None), "more than once"),
+    "broken binary": (
+        lambda: (files({"demo/a.so": b"\x7fELF\2\1\1" + bytes(11) + b"\x3e" + bytes(9)}), None),
+        "is a broken binary",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_wrong_is_said(tmp_path, case):
+    get, expected = WRONG[case]
+    content, listed = get()
+    path = make(tmp_path, content, listed=listed)
+    text = said(path)
+    assert expected in text
+    assert "\x1b" not in text
+
+
+def test_no_dist_info_at_all_is_said(tmp_path):
+    path = tmp_path / "demo-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("demo/x", b"")
+    assert said(path) == "the wheel has no .dist-info folder"
+
+
+@pytest.mark.parametrize("gone", ["METADATA", "WHEEL", "RECORD"])
+def test_a_missing_file_of_dist_info_is_said(tmp_path, gone):
+    content = files()
+    listed = record({path: data for path, data in content.items() if not path.endswith(gone)})
+    path = tmp_path / "demo-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for one, data in {**content, f"{INFO}/RECORD": listed}.items():
+            if not one.endswith(gone):
+                archive.writestr(one, data)
+    assert f"{INFO}/{gone}: is missing" in said(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("demo-1.0.zip", "is not the name of a wheel"),
+        ("demo-1.0-py3-none.whl", "is not the name of a wheel"),
+        ("demo-1.0-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl", "not sorted"),
+        ("demo-1.0-py3-none-any.any.whl", "there twice"),
+        ("other-1.0-py3-none-any.whl", "the file name says other 1.0"),
+        ("demo-1.1-py3-none-any.whl", "the file name says demo 1.1"),
+        ("demo-1.0-1-py3-none-any.whl", "build number differ"),
+    ],
+)
+def test_a_name_that_is_wrong_is_said(tmp_path, name, expected):
+    assert expected in said(make(tmp_path, files(), name=name))
+
+
+def test_tags_are_sorted_as_packaging_sorts_them(tmp_path):
+    from packaging.utils import parse_wheel_filename
+
+    name = "demo-1.0-py2.py3-none-manylinux1_x86_64.manylinux2014_x86_64.manylinux_2_17_x86_64.whl"
+    parse_wheel_filename(name, validate_order=True)
+    assert "not sorted" not in said(make(tmp_path, files(), name=name))
+
+
+# --- archives that are wrong
+
+
+def rewritten(path: Path, change: Callable[[zipfile.ZipInfo], None]) -> Path:
+    """Write the archive again with the headers of its first entry changed."""
+    with zipfile.ZipFile(path) as archive:
+        content = [(info, archive.read(info)) for info in archive.infolist()]
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number, (info, data) in enumerate(content):
+            if not number:
+                change(info)
+            archive.writestr(info, data)
+    return path
+
+
+def test_a_symlink_is_said(tmp_path):
+    def link(info):
+        info.external_attr = (stat.S_IFLNK | 0o777) << 16
+
+    assert "demo/__init__.py: is a symlink" in said(rewritten(make(tmp_path, files()), link))
+
+
+def test_a_device_is_said(tmp_path):
+    def device(info):
+        info.external_attr = (stat.S_IFCHR | 0o777) << 16
+
+    assert "is no regular file" in said(rewritten(make(tmp_path, files()), device))
+
+
+def test_a_folder_entry_is_said(tmp_path):
+    path = make(tmp_path, files())
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(zipfile.ZipInfo("demo/"), b"")
+        archive.writestr(zipfile.ZipInfo("demo/sub/"), b"")
+    assert said(path) == "demo/: is an entry for a folder (2 in all): wheels have files only"
+
+
+def test_a_streamed_archive_is_said(tmp_path):
+    path = tmp_path / "demo-1.0-py3-none-any.whl"
+    content = files()
+    with path.open("wb") as file:
+        read, end = os.pipe()
+        copy = subprocess.Popen(
+            [sys.executable, "-c", "import sys,shutil; shutil.copyfileobj(sys.stdin.buffer, sys.stdout.buffer)"],
+            stdin=read,
+            stdout=file,
+        )
+        os.close(read)
+        with os.fdopen(end, "wb") as pipe, zipfile.ZipFile(pipe, "w") as archive:
+            for one, data in {**content, f"{INFO}/RECORD": record(content)}.items():
+                archive.writestr(one, data)
+        assert copy.wait() == 0
+    assert "streamed ZIP file" in said(path)
+
+
+def test_a_comment_is_said(tmp_path):
+    path = make(tmp_path, files())
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.comment = b"hello"
+    assert "a comment, or bytes after its end" in said(path)
+
+
+def test_bytes_after_the_end_and_before_the_beginning_are_said(tmp_path):
+    path = make(tmp_path, files())
+    sound = path.read_bytes()
+    path.write_bytes(sound + b"\0" * 10)
+    assert "bytes after its end" in said(path)
+    path.write_bytes(b"#!/bin/sh\n" + sound)
+    assert "bytes before its first entry" in said(path)
+
+
+def test_a_comment_of_an_entry_and_another_method_are_said(tmp_path):
+    def change(info):
+        info.comment = b"hello"
+        info.compress_type = zipfile.ZIP_LZMA
+
+    text = said(rewritten(make(tmp_path, files()), change))
+    assert "has a comment" in text
+    assert "method 14" in text
+
+
+def test_a_file_that_is_there_twice_is_said(tmp_path):
+    path = make(tmp_path, files())
+    with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("demo/__init__.py", b"")
+    assert "more than once" in said(path)
+
+
+def test_a_bomb_is_said(tmp_path):
+    assert "50 times" in said(make(tmp_path, files({"zeros": bytes(check.PYPI_RATIO_FROM + 1)})))
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "text", "bits", "gone"])
+def test_a_damaged_file_is_said_and_raises_nothing(tmp_path, damage):
+    path = make(tmp_path, files({"a.py": b"some text " * 1000}))
+    data = path.read_bytes()
+    middle = data.index(b"a.py") + 20
+    broken = {
+        "cut": data[:-100],
+        "empty": b"",
+        "text": b"not a wheel",
+        "bits": data[:middle] + bytes([data[middle] ^ 0xFF]) + data[middle + 1 :],
+        "gone": None,
+    }[damage]
+    path.unlink() if broken is None else path.write_bytes(broken)
+    assert "cannot be read as a wheel" in said(path)
+    assert "cannot be read as a wheel" in str(check.check_import(path))
+
+
+# --- binaries
+
+
+def compiled(tmp_path: Path, linking: Linking | None = None, **more: Path) -> Path:
+    """A wheel with an extension that needs ``libinner.so.1`` of the wheel, linked as told."""
+    build = tmp_path / "build"
+    inner = shared_library(
+        build / "libinner.so.1", "int inner(void) { return 42; }",
+        Linking(soname="libinner.so.1", version_script="INNER_1 { global: inner; local: *; };"),
+    )  # fmt: skip
+    linking = linking or Linking(needed=(inner,), rpath="$ORIGIN/../demo/lib")
+    text = module_source("demo_ext", "PyLong_FromLong(inner())", "int inner(void);")
+    ext = extension_module(build, "demo_ext", text, linking, python=Path(sys.executable))
+    tag = f"cp3{sys.version_info[1]}-cp3{sys.version_info[1]}-{PLATFORM}"
+    payload = {"demo/__init__.py": b"from demo import demo_ext\n", f"demo/{ext.name}": ext.read_bytes()}
+    payload["demo/lib/libinner.so.1"] = inner.read_bytes()
+    payload.update({path.replace("__", "/"): found.read_bytes() for path, found in more.items()})
+    return make(tmp_path, files(payload, WHEEL=wheel_text(tag, pure=False)), name=f"demo-1.0-{tag}.whl")
+
+
+def test_a_wheel_with_its_own_library_is_sound(tmp_path):
+    assert said(compiled(tmp_path)) == ""
+
+
+def test_auditwheel_takes_the_same_wheel(tmp_path):
+    if importlib_missing("auditwheel"):
+        pytest.skip("auditwheel is not installed")
+    path = compiled(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "auditwheel", "show", path], text=True, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "requires no external shared libraries" in done.stdout
+
+
+def importlib_missing(name: str) -> bool:
+    import importlib.util
+
+    return importlib.util.find_spec(name) is None
+
+
+def test_a_library_that_is_not_found_is_said_with_where_it_was_looked_for(tmp_path):
+    inner = shared_library(
+        tmp_path / "x" / "libinner.so.1", "int inner(void) { return 1; }", Linking(soname="libinner.so.1")
+    )
+    text = said(compiled(tmp_path, Linking(needed=(inner,), rpath="$ORIGIN/nowhere")))
+    assert "needs libinner.so.1, which is neither in the wheel where it is looked for nor promised by the tag" in text
+    assert "looked for in $ORIGIN/nowhere; it is at demo/lib/libinner.so.1" in text
+    assert said(compiled(tmp_path, Linking(needed=(inner,))), elsewhere=("libinner.*",)) == ""
+
+
+def test_a_version_that_is_not_defined_is_said(tmp_path):
+    other = shared_library(
+        tmp_path / "x" / "libinner.so.1", "int inner(void) { return 1; }",
+        Linking(soname="libinner.so.1", version_script="INNER_2 { global: inner; local: *; };"),
+    )  # fmt: skip
+    text = said(compiled(tmp_path, Linking(needed=(other,), runpath="$ORIGIN/lib")))
+    assert "needs INNER_2 of demo/lib/libinner.so.1, which does not define it" in text
+
+
+@pytest.mark.parametrize("search", ["/opt/lib", "$ORIGIN/../../lib", "$ORIGIN/lib:", "lib", "$ORIGIN/../x/../.."])
+def test_a_search_path_that_leaves_the_wheel_is_said(tmp_path, search):
+    inner = shared_library(
+        tmp_path / "x" / "libinner.so.1", "int inner(void) { return 1; }", Linking(soname="libinner.so.1")
+    )
+    text = said(compiled(tmp_path, Linking(needed=(inner,), rpath=f"$ORIGIN/lib:{search}")))
+    assert "is outside the wheel" in text
+
+
+def test_a_binary_under_any_tag_or_purelib_is_said(tmp_path):
+    library = shared_library(tmp_path / "libx.so", "int x;").read_bytes()
+    assert "the wheel runs on any platform" in said(make(tmp_path, files({"demo/libx.so": library})))
+    tag = f"py3-none-{PLATFORM}"
+    content = files({"demo-1.0.data/purelib/libx.so": library}, WHEEL=wheel_text(tag, pure=False))
+    assert "said to be pure Python" in said(make(tmp_path, content, name=f"demo-1.0-{tag}.whl"))
+    content = files({"demo/libx.so": library}, WHEEL=wheel_text(tag))
+    assert "said to be pure Python" in said(make(tmp_path, content, name=f"demo-1.0-{tag}.whl"))
+
+
+def test_a_binary_of_another_machine_is_said(tmp_path):
+    library = shared_library(tmp_path / "libx.so", "int x;").read_bytes()
+    tag = "py3-none-manylinux_2_28_" + ("aarch64" if os.uname().machine == "x86_64" else "x86_64")
+    content = files({"demo/libx.so": library}, WHEEL=wheel_text(tag, pure=False))
+    assert f"is for {os.uname().machine}, the tags for" in said(make(tmp_path, content, name=f"demo-1.0-{tag}.whl"))
+
+
+def test_a_symbol_newer_than_the_tag_is_said(tmp_path):
+    source = "#include <math.h>\n#include <pthread.h>\nint main(void) { return pthread_create(0, 0, 0, 0); }"
+    tool = program(tmp_path / "tool", source)
+    if b"GLIBC_2.34" not in tool.read_bytes():
+        pytest.skip("the glibc of this machine is older than 2.34")
+    tag = f"py3-none-{PLATFORM}"
+    content = files({"demo/tool": tool.read_bytes()}, WHEEL=wheel_text(tag, pure=False))
+    text = said(make(tmp_path, content, name=f"demo-1.0-{tag}.whl"))
+    assert "GLIBC_2.34 of the system's libc.so.6, which a system with glibc 2.28 need not have" in text
+    later = tag.replace("2_28", "2_34")
+    content = files({"demo/tool": tool.read_bytes()}, WHEEL=wheel_text(later, pure=False))
+    assert said(make(tmp_path, content, name=f"demo-1.0-{later}.whl")) == ""
+
+
+def test_notes_name_what_only_pypi_minds(tmp_path):
+    name = "demo-1.0+local-py3-none-linux_x86_64.whl"
+    path = make(tmp_path, files(), name=name)
+    with path.open("r+b") as file:
+        file.truncate(check.PYPI_FILE + 1)
+    text = "\n".join(check.notes(path))
+    assert "100 MiB" in text
+    assert "linux_x86_64" in text
+    assert "1.0+local" in text
+    assert check.notes(make(tmp_path, files())) == ()
+
+
+# --- installed, and then imported
+
+
+def test_a_sound_wheel_imports(tmp_path):
+    assert check.check_import(compiled(tmp_path)) == ()
+
+
+def test_an_import_that_fails_is_said(tmp_path):
+    path = make(
+        tmp_path, files({"good.py": b"", "bad.py": b"import no_such_module\n", "worse.py": b"import sys; sys.exit(3)"})
+    )
+    text = "\n".join(map(str, check.check_import(path)))
+    assert "import bad: ModuleNotFoundError: No module named 'no_such_module'" in text
+    assert "import worse: SystemExit: 3" in text
+    assert "good" not in text
+
+
+def test_a_crash_is_said_be_it_late(tmp_path):
+    path = make(
+        tmp_path,
+        files({"now.py": b"import os; os.abort()", "late.py": b"import atexit, os; atexit.register(os.abort)"}),
+    )
+    text = "\n".join(map(str, check.check_import(path)))
+    assert "import now: ends the interpreter" in text
+    assert "import late: works, but then the interpreter crashes" in text
+
+
+def test_a_library_from_elsewhere_is_said(tmp_path):
+    outside = tmp_path / "outside"
+    inner = shared_library(outside / "libinner.so.1", "int inner(void) { return 1; }", Linking(soname="libinner.so.1"))
+    text = "\n".join(map(str, check.check_import(compiled(tmp_path, Linking(needed=(inner,), rpath=str(outside))))))
+    assert f"loads {inner}, although the wheel has its own libinner.so.1" in text
+    stray = shared_library(outside / "libstray.so", "int stray(void) { return 1; }", Linking(soname="libstray.so"))
+    linking = Linking(needed=(inner, stray), rpath=f"$ORIGIN/lib:{outside}")
+    text = "\n".join(map(str, check.check_import(compiled(tmp_path, linking))))
+    assert f"loads {stray}, which is neither the wheel's nor the system's" in text
+
+
+def test_a_wheel_for_another_python_is_not_installed(tmp_path):
+    path = make(tmp_path, files(WHEEL=wheel_text("cp27-cp27m-any")), name="demo-1.0-cp27-cp27m-any.whl")
+    (problem,) = check.check_import(path)
+    assert "cannot be installed for" in problem.what
+
+
+def test_an_interpreter_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(ConfigError, match=r"there is no interpreter '9\.9'"):
+        check.check_import(make(tmp_path, files()), "9.9")
+
+
+def test_an_old_interpreter_is_served_by_its_own_pip(tmp_path):
+    old = next(iter(sorted(Path.home().glob(".pyenv/versions/3.[67].*/bin/python"))), None) or shutil.which("python3.6")
+    if old is None:
+        pytest.skip("no CPython 3.6 or 3.7 is here")
+    path = make(tmp_path, files({"demo.py": b"import sys\nassert sys.version_info < (3, 8)\n"}))
+    assert check.check_import(path, str(old)) == ()
