@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from mamba_press.pipeline import Order
     from mamba_press.types import Pressed
 
-INTERRUPTED = 130
 _EXAMPLES = """\
 examples:
   mamba-press press .                                   the project in this folder
@@ -54,21 +54,53 @@ class Arguments(argparse.Namespace):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code (see the module's examples)."""
     parsed = _parser().parse_args(arguments, namespace=Arguments())
-    from mamba_press import log
+    from mamba_press import front, log
 
     log.set_quiet(parsed.quiet)
     commands = {"press": _press, "list": _list, "check": _check}
     try:
-        return commands[parsed.command](parsed)
+        with front.machine():
+            return commands[parsed.command](parsed)
     except PressError as error:
-        print(f"mamba-press: {error}", file=sys.stderr)
+        print(f"mamba-press: {_as_typed(str(error), parsed)}", file=sys.stderr)
         return error.code
     except KeyboardInterrupt:
         print("mamba-press: interrupted; nothing was left half written", file=sys.stderr)
-        return INTERRUPTED
+        return front.INTERRUPTED
+
+
+_OPTIONS = {
+    "packages": "the specs",
+    "channels": "--channel",
+    "python": "--python",
+    "platform": "--platform",
+    "offline": "--offline",
+}
+
+
+def _as_typed(text: str, arguments: Arguments) -> str:
+    """Return an error's text in the terms of a call without a project, which has no table to look at."""
+    if arguments.command == "check" or _projects(arguments):
+        return text
+    text = re.sub(r"\[tool\.mamba-press\.([\w-]+)\] ([\w-]+) = \[\"([^\"]*)\"\]", r"-C \1.\2='\3'", text)
+    return re.sub(
+        r"tool\.mamba-press\.([\w-]+)((?:\.[\w-]+)*)",
+        lambda found: (found[2] and f"-C {found[1]}{found[2]}") or _OPTIONS.get(found[1], f"-C {found[1]}"),
+        text,
+    )
+
+
+def _projects(arguments: Arguments) -> list[str]:
+    return [what for what in arguments.what if Path(what, "pyproject.toml").is_file()]
+
+
+def _say(text: str) -> None:
+    """Print a result; who stops reading, as `head` does, has read enough."""
+    try:
+        print(text, flush=True)
     except BrokenPipeError:
+        # What is still in the buffer would be tried again when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -113,7 +145,7 @@ def _order(arguments: Arguments) -> Order:
     from mamba_press import front, pipeline, reader, target
 
     settings = _settings(arguments)
-    folders = [what for what in arguments.what if Path(what, "pyproject.toml").is_file()]
+    folders = _projects(arguments)
     if folders:
         if len(arguments.what) > 1 or arguments.name:
             raise ConfigError(
@@ -124,9 +156,22 @@ def _order(arguments: Arguments) -> Order:
                 )
             )
         return front.order(Path(folders[0]).resolve(), settings, os.environ)
+    if problems := [problem for what in arguments.what if (problem := _no_spec(what))]:
+        raise ConfigError(*problems)
     config = reader.from_values({}, {**settings, "packages": list(arguments.what)}, os.environ)
     chosen = target.resolve(config.python, config.platform, os.environ)
     return pipeline.Order(config=config, target=chosen, root=Path.cwd(), environ=os.environ, name=arguments.name)
+
+
+def _no_spec(what: str) -> Problem | None:
+    """Return why an argument is none, where it was plainly meant as a path."""
+    if Path(what).suffix in (".yaml", ".yml"):
+        hint = "name what it asks for: mamba-press press SPEC…"
+        return Problem(where=what, what="recipes are part of the design but not there yet", hint=hint)
+    if what in (".", "..") or "/" in what.partition("[")[0].rpartition("::")[2] or os.sep in what:
+        hint = "name a folder with a pyproject.toml, or conda specs such as \"zlib >=1.2\""
+        return Problem(where=what, what="is no folder with a pyproject.toml", hint=hint)
+    return None
 
 
 def _settings(arguments: Arguments) -> dict[str, object]:
@@ -159,9 +204,9 @@ def _press(arguments: Arguments) -> int:
 
     path, pressed = front.make(_order(arguments), arguments.output)
     if arguments.json:
-        print(json.dumps({"wheel": str(path), **_report(pressed)}, indent=2))
+        _say(json.dumps({"wheel": str(path), **_report(pressed)}, indent=2))
     else:
-        print(path)
+        _say(str(path))
     return 0
 
 
@@ -172,9 +217,9 @@ def _list(arguments: Arguments) -> int:
     with front.pressed(_order(arguments)) as pressed:
         rows = writer.listing(pressed.wheel)
     if arguments.json:
-        print(json.dumps(report.as_json(pressed, rows), indent=2))
+        _say(json.dumps(report.as_json(pressed, rows), indent=2))
     else:
-        print(report.as_text(pressed, rows))
+        _say(report.as_text(pressed, rows))
     return 0
 
 
@@ -193,10 +238,10 @@ def _check(arguments: Arguments) -> int:
             what: [{"where": p.where, "what": p.what, "hint": p.hint} for p in found]
             for what, found in problems.items()
         }
-        print(json.dumps(rows, indent=2))
+        _say(json.dumps(rows, indent=2))
     else:
         for what, found in problems.items():
-            print(
+            _say(
                 "\n".join(
                     [
                         f"{what}: {'nothing wrong' if not found else f'{len(found)} problems'}",

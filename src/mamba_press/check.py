@@ -44,9 +44,11 @@ PYPI_RATIO = 50
 PYPI_RATIO_FROM = 64 << 20
 """PyPI takes what unpacks to more than 64 MiB and to more than 50 times its size for an attack."""
 
+_STORE = 'write it uncompressed: tool.mamba-press.wheel.compression = "store"'
 _UNLISTED = ("RECORD.jws", "RECORD.p7s")
 _MANYLINUX = re.compile(r"(?:manylinux_(\d+)_(\d+)|(manylinux1|manylinux2010|manylinux2014)|linux)_(\w+)")
 _LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
+_SCRIPT = re.compile(r"[\w.-]+")
 _OBJECT = re.compile(r"[\w.]+\s*(:\s*[\w.]+\s*)?(\[[^\]]*\]\s*)?")
 
 
@@ -64,8 +66,9 @@ class _Member:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Name:
-    """What the file name says; ``tags`` are expanded, one string each."""
+    """What the file name says; ``stem`` is its beginning as it stands, ``tags`` are expanded, one string each."""
 
+    stem: str
     name: str
     version: str
     build: str
@@ -180,7 +183,9 @@ def _structure(path: Path, archive: zipfile.ZipFile) -> Iterator[Problem]:
         yield Problem(where="", what="the archive has bytes before its first entry")
     size = sum(info.file_size for info in infos)
     if size > PYPI_RATIO_FROM and size > PYPI_RATIO * path.stat().st_size:
-        yield Problem(where="", what="unpacks to more than 50 times its size, which PyPI takes for an attack")
+        yield Problem(
+            where="", what="unpacks to more than 50 times its size, which PyPI takes for an attack", hint=_STORE
+        )
     folders = [info.filename for info in infos if info.is_dir()]
     if folders:
         yield Problem(
@@ -213,8 +218,8 @@ def _entry(info: zipfile.ZipInfo) -> Iterator[str]:
 def _bad_name(name: str) -> Iterator[str]:
     if name.startswith("/") or any(part in ("", ".", "..") for part in name.rstrip("/").split("/")):
         yield "its path is absolute, leaves the wheel, or has empty parts"
-    if "\\" in name or any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
-        yield "its name has backslashes or control characters"
+    if "\\" in name or any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in name):
+        yield "its name has backslashes, control characters or line ends"
     if name.endswith(".pyc"):
         yield "is compiled Python code, which belongs to the interpreter that installs the wheel"
 
@@ -231,7 +236,7 @@ def _repetitions(paths: Sequence[str]) -> Iterator[Problem]:
 def _read(archive: zipfile.ZipFile) -> dict[str, _Member]:
     """Read every file on all cores; checksums that do not fit raise BadZipFile."""
     infos = [info for info in archive.infolist() if not info.is_dir()]
-    with ThreadPoolExecutor(thread_name_prefix="mamba-press") as pool:
+    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="mamba-press") as pool:
         return {member.path: member for member in pool.map(lambda info: _member(archive, info), infos)}
 
 
@@ -282,7 +287,11 @@ def _parse_name(name: str) -> _Name | Problem:
         if part.split(".") != sorted(set(part.split("."))):
             return Problem(where=name, what=f"its tags are not sorted, or there twice: {part}")
     return _Name(
-        name=project, version=str(version), build="".join(map(str, build)), tags=frozenset(str(tag) for tag in tags)
+        stem="-".join(name.split("-")[:2]),
+        name=project,
+        version=str(version),
+        build="".join(map(str, build)),
+        tags=frozenset(str(tag) for tag in tags),
     )
 
 
@@ -297,8 +306,8 @@ def _names(contents: _Contents) -> Iterator[Problem]:
     name = contents.name
     own = {contents.dist_info, *(path.split("/")[0] for path in contents.members if _scheme(path))}
     for folder in sorted(own):
-        if not _is_same(name, *folder.rpartition(".")[0].partition("-")[::2]):
-            yield Problem(where=folder, what=f"the file name says {name.name} {name.version}")
+        if folder.rpartition(".")[0] != name.stem:
+            yield Problem(where=folder, what=f"the file name says {name.stem}")
     yield from _alike(contents)
     yield from _folders(contents)
 
@@ -456,6 +465,8 @@ def _entry_points(contents: _Contents) -> Iterator[Problem]:
         for name, target in parser[group].items():
             if not _OBJECT.fullmatch(target.strip()):
                 yield Problem(where=where, what=f"{group}: {name} = {target!r} names no object")
+            if group in ("console_scripts", "gui_scripts") and not _SCRIPT.fullmatch(name):
+                yield Problem(where=where, what=f"{group}: {name!r} is no name for a program")
 
 
 # --- binaries

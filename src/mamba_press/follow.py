@@ -15,7 +15,7 @@ from mamba_press import binaries, globs, policies, toolchain
 from mamba_press.types import Problem, Resolved
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from mamba_press.types import Binary, Environment, File, Package, Target
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import shutil
+import errno
 import sys
 import sysconfig
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from mamba_press.errors import ConfigError, PressError
+from mamba_press.errors import ConfigError, PressError, WriteError
 from mamba_press.types import Problem
 
 if TYPE_CHECKING:
@@ -33,19 +30,61 @@ _DEFLATE_WHEELS = {
 _HANDED = "mamba-press.json"
 """The solve that `prepare_metadata_for_build_wheel` leaves in the prepared folder for `build_wheel` (PEP 517)."""
 
+INTERRUPTED = 130
+_OF_THE_MACHINE = {
+    errno.ENOSPC: "free some space, or let TMPDIR and RATTLER_CACHE_DIR name folders that have more",
+    errno.EDQUOT: "free some of your quota, or let TMPDIR and RATTLER_CACHE_DIR name folders that have more",
+    errno.EFBIG: "the file system or the process's limit (ulimit -f) allows no file of this size",
+    errno.EROFS: "let TMPDIR and RATTLER_CACHE_DIR name folders that can be written",
+    errno.EACCES: "change the permissions, or let TMPDIR and RATTLER_CACHE_DIR name folders of yours",
+    errno.EPERM: "change the permissions, or let TMPDIR and RATTLER_CACHE_DIR name folders of yours",
+    errno.EMFILE: "raise the number of files that a process may open (ulimit -n)",
+    errno.ENFILE: "this machine has too many open files: end other programs",
+    errno.EIO: "look at the disk",
+}
+"""What a user can do about the errors of a machine; any other OSError is a bug of ours and keeps its traceback."""
+
 
 @contextmanager
 def hook() -> Iterator[None]:
     """Turn what the user can act on into the message that every front end shows as it is, without a traceback."""
     try:
-        yield
+        with machine():
+            yield
     except PressError as error:
         raise SystemExit(f"mamba-press: {error}") from None
+    except KeyboardInterrupt:
+        print("mamba-press: interrupted; nothing was left half written", file=sys.stderr, flush=True)
+        raise SystemExit(INTERRUPTED) from None
+
+
+@contextmanager
+def machine() -> Iterator[None]:
+    """Turn what the machine refused, such as space, into a WriteError that names the file."""
+    try:
+        yield
+    except OSError as error:
+        hint = _OF_THE_MACHINE.get(error.errno or 0)
+        if hint is None:
+            raise
+        where = str(error.filename or "this machine")
+        raise WriteError(Problem(where=where, what=f"{error.strerror}", hint=hint)) from error
 
 
 def requirements(settings: Mapping[str, object] | None, *, environ: Mapping[str, str]) -> list[str]:
-    """Return what this very build needs beside mamba-press; raises ConfigError for a project that cannot be built."""
-    read(Path.cwd(), settings, environ)
+    """Return what this very build needs beside mamba-press; raises ConfigError for a configuration that cannot be used.
+
+    Whether [project] keeps to all rules is left to the build: the answer would cost more than all the rest.
+    """
+    from mamba_press import reader, target
+
+    root = Path.cwd()
+    try:
+        config = reader.read(root, settings, environ)
+        target.resolve(config.python, config.platform, environ)
+    except ConfigError:
+        read(root, settings, environ)  # says what is wrong with all tables at once
+        raise
     wanted = [] if environ.get("MAMBA_PRESS_WORKER") else [_rattler()]
     return wanted + ([DEFLATE] if _has_deflate() else [])
 
@@ -107,6 +146,8 @@ def order(root: Path, settings: Mapping[str, object] | None, environ: Mapping[st
 @contextmanager
 def pressed(asked: Order, solution: Solution | None = None) -> Iterator[Pressed]:
     """Give the finished wheel as a value; the files that its entries name are there until the block ends."""
+    import tempfile
+
     from mamba_press import pipeline
     from mamba_press import wheel as writer
 
@@ -157,36 +198,73 @@ def metadata(directory: str, settings: Mapping[str, object] | None, *, environ: 
     solution = pipeline.solve(asked)
     with pressed(asked, solution) as result:
         files = described.metadata_files(result.wheel)
-    for old in Path(directory).glob("*.dist-info"):
-        shutil.rmtree(old)
     folder = Path(directory, f"{result.wheel.stem}.dist-info")
-    for path, data in {**files, _HANDED: _hand_over(asked, conda.to_json(solution))}.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(data)
+    _replace_folder(folder, {**files, _HANDED: _hand_over(asked, conda.to_json(solution))})
     return folder.name
 
 
+def _replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write the prepared ``.dist-info`` in place of every other one beside it."""
+    import shutil
+
+    try:
+        for old in folder.parent.glob("*.dist-info"):
+            if old.is_dir() and not old.is_symlink():
+                shutil.rmtree(old)
+            else:
+                old.unlink()
+        for path, data in files.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(data)
+    except OSError as error:
+        where, what = str(error.filename or folder), f"cannot be written: {error.strerror or error}"
+        hint = "make the folder of the metadata writable, or choose another"
+        raise WriteError(Problem(where=where, what=what, hint=hint)) from error
+
+
 def _hand_over(asked: Order, solution: str) -> bytes:
+    import json
+
     return json.dumps({"for": _fingerprint(asked), "solution": json.loads(solution)}, sort_keys=True).encode()
 
 
 def _handed_over(prepared: str | None, asked: Order) -> Solution | None:
-    """Return the solve that `metadata` left, if it is one for this very order."""
+    """Return the solve that `metadata` left, if it is one for this very order.
+
+    A file that holds anything else is as good as none: front ends may keep a prepared folder from another version.
+    """
+    import json
+
     from mamba_press import conda
 
-    path = Path(prepared or "", _HANDED)
-    if prepared is None or not path.is_file():
+    if prepared is None:
         return None
-    handed = json.loads(path.read_text("utf-8"))
-    return conda.from_json(json.dumps(handed["solution"])) if handed["for"] == _fingerprint(asked) else None
+    try:
+        handed = json.loads(Path(prepared, _HANDED).read_text("utf-8"))
+        if handed["for"] == _fingerprint(asked):
+            return conda.from_json(json.dumps(handed["solution"]))
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return None
+    return None
 
 
 def _fingerprint(asked: Order) -> str:
-    return hashlib.sha256(repr((asked.config, asked.target)).encode()).hexdigest()
+    """Return what tells apart the orders that may have different solutions."""
+    import hashlib
+
+    from mamba_press import __version__, pipeline, target
+
+    lock = asked.root / pipeline.LOCK
+    locked = lock.read_bytes() if lock.is_file() else None
+    virtual = target.virtual_packages(asked.target, asked.environ)
+    parts = (__version__, asked.config, asked.target, str(asked.root), virtual, locked)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def sdist(directory: str, settings: Mapping[str, object] | None, *, environ: Mapping[str, str]) -> str:
     """Write the sdist of the project in the current folder, the solve frozen in it; return its file name."""
+    import tempfile
+
     from mamba_press import conda, log, pipeline, project
     from mamba_press import sdist as source
 

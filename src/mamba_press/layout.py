@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections import defaultdict
 from dataclasses import dataclass
@@ -119,7 +118,7 @@ def _moved(path: str, config: Config) -> str | None:
     if not keys:
         return None
     key = max(keys, key=len)
-    return posixpath.normpath(config.layout.move[key].rstrip("/") + path[len(key.rstrip("/")) :])
+    return (config.layout.move[key].rstrip("/") + path[len(key.rstrip("/")) :]).lstrip("/")
 
 
 def _script(file: File, kept: Kept) -> bytes | None:

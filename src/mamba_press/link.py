@@ -174,8 +174,8 @@ def _digests(graph: Mapping[str, Sequence[str]], content: Mapping[str, bytes]) -
     """Return a digest per library over its own content and the digests of what it needs, a cycle counting as one."""
     reach = {path: _reach(path, graph) for path in graph}
     digests: dict[str, str] = {}
-    # What reaches less comes first, so the libraries outside of a cycle have their digests before it.
-    for path in sorted(graph, key=lambda path: (len(reach[path]), path)):
+    # What reaches less comes first, so what a cycle needs outside of itself has its digest before it.
+    for path in sorted(graph, key=lambda path: (len(reach[path] | {path}), path)):
         cycle = {other for other in reach[path] if path in reach[other]} or {path}
         parts = sorted(_part(other, graph, content, digests, cycle) for other in cycle)
         digests[path] = hashlib.sha256(content[path] + b"".join(parts)).hexdigest()

@@ -5,6 +5,7 @@ On a terminal a step is one line that is redrawn; elsewhere (pip, uv and CI pipe
 
 from __future__ import annotations
 
+import os
 import sys
 
 _quiet = False
@@ -34,7 +35,11 @@ def warn(text: str) -> None:
 
 
 def _line(text: str) -> None:
-    print(f"mamba-press: {text}", file=sys.stderr, flush=True)
+    try:
+        print(f"mamba-press: {text}", file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        # Nobody listens any more, which is no reason not to build; what is in the buffer is not tried again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def progress(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -69,6 +70,7 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str) ->
         pressed_project, version, entries, tagging=tagging, environment=environment, generator=generator
     )
     notes = (
+        *_empty_notes(selection),
         *selection.notes,
         *linked.notes,
         *tagging.notes,
@@ -145,16 +147,25 @@ def _case_notes(tags: str, paths: Sequence[str]) -> tuple[str, ...]:
     clashes = layout.case_clashes(paths)
     if not clashes:
         return ()
-    shown = ", ".join(" and ".join(group) for group in clashes[:3])
     if "linux" not in tags:
         raise ContentError(
-            Problem(
-                where=f"{len(clashes)} groups of paths",
-                what=f"differ only in case, which is one file on macOS and Windows: {shown}",
-                hint="leave all but one of each out with select.exclude",
+            *(
+                Problem(
+                    where=" and ".join(group),
+                    what="differ only in case, which is one file on macOS and Windows",
+                    hint=f"leave one out: [tool.mamba-press.select] exclude = [{json.dumps(group[0])}]",
+                )
+                for group in clashes
             )
         )
-    return (f"{len(clashes)} groups of paths differ only in case: {shown}",)
+    shown = ", ".join(" and ".join(group) for group in clashes[:3])
+    return (f"paths that differ only in case, {len(clashes)} times: {shown}",)
+
+
+def _empty_notes(selection: Selection) -> tuple[str, ...]:
+    if selection.kept:
+        return ()
+    return ("nothing stays of the packages: the wheel has metadata only; `mamba-press list` says which rule left what",)
 
 
 def _script_notes(environment: Environment, selection: Selection) -> tuple[str, ...]:

@@ -176,7 +176,7 @@ def _read(root: Path) -> dict[str, Any]:
         raise ConfigError(Problem(where="pyproject.toml", what=f"is not TOML: {error}")) from None
     table = data.get("project")
     if table is None:
-        hint = '[project]\nname = "…"\ndynamic = ["version"]'
+        hint = 'add it:\n[project]\nname = "…"\ndynamic = ["version"]  # the version of the conda package'
         raise ConfigError(Problem(where="project", what="pyproject.toml has no [project] table", hint=hint))
     if not isinstance(table, dict):
         raise ConfigError(Problem(where="project", what=f"must be a table, not {table!r}"))
@@ -188,7 +188,7 @@ def _early(root: Path, table: Mapping[str, Any]) -> Iterator[Problem]:
     from pyproject_metadata.constants import PROJECT_TO_METADATA
 
     if "name" not in table:
-        yield Problem(where="project.name", what="is missing", hint='name = "…" in [project]')
+        yield Problem(where="project.name", what="is missing", hint='write name = "…" in [project]')
     dynamic = table.get("dynamic", [])
     if not isinstance(dynamic, list):  # pyproject-metadata 0.12 fails on it
         yield Problem(where="project.dynamic", what=f"must be a list, not {dynamic!r}", hint='dynamic = ["version"]')

@@ -183,7 +183,7 @@ def _below(
         problem = _unfit(walk, found, path)
         if problem:
             yield problem
-        elif found.is_dir():
+        elif _is_folder(found):
             yield from _below(walk, path + "/", rules, needed_only=is_out)
         elif not is_out:
             yield path, Path(found.path), bool(found.stat().st_mode & stat.S_IXUSR)
@@ -201,18 +201,23 @@ def _is_output(walk: _Walk, found: os.DirEntry[str], path: str) -> bool:
     """Tell whether this is the output folder, or a result in it where it is the project's own folder."""
     if walk.output == walk.root:
         return "/" not in path and found.name.endswith((".whl", ".tar.gz"))
-    return found.is_dir() and Path(os.path.realpath(found.path)) == walk.output
+    return _is_folder(found) and Path(os.path.realpath(found.path)) == walk.output
 
 
 def _is_never(found: os.DirEntry[str], path: str) -> bool:
     """Tell whether something is left out of every sdist, by its name or by what marks it."""
     if found.name in NEVER_ANYWHERE or found.name.endswith(_NEVER_ENDING) or path in NEVER_AT_THE_TOP:
         return True
-    if not found.is_dir():
+    if not _is_folder(found):
         return found.name.startswith(TEMPORARY)
     folder = Path(found.path)
     is_environment = (folder / "pyvenv.cfg").is_file() or (folder / "conda-meta" / "history").is_file()
     return is_environment or _is_cache(folder / "CACHEDIR.TAG")
+
+
+def _is_folder(found: os.DirEntry[str]) -> bool:
+    """As ``found.is_dir()``, which raises OSError for a link that leads to itself."""
+    return found.is_dir(follow_symlinks=False) or (found.is_symlink() and Path(os.path.realpath(found.path)).is_dir())
 
 
 def _is_cache(tag: Path) -> bool:
@@ -239,7 +244,7 @@ def _unfit(walk: _Walk, found: os.DirEntry[str], path: str) -> Problem | None:
         parents = [path[: at.start()] for at in re.finditer("/", path)]
         if str(real) in (os.path.realpath(walk.root / parent) for parent in ("", *parents)):
             return Problem(where=path, what=f"is a symlink to a folder that it stands in: {target}", hint=leave)
-    if not (found.is_file() or found.is_dir()):
+    if not Path(found.path).is_file() and not _is_folder(found):
         return Problem(where=path, what="is neither a file nor a folder", hint=leave)
     return None
 
@@ -263,28 +268,19 @@ def _rules(file: Path, base: str) -> Iterator[_Rule]:
         pattern = pattern.rstrip("/")
         is_anchored = "/" in pattern
         glob = pattern.removeprefix("/") if is_anchored else f"**/{pattern}"
-        if pattern and _is_glob(glob):
+        if pattern:
             yield _Rule(base=base, glob=glob, folders_only=folders_only, takes_back=takes_back)
 
 
 def _literal(character: str) -> str:
     """Return a glob for an escaped character; where a set could not hold it, any one character will do."""
-    return "?" if character in "!^[]" else f"[{character}]"
-
-
-def _is_glob(glob: str) -> bool:
-    """Tell whether a glob means anything; git too passes over those with a broken set."""
-    try:
-        globs.matches("", (glob,))
-    except re.error:
-        return False
-    return True
+    return "?" if character == "]" else f"[{character}]"
 
 
 def _is_ignored(found: os.DirEntry[str], path: str, rules: Sequence[_Rule]) -> bool:
     """Tell what the last rule that matches says; a folder that is left out is never looked into."""
     for rule in reversed(rules):
-        if rule.folders_only and not found.is_dir():
+        if rule.folders_only and not _is_folder(found):
             continue
         if globs.matches(path[len(rule.base) :], (rule.glob,)):
             return not rule.takes_back

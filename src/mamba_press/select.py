@@ -9,7 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mamba_press import binaries, follow, globs, toolchain
+from mamba_press import binaries, follow, globs, policies, toolchain
+from mamba_press.binaries import strings
 from mamba_press.errors import ConfigError, ContentError
 from mamba_press.types import Dropped, Kept, Problem, Requirement, Selection
 
@@ -113,7 +114,8 @@ def files(environment: Environment, target: Target, config: Config) -> Selection
         for path, file in sorted(candidates.items())
         if path not in reached.why
     )
-    return Selection(kept=kept, dropped=(*filtered, *left), notes=(*notes, *_foreign(kept)))
+    notes += (*_foreign(kept), *_opened_and_gone(search, reached))
+    return Selection(kept=kept, dropped=(*filtered, *left), notes=notes)
 
 
 @dataclass(slots=True)
@@ -281,16 +283,35 @@ def _foreign(kept: Sequence[Kept]) -> tuple[str, ...]:
     return (f"left as they are, for they are for another machine: {', '.join(paths[:3])}" + _more(len(paths) - 3),)
 
 
+def _opened_and_gone(search: _Search, reached: _Reached) -> tuple[str, ...]:
+    """Name the libraries that left, for nothing needs them, though a requested package may open them by name."""
+    gone: dict[str, str] = {}
+    for path in sorted(reached.why):
+        file = search.candidates[path]
+        if file.package not in search.requested or ".dist-info/" in path or ".egg-info/" in path:
+            continue
+        for name in sorted(strings.library_names(file.source)):
+            if toolchain.runtime_of(name) or policies.never_vendored(name):
+                continue
+            for end in sorted({search.prefix.ends[other] for other in search.prefix.named.get(name, ())}):
+                if end in search.candidates and end in search.facts and end not in reached.why:
+                    gone.setdefault(end, path)
+    return tuple(
+        f"{end} left, for nothing needs it; if {path} opens it by name, keep it: select.include = [{end!r}]"
+        for end, path in sorted(gone.items())
+    )
+
+
 def _more(count: int) -> str:
     return f" and {count} more" if count > 0 else ""
 
 
 def _clobbered(environment: Environment, reached: _Reached, candidates: Mapping[str, File]) -> list[Problem]:
     """Name each path that stays and at which two packages of the wheel have different files."""
-    present = {candidates[path].package for path in reached.why}
+    leaves = {file.package for file in candidates.values()} - {candidates[path].package for path in reached.why}
     owners: dict[str, list[str]] = {}
     for file in environment.files:
-        if file.path in reached.why and (file.package in present or file.package == candidates[file.path].package):
+        if file.path in reached.why and file.package not in leaves:
             owners.setdefault(file.path, []).append(file.package)
     return [
         Problem(

@@ -162,7 +162,8 @@ class Binary:
     ``arch`` is spelled as in Linux wheel tags, or None where the machine is not one that mamba-press edits; such a
     file is left untouched and reported. ``name`` is the SONAME or install name. ``inherited`` tells DT_RPATH from
     DT_RUNPATH. ``defines`` holds the version names that the binary itself provides (verdef). ``floor`` is the
-    minimum system version that the file itself states (macOS).
+    minimum system version that the file itself states (macOS). ``archs`` holds every architecture of a universal
+    Mach-O file, whose ``arch`` is then ``universal2``; ``weak`` those of ``needed`` that may be missing (macOS).
     """
 
     format: Literal["elf", "macho", "pe"]
@@ -176,6 +177,8 @@ class Binary:
     defines: frozenset[str] = frozenset()
     interpreter: str | None = None
     floor: tuple[int, int] | None = None
+    archs: tuple[str, ...] = ()
+    weak: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

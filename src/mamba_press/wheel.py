@@ -65,8 +65,12 @@ LATEST = 4354819199
 
 PYPI_RATIO = 50
 PYPI_RATIO_FROM = 64 << 20
-"""PyPI takes what unpacks to more than 64 MiB and to more than 50 times its size for an attack; such an entry is
-stored."""
+"""PyPI takes an archive that unpacks to more than 64 MiB and to more than 50 times its size for an attack; it is
+written again with everything stored."""
+
+_UNWRITABLE = ("Cc", "Cs", "Zl", "Zp")
+"""Unicode categories: control characters, lone surrogates, line and paragraph separators (which end lines of RECORD
+for whoever splits it as Python's ``splitlines`` does)."""
 
 _STORED, _DEFLATED = 0, 8
 _LONG_FROM = 0xFFFFFFFF
@@ -175,16 +179,24 @@ def write(  # noqa: PLR0913  # the wheel and its place, and four ways to say how
     sized = _measure(entries)
     with replacing(target) as file, _pool(threads) as pool:
         archive = _Archive(file, _dos_time(epoch))
-        rows = [
-            archive.append(packed) if packed.row else _append_huge(archive, packed.of, used, pool)
-            for packed in _in_order(pool, sized, lambda one: _pack(one, used))
-        ]
-        archive.append(_packed_record(wheel, rows, used))
-        archive.finish()
+        _fill(archive, wheel, sized, used, pool)
+        if archive.looks_like_an_attack():
+            archive.start_again()
+            _fill(archive, wheel, sized, compressor("store"), pool)
         if verify:
             file.flush()
             verify(Path(file.name), wheel.file_name)
     return target
+
+
+def _fill(archive: _Archive, wheel: Wheel, sized: Sequence[_Sized], used: Compressor, pool: ThreadPoolExecutor) -> None:
+    """Write all entries, RECORD and the directory."""
+    rows = [
+        archive.append(packed) if packed.row else _append_huge(archive, packed.of, used, pool)
+        for packed in _in_order(pool, sized, lambda one: _pack(one, used))
+    ]
+    archive.append(_packed_record(wheel, rows, used))
+    archive.finish()
 
 
 def listing(wheel: Wheel, *, threads: int | None = None) -> tuple[Row, ...]:
@@ -246,8 +258,8 @@ def _bad_name(path: str) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with the name of an entry, and what to do about it."""
     parts = path.split("/")
     leave = "leave the file out with tool.mamba-press.select.exclude"
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in path):
-        yield "the name has control characters, or bytes that are not UTF-8", leave
+    if any(unicodedata.category(character) in _UNWRITABLE for character in path):
+        yield "the name has control characters, line ends, or bytes that are not UTF-8", leave
     if "\\" in path:
         yield "the name has a backslash, which Windows takes for a folder", leave
     if path.startswith("/") or any(part in ("", ".", "..") for part in parts):
@@ -373,7 +385,7 @@ def _pack(one: _Sized, used: Compressor) -> _Packed:
     row = _row(one.entry, len(data), hashlib.sha256(data).hexdigest())
     crc = zlib.crc32(data)
     small = used.deflate(data) if used.deflate else data
-    if not _is_worth(len(small), len(data)):
+    if len(small) >= len(data):
         return _Packed(of=one, row=row, data=data, crc=crc)
     return _Packed(of=one, row=row, data=small, crc=crc, method=_DEFLATED)
 
@@ -381,11 +393,6 @@ def _pack(one: _Sized, used: Compressor) -> _Packed:
 def _packed_record(wheel: Wheel, rows: Sequence[Row], used: Compressor) -> _Packed:
     text = record(wheel, rows)
     return _pack(_Sized(entry=Entry(path=_record_path(wheel), source=text), size=len(text)), used)
-
-
-def _is_worth(small: int, size: int) -> bool:
-    """Tell whether the deflated form is to be used: it is smaller, and PyPI does not take it for an attack."""
-    return small < size and (size <= PYPI_RATIO_FROM or small * PYPI_RATIO >= size)
 
 
 def _zlib_deflate(data: bytes) -> bytes:
@@ -467,7 +474,19 @@ class _Archive:
         self._file = file
         self._stamp = stamp
         self._offset = 0
+        self._total = 0
         self._central: list[bytes] = []
+
+    def looks_like_an_attack(self) -> bool:
+        """Tell whether PyPI would refuse the finished archive because it shrank so much."""
+        return self._total > PYPI_RATIO_FROM and self._total > PYPI_RATIO * self._file.tell()
+
+    def start_again(self) -> None:
+        """Forget all that was written."""
+        self._file.seek(0)
+        self._file.truncate()
+        self._offset = self._total = 0
+        self._central.clear()
 
     def append(self, packed: _Packed) -> Row:
         """Append an entry and return its row."""
@@ -493,7 +512,7 @@ class _Archive:
             self._file.write(packed)
         start = self._offset
         self._file.seek(start)
-        if method == _DEFLATED and not _is_worth(written, size):
+        if method == _DEFLATED and written >= size:
             self._file.truncate()
             return None
         self._begin(entry, method, (crc, written, size), size)
@@ -553,6 +572,7 @@ class _Archive:
         crc, packed, size = sizes
         name, flags = _encoded(entry.path)
         start = self._offset
+        self._total += size
         long = b""
         if _is_long(most, size):
             long += struct.pack("<QQ", size, packed)

@@ -91,6 +91,7 @@ class Server(http.server.ThreadingHTTPServer):
     def __init__(self, folder: Path) -> None:
         self.asked: list[str] = []
         self.answers: dict[str, int] = {}
+        self.stumbles: dict[str, int] = {}
         self.slow = ""
         super().__init__(("127.0.0.1", 0), functools.partial(_Handler, directory=str(folder)))
 
@@ -101,14 +102,19 @@ class Server(http.server.ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:
         """Clients that give up early are part of the tests."""
 
+    def stumble(self, part: str, status: int) -> None:
+        """Answer the next request for such a path with a status, and those after it as usual."""
+        self.stumbles = {part: status}
+
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
         self.server.asked.append(self.path)
-        for part, status in self.server.answers.items():
+        for part, status in [*self.server.answers.items(), *self.server.stumbles.items()]:
             if part in self.path:
+                self.server.stumbles.pop(part, None)
                 self.send_response(status)
                 self.end_headers()
                 return
@@ -205,6 +211,19 @@ def test_the_first_channel_that_has_a_package_wins(make_channel):
     assert chosen(solve([first.url, second.url], [f"{second.url}::greet"]), "greet") == "greet 2.0 0"
 
 
+def test_a_channel_cannot_bring_in_another(make_channel):
+    base = make_channel([GREET], "base")
+    overlay = make_channel([CondaPackage(name="own", depends=("greet",))], "overlay")
+    for folder in ("linux-64", "noarch"):
+        index = overlay.root / folder / "repodata.json"
+        repodata = json.loads(index.read_text())
+        repodata["info"]["channel_relations"] = {"base": "../base"}
+        index.write_text(json.dumps(repodata))
+    with pytest.raises(SolveError, match="greet"):
+        solve([overlay.url], ["own"])
+    assert names(solve([overlay.url, base.url], ["own"])) == ["greet", "own"]
+
+
 def test_constraints_narrow_without_installing(make_channel):
     other = CondaPackage(name="other")
     channel = make_channel([replace(GREET, version=version) for version in ("1.0", "2.0")] + [other])
@@ -245,6 +264,7 @@ def test_what_the_solver_says_comes_with_what_there_is_instead(forge):
         solve([forge], ["libmambapy"], replace(TARGET, python=Python(minor=11)))
     text = str(raised.value)
     assert "python_abi 3.11.* *_cp311 cannot be fulfilled" in text
+    assert "solved for linux-64 and Python 3.11, with __archspec 1, __glibc 2.28" in text
     assert "libmambapy is there for Python 3.10: see tool.mamba-press.python" in text
     with pytest.raises(SolveError, match=r"libmambapy ==9(?s:.*)libmambapy is there as 1\.5\.8"):
         solve([forge], ["libmambapy 9"])
@@ -337,15 +357,15 @@ def test_a_text_that_cannot_be_a_channel_is_a_mistake_of_configuration():
         solve(["ht!tp://x"], ["greet"])
 
 
-def test_a_wheel_in_place_of_a_package_is_refused(make_channel, tmp_path):
+@pytest.mark.parametrize("scheme", ["file", "http"])
+def test_a_cache_that_cannot_be_is_said(make_channel, serve, tmp_path, monkeypatch, scheme):
     channel = make_channel([GREET])
-    index = channel.root / "noarch" / "repodata.json"
-    repodata = json.loads(index.read_text())
-    record = {"name": "wheely", "version": "1.0", "build": "0", "build_number": 0, "depends": [], "subdir": "noarch"}
-    repodata["v3"] = {"whl": {"wheely-1.0-py3-none-any": {**record, "url": "wheely-1.0-py3-none-any.whl"}}}
-    index.write_text(json.dumps(repodata))
-    with pytest.raises(SolveError, match="wheely"):
-        solve([channel.url], ["wheely"])
+    url = channel.url if scheme == "file" else serve(channel.root).url
+    solution = solve([channel.url], ["greet"])
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("RATTLER_CACHE_DIR", str(tmp_path / "file"))
+    with pytest.raises(FetchError, match=r"Not a directory(?s:.*)let RATTLER_CACHE_DIR name another"):
+        fetch(solve([url], ["greet"]) if scheme == "http" else solution, tmp_path / "work")
 
 
 # Fetching
@@ -460,9 +480,7 @@ def test_the_cache_is_not_written_through(make_channel, tmp_path, cache):
     before = hashes(cache / "pkgs")
     environment = fetch(solution, tmp_path / "second")
     shutil.rmtree(environment.prefix)
-    assert {path: text for path, text in hashes(cache / "pkgs").items() if not path.endswith(".lock")} == {
-        path: text for path, text in before.items() if not path.endswith(".lock")
-    }
+    assert hashes(cache / "pkgs") == before
     assert (cache / "pkgs" / "greet-1.0-0" / "share" / "greet.txt").read_text() == f"from {PLACEHOLDER}\n"
 
 
@@ -470,8 +488,16 @@ def test_outside_a_terminal_a_step_is_one_line(make_channel, serve, tmp_path, ca
     server = serve(make_channel([GREET]).root)
     fetch(solve([server.url], ["greet"]), tmp_path / "work")
     lines = capfd.readouterr().err.splitlines()
-    assert lines == [f"mamba-press: fetching 1 packages, 1 to download, {lines[-1].split(', ')[-1]}"]
+    assert lines == [f"mamba-press: fetching 1 package, 1 to download, {lines[-1].split(', ')[-1]}"]
     assert lines[0].endswith(" MB")
+
+
+def test_a_server_that_stumbles_is_asked_again(make_channel, serve, tmp_path):
+    server = serve(make_channel([GREET]).root)
+    solution = solve([server.url], ["greet"])
+    server.stumble("greet-1.0-0.conda", 503)
+    assert fetch(solution, tmp_path / "work").files
+    assert len([path for path in server.asked if path.endswith("greet-1.0-0.conda")]) == 2
 
 
 # Archives that are not what they should be
@@ -686,6 +712,17 @@ def test_rattler_itself_reads_the_lock(tmp_path):
     command = [sys.executable, "-c", code, str(tmp_path / "mamba-press.lock")]
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert shown.strip() == "[('py310', ['linux-64-glibc-2-28'])]"
+
+
+def test_a_lock_with_packages_of_pypi_is_refused(tmp_path):
+    channel = write_channel(tmp_path / "channel", [GREET])
+    path = tmp_path / "mamba-press.lock"
+    conda.write_lock([solve([channel.url], ["greet"])], path, tmp_path)
+    location = "https://example.org/six-1.16.0-py2.py3-none-any.whl"
+    text = path.read_text().replace("      - conda:", f"      - pypi: {location}\n      - conda:", 1)
+    path.write_text(text + f"- pypi: {location}\n  name: six\n  version: 1.16.0\n")
+    with pytest.raises(ConfigError, match="no conda package: six"):
+        conda.read_lock(path, TARGET, tmp_path, config=Config())
 
 
 @pytest.mark.parametrize("text", ["", "no lock", "version: 99\n", "[1, 2"])

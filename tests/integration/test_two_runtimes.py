@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -130,18 +131,20 @@ def made_up(tmp_path_factory, probe) -> Case:
 
 
 @pytest.fixture(scope="module")
-def real(tmp_path_factory, probe) -> Case:
-    """libmambapy with conda-forge's libstdc++."""
+def real_press(tmp_path_factory) -> Press:
     forge = SHARED / "channels" / "forge"
     if not forge.is_dir():
         pytest.skip("the channels of real packages are not here")
+    return Press(channel=forge, cache=tmp_path_factory.mktemp("real-cache"), python="3.10")
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory, real_press, probe) -> Case:
+    """libmambapy with conda-forge's libstdc++."""
     folder = tmp_path_factory.mktemp("real")
-    press = Press(channel=forge, cache=folder / "cache", python="3.10")
-    python = interpreter("3.10")
-    wheel = press.wheel("libmambapy", "-C", "link.runtimes=bundle", output=folder / "dist")
-    place = environment(folder / "environment", python)
-    place.install("--no-index", wheel)
-    (original,) = (folder / "cache").rglob("libstdc++.so.6.*")
+    place = environment(folder / "environment", interpreter("3.10"))
+    place.install("--no-index", real_press.wheel("libmambapy", "-C", "link.runtimes=bundle", output=folder / "dist"))
+    (original,) = real_press.cache.rglob("libstdc++.so.6.*")
     use = "import libmambapy as m; m.Context(); assert m.MatchSpec('a >=1').conda_build_form() == 'a >=1'"
     return Case(place=place, use=use, original=original, probe=probe)
 
@@ -210,6 +213,136 @@ def bind_again(library: Path, original: Path) -> None:
             info = first + number * size + 4
             data[info] = 10 << 4 | data[info] & 15
     library.write_bytes(data)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Two:
+    """Two wheels, ``one`` and ``two``, of modules over the same liba, which needs libb: 12 and 22 are the answers."""
+
+    place: Environment
+    wheels: tuple[Path, Path]
+
+    def answers(self, first: str, second: str) -> str:
+        """What the modules answer in one process, imported in this order."""
+        return self.place.run(f"import {first}, {second}; print({first}.call(), {second}.call())")
+
+
+def press_two(folder: Path, *settings: str) -> Two:
+    """Press both wheels, each from a channel of its own; liba is the same package in both, to the byte."""
+    folder.mkdir()
+    needed = shared_library(folder / "libb.so.1", "int b(void) { return 0; }", Linking(soname="libb.so.1"))
+    source = "int b(void); int a(void) { return 10 * b() + 2; }"
+    liba = shared_library(folder / "liba.so.1", source, Linking(soname="liba.so.1", needed=(needed,)))
+    place = environment(folder / "environment")
+    wheels = []
+    for number, name in enumerate(("one", "two"), start=1):
+        source = f"int b(void) {{ return {number}; }}"
+        libb = shared_library(folder / name / "libb.so.1", source, Linking(soname="libb.so.1"))
+        text = module_source(name, "PyLong_FromLong(a())", "int a(void);")
+        module = extension_module(folder / name, name, text, Linking(needed=(liba,)), python=Path(sys.executable))
+        libraries = [library_package(libb, version=f"{number}.0"), library_package(liba, "libb")]
+        interpreter_ = [python_package(THIS, subdir=MACHINE), python_abi(THIS)]
+        channel = write_channel(folder / name / "channel", [*interpreter_, *libraries, module_package(module, "liba")])
+        press = Press(channel=channel.root, cache=folder / name / "cache", python=THIS)
+        wheels.append(press.wheel(name, *settings, output=folder / "dist"))
+    place.install("--no-index", *wheels)
+    return Two(place=place, wheels=(wheels[0], wheels[1]))
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory) -> Two:
+    return press_two(tmp_path_factory.mktemp("two") / "hashed")
+
+
+def test_each_wheel_uses_its_own_copy_of_a_library_they_both_have(two):
+    assert two.answers("one", "two") == "12 22"
+    assert two.answers("two", "one") == "22 12"
+
+
+def test_the_name_of_a_library_tells_what_it_needs_too(two):
+    names = [library_names(wheel) for wheel in two.wheels]
+    for stem in ("liba", "libb"):
+        (first,), (second,) = ([name for name in each if name.startswith(stem)] for each in names)
+        assert re.fullmatch(stem + r"-[0-9a-f]{8}\.so\.1", first)
+        assert re.fullmatch(stem + r"-[0-9a-f]{8}\.so\.1", second)
+        assert first != second
+
+
+def test_equal_libraries_that_need_equal_ones_have_equal_names(two, tmp_path):
+    again = press_two(tmp_path / "again")
+    assert [library_names(wheel) for wheel in again.wheels] == [library_names(wheel) for wheel in two.wheels]
+
+
+def test_the_first_wheels_library_is_taken_for_the_seconds_where_names_are_kept(tmp_path):
+    kept = press_two(tmp_path / "kept", "-C", "link.rename=false")
+    assert kept.answers("one", "two") == "12 12"
+    assert kept.answers("two", "one") == "22 22"
+
+
+def library_names(wheel: Path) -> list[str]:
+    """The file names of the vendored libraries of a wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        return sorted(Path(name).name for name in archive.namelist() if "/_prefix/lib/lib" in name)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tag:
+    """What libmambapy's tag is under a choice of runtimes, which symbol sets it, and which runtimes travel."""
+
+    runtimes: str
+    platform: str
+    symbol: str
+    library: str
+    package: str
+    bundled: tuple[str, ...]
+
+
+TAGS = (
+    Tag(
+        runtimes="auto",
+        platform="manylinux_2_27_x86_64",
+        symbol="GLIBC_2.27",
+        library="libm.so.6",
+        package="icu",
+        bundled=("libstdc++",),
+    ),
+    Tag(
+        runtimes="system",
+        platform="manylinux_2_35_x86_64",
+        symbol="GLIBCXX_3.4.30",
+        library="libstdc++.so.6",
+        package="libmamba",
+        bundled=(),
+    ),
+    Tag(
+        runtimes="bundle",
+        platform="manylinux_2_27_x86_64",
+        symbol="GLIBC_2.27",
+        library="libm.so.6",
+        package="icu",
+        bundled=("libgcc_s", "libstdc++"),
+    ),
+)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("tag", TAGS, ids=lambda tag: tag.runtimes)
+def test_what_sets_the_tag_of_libmambapy(tag, real_press):
+    listing = real_press.listing("libmambapy", "-C", f"link.runtimes={tag.runtimes}")
+    highest = listing["floors"][0]
+    assert listing["lowest"] == tag.platform
+    assert (highest["symbol"], highest["library"], highest["package"]) == (tag.symbol, tag.library, tag.package)
+    runtimes = {"libstdc++", "libgcc_s"} & {Path(entry["path"]).name.split("-")[0] for entry in listing["entries"]}
+    assert sorted(runtimes) == list(tag.bundled)
+
+
+@pytest.mark.real
+def test_but_for_icu_the_tag_of_libmambapy_is_the_oldest(real_press):
+    """What conda-forge's compilers aim at, glibc 2.12 and 2.17, is the baseline of every wheel."""
+    floors = real_press.listing("libmambapy", "-C", "link.runtimes=bundle")["floors"]
+    others = [tuple(map(int, floor["version"].split("."))) for floor in floors if floor["package"] != "icu"]
+    assert others
+    assert max(others) <= (2, 17)
 
 
 def library_package(library: Path, *depends: str, version: str = "1.0") -> CondaPackage:

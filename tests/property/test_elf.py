@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from mamba_press import binaries
-from mamba_press.binaries import Malformed
+from mamba_press.binaries import Malformed, elf
 from mamba_press.types import Binary, Edits
 from tests.support.compile import Linking, shared_library
 
@@ -145,19 +145,23 @@ def test_a_file_that_was_cut_off_is_read_or_called_malformed(library: bytes, dat
     never_crashes(library[: data.draw(st.integers(4, len(library)))], WHOLE)
 
 
+WORDS = st.sampled_from([0, 1, 2**31, 2**32 - 1, 2**63, 2**64 - 1]) | st.integers(0, 2**64 - 1) | st.integers(0, 5000)
+
+
 @settings(MANY, max_examples=400)
 @given(data=st.data())
-def test_a_file_with_bytes_changed_is_read_or_called_malformed(library: bytes, data: st.DataObject) -> None:
+def test_a_file_with_words_changed_is_read_or_called_malformed(library: bytes, data: st.DataObject) -> None:
+    image = elf.Image(library)
+    tables = [image.header.segments_at, image.header.sections_at, image.strings_at]
+    tables += [image.offset(image.tags[tag], 8, "") for tag in (elf.DT_SYMTAB, elf.DT_GNU_HASH, elf.DT_VERNEED)]
+    tables += [segment.offset for segment in image.segments if segment.type == elf.PT_DYNAMIC] * 3
     broken = bytearray(library)
-    # Where it hurts: the header, the program headers, the first tables, the dynamic section, the section headers.
-    dynamic = library.index(b"libouter.so.1") // 8 * 8
-    table = int.from_bytes(library[40:48], "little")
-    places = st.integers(4, 0x400) | st.integers(dynamic - 0x200, dynamic + 0x200) | st.integers(table, table + 0x800)
-    places |= st.integers(len(library) // 3, len(library) - 1)
-    values = st.sampled_from([0, 1, 0x7F, 0x80, 0xFF]) | st.integers(0, 255)
-    for place, value in data.draw(st.lists(st.tuples(places, values), min_size=1, max_size=8)):
-        if place < len(broken):
-            broken[place] = value
+    for table in data.draw(st.lists(st.sampled_from([0, *tables]), min_size=1, max_size=6)):
+        place = table + data.draw(st.integers(0, 100)) * 4
+        width = data.draw(st.sampled_from([1, 2, 4, 8]))
+        if 20 <= place < len(broken) - 8:
+            word = data.draw(WORDS).to_bytes(8, "little")
+            broken[place : place + width] = word[:width]
     never_crashes(bytes(broken), WHOLE)
 
 

@@ -43,6 +43,4 @@ class Press:
         words = [sys.executable, "-m", "mamba_press", command, *arguments]
         words += ["-c", str(self.channel), "--python", self.python]
         settings = {"RATTLER_CACHE_DIR": str(self.cache), "PYTHONPATH": str(SOURCE)}
-        return subprocess.run(
-            words, check=False, capture_output=True, text=True, env=clean_environment() | settings
-        )
+        return subprocess.run(words, check=False, capture_output=True, text=True, env=clean_environment() | settings)

@@ -9,9 +9,13 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from tests.support.channel import Channel, CondaPackage, Link, dist_info, python_abi, python_package, write_channel
@@ -217,6 +221,45 @@ def interrupted(
             break
     out, rest = process.communicate(timeout=60)
     return Done(process.returncode, out, said + rest)
+
+
+@contextmanager
+def serving(root: Path, stalled: str = "") -> Iterator[str]:
+    """Serve a channel over HTTP on this machine; a request whose path has ``stalled`` in it is never answered."""
+    end = threading.Event()
+
+    class Handler(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if stalled and stalled in self.path:
+                end.wait(60)
+                return
+            super().do_GET()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(root))) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            end.set()
+            server.shutdown()
+            thread.join()
+
+
+def processes_with(marker: str) -> list[int]:
+    """The processes of this machine that have a text in their environment (Linux)."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if marker.encode() in path.read_bytes() and int(path.parent.name) != os.getpid():
+                found.append(int(path.parent.name))
+        except OSError:
+            continue  # it has ended, or is another user's
+    return found
 
 
 def eventually(check: Callable[[], bool], seconds: float = 15) -> bool:

@@ -113,6 +113,12 @@ def test_a_solve_is_bound_to_one_abi(python, abi):
     assert conda.python_specs(python)[1] == abi
 
 
+def test_what_is_no_conda_package_is_refused():
+    wheel = package("wheely", url="https://example.org/wheely-1.0-py3-none-any.whl", file_name="wheely-1.0-0.whl")
+    with pytest.raises(SolveError, match=r"wheely-1\.0-0\.whl', which is no conda package"):
+        conda.refuse_foreign([package(), wheel])
+
+
 # The hand-over
 
 
@@ -228,30 +234,41 @@ environments:
   py310:
     channels:
     - url: {url}channel/
+    - url: {url}
     - url: https://example.org/file/
     packages:
       linux-64:
-      - conda: {folder}channel/linux-64/a-1-0.conda
+      - conda: {quote}{folder}channel/linux-64/a-1-0.conda{quote}
 packages:
-- conda: {folder}channel/linux-64/a-1-0.conda
+- conda: {quote}{folder}channel/linux-64/a-1-0.conda{quote}
   channel: {url}channel
 - conda: https://example.org/file/b.conda
 """
 
 
-def test_what_lies_beside_a_lock_moves_with_it(tmp_path):
-    here, there = tmp_path / "here", tmp_path / "there (1)"
-    text = LOCK.format(url=f"{here.as_uri()}/", folder=f"{here.as_posix()}/")
-    portable = lock.portable(text, here)
-    assert str(tmp_path) not in portable
-    assert portable.count("- conda: ./channel/linux-64/a-1-0.conda") == 2
-    assert lock.absolute(portable, there) == LOCK.format(url=f"{there.as_uri()}/", folder=f"{there.as_posix()}/")
+def lock_text(folder: Path) -> str:
+    path = folder.as_posix().replace("'", "''") + "/"
+    return LOCK.format(url=f"{folder.as_uri()}/", folder=path, quote="'" if "#" in path or "'" in path else "")
 
 
-def test_what_lies_elsewhere_stays_absolute(tmp_path):
-    here, other = tmp_path / "here", tmp_path / "here-not"
-    text = LOCK.format(url=f"{other.as_uri()}/", folder=f"{other.as_posix()}/")
-    assert lock.portable(text, here) == text
+def locations(text: str) -> list[str]:
+    """Every location of a lock, whatever its quotes."""
+    return [line.split(": ", 1)[1].strip("'").replace("''", "'") for line in text.splitlines() if ": " in line]
+
+
+@pytest.mark.parametrize("name", ["here", "here too", "it's here #1", "hier ü"])
+def test_what_lies_beside_a_lock_moves_with_it(tmp_path, name):
+    here, there = tmp_path / name, tmp_path / "there (1)"
+    portable = lock.portable(lock_text(here), here)
+    assert tmp_path.name not in portable
+    assert portable.count("- conda: './channel/linux-64/a-1-0.conda'") == 2
+    assert locations(lock.absolute(portable, there)) == locations(lock_text(there))
+
+
+def test_what_lies_elsewhere_stays_as_it_is(tmp_path):
+    text = lock_text(tmp_path / "here-not")
+    assert lock.portable(text, tmp_path / "here") == text
+    assert lock.absolute(text, tmp_path / "here") == text
 
 
 def held(target: Target, *packages: Package) -> lock.Held:

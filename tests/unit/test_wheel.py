@@ -146,10 +146,35 @@ def test_what_pypi_would_take_for_an_attack_is_stored(tmp_path):
     zeros = tmp_path / "zeros"
     with zeros.open("wb") as file:
         file.truncate(wheel.PYPI_RATIO_FROM + 1)
-    made = demo(entry("demo/zeros", zeros), entry("demo/few", bytes(1 << 20)))
+    path = write(demo(entry("demo/zeros", zeros)), tmp_path / "out")
+    with zipfile.ZipFile(path) as archive:
+        assert {info.compress_type for info in archive.infolist()} == {zipfile.ZIP_STORED}
+        assert archive.testzip() is None
+    assert path.stat().st_size < wheel.PYPI_RATIO_FROM + 2000
+
+
+def test_a_file_that_shrinks_much_is_deflated_beside_others_that_do_not(mixed, tmp_path, monkeypatch):
+    monkeypatch.setattr(wheel, "PYPI_RATIO_FROM", 1 << 20)
+    made = demo(*mixed.entries[:-2], entry("demo/zeros", bytes(2 << 20)))
     with zipfile.ZipFile(write(made, tmp_path / "out")) as archive:
-        assert archive.getinfo("demo/zeros").compress_type == zipfile.ZIP_STORED
-        assert archive.getinfo("demo/few").compress_type == zipfile.ZIP_DEFLATED
+        assert archive.getinfo("demo/zeros").compress_type == zipfile.ZIP_DEFLATED
+
+
+def test_who_reads_from_the_front_sees_what_the_directory_says(mixed, tmp_path):
+    """PyPI refuses archives whose local headers and directory differ."""
+    data = write(mixed, tmp_path / "out").read_bytes()
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        infos = archive.infolist()
+    at = 0
+    for info in infos:
+        fields = struct.unpack_from("<4s5H3L2H", data, at)
+        assert fields[0] == b"PK\3\4"
+        assert info.header_offset == at
+        assert fields[6:9] == (info.CRC, info.compress_size, info.file_size)
+        assert fields[2:4] == (info.flag_bits, info.compress_type)
+        assert data[at + 30 : at + 30 + fields[9]].decode() == info.filename
+        at += 30 + fields[9] + fields[10] + info.compress_size
+    assert data[at : at + 4] == b"PK\1\2"
 
 
 @pytest.mark.parametrize(
@@ -357,6 +382,7 @@ def test_asking_for_libdeflate_where_it_is_not_says_what_to_install(tmp_path, mo
         (["demo/\u00e9", "demo/e\u0301"], "different Unicode spellings"),
         (["demo/a\x1b[31m"], "control characters"),
         (["demo/a\udcff"], "not UTF-8"),
+        (["demo/a\u2028b"], "line ends"),
         (["demo\\a"], "backslash"),
         (["/demo/a"], "absolute"),
         (["demo/../../a"], "leaves the wheel"),

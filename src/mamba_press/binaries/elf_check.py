@@ -31,8 +31,10 @@ def layout_problems(data: Data) -> tuple[str, ...]:
 
 
 def _segment_problems(image: Image, loads: list[Segment]) -> Iterator[str]:
-    yield from _load_problems(image, loads)
+    yield from _load_problems(loads)
     for segment in image.segments:
+        if segment.file_size and segment.file_end > len(image.data):
+            yield f"the segment at {segment.address:#x} ends at {segment.file_end:#x}, behind the end of the file"
         if segment.type in (elf.PT_DYNAMIC, elf.PT_PHDR, elf.PT_INTERP) and not _is_loaded(segment, loads):
             yield f"the segment of type {segment.type} at {segment.address:#x} is not where its offset says"
     header = image.segment(elf.PT_PHDR)
@@ -40,11 +42,9 @@ def _segment_problems(image: Image, loads: list[Segment]) -> Iterator[str]:
         yield f"PT_PHDR says {header.offset:#x}, the ELF header {image.header.segments_at:#x}"
 
 
-def _load_problems(image: Image, loads: list[Segment]) -> Iterator[str]:
+def _load_problems(loads: list[Segment]) -> Iterator[str]:
     for load in loads:
         where = f"the segment at {load.address:#x}"
-        if load.file_end > len(image.data):
-            yield f"{where} ends at {load.file_end:#x}, behind the end of the file"
         if load.file_size > load.memory_size:
             yield f"{where} is larger in the file than in memory"
         if load.align & (load.align - 1):

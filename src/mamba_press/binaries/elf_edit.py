@@ -248,7 +248,8 @@ class _Draft:
         self.sections = image.sections()
         self.retagged: dict[int, int] = {}
         for segment in self.segments:
-            if segment.type == elf.PT_LOAD and (segment.file_end > len(self.out) or segment.end >= _LIMIT):
+            inside = not segment.file_size or segment.file_end <= len(self.out)
+            if not inside or segment.end >= _LIMIT or segment.physical >= _LIMIT:
                 raise Malformed(f"the segment at {segment.address:#x} lies outside the file or the address space")
         for number, section in enumerate(self.sections):
             size = 0 if section.type == elf.SHT_NOBITS else section.size
@@ -450,7 +451,7 @@ class _Draft:
         follow = min(
             [s.offset for s in self.sections if s.type and s.type != elf.SHT_NOBITS and s.offset >= last.file_end]
             + [len(self.out)]
-            + [self.header.sections_at] * (self.header.sections_at >= last.file_end),
+            + [self.header.sections_at] * (last.file_end <= self.header.sections_at <= len(self.out)),
         )
         if any(self.out[last.file_end : follow]):
             follow = last.file_end
@@ -466,9 +467,9 @@ class _Draft:
                 if section.type == elf.SHT_NOBITS and not section.flags & elf.SHF_TLS and inside:
                     place = last.offset + section.address - last.address
                     self.sections[index] = section._replace(type=elf.SHT_PROGBITS, offset=place)
-            elif section.offset >= last.file_end:
+            elif section.type and section.offset >= last.file_end:
                 self.sections[index] = section._replace(offset=section.offset + delta)
-        if self.header.sections_at >= last.file_end:
+        if last.file_end <= self.header.sections_at <= len(self.image.data):
             self.header = self.header._replace(sections_at=self.header.sections_at + delta)
 
     def _add_segment(self, size: int) -> int:

@@ -57,7 +57,7 @@ def solve(
     }
     answer = _ask(request, target, environ, SolveError)
     packages = sorted(map(package_of, answer["packages"]), key=lambda package: package.name)
-    _refuse_foreign(packages)
+    refuse_foreign(packages)
     return _mark(Solution(target=target, packages=tuple(packages), channels=tuple(channels)), answer["names"])
 
 
@@ -182,7 +182,7 @@ def _listen(event: Json) -> None:
     if event["event"] == "plan":
         size = f", {event['bytes'] / 1e6:.1f} MB" if event["bytes"] else ""
         new = f", {event['downloads']} to download{size}" if event["downloads"] else ""
-        log.step(f"fetching {event['packages']} packages{new}")
+        log.step(f"fetching {event['packages']} package{'s' * (event['packages'] != 1)}{new}")
     elif event["event"] == "fetching":
         done = f", {event['bytes'] / 1e6:.1f} MB" if event["bytes"] else ""
         log.progress(f"fetching {event['name']} ({event['linked']} of {event['total']} in place{done})")
@@ -212,7 +212,8 @@ def package_of(record: Json) -> Package:
     )
 
 
-def _refuse_foreign(packages: Iterable[Package]) -> None:
+def refuse_foreign(packages: Iterable[Package]) -> None:
+    """Raise SolveError for packages that a channel offers in another form than conda's, such as wheels."""
     problems = [
         Problem(
             where=str(package),
@@ -269,6 +270,9 @@ def read_lock(
     found = lock.best(held, target)
     if found is None:
         return Locked(exact=None, pins=lock.pins(held, target, names))
+    if foreign := found.entry["foreign"]:
+        what = "it locks what is no conda package: " + ", ".join(foreign)
+        raise ConfigError(Problem(where=path.name, what=what, hint="write it with `mamba-press lock`"))
     solution = Solution(target=target, packages=found.packages, channels=tuple(found.entry["channels"]))
     return Locked(exact=_mark(solution, names), pins=())
 

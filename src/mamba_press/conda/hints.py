@@ -88,6 +88,8 @@ def _channel(name: str, text: str, target: Target) -> Problem:
     subdir = folder[1] if folder else target.subdir
     if "invalid channel" in text:
         what, hint = text, "write a name such as conda-forge, a URL, or the path of a folder"
+    elif refused := _file_system(text):
+        what, hint = text, refused
     elif "no usable repodata cache" in text:
         what = "offline = true, and the cache has not got its list of packages"
         hint = "build once with offline = false, or use a channel that is a folder"
@@ -164,8 +166,9 @@ def _archive(wrong: Json) -> Problem:
     if "differs" not in wrong:
         hint = "put the archive back, or index the channel again"
         return Problem(where=where, what=f"the archive cannot be read: {wrong['text']}", hint=hint)
-    pairs = wrong["differs"].items()
-    what = "; ".join(f"its {key} is {found}, its record states {stated}" for key, (found, stated) in pairs)
+    differs = wrong["differs"]
+    key = next(key for key in ("size", "sha256", "md5") if key in differs)  # one says it: all follow from the bytes
+    what = f"its {key} is {differs[key][0]}, its record states {differs[key][1]}"
     hint = "the archive is damaged or not the one that was indexed: get it again, or index the channel again"
     return Problem(where=where, what=what, hint=hint)
 
@@ -181,10 +184,10 @@ def _offline(facts: Json, _: Target) -> PressError:
 
 
 def _install(facts: Json, _: Target) -> PressError:
-    text = clean(facts["text"])
+    text = re.sub(r"^failed to (fetch|link) \S+: ", "", clean(facts["text"]))
+    text = re.sub(r"failed to interact with the package cache layer\.: |an io error occurred: ", "", text)
     where = f"{facts['package']} ({without_credentials(facts['file'])})" if facts["package"] else "the packages"
-    if "os error 28" in text or "No space left" in text:
-        hint = "make room there, or let RATTLER_CACHE_DIR and TMPDIR name folders with more"
+    if hint := _file_system(text):
         return FetchError(Problem(where=where, what=text, hint=hint))
     if facts["step"] == "link":
         hint = "the package is malformed: take another build of it"
@@ -196,11 +199,20 @@ def _install(facts: Json, _: Target) -> PressError:
     return FetchError(Problem(where=where, what=text, hint=hint))
 
 
+def _file_system(text: str) -> str:
+    """Return what to do about a file system that refuses, or nothing where it is not at fault."""
+    if re.search(r"os error (28|122)\b|No space left", text):
+        return "make room there, or let RATTLER_CACHE_DIR and TMPDIR name folders with more"
+    if re.search(r"os error (13|1|20|30)\b|Permission denied", text):
+        return "make the cache a folder that can be written, or let RATTLER_CACHE_DIR name another"
+    return ""
+
+
 def _lock(facts: Json, _: Target) -> PressError:
     return ConfigError(
         Problem(
             where="mamba-press.lock",
             what=f"it cannot be read: {clean(facts['text'])}",
-            hint="write it again with `mamba-press lock`",
+            hint="remove it, and the build solves anew; or take back the one that was there",
         )
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from mamba_press.types import Package, Solution, Target
 
@@ -67,18 +68,42 @@ def public(url: str) -> str:
 
 def portable(text: str, root: Path) -> str:
     """Return the text of a lock in which what lies below ``root`` is named relative to it."""
-    folder = root.absolute().as_posix().rstrip("/") + "/"
-    url = root.absolute().as_uri().rstrip("/") + "/"
-    text = re.sub(rf"^(\s*- conda: )(?:{re.escape(folder)}|{re.escape(url)})", r"\1./", text, flags=re.MULTILINE)
-    return re.sub(rf"^(\s*(?:- url|channel): ){re.escape(url)}", rf"\1{HERE}", text, flags=re.MULTILINE)
+    folder, url = _bases(root)
+
+    def moved(value: str) -> str:
+        if value.startswith(folder):
+            return "./" + value.removeprefix(folder)
+        return HERE + (value + "/").removeprefix(url)[:-1] if f"{value}/".startswith(url) else value
+
+    return _each_location(text, moved)
 
 
 def absolute(text: str, root: Path) -> str:
     """Return the text of a lock in which what `portable` made relative is where ``root`` is now."""
-    folder = root.absolute().as_posix().rstrip("/") + "/"
-    url = root.absolute().as_uri().rstrip("/") + "/"
-    text = re.sub(r"^(\s*- conda: )\./", lambda found: found[1] + folder, text, flags=re.MULTILINE)
-    return text.replace(HERE, url)
+    folder, url = _bases(root)
+
+    def moved(value: str) -> str:
+        if value.startswith("./"):
+            return folder + value.removeprefix("./")
+        return url + value.removeprefix(HERE) if value.startswith(HERE) else value
+
+    return _each_location(text, moved)
+
+
+def _bases(root: Path) -> tuple[str, str]:
+    here = Path(os.path.normpath(root.absolute()))
+    return here.as_posix().rstrip("/") + "/", here.as_uri().rstrip("/") + "/"
+
+
+def _each_location(text: str, change: Callable[[str], str]) -> str:
+    """Change the locations in a lock as rattler writes it: one a line, plain or in single quotes."""
+
+    def line(found: re.Match[str]) -> str:
+        value = found[2][1:-1].replace("''", "'") if found[2].startswith("'") else found[2]
+        changed = change(value)
+        return found[0] if changed == value else found[1] + "'" + changed.replace("'", "''") + "'"
+
+    return re.sub(r"^(\s*(?:- conda|- url|channel): )(\S.*)$", line, text, flags=re.MULTILINE)
 
 
 def best(held: Sequence[Held], target: Target) -> Held | None:

@@ -20,7 +20,7 @@ import time
 import traceback
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     Where = tuple[rattler.Gateway, list[rattler.Channel], list[rattler.Subdir]]
 
 Json = dict[str, Any]
+
+RELATIONS: Literal["disabled"] = "disabled"
+"""Packages come from the channels that the user names, not from others that these may point to (CEP 42)."""
 
 
 class RefusedError(Exception):
@@ -102,6 +105,7 @@ async def _attempt(
         exclude_newer=None if newest is None else datetime.fromtimestamp(newest, timezone.utc),
         timestamp_policy="allow-missing",
         channel_priority=rattler.ChannelPriority.Strict,
+        channel_relations=RELATIONS,
     )
 
 
@@ -178,7 +182,7 @@ async def _open(
 
     try:
         channel = Channel(name)
-        await gateway.names([channel], platforms)
+        await gateway.names([channel], platforms, channel_relations=RELATIONS)
     except Exception as error:  # noqa: BLE001 - rattler's errors have no common base
         return None, str(error)
     return channel, ""
@@ -187,15 +191,15 @@ async def _open(
 async def _failed_solve(request: Json, where: Where, specs: Sequence[rattler.MatchSpec]) -> Json:
     """Gather what explains a failed solve: names nearly right, and what of the named packages there is instead."""
     gateway, channels, platforms = where
-    known = {name.normalized for name in await gateway.names(channels, platforms)}
-    of_target = await gateway.names(channels, platforms[:1])
+    known = {name.normalized for name in await gateway.names(channels, platforms, channel_relations=RELATIONS)}
+    of_target = await gateway.names(channels, platforms[:1], channel_relations=RELATIONS)
     missing, found = [], []
     for spec in specs:
         name = _name(spec)
         if name not in known:
             missing.append({"name": name, "near": difflib.get_close_matches(name, sorted(known), 3, 0.7)})
             continue
-        answers = await gateway.query(channels, platforms, [name], recursive=False)
+        answers = await gateway.query(channels, platforms, [name], recursive=False, channel_relations=RELATIONS)
         records = [record for answer in answers for record in answer]
         records.sort(key=lambda record: (record.version, record.build_number))
         fitting = [record for record in records if spec.matches(record)]
@@ -228,15 +232,15 @@ def _python_of(record: rattler.RepoDataRecord) -> str:
 async def fetch(request: Json, say: Callable[[Json], None]) -> Json:
     """Install exactly the asked packages into a new prefix; Python's record is passed along and ignored."""
     import rattler
-    from rattler.exceptions import InstallerError
+    from rattler.exceptions import InstallerError, IoError
 
     notes: list[str] = []
     packages = _verified(request["packages"], notes)
     records = [_record(package) for package in packages]
     cache = rattler.PackageCache(Path(request["cache"], "pkgs"))
-    await _plan(packages, records, cache, offline=request["offline"], say=say)
     python = [_record(package) for package in request["python"]]
     try:
+        await _plan(packages, records, cache, offline=request["offline"], say=say)
         await rattler.install(
             [*python, *records],
             request["prefix"],
@@ -250,7 +254,7 @@ async def fetch(request: Json, say: Callable[[Json], None]) -> Json:
             alternative_target_prefix=request["neutral"],
             package_cache=cache,
         )
-    except InstallerError as error:
+    except (InstallerError, IoError) as error:
         raise _failed_install(str(error), packages) from None
     return {"notes": notes}
 
@@ -315,7 +319,6 @@ async def _plan(
         {
             "event": "plan",
             "packages": len(packages),
-            "new": len(new),
             "downloads": len(remote),
             "bytes": sum(package.get("size") or 0 for package in remote),
         }

@@ -1,0 +1,41 @@
+"""What the tests of whole builds share: a channel with compiled code, made once, and mamba-press as a wheel."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support import press
+from tests.support.channel import Channel
+
+
+@pytest.fixture(scope="session")
+def greeting(tmp_path_factory: pytest.TempPathFactory) -> Channel:
+    """A channel with a library, an extension module that needs it, and a noarch package; nobody changes it."""
+    if sys.platform != "linux":
+        pytest.skip("the compiled packages are for Linux")
+    folder = tmp_path_factory.mktemp("greeting")
+    return press.greeting_channel(folder / "channel", folder / "compiled")
+
+
+@pytest.fixture
+def make_project(tmp_path: Path) -> Callable[..., Path]:
+    """Write a pressed project: ``make_project(channel, "packages = […]")``."""
+
+    def make(channel: Channel | Path | str | None, table: str, *, folder: str = "project", **more: object) -> Path:
+        root = channel.root if isinstance(channel, Channel) else channel
+        channels = "" if root is None else f'channels = ["{root}"]\n'
+        return press.project(tmp_path / folder, channels + table, **more)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def own_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of mamba-press itself, in a folder of its own: what an isolated build installs."""
+    folder = tmp_path_factory.mktemp("own-wheel")
+    press.run(sys.executable, "-m", "build", "--wheel", "--outdir", folder, press.REPOSITORY, cwd=folder).ok()
+    return next(folder.glob("*.whl"))

@@ -1,0 +1,101 @@
+"""Ctrl-C and kill -9, wherever a build is: no half file, no process left behind, a cache that still serves."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support import press
+from tests.support.channel import Channel, CondaPackage, Content, python_abi, python_package, write_channel
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
+
+PHASES = ("solve", "fetch", "write")
+LARGE = 24_000_000
+
+
+@pytest.fixture(scope="module")
+def channel(tmp_path_factory) -> Channel:
+    """Two packages; the second takes long to compress."""
+    noise = random.Random(2).randbytes(LARGE)
+    large = CondaPackage(
+        name="large",
+        noarch="python",
+        depends=("python >=3.6", "words"),
+        files={"site-packages/large/__init__.py": "", "site-packages/large/noise.bin": Content(noise)},
+    )
+    folder = tmp_path_factory.mktemp("large")
+    return write_channel(folder, [large, press.words(), python_package(press.HERE), python_abi(press.HERE)])
+
+
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=lambda how: how.name)
+@pytest.mark.parametrize("door", ["command", "hook"])
+def test_an_interrupted_build_leaves_nothing_half_done(how, phase, door, channel, tmp_path):
+    stalled = {"solve": "repodata", "fetch": "large-1.0", "write": ""}[phase]
+    output = tmp_path / "dist"
+    output.mkdir()
+    output.joinpath("older-1.0-py3-none-any.whl").write_text("older")
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    marker = f"PRESS_TEST_MARKER={tmp_path}"
+    key, _, value = marker.partition("=")
+    with press.serving(channel.root, stalled) as url:
+        project = press.project(tmp_path / "project", f'packages = ["large"]\nchannels = ["{url}"]', name="older")
+        environ = {"RATTLER_CACHE_DIR": str(tmp_path / "cache"), "TMPDIR": str(folder), key: value}
+        done = interrupt(door, how, phase, project, output, environ)
+    assert done.code == (-how if how == signal.SIGKILL else 130)
+    if how == signal.SIGINT:
+        assert "Traceback" not in done.err
+        assert done.err.splitlines()[-1] == "mamba-press: interrupted; nothing was left half written"
+    assert press.eventually(lambda: not press.processes_with(marker)), "a process was left behind"
+    assert [path.name for path in output.glob("*.whl")] == ["older-1.0-py3-none-any.whl"]
+    if how == signal.SIGINT:
+        assert press.leftovers(output) == []
+        assert list(folder.iterdir()) == []
+    project = press.project(project, f'packages = ["large"]\nchannels = ["{channel.root}"]', name="older")
+    again = press.command("press", project, "-o", output, cwd=tmp_path, environ=environ).ok()
+    press.command("check", again.out.strip(), cwd=tmp_path).ok()
+
+
+def interrupt(door, how, phase, project: Path, output: Path, environ) -> press.Done:
+    """Start a build, and send the signal when it is in the phase."""
+    if door == "command":
+        call = [sys.executable, "-m", "mamba_press", "press", project, "-o", output]
+    else:
+        code = "import sys; import mamba_press.build as b; print(b.build_wheel(sys.argv[1]))"
+        call = [sys.executable, "-c", code, output]
+    if phase == "solve":  # says nothing before it is done; its worker tells that it runs
+
+        def waiting(_: str) -> bool:
+            return True
+
+        return soon(call, cwd=project, environ=environ, how=how)
+    word = {"fetch": "fetching", "write": "writing"}[phase]
+    return press.interrupted(call, cwd=project, environ=environ, when=lambda said: word in said, how=how)
+
+
+def soon(call, *, cwd: Path, environ, how: signal.Signals) -> press.Done:
+    """Start a build and send the signal when its worker runs."""
+    import subprocess
+
+    process = subprocess.Popen(
+        [str(part) for part in call],
+        cwd=cwd,
+        env={**press.settings(), **environ},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    marker = next(f"{key}={value}" for key, value in environ.items() if key == "PRESS_TEST_MARKER")
+    assert press.eventually(lambda: len(press.processes_with(marker)) > 1), "no worker was started"
+    time.sleep(0.3)
+    os.kill(process.pid, how)
+    out, err = process.communicate(timeout=60)
+    return press.Done(process.returncode, out, err)

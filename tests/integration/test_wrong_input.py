@@ -1,0 +1,240 @@
+"""What goes wrong is told in one screen: each text whole, through the hook and through the command, nothing lost."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from tests.support import press
+from tests.support.channel import Channel, CondaPackage, Link, python_abi, python_package, write_channel
+from tests.support.compile import Linking, extension_module, module_source, program, shared_library
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what is pressed here is for Linux")
+
+LINES = 24
+ABI = press.HERE.replace(".", "")
+SITE = f"lib/python{press.HERE}/site-packages"
+PYTHON = (python_package(press.HERE), python_abi(press.HERE))
+ON_PYTHON = (f"python {press.HERE}.*", f"python_abi {press.HERE}.* *_cp{ABI}")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A project that cannot be built: what stands in its pyproject.toml, and the exit code of the kind of error."""
+
+    code: int
+    text: str
+    settings: Mapping[str, str] | None = None
+    environ: Mapping[str, str] | None = None
+
+
+def table(lines: str, project: str = 'name = "wrong"\ndynamic = ["version"]') -> str:
+    return f"[project]\n{project}\n\n[tool.mamba-press]\n{lines}\n"
+
+
+WORDS = 'packages = ["words"]\nchannels = ["channel"]'
+
+CONFIGURATION = {
+    "mistyped-key": Case(2, table('pakages = ["words"]\nchannels = ["channel"]')),
+    "wrong-type": Case(2, table(WORDS + '\noffline = "sometimes"\nlink.system = "libz.so.1"')),
+    "unknown-setting": Case(2, table(WORDS), settings={"link.sytem": "libz.so.1"}),
+    "unknown-variable": Case(2, table(WORDS), environ={"MAMBA_PRESS_CHANELS": "conda-forge"}),
+    "broken-toml": Case(2, '[project]\nname = "wrong\n'),
+    "no-project-table": Case(2, "[tool.mamba-press]\n" + WORDS),
+    "no-name": Case(2, table(WORDS, 'dynamic = ["version"]')),
+    "no-table": Case(2, '[project]\nname = "wrong"\nversion = "1"\n'),
+    "several-tables-at-once": Case(
+        2, table('packages = ["words"]\npython = "2.7"\nplatform = "win_arm32"', 'name = "-"\nlicence = "MIT"')
+    ),
+    "musllinux": Case(2, table(WORDS + '\nplatform = "musllinux_1_2_x86_64"')),
+    "no-such-folder": Case(2, table('packages = ["words"]\nchannels = ["../nowhere/channel"]')),
+    "broken-spec": Case(2, table('packages = ["words >=one,,"]\nchannels = ["channel"]')),
+    "bad-epoch": Case(2, table(WORDS), environ={"SOURCE_DATE_EPOCH": "yesterday"}),
+    "broken-lock": Case(2, table(WORDS)),
+    "worker-that-is-not-there": Case(2, table(WORDS), environ={"MAMBA_PRESS_WORKER": "python9.99"}),
+    "unknown-package": Case(3, table('packages = ["wrods"]\nchannels = ["channel"]')),
+    "two-unknown-packages": Case(3, table('packages = ["wrods", "qqqqqqqq"]\nchannels = ["channel"]')),
+    "unsolvable": Case(3, table('packages = ["words >=9"]\nchannels = ["channel"]')),
+    "unsolvable-dependency": Case(3, table('packages = ["needy"]\nchannels = ["channel"]')),
+    "too-new-a-system": Case(
+        3, table('packages = ["modern"]\nchannels = ["channel"]\nplatform = "manylinux_2_17_x86_64"')
+    ),
+    "other-python": Case(3, table('packages = ["ancient"]\nchannels = ["channel"]')),
+    "no-packages-for-platform": Case(
+        3, table('packages = ["words"]\nchannels = ["empty"]\nplatform = "linux-aarch64"')
+    ),
+    "unreachable": Case(4, table('packages = ["words"]\nchannels = ["http://127.0.0.1:{port}/channel"]')),
+    "offline-and-not-cached": Case(
+        4, table('packages = ["words"]\nchannels = ["http://127.0.0.1:{port}/channel"]\noffline = true')
+    ),
+    "wrong-sha256": Case(4, table('packages = ["falsified"]\nchannels = ["channel"]')),
+    "truncated": Case(4, table('packages = ["truncated"]\nchannels = ["channel"]')),
+    "archive-that-is-not-there": Case(4, table('packages = ["vanished"]\nchannels = ["channel"]')),
+    "collision": Case(5, table('packages = ["one", "two"]\nchannels = ["channel"]')),
+    "case-clash": Case(5, table('packages = ["cases"]\nchannels = ["channel"]')),
+}
+
+COMPILED = {
+    "missing-library": Case(5, table('packages = ["orphan"]\nchannels = ["channel"]')),
+    "impossible-tag": Case(
+        5, table('packages = ["modern-symbols"]\nchannels = ["channel"]\nplatform = "manylinux1_x86_64"')
+    ),
+    "embeds-python": Case(5, table('packages = ["embedder"]\nchannels = ["channel"]')),
+}
+
+
+def text_packages() -> list[CondaPackage]:
+    """Packages without compiled code, most of them with a flaw."""
+    python = ("python >=3.6",)
+
+    def noarch(name: str, *paths: str, **more: object) -> CondaPackage:
+        files = {f"site-packages/{path}": f"# {name}\n" for path in paths}
+        return CondaPackage(name=name, noarch="python", files=files, depends=python, **more)
+
+    return [
+        press.words(),
+        press.words("1.1"),
+        noarch("one", "shared/__init__.py", "shared/data.txt"),
+        noarch("two", "shared/data.txt"),
+        noarch("cases", "cases/__init__.py", "cases/README", "cases/readme"),
+        CondaPackage(name="hollow", files={"conda-meta/state": "{}\n"}),
+        CondaPackage(name="needy", depends=("words >=2", "one")),
+        CondaPackage(name="modern", depends=("__glibc >=2.28",), files={"share/modern.txt": "new\n"}),
+        CondaPackage(name="ancient", build="py36_0", depends=("python 3.6.*",)),
+        replace(python_package("3.6"), build="0_cp36m"),
+        replace(noarch("falsified", "falsified.py"), record={"sha256": "0" * 64}),
+        noarch("truncated", "truncated.py"),
+        noarch("vanished", "vanished.py"),
+        *PYTHON,
+    ]
+
+
+def compiled_packages(folder: Path) -> list[CondaPackage]:
+    """Packages whose compiled code cannot work where the wheel would be installed."""
+    other = shared_library(folder / "libother.so.3", "int other(void) { return 3; }", Linking(soname="libother.so.3"))
+    calls = module_source("_orphan", "PyLong_FromLong(other())", "int other(void);")
+    orphan = extension_module(folder, "_orphan", calls, Linking(needed=(other,)), python=Path(sys.executable))
+    newer = shared_library(
+        folder / "libmodern-symbols.so.1",
+        "#define _GNU_SOURCE\n#include <stdlib.h>\n#include <sys/random.h>\n"
+        "int modern(void *p) { return getrandom(p, 1, 0) + (secure_getenv(\"A\") != 0); }",
+        Linking(soname="libmodern-symbols.so.1"),
+    )
+    python_library = shared_library(
+        folder / f"libpython{press.HERE}.so.1.0",
+        "void Py_Initialize(void) {}",
+        Linking(soname=f"libpython{press.HERE}.so.1.0"),
+    )
+    embedder = program(
+        folder / "embedder",
+        "void Py_Initialize(void); int main(void) { Py_Initialize(); return 0; }",
+        Linking(needed=(python_library,)),
+    )
+    site = f"{SITE}/orphan"
+    return [
+        CondaPackage(
+            name="orphan",
+            depends=ON_PYTHON,
+            files={f"{site}/__init__.py": "", f"{site}/{orphan.name}": orphan},
+        ),
+        CondaPackage(name="modern-symbols", files={"lib/libmodern-symbols.so.1": newer}),
+        CondaPackage(name="embedder", depends=ON_PYTHON, files={"bin/embedder": embedder}),
+    ]
+
+
+@pytest.fixture(scope="module")
+def flawed(tmp_path_factory) -> Path:
+    """The folder of a project with a channel of flawed packages beside its pyproject.toml, and an empty one."""
+    folder = tmp_path_factory.mktemp("flawed")
+    return make_flawed(folder, text_packages())
+
+
+@pytest.fixture(scope="module")
+def flawed_binaries(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("flawed-binaries")
+    return make_flawed(folder, [*compiled_packages(folder / "compiled"), *PYTHON])
+
+
+def make_flawed(folder: Path, packages: list[CondaPackage]) -> Path:
+    channel = write_channel(folder / "project" / "channel", packages)
+    write_channel(folder / "project" / "empty", [])
+    if "truncated" in channel.archives:
+        archive = channel.archives["truncated"]
+        archive.write_bytes(archive.read_bytes()[: archive.stat().st_size // 2])
+        channel.archives["vanished"].unlink()
+    return folder / "project"
+
+
+@pytest.fixture
+def refusing_port() -> int:
+    """A port of this machine at which nobody listens."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def prepared(source: Path, folder: Path, case: Case, name: str, port: int) -> Path:
+    """A copy of the project with the case's pyproject.toml, and an old wheel that must stay."""
+    project = folder / "project"
+    shutil.copytree(source, project)
+    project.joinpath("pyproject.toml").write_text(case.text.replace("{port}", str(port)), encoding="utf-8")
+    if name == "broken-lock":
+        project.joinpath("mamba-press.lock").write_text("version: 99\nno: lock\n", encoding="utf-8")
+    folder.joinpath("dist").mkdir()
+    folder.joinpath("dist", "wrong-1.0-py3-none-any.whl").write_text("an older wheel")
+    return project
+
+
+CASES = [*CONFIGURATION, *COMPILED]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_text_says_what_is_wrong_and_nothing_is_lost(name, request, tmp_path, golden, refusing_port):
+    case = (CONFIGURATION | COMPILED)[name]
+    source = request.getfixturevalue("flawed" if name in CONFIGURATION else "flawed_binaries")
+    project = prepared(source, tmp_path, case, name, refusing_port)
+    before = press.hashes(tmp_path / "project")
+    environ = {**(case.environ or {}), "RATTLER_CACHE_DIR": str(tmp_path / "cache"), "TMPDIR": str(made(tmp_path))}
+    options = [part for key, value in (case.settings or {}).items() for part in ("-C", f"{key}={value}")]
+    pressed = press.command("press", project, *options, "-o", tmp_path / "dist", cwd=tmp_path, environ=environ)
+    hooked = press.hook("build_wheel", tmp_path / "dist", dict(case.settings or {}), cwd=project, environ=environ)
+    places = {"project": project, "tmp": tmp_path}
+    texts = [press.normalised(errors(done.err), places) for done in (pressed, hooked)]
+    assert pressed.code == case.code, pressed.err
+    assert hooked.code == 1
+    assert_fit_for_users(texts[0])
+    golden(f"wrong/{name}.txt", texts[0])
+    assert texts[1] == texts[0]
+    assert press.hashes(tmp_path / "project") == before
+    assert [path.name for path in (tmp_path / "dist").iterdir()] == ["wrong-1.0-py3-none-any.whl"]
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def made(folder: Path) -> Path:
+    folder.joinpath("tmp").mkdir()
+    return folder / "tmp"
+
+
+def errors(said: str) -> str:
+    """What was said from the error on: the steps before it depend on how far it came."""
+    lines = said.splitlines()
+    first = next((number for number, line in enumerate(lines) if not STEP.match(line)), len(lines))
+    return "\n".join(lines[first:]) + "\n"
+
+
+STEP = re.compile(r"mamba-press: (fetching|writing|solving) ")
+
+
+def assert_fit_for_users(text: str) -> None:
+    assert "Traceback" not in text
+    assert text.startswith("mamba-press: ")
+    assert len(text.splitlines()) <= LINES

@@ -1,0 +1,94 @@
+"""What decides a hashed name, for graphs of libraries of any shape."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mamba_press import link, reader
+from mamba_press.types import Environment, File
+from tests.support.values import binary, entry, package
+
+CONFIG = reader.from_values({"packages": ["app"]}, {}, {})
+
+
+@st.composite
+def graphs(draw):
+    """Which of some libraries needs which others; cycles are wanted."""
+    count = draw(st.integers(1, 6))
+    numbers = st.integers(0, count - 1)
+    return [sorted(draw(st.sets(numbers, max_size=3)) - {index}) for index in range(count)]
+
+
+def names(folder, graph, contents):
+    """The new name of each library."""
+    entries = []
+    for index, needs in enumerate(graph):
+        path = folder / hashlib.sha256(contents[index].encode()).hexdigest()
+        path.write_text(contents[index])
+        file = File(path=f"lib/lib{index}.so", source=path, package="dep", size=1)
+        links = {f"lib{other}.so": f"lib/lib{other}.so" for other in needs}
+        entries.append(entry(file, facts=binary(f"lib{index}.so", *links), links=links))
+    environment = Environment(
+        prefix=folder, files=tuple(e.kept.file for e in entries), packages=(package("dep"),), info={}
+    )
+    linked = link.link(entries, environment, CONFIG)
+    new = {each.kept.file.path: each.path.rpartition("/")[2] for each in linked.entries}
+    return [new[f"lib/lib{index}.so"] for index in range(len(graph))]
+
+
+def reached(graph, start):
+    seen, todo = {start}, [start]
+    while todo:
+        for other in graph[todo.pop()]:
+            if other not in seen:
+                seen.add(other)
+                todo.append(other)
+    return seen
+
+
+@settings(max_examples=60, deadline=None)
+@given(graphs(), st.data())
+def test_a_name_changes_with_what_it_reaches_and_with_nothing_else(tmp_path_factory, graph, data):
+    folder = tmp_path_factory.mktemp("link")
+    contents = [f"content {index}" for index in range(len(graph))]
+    changed = data.draw(st.integers(0, len(graph) - 1))
+    before = names(folder, graph, contents)
+    after = names(folder, graph, [*contents[:changed], "another", *contents[changed + 1 :]])
+    differ = {index for index in range(len(graph)) if before[index] != after[index]}
+    assert differ == {index for index in range(len(graph)) if changed in reached(graph, index)}
+
+
+@settings(max_examples=30, deadline=None)
+@given(graphs())
+def test_linking_twice_gives_the_same_names(tmp_path_factory, graph):
+    folder = tmp_path_factory.mktemp("link")
+    contents = [f"content {index}" for index in range(len(graph))]
+    assert names(folder, graph, contents) == names(folder, graph, contents)
+
+
+def test_who_answers_a_name_decides_even_among_the_same_libraries(tmp_path):
+    """Two needed names that swap the files behind them: the bytes are all the same, the behaviour is not."""
+
+    def top(first, second):
+        folder = tmp_path
+        made = []
+        for name, links in {
+            "top": {"liba.so": "lib/liba.so"},
+            "a": {"libx.so": first, "liby.so": second},
+            "x": {},
+            "y": {},
+        }.items():
+            (folder / name).write_text(name)
+            file = File(path=f"lib/lib{name}.so", source=folder / name, package="dep", size=1)
+            made.append(entry(file, facts=binary(f"lib{name}.so", *links), links=links))
+        environment = Environment(
+            prefix=folder, files=tuple(e.kept.file for e in made), packages=(package("dep"),), info={}
+        )
+        linked = link.link([replace(each) for each in made], environment, CONFIG)
+        return next(each.path for each in linked.entries if each.kept.file.path == "lib/libtop.so")
+
+    assert top("lib/libx.so", "lib/liby.so") != top("lib/liby.so", "lib/libx.so")

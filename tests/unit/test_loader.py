@@ -1,0 +1,239 @@
+"""The loader, simulated: whose search path counts for whom, and who answers for a name."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from mamba_press import binaries, loader
+from mamba_press.loader import Promise
+from mamba_press.types import Binary, Requirement
+from tests.support.compile import Linking, shared_library
+
+PROMISE = Promise(arch="x86_64", floor=(2, 17))
+
+
+def elf(*needed: str, name: str | None = None, rpath: str = "", runpath: str = "", **fields: object) -> Binary:
+    search = tuple((rpath or runpath).split(":")) if rpath or runpath else ()
+    given = {"format": "elf", "arch": "x86_64", "kind": "shared", "name": name, "needed": needed, **fields}
+    return Binary(search=search, inherited=bool(rpath), **given)  # type: ignore[arg-type]
+
+
+def wheres(promise: Promise = PROMISE, **libraries: Binary) -> list[str]:
+    """The files with problems; in names given as keywords ``__`` stands for ``/`` and ``_so`` for ``.so``."""
+    named = {name.replace("__", "/").replace("_so", ".so"): binary for name, binary in libraries.items()}
+    return [problem.where for problem in loader.problems(named, promise)]
+
+
+def test_rpath_is_inherited_by_what_is_loaded():
+    assert wheres(
+        pkg__ext_so=elf("liba.so", rpath="$ORIGIN/lib"),
+        pkg__lib__liba_so=elf("libb.so", name="liba.so"),
+        pkg__lib__libb_so=elf(name="libb.so"),
+    ) == []  # fmt: skip
+
+
+def test_runpath_is_not():
+    assert wheres(
+        pkg__ext_so=elf("liba.so", runpath="$ORIGIN/lib"),
+        pkg__lib__liba_so=elf("libb.so", name="liba.so"),
+        pkg__lib__libb_so=elf(name="libb.so"),
+    ) == ["pkg/lib/liba.so"]  # fmt: skip
+
+
+def test_an_object_with_runpath_does_not_inherit():
+    assert wheres(
+        pkg__ext_so=elf("liba.so", rpath="$ORIGIN/lib:$ORIGIN/more"),
+        pkg__lib__liba_so=elf("libb.so", name="liba.so", runpath="$ORIGIN"),
+        pkg__more__libb_so=elf(name="libb.so"),
+    ) == ["pkg/lib/liba.so"]  # fmt: skip
+
+
+def test_inheritance_passes_over_an_object_with_runpath_in_between():
+    assert wheres(
+        pkg__ext_so=elf("liba.so", rpath="$ORIGIN/lib"),
+        pkg__lib__liba_so=elf("libb.so", name="liba.so", runpath="$ORIGIN"),
+        pkg__lib__libb_so=elf("libc.so", name="libb.so"),
+        pkg__lib__libc_so=elf(name="libc.so"),
+    ) == []  # fmt: skip
+
+
+def test_what_is_loaded_already_answers_to_its_soname():
+    assert wheres(
+        pkg__ext_so=elf("liba.so", "libb.so", rpath="$ORIGIN"),
+        pkg__liba_so=elf(name="liba.so"),
+        pkg__libb_so=elf("liba.so", name="libb.so", runpath="$ORIGIN/none"),
+    ) == []  # fmt: skip
+
+
+def test_every_root_must_find_what_it_needs_by_itself():
+    libraries = {
+        "a.so": elf("liba.so", runpath="$ORIGIN/lib"),
+        "b.so": elf("liba.so"),
+        "lib/liba.so": elf(name="liba.so"),
+    }
+    (problem,) = loader.problems(libraries, PROMISE)
+    assert problem.where == "b.so"
+    assert problem.hint == "the file has no search path; it is at lib/liba.so"
+
+
+def test_the_report_says_who_loaded_whom():
+    libraries = {"x.so": elf("liba.so", runpath="$ORIGIN"), "liba.so": elf("libgone.so", name="liba.so")}
+    (problem,) = loader.problems(libraries, PROMISE)
+    assert problem.where == "liba.so"
+    assert "needs libgone.so" in problem.what
+    assert "(loaded by x.so)" in problem.what
+
+
+def test_libraries_that_only_need_each_other_are_loaded_too():
+    assert wheres(
+        liba_so=elf("libb.so", name="liba.so", rpath="$ORIGIN"),
+        libb_so=elf("liba.so", "libgone.so", name="libb.so", rpath="$ORIGIN"),
+    ) == ["libb.so"]  # fmt: skip
+
+
+def test_a_library_of_another_machine_does_not_answer():
+    assert wheres(x_so=elf("liba.so", rpath="$ORIGIN"), liba_so=elf(name="liba.so", arch="aarch64")) == ["x.so"]
+
+
+def test_the_system_answers_for_what_the_tag_promises_and_no_more():
+    assert wheres(x_so=elf("libc.so.6", "libX11.so.6", "libstdc++.so.6", "ld-linux-x86-64.so.2")) == []
+    assert wheres(x_so=elf("libssl.so.3")) == ["x.so"]
+    assert wheres(Promise(arch="x86_64", floor=None, elsewhere=("libssl.so*",)), x_so=elf("libssl.so.3")) == []
+
+
+def test_drivers_are_the_systems_whatever_the_tag():
+    assert wheres(x_so=elf("libcuda.so.1", "libGL.so.1")) == []
+
+
+def test_a_symbol_version_beyond_the_tag_is_a_problem_of_the_file_that_needs_it():
+    requires = (Requirement(library="libc.so.6", versions=("GLIBC_2.2.5", "GLIBC_2.28")),)
+    x = elf("libc.so.6", requires=requires)
+    assert wheres(x_so=x) == ["x.so"]
+    assert wheres(Promise(arch="x86_64", floor=(2, 28)), x_so=x) == []
+    assert wheres(Promise(arch="x86_64", floor=None), x_so=x) == []
+
+
+def test_versions_of_a_runtime_in_the_wheel_are_its_own_affair():
+    requires = (Requirement(library="libstdc++.so.6", versions=("GLIBCXX_3.4.30",)),)
+    x = elf("libstdc++.so.6", requires=requires, rpath="$ORIGIN")
+    runtime = elf(name="libstdc++.so.6", defines=frozenset({"GLIBCXX_3.4", "GLIBCXX_3.4.30"}))
+    assert wheres(x_so=x) == ["x.so"]
+    assert wheres(x_so=x, **{"libstdc++.so.6": runtime}) == []
+    older = elf(name="libstdc++.so.6", defines=frozenset({"GLIBCXX_3.4"}))
+    assert wheres(x_so=x, **{"libstdc++.so.6": older}) == ["x.so"]
+
+
+def test_a_library_without_versions_serves_all():
+    """The loader warns and goes on: 'no version information available'."""
+    x = elf("liba.so", requires=(Requirement(library="liba.so", versions=("A_1",)),), rpath="$ORIGIN")
+    assert wheres(x_so=x, liba_so=elf(name="liba.so")) == []
+
+
+def test_versions_of_what_is_not_needed_stop_the_loader():
+    (problem,) = loader.problems({"x.so": elf(requires=(Requirement(library="liba.so", versions=("A_1",)),))}, PROMISE)
+    assert "assertion" in problem.what
+
+
+@pytest.mark.parametrize(
+    ("path", "element", "leaves"),
+    [
+        ("pkg/x.so", "$ORIGIN", False),
+        ("pkg/x.so", "${ORIGIN}/..", False),
+        ("pkg/x.so", "$ORIGIN/../other.libs", False),
+        ("pkg/x.so", "$ORIGIN/../..", True),
+        ("pkg/x.so", "$ORIGIN/../../pkg", True),
+        ("x.so", "$ORIGIN/..", True),
+        ("pkg/x.so", "$ORIGIN/a/../../..", True),
+        ("pkg/x.so", "$ORIGINAL", True),
+        ("pkg/x.so", "/usr/lib", True),
+        ("pkg/x.so", "/dev/null/mamba-press/lib", True),
+        ("pkg/x.so", "", True),
+        ("pkg/x.so", ".", True),
+        ("d-1.data/scripts/x", "$ORIGIN/../lib", True),
+        ("d-1.data/scripts/x", "$ORIGIN", False),
+    ],
+)
+def test_a_search_path_stays_where_the_wheel_is(path, element, leaves):
+    binary = Binary(format="elf", arch="x86_64", kind="shared", search=(element,))
+    assert bool(loader.problems({path: binary}, PROMISE)) == leaves
+
+
+def test_a_program_wants_the_systems_loader():
+    def interpreted(interpreter: str) -> Binary:
+        return elf(kind="program", interpreter=interpreter)
+
+    assert wheres(x=interpreted("/lib64/ld-linux-x86-64.so.2")) == []
+    assert wheres(x=interpreted("/dev/null/mamba-press/lib/ld-linux-x86-64.so.2")) == ["x"]
+
+
+def test_a_thousand_libraries_take_no_time():
+    libraries = {
+        f"lib{i}.so": elf(*(f"lib{j}.so" for j in range(i)), name=f"lib{i}.so", rpath="$ORIGIN") for i in range(200)
+    }
+    libraries |= {f"ext{i}.so": elf(f"lib{i % 200}.so", rpath="$ORIGIN") for i in range(100)}
+    assert loader.problems(libraries, PROMISE) == ()
+
+
+# --- held against the loader itself
+
+LAYOUTS: dict[str, dict[str, tuple[tuple[str, ...], str, str]]] = {
+    "inherited": {"x.so": (("a",), "$ORIGIN/lib", ""), "lib/liba.so": (("b",), "", ""), "lib/libb.so": ((), "", "")},
+    "not inherited": {
+        "x.so": (("a",), "", "$ORIGIN/lib"),
+        "lib/liba.so": (("b",), "", ""),
+        "lib/libb.so": ((), "", ""),
+    },
+    "runpath shuts out": {
+        "x.so": (("a",), "$ORIGIN/lib:$ORIGIN/more", ""),
+        "lib/liba.so": (("b",), "", "$ORIGIN"),
+        "more/libb.so": ((), "", ""),
+    },
+    "passed over": {
+        "x.so": (("a",), "$ORIGIN/lib", ""),
+        "lib/liba.so": (("b",), "", "$ORIGIN"),
+        "lib/libb.so": (("c",), "", ""),
+        "lib/libc.so": ((), "", ""),
+    },
+    "present already": {
+        "x.so": (("a", "b"), "", "$ORIGIN/lib"),
+        "lib/liba.so": ((), "", ""),
+        "lib/libb.so": (("a",), "", "$ORIGIN/none"),
+    },
+    "breadth first": {
+        "x.so": (("b", "a"), "", "$ORIGIN/lib"),
+        "lib/libb.so": (("a",), "", ""),
+        "lib/liba.so": ((), "", ""),
+    },
+    "grandfather": {
+        "x.so": (("a",), "$ORIGIN/lib", ""),
+        "lib/liba.so": (("b",), "$ORIGIN/deep", ""),
+        "lib/deep/libb.so": (("c",), "", ""),
+        "lib/libc.so": ((), "", ""),
+    },
+    "cycle": {"x.so": (("a",), "$ORIGIN", ""), "liba.so": (("b",), "", ""), "libb.so": (("a",), "", "")},
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the loader is Linux's")
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_simulation_and_the_loader_agree(tmp_path, layout):
+    stubs = {
+        name: shared_library(tmp_path / "stubs" / f"lib{name}.so", "", Linking(soname=f"lib{name}.so"))
+        for name in "abc"
+    }
+    root = tmp_path / "wheel"
+    libraries = {}
+    for path, (needed, rpath, runpath) in LAYOUTS[layout].items():
+        soname = None if path == "x.so" else path.rpartition("/")[2]
+        linking = Linking(
+            soname=soname, needed=tuple(stubs[name] for name in needed), rpath=rpath or None, runpath=runpath or None,
+            flags=("-nostdlib",),
+        )  # fmt: skip
+        libraries[path] = binaries.read_file(shared_library(root / path, "", linking))
+    load = "import ctypes, sys; ctypes.CDLL(sys.argv[1])"
+    loaded = subprocess.run([sys.executable, "-c", load, root / "x.so"], capture_output=True, text=True, check=False)
+    promise = Promise(arch=next(iter(libraries.values())).arch, floor=(2, 17))
+    assert (loader.problems(libraries, promise) == ()) == (loaded.returncode == 0), loaded.stderr

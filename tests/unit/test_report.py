@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from packaging.version import Version
+
+from mamba_press import report
+from mamba_press.types import Dropped, Floor, Pressed, Selection, Solution, Tagging, Wheel
+from mamba_press.wheel import Row
+from tests.support.values import TARGET, package
+
+TAG = "cp310-cp310-manylinux_2_28_x86_64"
+ROWS = (
+    Row(path="app/__init__.py", size=1234567, package="app", why="of a requested package", sha256="ab"),
+    Row(path="app-1.0.dist-info/METADATA", size=1, package=None, why="describes the wheel", sha256="cd"),
+)
+
+
+@pytest.fixture
+def pressed():
+    floors = tuple(
+        Floor(version=(2, 28 - number), path="app.so", package="app", library="libc.so.6", symbol=f"GLIBC_2.{number}")
+        for number in range(4)
+    )
+    dropped = (
+        Dropped(package="dep", path="include/a.h", size=1000, why="headers"),
+        Dropped(package="dep", path="include/b.h", size=2000, why="headers"),
+        Dropped(package="dep", path="bin/dep", size=5, why="program of a dependency"),
+        Dropped(package="python", path=None, size=9, why="Python is not vendored"),
+    )
+    return Pressed(
+        wheel=Wheel(name="app", version=Version("1.0"), tags=TAG, entries=()),
+        solution=Solution(target=TARGET, packages=(package("app", requested=True),), channels=()),
+        selection=Selection(kept=(), dropped=dropped),
+        tagging=Tagging(tags=TAG, lowest="manylinux_2_28_x86_64", floors=floors),
+        notes=("libgcc: system",),
+    )
+
+
+def test_the_text_says_what_is_in_the_wheel_what_left_and_what_sets_the_tag(pressed):
+    assert report.as_text(pressed, ROWS).splitlines() == [
+        f"app-1.0-{TAG}.whl",
+        "",
+        "  1,234,567  app  app/__init__.py  (of a requested package)",
+        "          1  -    app-1.0.dist-info/METADATA  (describes the wheel)",
+        "  1,234,568  bytes in 2 files",
+        "",
+        "left:",
+        "  dep: 2 files, 3,000 bytes (headers)",
+        "  dep: bin/dep, 5 bytes (program of a dependency)",
+        "  python: the package (Python is not vendored)",
+        "",
+        f"tag: {TAG}; lowest honest platform tag: manylinux_2_28_x86_64",
+        "  2.28: GLIBC_2.0 of libc.so.6, needed by app.so (app)",
+        "  2.27: GLIBC_2.1 of libc.so.6, needed by app.so (app)",
+        "  2.26: GLIBC_2.2 of libc.so.6, needed by app.so (app)",
+        "notes:",
+        "  libgcc: system",
+    ]
+
+
+def test_the_json_says_everything_and_nothing_is_grouped(pressed):
+    values = json.loads(json.dumps(report.as_json(pressed, ROWS)))
+    assert values["wheel"] == f"app-1.0-{TAG}.whl"
+    assert [row["path"] for row in values["entries"]] == [row.path for row in ROWS]
+    assert [row["path"] for row in values["left"]] == ["include/a.h", "include/b.h", "bin/dep", None]
+    assert [floor["version"] for floor in values["floors"]] == ["2.28", "2.27", "2.26", "2.25"]
+    assert values["packages"][0]["name"] == "app"
+    assert values["notes"] == ["libgcc: system"]

@@ -1,0 +1,416 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from mamba_press import reader, select
+from mamba_press.errors import ConfigError, ContentError
+from mamba_press.types import Solution
+from tests.support.values import TARGET, Libraries, Prefix, package
+
+
+@pytest.fixture(scope="session")
+def elf(tmp_path_factory):
+    return Libraries(tmp_path_factory.mktemp("elf"))
+
+
+@pytest.fixture
+def prefix(tmp_path):
+    return Prefix(tmp_path / "prefix").package("app", requested=True)
+
+
+def config(**table):
+    return reader.from_values({"packages": ["app"], **table}, {}, {})
+
+
+def pressed(prefix, target=TARGET, **table):
+    return select.files(prefix.environment(), target, config(**table))
+
+
+def kept(selection):
+    return {each.file.path: each.why for each in selection.kept}
+
+
+def left(selection):
+    return {each.path: each.why for each in selection.dropped}
+
+
+def problems(prefix, target=TARGET, **table):
+    with pytest.raises(ContentError) as caught:
+        pressed(prefix, target, **table)
+    return [str(problem) for problem in caught.value.problems]
+
+
+# Packages
+
+
+def solution(*packages):
+    return Solution(target=TARGET, packages=packages, channels=())
+
+
+def closure(*packages, **table):
+    stays, dropped = select.packages(solution(*packages), config(**table))
+    return [each.name for each in stays], {each.package: each.why for each in dropped}
+
+
+def test_the_closure_does_not_pass_through_python():
+    stays, dropped = closure(
+        package("app", "python >=3.10,<3.11.0a0", "python_abi 3.10.* *_cp310", "zlib", requested=True),
+        package("zlib"),
+        package("python", "libffi", "zlib"),
+        package("python_abi", "python 3.10.*"),
+        package("libffi"),
+    )
+    assert stays == ["app", "zlib"]
+    assert dropped == {
+        "libffi": "only needed by packages that leave",
+        "python": "Python is not vendored",
+        "python_abi": "Python is not vendored",
+    }
+
+
+def test_the_closure_does_not_pass_through_a_python_package_that_nobody_asked_for():
+    stays, dropped = closure(
+        package("app", "python", "numpy", "click", requested=True),
+        package("numpy", "python", "blas"),
+        package("click", noarch="python"),
+        package("blas"),
+    )
+    assert stays == ["app"]
+    assert dropped["numpy"] == dropped["click"] == "a Python package that nobody asked for"
+    assert dropped["blas"] == "only needed by packages that leave"
+
+
+def test_a_requested_python_package_brings_its_libraries():
+    stays, _ = closure(
+        package("app", "python", "numpy", requested=True),
+        package("numpy", "python", "blas", requested=True),
+        package("blas"),
+    )
+    assert stays == ["app", "blas", "numpy"]
+
+
+def test_what_is_pruned_leaves_with_all_that_only_it_needs():
+    stays, dropped = closure(
+        package("app", "krb5", "zlib", requested=True),
+        package("krb5", "keyutils", "zlib"),
+        package("keyutils"),
+        package("zlib"),
+        select={"prune": ["krb5"]},
+    )
+    assert stays == ["app", "zlib"]
+    assert dropped == {"keyutils": "only needed by packages that leave", "krb5": "select.prune names it"}
+
+
+def test_packages_that_need_each_other_end_the_walk():
+    stays, _ = closure(package("app", "a", requested=True), package("a", "b"), package("b", "a", "app"))
+    assert stays == ["a", "app", "b"]
+
+
+def test_pruning_what_is_not_there_or_what_is_asked_for_is_an_error():
+    with pytest.raises(ConfigError) as caught:
+        closure(package("app", requested=True), select={"prune": ["ap*", "kbr5"]})
+    assert [problem.what for problem in caught.value.problems] == [
+        "'kbr5' names no package of the solution",
+        "app is both in packages and pruned",
+    ]
+
+
+# Files
+
+
+def test_of_a_requested_package_everything_stays_but_what_the_filters_name(prefix, elf):
+    prefix.add("lib/libapp.so.1", elf.library("libapp.so.1"), of="app")
+    prefix.add("bin/app", elf.program(), of="app")
+    prefix.add("share/app/data.txt", of="app")
+    prefix.add("include/app.h", of="app")
+    prefix.add("lib/python3.10/site-packages/app/__pycache__/x.cpython-310.pyc", of="app")
+    selection = pressed(prefix)
+    assert set(kept(selection)) == {"bin/app", "lib/libapp.so.1", "share/app/data.txt"}
+    assert set(kept(selection).values()) == {"of a requested package"}
+    assert left(selection)["include/app.h"] == "headers"
+
+
+def test_of_a_dependency_stay_the_libraries_that_are_reached_and_its_data(prefix, elf):
+    prefix.add("lib/libapp.so", elf.library("libapp.so", "libone.so.1"), of="app")
+    prefix.add("lib/libone.so.1", elf.library("libone.so.1", "libtwo.so.2"), of="dep")
+    prefix.add("lib/libtwo.so.2", elf.library("libtwo.so.2"), of="dep")
+    prefix.add("lib/libother.so.1", elf.library("libother.so.1"), of="dep")
+    prefix.add("bin/tool", elf.program(), of="dep")
+    prefix.add("share/dep/helper", elf.program(), of="dep")
+    prefix.add("share/dep/data", of="dep")
+    selection = pressed(prefix)
+    assert kept(selection) == {
+        "lib/libapp.so": "of a requested package",
+        "lib/libone.so.1": "needed by lib/libapp.so",
+        "lib/libtwo.so.2": "needed by lib/libone.so.1",
+        "share/dep/data": "data of a dependency",
+    }
+    assert left(selection) == {
+        "lib/libother.so.1": "library that nothing needs",
+        "bin/tool": "program of a dependency",
+        "share/dep/helper": "program of a dependency",
+    }
+
+
+def test_a_dependency_of_which_nothing_is_reached_leaves_whole_and_one_without_binaries_stays(prefix, elf):
+    prefix.add("share/app/x", of="app")
+    prefix.add("lib/libdep.so.1", elf.library("libdep.so.1"), of="dep")
+    prefix.add("lib/dep/plugin.so", elf.library(), of="dep")
+    prefix.add("share/dep/x", of="dep")
+    prefix.add("ssl/cacert.pem", of="certificates")
+    selection = pressed(prefix)
+    assert kept(selection) == {"share/app/x": "of a requested package", "ssl/cacert.pem": "data of a dependency"}
+    assert set(left(selection).values()) == {"no library of this dependency is reached"}
+
+
+@pytest.mark.parametrize("path", ["lib/plugin.so", "lib/dep/plugins/libplugin.so"])
+def test_a_plugin_of_a_dependency_comes_along_with_what_it_needs(prefix, elf, path):
+    prefix.add("lib/libapp.so", elf.library("libapp.so", "libdep.so.1"), of="app")
+    prefix.add("lib/libdep.so.1", elf.library("libdep.so.1"), of="dep")
+    soname = "libplugin.so" if "plugins" in path else None
+    prefix.add(path, elf.library(soname, "libmore.so.1"), of="dep")
+    prefix.add("lib/libmore.so.1", elf.library("libmore.so.1"), of="more")
+    why = kept(pressed(prefix))
+    assert why[path] == "plugin of a dependency"
+    assert why["lib/libmore.so.1"] == f"needed by {path}"
+
+
+def test_a_library_is_stored_once_and_found_by_the_name_of_a_symlink(prefix, elf):
+    prefix.add("lib/libapp.so", elf.library("libapp.so", "libz.so.1"), of="app")
+    prefix.add("lib/libz.so.1.3.1", elf.library("libz.so.1"), of="zlib")
+    prefix.link("lib/libz.so.1", "lib/libz.so.1.3.1", of="zlib")
+    prefix.link("lib/libz.so", "lib/libz.so.1.3.1", of="zlib-dev")
+    selection = pressed(prefix)
+    assert set(kept(selection)) == {"lib/libapp.so", "lib/libz.so.1.3.1"}
+    assert left(selection) == {"lib/libz.so": "another name of a library", "lib/libz.so.1": "another name of a library"}
+    (app,) = (each for each in selection.kept if each.file.path == "lib/libapp.so")
+    assert [(link.needed, link.path) for link in app.links] == [("libz.so.1", "lib/libz.so.1.3.1")]
+
+
+def test_a_package_that_is_only_other_names_of_libraries_stores_nothing(prefix, elf):
+    prefix.add("lib/libapp.so", elf.library("libapp.so", "libblas.so.3"), of="app")
+    prefix.add("lib/libopenblas.so.0", elf.library("libopenblas.so.0"), of="openblas")
+    prefix.link("lib/libblas.so.3", "lib/libopenblas.so.0", of="libblas")
+    prefix.link("lib/liblapack.so.3", "lib/libopenblas.so.0", of="libblas")
+    assert set(kept(pressed(prefix))) == {"lib/libapp.so", "lib/libopenblas.so.0"}
+
+
+def test_data_behind_a_symlink_is_copied_even_where_its_end_leaves(prefix):
+    prefix.add("share/doc/app/COPYING", "text", of="app")
+    prefix.link("share/app/COPYING", "share/doc/app/COPYING", of="app")
+    assert set(kept(pressed(prefix))) == {"share/app/COPYING"}
+
+
+def test_another_name_of_a_library_that_is_excluded_leaves_too(prefix, elf):
+    prefix.add("lib/libapp.so.1.2", elf.library("libapp.so.1"), of="app")
+    prefix.link("lib/libapp.so.1", "lib/libapp.so.1.2", of="app")
+    assert kept(pressed(prefix, select={"exclude": ["lib/libapp.so.1.2"]})) == {}
+
+
+def test_linker_scripts_leave_and_so_do_symlinks_to_them(prefix):
+    prefix.add("lib/libncurses.so", "INPUT(libncurses.so.6 -ltinfo)", of="app")
+    prefix.link("lib/libcurses.so", "lib/libncurses.so", of="app")
+    assert left(pressed(prefix)) == {"lib/libcurses.so": "a linker script", "lib/libncurses.so": "a linker script"}
+
+
+def test_a_program_stays_under_each_of_its_names_and_is_a_root(prefix, elf):
+    prefix.add("bin/tclsh8.6", elf.program("libdep.so.1"), of="app")
+    prefix.link("bin/tclsh", "bin/tclsh8.6", of="app")
+    prefix.add("lib/libdep.so.1", elf.library("libdep.so.1"), of="dep")
+    selection = pressed(prefix)
+    assert set(kept(selection)) == {"bin/tclsh", "bin/tclsh8.6", "lib/libdep.so.1"}
+    assert all(each.binary and each.links for each in selection.kept if each.file.path.startswith("bin/"))
+
+
+def test_libraries_that_need_each_other_are_both_reached(prefix, elf):
+    prefix.add("lib/libapp.so", elf.library("libapp.so", "liba.so.1"), of="app")
+    prefix.add("lib/liba.so.1", elf.library("liba.so.1", "libb.so.1"), of="dep")
+    prefix.add("lib/libb.so.1", elf.library("libb.so.1", "liba.so.1"), of="dep")
+    assert len(kept(pressed(prefix))) == 3
+
+
+# What the user says
+
+
+def test_include_is_stronger_than_exclude_and_than_the_filters(prefix):
+    prefix.add("include/app/a.h", of="app")
+    prefix.add("include/app/b.h", of="app")
+    selection = pressed(prefix, select={"include": ["include/app/a.h"], "exclude": ["include/**"]})
+    assert set(kept(selection)) == {"include/app/a.h"}
+    assert left(selection) == {"include/app/b.h": "select.exclude has 'include/**'"}
+
+
+def test_data_of_a_dependency_that_is_included_brings_no_other_data_with_it(prefix, elf):
+    prefix.add("share/app/x", of="app")
+    prefix.add("lib/libtinfo.so.6", elf.library("libtinfo.so.6"), of="ncurses")
+    prefix.add("share/terminfo/x/xterm", of="ncurses")
+    prefix.add("share/terminfo/v/vt100", of="ncurses")
+    why = kept(pressed(prefix, select={"include": ["share/terminfo/x/*"]}))
+    assert why == {"share/app/x": "of a requested package", "share/terminfo/x/xterm": "select.include"}
+
+
+def test_a_library_of_a_dependency_that_is_included_brings_what_it_needs_and_its_data(prefix, elf):
+    prefix.add("share/app/x", of="app")
+    prefix.add("lib/libdep.so.1", elf.library("libdep.so.1", "libmore.so.1"), of="dep")
+    prefix.add("share/dep/x", of="dep")
+    prefix.add("lib/libmore.so.1", elf.library("libmore.so.1"), of="more")
+    why = kept(pressed(prefix, select={"include": ["lib/libdep.so.1"]}))
+    assert why["share/dep/x"] == "data of a dependency"
+    assert why["lib/libmore.so.1"] == "needed by lib/libdep.so.1"
+
+
+def test_a_library_that_left_although_a_requested_package_opens_it_by_name_is_told(prefix, elf):
+    prefix.add("lib/python3.10/site-packages/app.py", "CDLL('libarchive.so')", of="app")
+    prefix.add("lib/libarchive.so.13.7", elf.library("libarchive.so.13"), of="dep")
+    prefix.link("lib/libarchive.so", "lib/libarchive.so.13.7", of="dep")
+    (note,) = pressed(prefix).notes
+    assert note.startswith("lib/libarchive.so.13.7 left, for nothing needs it; if lib/python3.10/site-packages/app.py")
+    selection = pressed(prefix, select={"include": ["lib/libarchive.so.13.7"]})
+    assert "lib/libarchive.so.13.7" in kept(selection)
+    assert selection.notes == ()
+
+
+# What is wrong
+
+
+def test_a_library_that_is_nowhere_is_an_error_that_says_who_needs_it_and_where_it_was_looked_for(prefix, elf):
+    prefix.add("lib/libapp.so", elf.library("libapp.so", "libgone.so.1", "libc.so.6", runpath="$ORIGIN/x"), of="app")
+    prefix.add("lib/libbpp.so", elf.library("libbpp.so", "libgone.so.2"), of="app")
+    first, second = problems(prefix)
+    assert first.startswith("lib/libapp.so (app): needs libgone.so.1, which is in no package of the solution")
+    assert "$ORIGIN/x, lib/, the whole prefix" in first
+    assert "libgone.so.2" in second
+
+
+def test_a_needed_library_that_is_excluded_is_told_as_excluded(prefix, elf):
+    prefix.add("lib/libapp.so", elf.library("libapp.so", "libdep.so.1"), of="app")
+    prefix.add("lib/libdep.so.1", elf.library("libdep.so.1"), of="dep")
+    (problem,) = problems(prefix, select={"exclude": ["lib/libdep*"]})
+    assert "needs libdep.so.1; the solution has it as lib/libdep.so.1, which is excluded" in problem
+
+
+def test_what_link_system_names_may_be_missing(prefix, elf):
+    prefix.add("lib/libapp.so", elf.library("libapp.so", "libodbc.so.2"), of="app")
+    (app,) = pressed(prefix, link={"system": ["libodbc.so"]}).kept
+    assert [(link.where, link.why) for link in app.links] == [("system", "link.system says so")]
+
+
+def test_different_files_of_two_packages_at_one_path_are_an_error_that_names_both(prefix):
+    prefix.package("bpp", requested=True)
+    prefix.add("share/x", "one", of="app")
+    prefix.add("share/x", "two", of="bpp")
+    (problem,) = problems(prefix)
+    assert problem.startswith("share/x: 2 different files would lie here, of app and of bpp")
+    assert kept(pressed(prefix, select={"exclude": ["share/x"]})) == {}
+
+
+def test_a_path_of_two_packages_is_no_error_where_one_of_them_leaves(prefix, elf):
+    prefix.add("share/x", "one", of="app")
+    prefix.add("lib/libzzz.so.1", elf.library("libzzz.so.1"), of="zzz")
+    prefix.add("share/x", "two", of="zzz")
+    selection = pressed(prefix)
+    assert [(each.file.path, each.file.package) for each in selection.kept] == [("share/x", "app")]
+
+
+def test_a_broken_binary_is_an_error_that_names_file_and_package(prefix):
+    prefix.add("lib/libapp.so", b"\x7fELF\x02\x01\x01" + b"\0" * 9, of="app")
+    (problem,) = problems(prefix)
+    assert problem.startswith("lib/libapp.so (app): is a broken binary: ")
+
+
+def test_two_openmp_runtimes_are_an_error(prefix, elf):
+    prefix.add("lib/libapp.so", elf.library("libapp.so", "libgomp.so.1", "libomp.so"), of="app")
+    prefix.add("lib/libgomp.so.1", elf.library("libgomp.so.1"), of="gcc")
+    prefix.add("lib/libomp.so", elf.library("libomp.so"), of="llvm")
+    (problem,) = problems(prefix)
+    assert "lib/libgomp.so.1 (gcc), lib/libomp.so (llvm): two OpenMP runtimes" in problem
+
+
+# Machines
+
+
+def test_a_library_for_another_machine_is_left_as_it_is_and_told(prefix, elf):
+    data = bytearray(elf.library("libapp.so", "libgone.so.1").read_bytes())
+    data[18:20] = (183).to_bytes(2, "little")  # e_machine: aarch64
+    prefix.add("share/app/libapp.so", bytes(data), of="app")
+    selection = pressed(prefix)
+    assert [each.links for each in selection.kept] == [()]
+    assert selection.notes == ("left as they are, for they are for another machine: share/app/libapp.so",)
+
+
+def test_a_needed_library_is_never_one_for_another_machine_nor_a_linker_script(prefix, elf):
+    data = bytearray(elf.library("libdep.so").read_bytes())
+    data[18:20] = (183).to_bytes(2, "little")
+    prefix.add("lib/libapp.so", elf.library("libapp.so", "libdep.so", runpath="$ORIGIN/arm"), of="app")
+    prefix.add("lib/arm/libdep.so", bytes(data), of="dep")
+    prefix.add("lib/libdep.so", "INPUT(libdep.so.1)", of="dep")
+    prefix.add("lib/right/libdep.so", elf.library("libdep.so"), of="dep")
+    app = next(each for each in pressed(prefix).kept if each.file.path == "lib/libapp.so")
+    assert [link.path for link in app.links] == ["lib/right/libdep.so"]
+
+
+def test_launchers_for_windows_are_data(prefix):
+    prefix.add("share/app/t64.exe", b"MZ" + b"\0" * 58 + b"\x40\0\0\0PE\0\0" + b"\0" * 100, of="app")
+    (only,) = pressed(prefix).kept
+    assert only.binary is None
+
+
+# Runtimes
+
+
+def runtimes(prefix, elf, version, **table):
+    """A library of the prefix that asks the C++ runtime for a version of a symbol."""
+    script = f"{version} {{ global: stamp; }};"
+    stub = elf.library("libstdc++.so.6", source="int stamp(void) { return 1; }", version_script=script)
+    user = elf.folder / f"user-{version}.so"
+    if not user.exists():
+        from tests.support.compile import Linking, shared_library
+
+        source = "int stamp(void); int use(void) { return stamp(); }"
+        shared_library(user, source, Linking(soname="libapp.so", needed=(stub,), flags=("-nostdlib",)))
+    prefix.add("lib/libapp.so", user, of="app")
+    prefix.add("lib/libstdc++.so.6", elf.library("libstdc++.so.6", "libgcc_s.so.1"), of="libstdcxx")
+    prefix.add("lib/libgcc_s.so.1", elf.library("libgcc_s.so.1"), of="libgcc")
+    return pressed(prefix, **table)
+
+
+def test_the_systems_runtime_is_taken_where_the_floor_promises_what_is_needed(prefix, elf):
+    selection = runtimes(prefix, elf, "GLIBCXX_3.4.5")
+    assert set(kept(selection)) == {"lib/libapp.so"}
+    assert selection.notes == ("libstdcxx: system (manylinux_2_5 promises every version needed)",)
+
+
+def test_a_newer_runtime_than_the_floor_promises_travels(prefix, elf):
+    selection = runtimes(prefix, elf, "GLIBCXX_3.4.30")
+    assert "lib/libstdc++.so.6" in kept(selection)
+    assert "lib/libgcc_s.so.1" not in kept(selection)
+    assert selection.notes[0] == "libstdcxx: bundle (GLIBCXX_3.4.30 is more than manylinux_2_5 promises)"
+
+
+def test_link_runtimes_decides_over_what_is_needed(prefix, elf):
+    assert "lib/libstdc++.so.6" not in kept(runtimes(prefix, elf, "GLIBCXX_3.4.30", link={"runtimes": "system"}))
+
+
+def test_bundle_takes_every_runtime_along(prefix, elf):
+    selection = runtimes(prefix, elf, "GLIBCXX_3.4.5", link={"runtimes": "bundle"})
+    assert {"lib/libstdc++.so.6", "lib/libgcc_s.so.1"} <= set(kept(selection))
+
+
+def test_an_asked_tag_is_the_floor_that_the_runtimes_are_measured_with(prefix, elf):
+    prefix.add("share/x", of="app")
+    target = replace(TARGET, tag="manylinux_2_35_x86_64", floor=(2, 35))
+    runtimes(prefix, elf, "GLIBCXX_3.4.30")
+    assert "lib/libstdc++.so.6" not in kept(pressed(prefix, target))
+
+
+def test_the_bound_that_a_package_states_counts_unless_only_symbols_shall(prefix, elf):
+    prefix.package("app", "__glibc >=2.35,<3.0.a0", requested=True)
+    assert "lib/libstdc++.so.6" not in kept(runtimes(prefix, elf, "GLIBCXX_3.4.30"))
+    assert "lib/libstdc++.so.6" in kept(pressed(prefix, link={"floor": "symbols"}))
+
+
+def test_the_bound_of_the_runtime_itself_does_not_decide_about_it(prefix, elf):
+    prefix.package("libstdcxx", "__glibc >=2.35,<3.0.a0")
+    assert "lib/libstdc++.so.6" in kept(runtimes(prefix, elf, "GLIBCXX_3.4.30"))

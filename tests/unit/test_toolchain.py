@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+
+from mamba_press import toolchain
+from mamba_press.types import Requirement
+
+
+def choose(*versions, wanted="auto", floor=(2, 17), runtime="libstdcxx", arch="x86_64"):
+    demands = [Requirement(library="libstdc++.so.6", versions=versions)]
+    return toolchain.choose(runtime, wanted, requirements=demands, arch=arch, floor=floor)
+
+
+@pytest.mark.parametrize(
+    ("library", "runtime"),
+    [
+        ("libstdc++.so.6", "libstdcxx"),
+        ("libstdc++.so.6.0.33", "libstdcxx"),
+        ("libgcc_s.so.1", "libgcc"),
+        ("libgfortran.so.5", "libgfortran"),
+        ("libquadmath.so.0", "libquadmath"),
+        ("libgomp.so.1", "libgomp"),
+        ("libstdc++fs.so", None),
+        ("libgcc.so", None),
+    ],
+)
+def test_the_runtime_of_a_library_is_known_by_its_name(library, runtime):
+    assert toolchain.runtime_of(library) == runtime
+
+
+def test_the_systems_runtime_is_enough_where_the_floor_promises_every_version():
+    assert choose("GLIBCXX_3.4.19", "CXXABI_1.3.7") == ("system", "manylinux_2_17 promises every version needed")
+
+
+def test_one_version_too_new_brings_the_runtime_and_the_newest_is_told():
+    assert choose("GLIBCXX_3.4.9", "GLIBCXX_3.4.30", "GLIBCXX_3.4.26") == (
+        "bundle",
+        "GLIBCXX_3.4.30 is more than manylinux_2_17 promises",
+    )
+
+
+def test_a_version_that_no_policy_knows_brings_the_runtime():
+    assert choose("GLIBCXX_9.9", floor=(2, 40))[0] == "bundle"
+
+
+def test_a_higher_floor_promises_more():
+    assert choose("GLIBCXX_3.4.30", floor=(2, 35))[0] == "system"
+
+
+@pytest.mark.parametrize("runtime", ["libgfortran", "libgomp", "libquadmath"])
+def test_what_no_system_promises_travels(runtime):
+    assert choose(runtime=runtime, floor=(2, 39)) == ("bundle", "no system promises it")
+
+
+@pytest.mark.parametrize("wanted", ["system", "bundle"])
+def test_what_the_user_says_is_done(wanted):
+    assert choose("GLIBCXX_3.4.30", wanted=wanted) == (wanted, f"link.runtimes says {wanted}")
