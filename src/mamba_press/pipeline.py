@@ -45,11 +45,31 @@ def solve(order: Order) -> Solution:
     virtual = target.virtual_packages(order.target, order.environ)
     locked = None
     if order.project is not None and (order.root / LOCK).is_file():
-        locked = conda.read_lock(order.root / LOCK, order.target, order.root, config=order.config)
+        locked = conda.read_lock(
+            order.root / LOCK, order.target, order.root, config=order.config, environ=order.environ
+        )
     if locked is not None and locked.exact is not None:
+        _refuse_stale(locked.exact, order.config)
         return locked.exact
     config = order.config if locked is None else replace(order.config, constraints=locked.pinned(order.config))
     return conda.solve(config, order.target, channels, virtual=virtual, environ=order.environ)
+
+
+def _refuse_stale(solution: Solution, config: Config) -> None:
+    """Refuse a lock that was made for other packages than are asked for now."""
+    locked = {package.name for package in solution.packages}
+    missing = [spec for spec in config.packages if conda.spec_name(spec) not in locked]
+    if missing:
+        raise ConfigError(
+            *(
+                Problem(
+                    where=LOCK,
+                    what=f"has no package for {spec!r}, which tool.mamba-press.packages names",
+                    hint="the lock was made for other packages: remove it, and solve anew",
+                )
+                for spec in missing
+            )
+        )
 
 
 def press(order: Order, solution: Solution, workdir: Path, *, generator: str) -> Pressed:

@@ -121,8 +121,7 @@ def _interpreter(python: str | None) -> str:
 
 def _environment(interpreter: str, folder: Path) -> _Environment:
     """Make an empty environment, with uv where it is there: venv and pip take seconds for what uv does at once."""
-    script = "import sys; print('%d.%d' % sys.version_info[:2])"
-    version = tuple(map(int, subprocess.check_output([interpreter, "-I", "-c", script], text=True).split(".")))
+    version = _version(interpreter)
     place = folder / "environment"
     python = place / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
     uv = (sys.executable, "-m", "uv") if importlib.util.find_spec("uv") else (shutil.which("uv") or "",)
@@ -136,6 +135,18 @@ def _environment(interpreter: str, folder: Path) -> _Environment:
     if failed:
         raise ConfigError(Problem(where="--python", what=f"no environment can be made for {interpreter}: {failed}"))
     return _Environment(folder=folder, python=python, install=install)
+
+
+def _version(interpreter: str) -> tuple[int, ...]:
+    script = "import sys; print('%d.%d' % sys.version_info[:2])"
+    try:
+        done = subprocess.run([interpreter, "-I", "-c", script], capture_output=True, text=True, check=False)
+        answer, complaint = done.stdout.strip(), done.stderr.strip()
+    except OSError as error:
+        answer, complaint = "", str(error)
+    if not re.fullmatch(r"\d+\.\d+", answer):
+        raise ConfigError(Problem(where="--python", what=f"{interpreter} is no working Python: {complaint or answer}"))
+    return tuple(map(int, answer.split(".")))
 
 
 def _run(command: Sequence[str]) -> str:

@@ -17,7 +17,7 @@ from tests.support.channel import Channel, CondaPackage, Content, python_abi, py
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
 
 PHASES = ("solve", "fetch", "write")
-LARGE = 24_000_000
+LARGE = 12_000_000
 
 
 @pytest.fixture(scope="module")

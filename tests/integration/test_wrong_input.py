@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from tests.support import press
-from tests.support.channel import Channel, CondaPackage, Link, python_abi, python_package, write_channel
+from tests.support.channel import CondaPackage, python_abi, python_package, write_channel
 from tests.support.compile import Linking, extension_module, module_source, program, shared_library
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what is pressed here is for Linux")
@@ -126,7 +127,7 @@ def compiled_packages(folder: Path) -> list[CondaPackage]:
     newer = shared_library(
         folder / "libmodern-symbols.so.1",
         "#define _GNU_SOURCE\n#include <stdlib.h>\n#include <sys/random.h>\n"
-        "int modern(void *p) { return getrandom(p, 1, 0) + (secure_getenv(\"A\") != 0); }",
+        'int modern(void *p) { return getrandom(p, 1, 0) + (secure_getenv("A") != 0); }',
         Linking(soname="libmodern-symbols.so.1"),
     )
     python_library = shared_library(
@@ -238,3 +239,186 @@ def assert_fit_for_users(text: str) -> None:
     assert "Traceback" not in text
     assert text.startswith("mamba-press: ")
     assert len(text.splitlines()) <= LINES
+
+
+# --- in a call without a project, texts speak of options
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "code"),
+    [
+        ("unknown", ["wrods"], 3),
+        ("missing-channel", ["words", "-c", "./nowhere"], 2),
+        ("no-project-here", ["."], 2),
+        ("recipe", ["recipe.yaml"], 2),
+        ("two-projects", ["project", "words"], 2),
+        ("python", ["words", "--python", "2.7"], 2),
+        ("platform", ["words", "--platform", "linux"], 2),
+        ("setting", ["words", "-C", "select.exlude=*.txt"], 2),
+        ("setting-without-value", ["words", "-C", "offline"], 2),
+        ("name", ["words", "--name", "-"], 2),
+        ("collision", ["one", "two"], 5),
+    ],
+)
+def test_a_call_without_a_project_is_told_of_its_arguments(name, arguments, code, flawed, tmp_path, golden):
+    press.project(tmp_path / "project", 'packages = ["words"]')
+    channel = [] if "-c" in arguments else ["-c", flawed / "channel"]
+    environ = {"RATTLER_CACHE_DIR": str(tmp_path / "cache")}
+    done = press.command("press", *arguments, *channel, "-o", "dist", cwd=tmp_path, environ=environ)
+    assert done.code == code, done.err
+    text = press.normalised(errors(done.err), {"flawed": flawed, "tmp": tmp_path})
+    assert_fit_for_users(text)
+    golden(f"wrong/call-{name}.txt", text)
+    assert not (tmp_path / "dist").exists()
+
+
+# --- the file system
+
+
+def press_into(output: Path, flawed: Path, tmp_path: Path, prefix: tuple[str, ...] = (), **environ: str) -> press.Done:
+    """Press the sound package of the channel into a folder, through a program that takes rights or space away."""
+    call = [*prefix, sys.executable, "-m", "mamba_press", "press", "words 1.0", "-c", flawed / "channel", "-o", output]
+    return press.run(*call, cwd=tmp_path, environ={"RATTLER_CACHE_DIR": str(tmp_path / "cache"), **environ})
+
+
+def said(done: press.Done, tmp_path: Path) -> str:
+    return press.normalised(errors(done.err), {"tmp": tmp_path})
+
+
+def test_an_output_folder_that_is_a_file_is_named(flawed, tmp_path, golden):
+    tmp_path.joinpath("dist").write_text("not a folder")
+    done = press_into(tmp_path / "dist", flawed, tmp_path)
+    assert done.code == 6
+    golden("wrong/output-is-a-file.txt", said(done, tmp_path))
+    assert tmp_path.joinpath("dist").read_text() == "not a folder"
+
+
+def without_rights() -> tuple[str, ...]:
+    """A command in front of another that makes permissions count, also for root."""
+    if not press.is_root():
+        return ()
+    found = shutil.which("setpriv") or pytest.skip("permissions mean nothing to root, and setpriv is not here")
+    command = (found, "--bounding-set=-dac_override,-dac_read_search", "--")
+    if subprocess.run([*command, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("setpriv cannot drop rights here")
+    return command
+
+
+def test_an_output_folder_that_cannot_be_written_is_named(flawed, tmp_path, golden):
+    dist = tmp_path / "dist"
+    dist.mkdir()
+    dist.joinpath("words-1.0-py3-none-any.whl").write_text("an older wheel")
+    dist.chmod(0o555)
+    done = press_into(dist, flawed, tmp_path, without_rights())
+    dist.chmod(0o755)
+    assert done.code == 6, done.err
+    golden("wrong/output-not-writable.txt", said(done, tmp_path))
+    assert press.leftovers(dist) == []
+    assert dist.joinpath("words-1.0-py3-none-any.whl").read_text() == "an older wheel"
+
+
+def test_a_cache_that_cannot_be_written_is_named(flawed, tmp_path, golden):
+    tmp_path.joinpath("cache").mkdir(mode=0o555)
+    done = press_into(tmp_path / "dist", flawed, tmp_path, without_rights())
+    assert done.code == 4, done.err
+    golden("wrong/cache-not-writable.txt", said(done, tmp_path))
+
+
+@pytest.fixture
+def small_device(tmp_path) -> tuple[str, ...]:
+    """A command in front of another for which the folder ``small`` is a device of 64 KiB."""
+    tmp_path.joinpath("small").mkdir()
+    user = () if press.is_root() else ("-r",)
+    script = f'mount -t tmpfs -o size=64k,mode=777 tmpfs "{tmp_path}/small" && exec "$@"'
+    command = ("unshare", *user, "-m", "sh", "-c", script, "sh")
+    if (
+        shutil.which("unshare") is None
+        or subprocess.run([*command, "true"], check=False, capture_output=True).returncode
+    ):
+        pytest.skip("this machine gives no small device")
+    return command
+
+
+@pytest.fixture(scope="module")
+def bulky(tmp_path_factory) -> Path:
+    """A channel with a package that a small device has no room for."""
+    data = bytes(number * 7919 % 251 for number in range(1_000_003)) + bytes(range(256)) * 9
+    noise = b"".join(hashlib.sha256(data[number : number + 9]).digest() for number in range(9_000))
+    bulky = CondaPackage(
+        name="bulky",
+        noarch="python",
+        depends=("python >=3.6",),
+        files={"site-packages/bulky/__init__.py": "", "site-packages/bulky/noise.bin": noise},
+    )
+    folder = tmp_path_factory.mktemp("bulky")
+    write_channel(folder / "channel", [bulky, *PYTHON])
+    return folder
+
+
+@pytest.mark.parametrize("full", ["output", "TMPDIR", "RATTLER_CACHE_DIR"])
+def test_a_full_device_is_named_and_nothing_half_written_stays(full, small_device, bulky, tmp_path, golden):
+    small = tmp_path / "small"
+    output = small if full == "output" else tmp_path / "dist"
+    listing = f'{small_device[-2]}; code=$?; ls -A "{small}" >"{tmp_path}/left"; exit $code'.replace("exec ", "")
+    call = (*small_device[:-2], listing, "sh", sys.executable, "-m", "mamba_press", "press", "bulky")
+    environ = {"RATTLER_CACHE_DIR": str(tmp_path / "cache")} | ({} if full == "output" else {full: str(small)})
+    done = press.run(*call, "-c", bulky / "channel", "-o", output, cwd=tmp_path, environ=environ)
+    assert done.code == (6 if full == "output" else 4), done.err
+    text = press.normalised(errors(done.err), {"bulky": bulky, "tmp": tmp_path})
+    assert_fit_for_users(text)
+    golden(f"wrong/full-{full.lower()}.txt", text)
+    assert list(tmp_path.glob("dist/*")) == []
+    if full != "RATTLER_CACHE_DIR":
+        assert tmp_path.joinpath("left").read_text() == ""
+
+
+def test_a_limit_on_the_size_of_files_is_named(bulky, tmp_path, golden):
+    environ = {"RATTLER_CACHE_DIR": str(tmp_path / "cache")}
+    call = [sys.executable, "-m", "mamba_press", "press", "bulky", "-c", bulky / "channel", "-o", tmp_path / "dist"]
+    press.run(*call, cwd=tmp_path, environ=environ).ok()
+    wheel = next(tmp_path.glob("dist/*.whl"))
+    before = wheel.read_bytes()
+    limited = ("sh", "-c", 'ulimit -f 200 && exec "$@"', "sh")  # in blocks of 512 bytes; the wheel has 288 KB
+    done = press.run(*limited, *call, cwd=tmp_path, environ=environ)
+    assert done.code in (4, 6), done.err
+    assert_fit_for_users(errors(done.err))
+    assert wheel.read_bytes() == before
+    assert press.leftovers(tmp_path / "dist") == []
+
+
+# --- real packages
+
+
+@pytest.mark.real
+def test_the_malformed_packages_of_real_life_are_told(shared_channels, tmp_path, golden):
+    texts = []
+    for archive in sorted((shared_channels / "malformed").glob("zlib-*")):
+        channel = tmp_path / archive.suffix / "linux-64"
+        channel.mkdir(parents=True)
+        shutil.copy(archive, channel)
+        record = {
+            "name": "zlib",
+            "version": "1.2.11",
+            "build": "h7b6447c_3",
+            "build_number": 3,
+            "subdir": "linux-64",
+            "depends": [],
+            "sha256": hashlib.sha256(archive.read_bytes()).hexdigest(),
+            "size": archive.stat().st_size,
+        }
+        kind = "packages.conda" if archive.suffix == ".conda" else "packages"
+        for subdir, records in (("linux-64", {kind: {archive.name: record}}), ("noarch", {})):
+            channel.parent.joinpath(subdir).mkdir(exist_ok=True)
+            text = json.dumps({"info": {"subdir": subdir}, "repodata_version": 1, **records})
+            channel.parent.joinpath(subdir, "repodata.json").write_text(text)
+        cache = tmp_path / f"cache{archive.suffix}"
+        environ = {"RATTLER_CACHE_DIR": str(cache)}
+        done = press.command(
+            "press", "zlib", "-c", channel.parent, "-o", tmp_path / "dist", cwd=tmp_path, environ=environ
+        )
+        assert done.code in (4, 5), done.err
+        text = press.normalised(errors(done.err), {"tmp": tmp_path})
+        assert_fit_for_users(text)
+        texts.append(f"{archive.name}: exit code {done.code}\n{text}")
+    golden("wrong/malformed.txt", "\n".join(texts))
+    assert not (tmp_path / "dist").exists()

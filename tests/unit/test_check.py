@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
-from mamba_press import check, wheel
+from mamba_press import check, trial, wheel
 from mamba_press.errors import ConfigError, WriteError
 from mamba_press.types import Entry, Wheel
 from tests.support.compile import Linking, extension_module, module_source, program, shared_library
@@ -483,6 +483,45 @@ def test_a_wheel_for_another_python_is_not_installed(tmp_path):
 def test_an_interpreter_that_is_not_there_is_said(tmp_path):
     with pytest.raises(ConfigError, match=r"there is no interpreter '9\.9'"):
         check.check_import(make(tmp_path, files()), "9.9")
+
+
+def test_an_interpreter_that_does_not_work_is_said(tmp_path):
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho no such version >&2\nexit 127\n")
+    broken.chmod(0o755)
+    with pytest.raises(ConfigError, match="is no working Python: no such version"):
+        check.check_import(make(tmp_path, files()), str(broken))
+    broken.write_bytes(b"\0\0")
+    with pytest.raises(ConfigError, match="is no working Python"):
+        check.check_import(make(tmp_path, files()), str(broken))
+
+
+def test_a_requirement_that_cannot_be_installed_is_said(tmp_path):
+    (problem,) = check.check_import(make(tmp_path, files()), requirements=[str(tmp_path / "none-1-py3-none-any.whl")])
+    assert "cannot be installed" in problem.what
+    assert "none-1" in problem.where
+
+
+def test_a_requirement_is_there_when_the_modules_are_imported(tmp_path):
+    (tmp_path / "other").mkdir()
+    other = {path.replace("demo-1.0", "other-1.0"): data for path, data in files({"other.py": b""}).items()}
+    other["other-1.0.dist-info/METADATA"] = METADATA.replace(b"demo", b"other")
+    path = tmp_path / "other" / "other-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for one, data in {**other, "other-1.0.dist-info/RECORD": b""}.items():
+            archive.writestr(one, data)
+    needs = make(tmp_path, files({"needs.py": b"import other\n"}))
+    assert "No module named 'other'" in str(check.check_import(needs))
+    assert check.check_import(needs, requirements=[str(path)]) == ()
+
+
+def test_modules_are_found_wherever_python_would(tmp_path):
+    paths = (
+        "one.py", "two.cpython-311-x86_64-linux-gnu.so", "three.abi3.so", "pkg/__init__.py", "pkg/inner.py",
+        "space/deep/mod.py", "space/pkg/__init__.py", "space/pkg/x.py", "fast/__init__.cpython-311-x86_64-linux-gnu.so",
+        "no-name.py", "data/readme.txt", "demo-1.0.dist-info/x.py", "__main__.py", "lib/libx.so.1",
+    )  # fmt: skip
+    assert trial.modules(paths) == ("fast", "one", "pkg", "space.deep.mod", "space.pkg", "three", "two")
 
 
 def test_an_old_interpreter_is_served_by_its_own_pip(tmp_path):

@@ -302,11 +302,13 @@ def test_a_source_that_shrinks_is_named(tmp_path, monkeypatch):
 def test_a_device_that_takes_no_more_is_said(tmp_path):
     import resource
 
+    big = tmp_path / "big"
+    big.write_bytes(os.urandom(3 << 20))
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
     try:
         with pytest.raises(WriteError, match="cannot be written"):
-            write([("a", os.urandom(3 << 20), False)], tmp_path / "out")
+            write([("a", big, False)], tmp_path / "out")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list((tmp_path / "out").iterdir()) == []

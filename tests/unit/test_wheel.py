@@ -431,6 +431,14 @@ def test_every_missing_source_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("is_huge", [False, True])
+def test_a_source_that_cannot_be_read_after_all_is_named(tmp_path, monkeypatch, is_huge):
+    monkeypatch.setattr(wheel, "HUGE", 1 if is_huge else 1 << 30)
+    with pytest.raises(WriteError, match="demo/a: its source cannot be read: Is a directory"):
+        write(demo(entry("demo/a", tmp_path), own=()), tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("is_huge", [False, True])
 def test_a_source_that_changes_meanwhile_is_noticed(tmp_path, monkeypatch, is_huge):
     source = tmp_path / "a"
     source.write_bytes(b"short")

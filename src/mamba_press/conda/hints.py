@@ -40,7 +40,13 @@ def clean(text: str) -> str:
     # A cause is often repeated with more words around it.
     told = [cause for cause in causes if not any(cause in other for other in causes if other != cause)]
     kept = told if len(told) < 4 else [*told[:2], told[-1]]
-    return ": ".join(" ".join(cause.split())[:300] for cause in kept)
+    return ": ".join(_shortened(" ".join(cause.split())) for cause in kept)
+
+
+def _shortened(text: str) -> str:
+    """Return a cause of bearable length: it begins with what was tried and ends with why it failed."""
+    text = re.sub(r"(failed to copy file) from /.+? to (/.+?)(?=: )", r"\1 to \2", text)
+    return text if len(text) <= 300 else f"{text[:140]} … {text[-140:]}"
 
 
 def explanation(text: str) -> str:
