@@ -42,7 +42,7 @@ NEVER_ANYWHERE = frozenset(
 NEVER_AT_THE_TOP = frozenset(("build", "dist", "wheelhouse", "PKG-INFO"))
 """Names that are left out at the top: what builds leave there, and what :func:`write` writes anew."""
 
-_NEVER_ENDING = (".egg-info", ".dist-info", ".pyc", ".pyo", ".swp", "~")
+_NEVER_ENDING = (".egg-info", ".dist-info", ".whl", ".pyc", ".pyo", ".swp", "~")
 _CACHE = b"Signature: 8a477f597d28d172789f06886806bc55"
 """How the file CACHEDIR.TAG of a cache begins (https://bford.info/cachedir/)."""
 

@@ -26,14 +26,19 @@ CPYTHON = f"cp{VERSION.replace('.', '')}"
 MACHINE = "linux-aarch64"
 PAGES = (4096, 16384, 65536)
 
-# State of its own for each thread, initialised data with relocations, and code that runs when it is loaded.
+# State of its own for each thread, data with relocations, code that runs when it is loaded, and so many zeros at the
+# end of its memory that what is edited needs a segment of its own behind them.
 TALLY = """\
 #include <string.h>
 static const char *const words[] = {"one", "two", "three"};
 static __thread int calls = 40;
 static int loaded;
+char zeros[1 << 20];
 __attribute__((constructor)) static void load(void) { loaded = 1; }
-int tally(void) { return ++calls + loaded + (strcmp(words[2], "three") != 0); }
+int tally(void) {
+    memset(zeros, 1, sizeof zeros);
+    return ++calls + (loaded && zeros[sizeof zeros - 1] && !strcmp(words[2], "three"));
+}
 """
 
 

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -119,7 +119,7 @@ def words(version: str = "1.0") -> CondaPackage:
 
 
 def greeting_packages(folder: Path) -> list[CondaPackage]:
-    """A library, an extension module for the Python of the tests that needs it, and a noarch package that it asks for."""
+    """A library, an extension module for the Python of the tests that needs it, and a noarch package."""
     library = shared_library(
         folder / "libgreet.so.1.2", "int greet_number(void) { return 42; }", Linking(soname="libgreet.so.1")
     )
@@ -235,7 +235,7 @@ def serving(root: Path, stalled: str = "") -> Iterator[str]:
                 return
             super().do_GET()
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *args: object) -> None:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(root))) as server:
@@ -254,11 +254,9 @@ def processes_with(marker: str) -> list[int]:
     """The processes of this machine that have a text in their environment (Linux)."""
     found = []
     for path in Path("/proc").glob("[0-9]*/environ"):
-        try:
+        with suppress(OSError):  # it has ended, or is another user's
             if marker.encode() in path.read_bytes() and int(path.parent.name) != os.getpid():
                 found.append(int(path.parent.name))
-        except OSError:
-            continue  # it has ended, or is another user's
     return found
 
 

@@ -48,9 +48,11 @@ def test_a_library_that_says_it_has_sections_where_it_has_none_is_read_whole(tmp
 
 def test_of_a_library_only_its_own_strings_count_not_what_the_loader_reads(tmp_path):
     needed = shared_library(tmp_path / "libneeded.so.1", "", Linking(soname="libneeded.so.1", flags=("-nostdlib",)))
-    source = 'const char *name(void) { return "libopened.so.2"; }'
-    linking = Linking(soname="libself.so.1", needed=(needed,), runpath="/opt/libpath.so", flags=("-nostdlib", "-g"))
-    assert library_names(shared_library(tmp_path / "libself.so.1", source, linking)) == {"libopened.so.2"}
+    source = '#define DEBUG "libdebug.so"\nconst char *name(void) { return "libopened.so.2"; }'
+    linking = Linking(soname="libself.so.1", needed=(needed,), runpath="/opt/libpath.so", flags=("-nostdlib", "-g3"))
+    path = shared_library(tmp_path / "libself.so.1", source, linking)
+    assert b"libdebug.so" in path.read_bytes()
+    assert library_names(path) == {"libopened.so.2"}
 
 
 def test_a_name_in_data_that_can_be_written_is_found(tmp_path):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,6 +29,11 @@ Text = int | bytes
 _MOST_ZEROS = 0x10000
 """Up to so many bytes of .bss (or 2 % of the file) are written out rather than spending a program header."""
 _LIMIT = 1 << 62
+"""No address of a sound file reaches this; sums of what is below it still fit into a header."""
+_POINTERS = (
+    *(elf.DT_HASH, elf.DT_GNU_HASH, elf.DT_SYMTAB, elf.DT_VERSYM, elf.DT_VERDEF, elf.DT_VERNEED),
+    *(elf.DT_RELA, elf.DT_JMPREL, elf.DT_RELR),
+)
 _CLEARED = re.compile(rb"\0{3,}")
 _SPARE = 4
 """Empty entries that a moved dynamic section gets, as GNU ld gives it five."""
@@ -117,11 +123,11 @@ def _edit(image: Image, edits: Edits) -> bytes:
     files = [places[need.file] if isinstance(need.file, bytes) else need.file for need in records]
     draft = _Draft(image)
     if elf.DT_VERNEED in image.tags:
-        draft.write_verneed(image, records, files)
+        draft.write_verneed(records, files)
         if dropped:
-            draft.reset_versions(image, dropped)
+            draft.reset_versions(dropped)
             final = [(tag, len(records) if tag == elf.DT_VERNEEDNUM else value) for tag, value in final]
-    draft.write_tables(image, final, strings)
+    draft.write_tables(final, strings)
     return draft.finish()
 
 
@@ -258,9 +264,9 @@ class _Draft:
 
     # -- tables that keep their place ---------------------------------------------------------------------------
 
-    def write_verneed(self, image: Image, records: list[_Need], files: list[int]) -> None:
+    def write_verneed(self, records: list[_Need], files: list[int]) -> None:
         """Write the needed versions where they stood; what is dropped leaves zeros behind them."""
-        old = image.verneed()
+        old = self.image.verneed()
         places = [p for record in old for p in (record.at, *(version.at for version in record.versions))]
         if not places:
             return
@@ -279,7 +285,7 @@ class _Draft:
         self.out[start:end] = table.ljust(end - start, b"\0")
         for at, section in enumerate(self.sections):
             if section.type == elf.SHT_GNU_VERNEED:
-                # A table of size zero would be dropped by strip, and its index with it: keep the bytes as data.
+                # Tools complain about a table without records; as data they take the zeros for what they are.
                 changed = (
                     section._replace(size=len(table), info=len(records))
                     if records
@@ -287,8 +293,9 @@ class _Draft:
                 )
                 self.sections[at] = changed
 
-    def reset_versions(self, image: Image, dropped: set[int]) -> None:
+    def reset_versions(self, dropped: set[int]) -> None:
         """Make the symbols of dropped versions unversioned."""
+        image = self.image
         if elf.DT_VERSYM not in image.tags:
             return
         size = image.symbol_count() * 2
@@ -300,75 +307,77 @@ class _Draft:
 
     # -- tables that may move -----------------------------------------------------------------------------------
 
-    def write_tables(self, image: Image, entries: list[tuple[int, int]], strings: _Strings) -> None:
+    def write_tables(self, entries: list[tuple[int, int]], strings: _Strings) -> None:
         """Write the dynamic section and its strings: in place where they fit, else behind the end of memory."""
-        old_strings = _Table(image.tags[elf.DT_STRTAB], image.strings_size)
-        segment = image.segment(elf.PT_DYNAMIC)
-        assert segment is not None
-        old_dynamic = _Table(segment.address, segment.file_size)
-        fits = (len(entries) + 1) * elf.DYNAMIC.size <= old_dynamic.size
-        moved = _Moved(
-            strings=None if len(strings.content) <= old_strings.size else strings.trimmed(),
-            dynamic=0 if fits else (len(entries) + 1 + _SPARE) * elf.DYNAMIC.size,
-        )
+        old_dynamic, old_strings = self._old_tables()
         last = self._last_load()
         tail = _tail(last, old_dynamic, old_strings)
-        if tail <= old_strings.address < last.end and len(strings.trimmed()) != old_strings.size:
-            moved = moved._replace(strings=strings.trimmed())
-        if moved.strings is not None and tail <= old_dynamic.address < last.end and fits:
-            moved = moved._replace(dynamic=old_dynamic.size)
-        if moved.dynamic and tail <= old_strings.address < last.end:
-            moved = moved._replace(strings=strings.trimmed())
-        homes = self._make_home(moved, tail, last) if moved.dynamic or moved.strings is not None else _Homes()
-        self._put(homes, old_dynamic, old_strings, (entries, strings, moved))
+        # What an earlier edit put behind the end of memory is written anew, so that it can also shrink.
+        loose = [tail <= table.address < last.end for table in (old_dynamic, old_strings)]
+        fits = (len(entries) + 1) * elf.DYNAMIC.size <= old_dynamic.size
+        text = strings.trimmed() if loose[1] or len(strings.content) > old_strings.size else bytes(strings.content)
+        dynamic = old_dynamic.size if fits else (len(entries) + 1 + _SPARE) * elf.DYNAMIC.size
+        moves = [not fits, len(text) != old_strings.size]
+        if any(moves):
+            moves = [move or is_loose for move, is_loose in zip(moves, loose, strict=True)]
+            size = dynamic * moves[0] + len(text) * moves[1]
+            start = self._make_home(last, tail, size, writable=moves[0])
+            new_dynamic = _Table(start if moves[0] else old_dynamic.address, dynamic)
+            new_strings = _Table(start + dynamic * moves[0] if moves[1] else old_strings.address, len(text))
+        else:
+            new_dynamic, new_strings = old_dynamic, old_strings
+        for old, new in ((old_dynamic, new_dynamic), (old_strings, new_strings)):
+            if old.address != new.address:
+                self._clear(old, keep=(new_dynamic, new_strings))
+        self._put(new_dynamic, self._pack(entries, new_strings).ljust(dynamic, b"\0"))
+        self._put(new_strings, text)
+        self._tell(old_dynamic, new_dynamic, elf.SHT_DYNAMIC)
+        self._tell(old_strings, new_strings, elf.SHT_STRTAB)
+        self._lead_to_dynamic(old_dynamic, new_dynamic)
 
-    def _put(
-        self,
-        homes: _Homes,
-        old_dynamic: _Table,
-        old_strings: _Table,
-        content: tuple[list[tuple[int, int]], _Strings, _Moved],
-    ) -> None:
-        """Write both tables where they have their homes, and tell everything that points to them."""
-        entries, strings, moved = content
-        text = bytes(strings.content) if moved.strings is None else moved.strings
-        table = _Table(homes.strings or old_strings.address, len(text))
-        place = _Table(homes.dynamic or old_dynamic.address, moved.dynamic or old_dynamic.size)
-        new = {elf.DT_STRTAB: table.address, elf.DT_STRSZ: table.size, **self.retagged}
-        packed = b"".join(elf.DYNAMIC.pack(tag, new.get(tag, value)) for tag, value in entries)
-        for new_table, old, bytes_ in (
-            (place, old_dynamic, packed.ljust(place.size, b"\0")),
-            (table, old_strings, text),
-        ):
-            if new_table.address != old.address:
-                self._clear(old, keep=(place, table))
-            at = self._offset(new_table.address)
-            self.out[at : at + len(bytes_)] = bytes_
-        self._tell(old_dynamic, place, elf.SHT_DYNAMIC)
-        self._tell(old_strings, table, elf.SHT_STRTAB)
+    def _old_tables(self) -> tuple[_Table, _Table]:
+        """Where the dynamic section and its strings stood before the edit."""
+        segment = self.image.segment(elf.PT_DYNAMIC)
+        assert segment is not None, "only files with a dynamic section are edited"
+        strings = _Table(self.image.tags[elf.DT_STRTAB], self.image.strings_size)
+        return _Table(segment.address, segment.file_size), strings
+
+    def _pack(self, entries: list[tuple[int, int]], strings: _Table) -> bytes:
+        new = {elf.DT_STRTAB: strings.address, elf.DT_STRSZ: strings.size, **self.retagged}
+        return b"".join(elf.DYNAMIC.pack(tag, new.get(tag, value)) for tag, value in entries)
+
+    def _put(self, table: _Table, content: bytes) -> None:
+        at = self._offset(table.address)
+        self.out[at : at + len(content)] = content
+
+    def _lead_to_dynamic(self, old: _Table, new: _Table) -> None:
+        """Let PT_DYNAMIC, and the first word of the global offset table, lead to where the dynamic section is."""
+        if old == new:
+            return
         for index, segment in enumerate(self.segments):
             if segment.type == elf.PT_DYNAMIC:
                 self.segments[index] = segment._replace(
-                    offset=self._offset(place.address),
-                    address=place.address,
-                    physical=place.address + segment.physical - segment.address,
-                    file_size=place.size,
-                    memory_size=place.size,
+                    offset=self._offset(new.address),
+                    address=new.address,
+                    physical=new.address + segment.physical - segment.address,
+                    file_size=new.size,
+                    memory_size=new.size,
                 )
-        if place.address != old_dynamic.address:
-            self._move_got(dict(entries).get(elf.DT_PLTGOT), old_dynamic.address, place.address)
+        if elf.DT_PLTGOT in self.image.tags:
+            with suppress(Malformed):
+                at = self._offset(self.image.tags[elf.DT_PLTGOT])
+                if self.out[at : at + 8] == old.address.to_bytes(8, "little"):
+                    self.out[at : at + 8] = new.address.to_bytes(8, "little")
 
     def _clear(self, old: _Table, keep: tuple[_Table, ...]) -> None:
-        """Zero what a table left behind, so that no old name stays in the file."""
-        if any(old.address < table.end and table.address < old.end for table in keep):
-            return
-        try:
-            at = self._offset(old.address)
-        except Malformed:
-            return
-        load = next(s for s in self.segments if s.type == elf.PT_LOAD and s.offset <= at < s.file_end)
-        size = min(old.size, load.file_end - at)
-        self.out[at : at + size] = bytes(size)
+        """Zero what a table left behind, so that no old name stays in the file; not where others stand in it."""
+        others = [*keep, *(_Table(self.image.tags[tag], 1) for tag in _POINTERS if tag in self.image.tags)]
+        if not any(old.address < table.end and table.address < old.end for table in others):
+            # An address behind the last segment was cut off already.
+            with suppress(Malformed):
+                at = self._offset(old.address)
+                self._offset(old.end - 1)
+                self.out[at : at + old.size] = bytes(old.size)
 
     def _offset(self, address: int) -> int:
         for load in self.segments:
@@ -402,17 +411,6 @@ class _Draft:
                 if value == old and where == index:
                     elf.SYMBOL.pack_into(self.out, place, name, info, other, where, new, size)
 
-    def _move_got(self, table: int | None, old: int, new: int) -> None:
-        """The first word of the global offset table holds the address of the dynamic section."""
-        if table is None:
-            return
-        try:
-            at = self._offset(table)
-        except Malformed:
-            return
-        if self.out[at : at + 8] == old.to_bytes(8, "little"):
-            self.out[at : at + 8] = new.to_bytes(8, "little")
-
     # -- room behind the end of memory --------------------------------------------------------------------------
 
     def _last_load(self) -> Segment:
@@ -421,18 +419,13 @@ class _Draft:
             raise Malformed("no segment is loaded")
         return max(loads, key=lambda load: load.address)
 
-    def _make_home(self, moved: _Moved, tail: int, last: Segment) -> _Homes:
-        """Make room for what moves: in the last loaded segment, or in a new one."""
-        size = len(moved.strings or b"")
-        if self._can_grow(last, bool(moved.dynamic)):
-            start = _align(tail, 16)
-            self._grow(last, start, start + moved.dynamic + size)
-        else:
-            start = self._add_segment(moved.dynamic + size)
-        return _Homes(
-            dynamic=start if moved.dynamic else 0,
-            strings=start + moved.dynamic if moved.strings is not None else 0,
-        )
+    def _make_home(self, last: Segment, tail: int, size: int, *, writable: bool) -> int:
+        """Make room for ``size`` bytes, in the last loaded segment from ``tail`` on or in a new one; its address."""
+        if not self._can_grow(last, writable):
+            return self._add_segment(size)
+        start = _align(tail, 16)
+        self._grow(last, start, start + size)
+        return start
 
     def _can_grow(self, last: Segment, writable: bool) -> bool:
         """Whether bytes may be put behind the last segment without moving anything that has an address."""
@@ -585,26 +578,12 @@ class _Draft:
         return bytes(self.out)
 
 
-class _Moved(NamedTuple):
-    """What moves: the new strings, and the size of the new dynamic section (0: it stays)."""
-
-    strings: bytes | None
-    dynamic: int
-
-
 class _Move(NamedTuple):
     """Bytes of the file that move to another offset."""
 
     low: int
     high: int
     to: int
-
-
-class _Homes(NamedTuple):
-    """The new addresses of what moves; 0: it stays."""
-
-    dynamic: int = 0
-    strings: int = 0
 
 
 def _tail(last: Segment, *tables: _Table) -> int:

@@ -345,7 +345,7 @@ class Image:
         """Every symbol of the export trie."""
         part = self.exports_part()
         if part is not None and part.size:
-            yield from _walk(self.slice(*part))
+            yield from walk(self.slice(*part))
 
     def exports_part(self) -> Part | None:
         """Where the export trie is."""
@@ -394,7 +394,8 @@ def uleb(data: Sequence[int], at: int) -> tuple[int, int]:
             return value, at
 
 
-def _walk(trie: bytes) -> Iterator[Export]:
+def walk(trie: bytes) -> Iterator[Export]:
+    """Every symbol of an export trie; raises Malformed where it is none."""
     seen: set[int] = set()
     todo = [(0, b"")]
     while todo:

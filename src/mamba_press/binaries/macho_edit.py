@@ -1,7 +1,7 @@
 """Edits Mach-O files: a pure function on bytes that writes new load commands where the old ones stood.
 
 Linkers leave room behind the load commands; where it is enough, not a byte changes outside of them, and the signature
-is made anew. Where it is not, LIEF moves the content first. The slices of a universal file are edited one by one;
+is made anew. Where it is not, the content moves first. The slices of a universal file are edited one by one;
 those of machines that are not known stay as they are.
 """
 
@@ -109,9 +109,9 @@ def _edited(image: Image, edits: Edits) -> bytes:
     spare = macho_sign.COMMAND_SIZE if edits.sign and image.signature is None else 0
     end = macho.HEADER_SIZE + len(commands.content) + spare
     if end > max(_available(image), image.commands_end):
-        from mamba_press.binaries import macho_room
+        from mamba_press.binaries import macho_widen
 
-        widened = macho.images(macho_room.widen(image, end - image.commands_end))[0]
+        widened = macho.images(macho_widen.widen(image, end - image.commands_end))[0]
         if end > _available(widened):
             raise Malformed("the load commands have no room, and none could be made")
         return _edited(widened, edits)
