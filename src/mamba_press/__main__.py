@@ -142,7 +142,7 @@ def _pressing(parser: argparse.ArgumentParser) -> None:
 
 def _order(arguments: Arguments) -> Order:
     """Return what the arguments ask for: a project's folder, or specs that make one wheel."""
-    from mamba_press import front, pipeline, reader, target
+    from mamba_press import front, reader, target
 
     settings = _settings(arguments)
     folders = _projects(arguments)
@@ -160,7 +160,9 @@ def _order(arguments: Arguments) -> Order:
         raise ConfigError(*problems)
     config = reader.from_values({}, {**settings, "packages": list(arguments.what)}, os.environ)
     chosen = target.resolve(config.python, config.platform, os.environ)
-    return pipeline.Order(config=config, target=chosen, root=Path.cwd(), environ=os.environ, name=arguments.name)
+    from mamba_press.pipeline import Order  # the stages: not for a configuration that cannot be used
+
+    return Order(config=config, target=chosen, root=Path.cwd(), environ=os.environ, name=arguments.name)
 
 
 def _no_spec(what: str) -> Problem | None:
@@ -169,7 +171,7 @@ def _no_spec(what: str) -> Problem | None:
         hint = "name what it asks for: mamba-press press SPEC…"
         return Problem(where=what, what="recipes are part of the design but not there yet", hint=hint)
     if what in (".", "..") or "/" in what.partition("[")[0].rpartition("::")[2] or os.sep in what:
-        hint = "name a folder with a pyproject.toml, or conda specs such as \"zlib >=1.2\""
+        hint = 'name a folder with a pyproject.toml, or conda specs such as "zlib >=1.2"'
         return Problem(where=what, what="is no folder with a pyproject.toml", hint=hint)
     return None
 

@@ -137,9 +137,9 @@ def _tried(get: Callable[[], _Found]) -> tuple[_Found | None, list[Problem]]:
 
 def order(root: Path, settings: Mapping[str, object] | None, environ: Mapping[str, str]) -> Order:
     """Return the order of a project's build."""
-    from mamba_press.pipeline import Order
-
     config, project, target = read(root, settings, environ)
+    from mamba_press.pipeline import Order  # the stages: not for a configuration that cannot be used
+
     return Order(config=config, target=target, root=root, environ=environ, project=project)
 
 
@@ -159,7 +159,7 @@ def pressed(asked: Order, solution: Solution | None = None) -> Iterator[Pressed]
 
 def make(asked: Order, directory: Path, *, solution: Solution | None = None) -> tuple[Path, Pressed]:
     """Press, write, check; the file takes its name only when the check has found nothing."""
-    from mamba_press import check, log
+    from mamba_press import check, log, pipeline
     from mamba_press import wheel as writer
 
     date = epoch(asked.environ)
@@ -170,7 +170,7 @@ def make(asked: Order, directory: Path, *, solution: Solution | None = None) -> 
             directory,
             compression=asked.config.wheel.compression,
             epoch=date,
-            verify=lambda path, name: check.require(path, name, elsewhere=asked.config.link.system),
+            verify=lambda path, name: check.require(path, name, elsewhere=pipeline.elsewhere(asked.config)),
         )
     for note in result.notes:
         log.note(note)

@@ -9,10 +9,9 @@ from __future__ import annotations
 import posixpath
 from collections import deque
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from mamba_press import binaries, policies
+from mamba_press import binaries, globs, policies
 from mamba_press.types import Problem
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ class Promise:
         floor = self.floor or policies.newest(self.arch)
         if policies.never_vendored(name) or policies.allowed(name, self.arch, floor):
             return True
-        return any(fnmatchcase(name, pattern) for pattern in self.elsewhere)
+        return globs.matches_library(name, self.elsewhere) is not None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-from mamba_press import conda, layout, link, metadata, placeholders, project, runtime, select, tags, target
+from mamba_press import conda, layout, link, metadata, placeholders, project, runtime, select, tags, target, toolchain
 from mamba_press.errors import ConfigError, ContentError
 from mamba_press.types import Entry, Pressed, Problem
 
@@ -99,6 +99,13 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str) ->
         *placeholders.report(placeholders.examine(entries), config.placeholders),
     )
     return Pressed(wheel=wheel, solution=solution, selection=selection, tagging=tagging, notes=notes)
+
+
+def elsewhere(config: Config) -> tuple[str, ...]:
+    """Return the names of libraries that the configuration expects on every target machine."""
+    wanted = asdict(config.link.runtimes)
+    runtimes = (names for key, names in toolchain.LIBRARIES.items() if wanted.get(key) == "system")
+    return (*config.link.system, *(name for names in runtimes for name in names))
 
 
 def identify(order: Order, solution: Solution, environment: Environment | None = None) -> tuple[Project, Version]:

@@ -87,15 +87,19 @@ def files(environment: Environment, target: Target, config: Config) -> Selection
     """Return what stays of an environment and what leaves; raises ContentError for a library that is nowhere.
 
     Of a requested package everything stays but what the default filters name. Of a dependency stay the libraries that
-    are reached, its plugins, and its data where anything of it is reached or it has no binary at all.
+    are reached (needed, or opened by name by a requested package), its plugins, and its data where anything of it is
+    reached or it has no binary at all.
     """
     candidates, filtered = _filter(environment, config)
     facts = _facts(candidates, target)
+    prefix = follow.Prefix.of(environment)
+    requested = frozenset(package.name for package in environment.packages if package.requested)
     search = _Search(
-        prefix=follow.Prefix.of(environment),
+        prefix=prefix,
         candidates=candidates,
         facts=facts,
-        requested=frozenset(package.name for package in environment.packages if package.requested),
+        requested=requested,
+        opened=_opened(prefix, candidates, facts, requested),
         include=tuple(config.select.include),
     )
     rules = follow.Rules(target=target, system=tuple(config.link.system))
@@ -114,7 +118,7 @@ def files(environment: Environment, target: Target, config: Config) -> Selection
         for path, file in sorted(candidates.items())
         if path not in reached.why
     )
-    notes += (*_foreign(kept), *_opened_and_gone(search, reached))
+    notes += _foreign(kept)
     return Selection(kept=kept, dropped=(*filtered, *left), notes=notes)
 
 
@@ -133,6 +137,7 @@ class _Search:
     candidates: Mapping[str, File]
     facts: Mapping[str, Binary]
     requested: frozenset[str]
+    opened: Mapping[str, tuple[str, ...]]
     include: tuple[str, ...]
 
     def real(self, path: str) -> str:
@@ -166,6 +171,7 @@ class _Search:
                 active.add(package)
                 todo += [(other, reason) for other in by_package[package] if (reason := self._comes_along(other))]
             todo += self._needs(path, rules, reached)
+            todo += [(library, f"opened by name by {path}") for library in self.opened.get(path, ())]
         return reached
 
     def _needs(self, path: str, rules: follow.Rules, reached: _Reached) -> list[tuple[str, str]]:
@@ -283,23 +289,24 @@ def _foreign(kept: Sequence[Kept]) -> tuple[str, ...]:
     return (f"left as they are, for they are for another machine: {', '.join(paths[:3])}" + _more(len(paths) - 3),)
 
 
-def _opened_and_gone(search: _Search, reached: _Reached) -> tuple[str, ...]:
-    """Name the libraries that left, for nothing needs them, though a requested package may open them by name."""
-    gone: dict[str, str] = {}
-    for path in sorted(reached.why):
-        file = search.candidates[path]
-        if file.package not in search.requested or ".dist-info/" in path or ".egg-info/" in path:
+def _opened(
+    prefix: follow.Prefix, candidates: Mapping[str, File], facts: Mapping[str, Binary], requested: frozenset[str]
+) -> dict[str, tuple[str, ...]]:
+    """Return, for each file of a requested package, the libraries whose names occur in it: it may open them by name."""
+    opened: dict[str, tuple[str, ...]] = {}
+    for path, file in candidates.items():
+        if file.package not in requested or ".dist-info/" in path or ".egg-info/" in path:
             continue
-        for name in sorted(strings.library_names(file.source)):
-            if toolchain.runtime_of(name) or policies.never_vendored(name):
-                continue
-            for end in sorted({search.prefix.ends[other] for other in search.prefix.named.get(name, ())}):
-                if end in search.candidates and end in search.facts and end not in reached.why:
-                    gone.setdefault(end, path)
-    return tuple(
-        f"{end} left, for nothing needs it; if {path} opens it by name, keep it: select.include = [{end!r}]"
-        for end, path in sorted(gone.items())
-    )
+        names = (name for name in strings.library_names(file.source) if not _never_opened(name))
+        ends = {prefix.ends[other] for name in names for other in prefix.named.get(name, ())}
+        found = tuple(sorted(end for end in ends if end in candidates and end in facts))
+        if found:
+            opened[path] = found
+    return opened
+
+
+def _never_opened(name: str) -> bool:
+    return toolchain.runtime_of(name) is not None or policies.never_vendored(name)
 
 
 def _more(count: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -100,7 +101,9 @@ class Package:
     @property
     def is_python(self) -> bool:
         """Whether this is a Python package: known from the record, so what leaves is never downloaded."""
-        return self.noarch == "python" or any(d.split()[0] in ("python", "python_abi") for d in self.depends)
+        return self.noarch == "python" or any(
+            re.match(r"(?:python|python_abi)(?![\w.-])", spec) for spec in self.depends
+        )
 
     def __str__(self) -> str:
         return f"{self.name} {self.version} {self.build}"

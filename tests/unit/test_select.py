@@ -261,15 +261,21 @@ def test_a_library_of_a_dependency_that_is_included_brings_what_it_needs_and_its
     assert why["lib/libmore.so.1"] == "needed by lib/libdep.so.1"
 
 
-def test_a_library_that_left_although_a_requested_package_opens_it_by_name_is_told(prefix, elf):
+def test_a_library_that_a_requested_package_opens_by_name_is_reached(prefix, elf):
     prefix.add("lib/python3.10/site-packages/app.py", "CDLL('libarchive.so')", of="app")
     prefix.add("lib/libarchive.so.13.7", elf.library("libarchive.so.13"), of="dep")
     prefix.link("lib/libarchive.so", "lib/libarchive.so.13.7", of="dep")
-    (note,) = pressed(prefix).notes
-    assert note.startswith("lib/libarchive.so.13.7 left, for nothing needs it; if lib/python3.10/site-packages/app.py")
-    selection = pressed(prefix, select={"include": ["lib/libarchive.so.13.7"]})
-    assert "lib/libarchive.so.13.7" in kept(selection)
-    assert selection.notes == ()
+    why = kept(pressed(prefix))
+    assert why["lib/libarchive.so.13.7"] == "opened by name by lib/python3.10/site-packages/app.py"
+    assert "lib/libarchive.so" not in why
+
+
+def test_a_library_whose_name_only_a_dependency_mentions_is_not_reached(prefix, elf):
+    prefix.add("lib/python3.10/site-packages/app.py", "pass", of="app")
+    prefix.add("share/dep/notes.txt", "see libarchive.so", of="data")
+    prefix.add("lib/libarchive.so.13.7", elf.library("libarchive.so.13"), of="dep")
+    prefix.link("lib/libarchive.so", "lib/libarchive.so.13.7", of="dep")
+    assert "lib/libarchive.so.13.7" not in kept(pressed(prefix))
 
 
 # What is wrong

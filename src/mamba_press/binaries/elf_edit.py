@@ -2,9 +2,10 @@
 
 Names are changed where they stand if they fit, or exist already, and nothing else points into them. Otherwise the
 dynamic strings (and, where it has no spare entry, the dynamic section) move behind the end of memory: into the last
-loaded segment where that is writable, which needs no new program header and is right for every page size, else into
-one new segment. What stands there is rewritten by the next edit, so that repeated edits do not grow the file. The
-program headers stay where they are: GNU ``strip`` writes them behind the ELF header, whatever the file said.
+loaded segment, its .bss written out as zeros, which needs no new program header and is right for every page size; or,
+where the .bss is large or that segment not the last of the file, into one new segment. What stands there is rewritten
+by the next edit, so that repeated edits do not grow the file. The program headers stay where they are: GNU ``strip``
+writes them behind the ELF header, whatever the file said.
 """
 
 from __future__ import annotations
@@ -212,7 +213,9 @@ class _Strings:
 
     def _release(self, index: int) -> None:
         """Clear a string that nothing names any more, unless it is the tail of another or has one as its tail."""
-        end = self.content.index(0, index)
+        end = self.content.find(0, index)
+        if end < 0:
+            raise Malformed(f"string {index:#x} of the dynamic strings has no end")
         if not self._is_pointed_to(index, end) and (index == 0 or self.content[index - 1] == 0):
             self.content[index:end] = bytes(end - index)
 

@@ -30,7 +30,7 @@ class _Commands(NamedTuple):
     """The new load commands, and what becomes of the libraries' numbers."""
 
     content: bytes
-    count: int
+    number: int
     ordinals: Mapping[int, int]
 
 
@@ -118,7 +118,7 @@ def _edited(image: Image, edits: Edits) -> bytes:
     draft = bytearray(image.slice(0, image.size, "the slice"))
     draft[macho.HEADER_SIZE : image.commands_end] = bytes(image.commands_size)
     draft[macho.HEADER_SIZE : macho.HEADER_SIZE + len(commands.content)] = commands.content
-    struct.pack_into("<2I", draft, 16, commands.count, len(commands.content))
+    struct.pack_into("<2I", draft, 16, commands.number, len(commands.content))
     macho_binds.renumber(draft, image, commands.ordinals)
     return bytes(draft)
 
@@ -134,7 +134,7 @@ def _available(image: Image) -> int:
 
 def _commands(image: Image, edits: Edits) -> _Commands:
     """The load commands after the edits, in the order of the old ones."""
-    names = {old: new for old, new in edits.needed}
+    names = dict(edits.needed)
     merged, ordinals = _merged(image, names)
     search = list(dict.fromkeys(edits.search or ()))
     content: list[bytes] = []
@@ -246,11 +246,13 @@ def _verify(before: Image, after: Image, wanted: Binary) -> None:
         raise Malformed(f"after the edit, {problems[0]}")
     if macho.room(before).available == macho.room(after).available:
         _verify_in_place(before, after)
+    else:
+        _verify_moved(before, after)
 
 
 def _verify_binds(before: Image, after: Image, names: Mapping[str, str | None]) -> None:
     """Raise Malformed where the numbers of libraries have changed, and a symbol with them."""
-    if len(before.needed) == len(after.needed):
+    if len(before.needed) == len(after.needed) and before.size == after.size:
         return
     flat = str(macho_binds.FLAT)
     wanted = [(name, names.get(old, old) or flat) for name, old in macho_binds.libraries(before)]
@@ -274,6 +276,23 @@ def _verify_in_place(before: Image, after: Image) -> None:
             each[found.at - start : found.at - start + found.size] = bytes(found.size)
     if masked[0] != masked[1]:
         raise Malformed("after the edit, bytes outside of the load commands have changed")
+
+
+def _verify_moved(before: Image, after: Image) -> None:
+    """Compare what stays the same when the content has moved."""
+    from mamba_press.binaries import macho_check
+
+    by = macho.room(after).available - macho.room(before).available
+    for one, other in zip(before.segments, after.segments, strict=True):
+        if (one.name, one.protection, len(one.sections)) != (other.name, other.protection, len(other.sections)):
+            raise Malformed("after the edit, the segments are others")
+        for old, new in zip(one.sections, other.sections, strict=True):
+            if new != old._replace(address=old.address + by, offset=old.offset + by if old.offset else 0):
+                raise Malformed(f"after the edit, the section {old.name} has not moved by {by:#x}")
+    if sorted(each[:2] for each in before.exports()) != sorted(each[:2] for each in after.exports()):
+        raise Malformed("after the edit, other symbols are exported")
+    if not set(macho_check.problems(after)) <= set(macho_check.problems(before)):
+        raise Malformed(f"after the edit, {macho_check.problems(after)[0]}")
 
 
 def _untouched(image: Image) -> Iterator[tuple[int, bytes]]:

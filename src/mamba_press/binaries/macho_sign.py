@@ -211,7 +211,8 @@ def _signature(code: bytes, executable: tuple[int, int, int], identifier: bytes,
 def _new_directory(
     code: bytes, executable: tuple[int, int, int], identifier: bytes, blobs: Mapping[int, bytes]
 ) -> bytes:
-    special = [hashlib.sha256(blobs[slot]).digest() if slot in blobs else bytes(32) for slot in range(max(blobs), 0, -1)]
+    slots = range(max(blobs), 0, -1)
+    special = [hashlib.sha256(blobs[slot]).digest() if slot in blobs else bytes(32) for slot in slots]
     view = memoryview(code)
     pages = [hashlib.sha256(view[at : at + _PAGE]).digest() for at in range(0, len(code), _PAGE)]
     hashes_at = _DIRECTORY.size + len(identifier) + 1 + 32 * len(special)

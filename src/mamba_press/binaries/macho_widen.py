@@ -78,7 +78,7 @@ def widen(image: Image, missing: int) -> bytes:
         for section in segment.sections:
             _move_section(draft, image, section, move)
     _move_code_tables(draft, image, move)
-    return _with_exports(draft, image, move)
+    return _with_tables(draft, image, move)
 
 
 def _refuse_unknown(image: Image) -> None:
@@ -339,58 +339,76 @@ def _move_code_tables(draft: bytearray, image: Image, move: _Move) -> None:
     for part in image.parts((_LC_DATA_IN_CODE,)):
         for at in range(part.offset, part.offset + part.size // 8 * 8, 8):
             _distance(draft, image, at, move)
-    for part in image.parts((_LC_FUNCTION_STARTS,)):
-        content = image.slice(*part)
-        if not content.strip(b"\0"):
-            continue
-        first, rest = macho.uleb(content, 0)
-        new = uleb_bytes(move.distance(first)) + content[rest:].rstrip(b"\0") + b"\0"
-        # Without room the list is better empty than wrong.
-        new = new if len(new) <= part.size else b""
-        draft[part.offset + move.by : part.offset + move.by + part.size] = new.ljust(part.size, b"\0")
 
 
-# --- exports
+# --- tables that may outgrow their place
 
 
-def _with_exports(draft: bytearray, image: Image, move: _Move) -> bytes:
-    """The slice with its export trie: where it was, or behind everything if it has outgrown its place."""
-    part = image.exports_part()
-    if part is None or not part.size:
-        return bytes(draft)
-    content = image.slice(*part)
-    trie = build_trie(
-        (export.name, payload(content, export, move.distance)) for export in macho.walk(content)
-    )
-    at = part.offset + move.by
-    if len(trie) <= part.size:
-        draft[at : at + part.size] = trie.ljust(part.size, b"\0")
-        return bytes(draft)
-    end = image.signature.offset if image.signature else image.size
-    return _appended(draft[: end + move.by], image, trie, move)
+class _Table(NamedTuple):
+    """A table of __LINKEDIT: where the slice says its place and size, the old place, and the new content."""
+
+    says: int
+    part: Part
+    content: bytes
 
 
-def _appended(draft: bytearray, image: Image, trie: bytes, move: _Move) -> bytes:
-    """Put the export trie where the signature was, and the signature's place behind it."""
+def _with_tables(draft: bytearray, image: Image, move: _Move) -> bytes:
+    """The slice with the tables whose numbers' lengths depend on their values, the last of all that moves."""
+    tables = [*_function_starts(image, move), *_exports(image, move)]
+    large = []
+    for table in tables:
+        at, size = table.part.offset + move.by, table.part.size
+        if len(table.content) > size:
+            large.append(table)
+        else:
+            draft[at : at + size] = table.content.ljust(size, b"\0")
+    return _appended(draft, image, large, move) if large else bytes(draft)
+
+
+def _appended(draft: bytearray, image: Image, tables: Iterable[_Table], move: _Move) -> bytes:
+    """Put tables where the signature was, and the signature's place behind them."""
     linkedit = image.segment("__LINKEDIT")
-    end = len(draft)
+    end = (image.signature.offset if image.signature else image.size) + move.by
     if linkedit is None or (image.signature is None and linkedit.file_end + move.by != end):
         raise Malformed("the slice does not end with __LINKEDIT")
-    at = -(-end // 8) * 8
-    after = -(-(at + len(trie)) // 16) * 16
-    draft += bytes(at - end) + trie.ljust(after - at, b"\0")
-    for command in image.of(macho.LC_DYLD_EXPORTS_TRIE):
-        struct.pack_into("<2I", draft, command.offset + 8, at, after - at)
-    for command in image.of(macho.LC_DYLD_INFO, macho.LC_DYLD_INFO_ONLY):
-        struct.pack_into("<2I", draft, command.offset + 40, at, after - at)
-    size = after - linkedit.offset - move.by
+    del draft[end:]
+    for table in tables:
+        draft += bytes(-len(draft) % 8)
+        size = -(-len(table.content) // 8) * 8
+        struct.pack_into("<2I", draft, table.says, len(draft), size)
+        draft += table.content.ljust(size, b"\0")
+    draft += bytes(-len(draft) % 16)
     for command in image.of(macho.LC_CODE_SIGNATURE):
-        struct.pack_into("<2I", draft, command.offset + 8, after, 0)
+        struct.pack_into("<2I", draft, command.offset + 8, len(draft), 0)
+    size = len(draft) - linkedit.offset - move.by
     struct.pack_into("<Q", draft, linkedit.command + 48, size)
     if linkedit.memory_size < size:
         page = macho.PAGES[image.arch]
         struct.pack_into("<Q", draft, linkedit.command + 32, -(-size // page) * page)
     return bytes(draft)
+
+
+def _function_starts(image: Image, move: _Move) -> Iterator[_Table]:
+    for command, part in zip(image.of(_LC_FUNCTION_STARTS), image.parts((_LC_FUNCTION_STARTS,)), strict=True):
+        content = image.slice(*part)
+        if content.strip(b"\0"):
+            first, rest = macho.uleb(content, 0)
+            new = uleb_bytes(move.distance(first)) + content[rest:].rstrip(b"\0") + b"\0"
+            yield _Table(command.offset + 8, part, new)
+
+
+def _exports(image: Image, move: _Move) -> Iterator[_Table]:
+    part = image.exports_part()
+    if part is None or not part.size:
+        return
+    content = image.slice(*part)
+    trie = build_trie((export.name, payload(content, export, move.distance)) for export in macho.walk(content))
+    for command in image.of(macho.LC_DYLD_EXPORTS_TRIE):
+        yield _Table(command.offset + 8, part, trie)
+        return
+    for command in image.of(macho.LC_DYLD_INFO, macho.LC_DYLD_INFO_ONLY):
+        yield _Table(command.offset + 40, part, trie)
+        return
 
 
 _KIND, _ABSOLUTE, _STUB = 0x03, 0x02, 0x10
