@@ -170,7 +170,8 @@ def _no_spec(what: str) -> Problem | None:
     if Path(what).suffix in (".yaml", ".yml"):
         hint = "name what it asks for: mamba-press press SPEC…"
         return Problem(where=what, what="recipes are part of the design but not there yet", hint=hint)
-    if what in (".", "..") or "/" in what.partition("[")[0].rpartition("::")[2] or os.sep in what:
+    name = what.partition("[")[0].rpartition("::")[2]  # a spec may name its channel, with slashes, in front of "::"
+    if what in (".", "..") or "/" in name or os.sep in name:
         hint = 'name a folder with a pyproject.toml, or conda specs such as "zlib >=1.2"'
         return Problem(where=what, what="is no folder with a pyproject.toml", hint=hint)
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections import defaultdict
 from dataclasses import dataclass
@@ -90,6 +91,7 @@ def place(selection: Selection, *, home: Home, stem: str, config: Config) -> tup
     Files below ``site-packages`` go to the wheel's root, Python scripts to ``{stem}.data/scripts`` with the shebang
     that installers replace, everything else keeps its place below the home's ``_prefix/``.
     """
+    _check_moves(selection, config)
     entries = [_entry(kept, home=home, stem=stem, config=config) for kept in selection.kept]
     return _without_collisions(entries)
 
@@ -100,7 +102,8 @@ def _entry(kept: Kept, *, home: Home, stem: str, config: Config) -> Entry:
     executable = kept.binary is not None or bool(source.stat().st_mode & 0o100)
     moved = _moved(file.path, config)
     if moved is not None:
-        return Entry(path=moved, source=source, executable=executable, kept=kept, why="layout.move")
+        placed = file.path in config.layout.move
+        return Entry(path=moved, source=source, executable=executable, kept=kept, placed=placed, why="layout.move")
     found = _SITE_PACKAGES.fullmatch(file.path)
     if found:
         return Entry(path=found["path"], source=source, executable=executable, kept=kept, why=kept.why)
@@ -119,6 +122,28 @@ def _moved(path: str, config: Config) -> str | None:
         return None
     key = max(keys, key=len)
     return (config.layout.move[key].rstrip("/") + path[len(key.rstrip("/")) :]).lstrip("/")
+
+
+def _check_moves(selection: Selection, config: Config) -> None:
+    """Refuse a key of ``layout.move`` that no kept file lies at or below: it is a mistake that would move nothing."""
+    paths = [kept.file.path for kept in selection.kept]
+    problems = [
+        Problem(
+            where=f"tool.mamba-press.layout.move.{key!r}",
+            what="is no file and no folder of what is pressed",
+            hint=_near(key, paths),
+        )
+        for key in config.layout.move
+        if not any(path == key.rstrip("/") or path.startswith(key.rstrip("/") + "/") for path in paths)
+    ]
+    if problems:
+        raise ConfigError(*problems)
+
+
+def _near(key: str, paths: Sequence[str]) -> str:
+    folders = {path.rpartition("/")[0] for path in paths}
+    near = difflib.get_close_matches(key, sorted({*paths, *folders}), 3)
+    return f"did you mean {', '.join(near)}?" if near else "mamba-press list says what there is"
 
 
 def _script(file: File, kept: Kept) -> bytes | None:

@@ -129,6 +129,8 @@ def _kept_name(path: str, entry: Entry, opened: _Opened) -> str:
     """Return the file name of a library that is not hashed: the one it is opened by, else its SONAME."""
     binary = _binary(entry)
     own = posixpath.basename(path)
+    if entry.placed:
+        return posixpath.basename(entry.path)
     if binary is None or binary.name is None or not _in_library_folder(entry):
         return own
     asked = opened.by_file.get(path, frozenset())
@@ -145,6 +147,8 @@ def _is_hashed(entry: Entry, is_opened: bool, requested: frozenset[str], config:
         return False
     if toolchain.runtime_of(binary.name):
         return True
+    if entry.placed:
+        return False
     rename = config.link.rename
     if isinstance(rename, bool):
         return rename

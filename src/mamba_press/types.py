@@ -245,13 +245,18 @@ class Selection:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """One file of the wheel. ``kept`` says which file of which package it was; None for what we wrote ourselves."""
+    """One file of the wheel.
+
+    ``kept`` says which file of which package it was; None for what we wrote ourselves. ``placed`` means that the user
+    chose the path, so that linking keeps it.
+    """
 
     path: str
     source: Path | bytes
     executable: bool = False
     edits: Edits | None = None
     kept: Kept | None = None
+    placed: bool = False
     why: str = ""
 
 

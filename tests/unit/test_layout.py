@@ -121,6 +121,15 @@ def test_what_could_be_run_can_still_be_run(prefix):
     assert executable == {"share/run", "lib/x.so"}
 
 
+def test_a_move_of_what_is_not_there_is_refused(prefix):
+    prefix.add("share/app/data.txt", "x", of="app")
+    with pytest.raises(ConfigError) as caught:
+        places(prefix, move={"share/ap": "data"})
+    (problem,) = caught.value.problems
+    assert problem.where == "tool.mamba-press.layout.move.'share/ap'"
+    assert problem.hint == "did you mean share/app, share/app/data.txt?"
+
+
 def test_the_most_specific_move_wins(prefix):
     for path in ("share/app/a", "share/app/deep/b", "share/app/deep/c", "share/apple/d"):
         prefix.add(path, of="app")

@@ -77,6 +77,16 @@ def test_a_library_of_a_requested_package_is_called_by_its_soname(wheel):
     assert wheel.edits("lib/libapp.so.1.2") is None
 
 
+def test_a_library_that_the_user_placed_keeps_that_path(wheel):
+    wheel.library("lib/libdep.so.1.2", "libdep.so.1")
+    wheel.entries[-1] = replace(wheel.entries[-1], path="app/own/libmine.so", placed=True)
+    wheel.extension({"libdep.so.1": "lib/libdep.so.1.2"})
+    assert wheel.paths()["lib/libdep.so.1.2"] == "app/own/libmine.so"
+    edits = wheel.edits("lib/python3.10/site-packages/app.so")
+    assert edits.needed == (("libdep.so.1", "libmine.so"),)
+    assert edits.search == ("$ORIGIN/app/own",)
+
+
 @pytest.mark.parametrize(("path", "soname"), [("lib/dep/libdep.so", "libdep.so"), ("lib/plugin.so", None)])
 def test_a_plugin_keeps_name_and_path(wheel, path, soname):
     wheel.library(path, soname)

@@ -1,6 +1,6 @@
 """Binaries of every format: what the loader reads of them, and edits as a pure function on bytes.
 
-ELF is read and edited. Mach-O and PE are recognised: they read as a binary without an architecture, which is left
+ELF and Mach-O are read and edited. PE is recognised: it reads as a binary without an architecture, which is left
 untouched.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 from typing import TYPE_CHECKING, Literal
 
-from mamba_press.binaries import elf
+from mamba_press.binaries import elf, macho
 from mamba_press.binaries.format import Data, Malformed, Symbols
 from mamba_press.types import Binary
 
@@ -35,7 +35,7 @@ __all__ = [
 Format = Literal["elf", "macho", "pe"]
 
 _THIN = {b"\xce\xfa\xed\xfe", b"\xcf\xfa\xed\xfe", b"\xfe\xed\xfa\xce", b"\xfe\xed\xfa\xcf"}
-_FAT = b"\xca\xfe\xba\xbe"
+_FAT = {b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf"}
 _MOST_SLICES = 30
 
 
@@ -45,7 +45,7 @@ def format_of(head: bytes) -> Format | None:
         return "elf"
     if head[:4] in _THIN:
         return "macho"
-    if head[:4] == _FAT and int.from_bytes(head[4:8], "big") < _MOST_SLICES:
+    if head[:4] in _FAT and int.from_bytes(head[4:8], "big") < _MOST_SLICES:
         # Java's class files begin alike, and have their version, 45 and up, where Mach-O counts its slices.
         return "macho"
     return "pe" if head[:2] == b"MZ" else None
@@ -56,7 +56,9 @@ def read(data: Data) -> Binary | None:
     kind = format_of(bytes(data[:8]))
     if kind == "elf":
         return elf.read(data)
-    if kind == "macho" or (kind == "pe" and _is_pe(data)):
+    if kind == "macho":
+        return macho.read(data)
+    if kind == "pe" and _is_pe(data):
         return Binary(format=kind, arch=None, kind="shared")
     return None
 
@@ -77,6 +79,10 @@ def apply(data: bytes, edits: Edits) -> bytes:
     already is return the same bytes.
     """
     kind = format_of(data[:8])
+    if kind == "macho":
+        from mamba_press.binaries import macho_edit
+
+        return macho_edit.apply(data, edits)
     if kind != "elf":
         raise Malformed(f"editing {_NAMES[kind]} is not supported")
     from mamba_press.binaries import elf_edit
@@ -86,8 +92,11 @@ def apply(data: bytes, edits: Edits) -> bytes:
 
 def symbols(data: Data) -> Symbols:
     """The names of the dynamic symbols, without their versions; empty where the format is only recognised."""
-    if format_of(bytes(data[:8])) == "elf":
+    kind = format_of(bytes(data[:8]))
+    if kind == "elf":
         return elf.symbols(data)
+    if kind == "macho":
+        return macho.symbols(data)
     return Symbols(imports=frozenset(), exports=frozenset())
 
 
@@ -99,11 +108,18 @@ def lookup(binary: Binary, at: str, name: str) -> Iterator[str]:
     """
     if binary.format == "elf":
         yield from elf.lookup(binary, at, name)
+    elif binary.format == "macho":
+        yield from macho.lookup(binary, at, name)
 
 
 def layout_problems(data: Data) -> tuple[str, ...]:
     """What is wrong with the structure, or would be when mapped with any page size of the architecture."""
-    if format_of(bytes(data[:8])) != "elf":
+    kind = format_of(bytes(data[:8]))
+    if kind == "macho":
+        from mamba_press.binaries import macho_check
+
+        return macho_check.layout_problems(data)
+    if kind != "elf":
         return ()
     from mamba_press.binaries import elf_check
 
