@@ -244,14 +244,8 @@ def _check(arguments: Arguments) -> int:
         _say(json.dumps(rows, indent=2))
     else:
         for what, found in problems.items():
-            _say(
-                "\n".join(
-                    [
-                        f"{what}: {'nothing wrong' if not found else f'{len(found)} problems'}",
-                        *(f"- {p}" for p in found),
-                    ]
-                )
-            )
+            count = "nothing wrong" if not found else "1 problem" if len(found) == 1 else f"{len(found)} problems"
+            _say("\n".join([f"{what}: {count}", *(f"- {problem}" for problem in found)]))
     return WriteError.code if any(problems.values()) else 0
 
 

@@ -1,7 +1,7 @@
 """Read a finished wheel back and return what is wrong with it.
 
 Nothing of what was known while pressing is used: the file alone has to be right. Structure, names, RECORD, metadata
-and tags are checked for every wheel; what the loader will do only for ELF files. :func:`check_import` goes further
+and tags are checked for every wheel; what the loader will do, for ELF and Mach-O files. :func:`check_import` goes further
 and installs it.
 """
 
@@ -109,7 +109,8 @@ def check(path: Path, *, name: str | None = None, elsewhere: Sequence[str] = ())
             problems = list(_structure(path, archive))
             members = _read(archive)
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        return (Problem(where=name or path.name, what=f"cannot be read as a wheel: {error}"),)
+        why = getattr(error, "strerror", None) or error
+        return (Problem(where=name or path.name, what=f"cannot be read as a wheel: {why}"),)
     problems += [problem for member in members.values() for problem in member.problems]
     parsed = _parse_name(name or path.name)
     if isinstance(parsed, Problem):
@@ -474,7 +475,8 @@ def _entry_points(contents: _Contents) -> Iterator[Problem]:
 
 def _binaries(contents: _Contents) -> Iterator[Problem]:
     """Yield the binaries that are where the tags or WHEEL say that there is none."""
-    found = [member for member in contents.members.values() if member.binary and member.binary.format == "elf"]
+    formats = ("elf", "macho")
+    found = [member for member in contents.members.values() if member.binary and member.binary.format in formats]
     if found and "any" in contents.name.platforms:
         yield Problem(where=found[0].path, what="is a binary, but the tag says that the wheel runs on any platform")
     is_pure = contents.wheel.get("Root-Is-Purelib", "").lower() == "true"
@@ -482,22 +484,53 @@ def _binaries(contents: _Contents) -> Iterator[Problem]:
         if _scheme(member.path) == "purelib" or (is_pure and not _scheme(member.path)):
             yield Problem(where=member.path, what="is a binary in the part of the wheel that is said to be pure Python")
             break
-    arches = {match[4] for match in map(_MANYLINUX.fullmatch, contents.name.platforms) if match}
+    yield from _foreign(contents, found)
+    yield from _too_new(contents, found)
+
+
+def _foreign(contents: _Contents, found: Sequence[_Member]) -> Iterator[Problem]:
+    """Yield the binaries that are not for the machines that the tags name."""
+    from mamba_press import macos
+
+    tags = [tag for platform in contents.name.platforms if (tag := macos.parse(platform))]
+    mac = {arch for _, name in tags for arch in (("arm64", "x86_64") if name == "universal2" else (name,))}
+    linux = {match[4] for match in map(_MANYLINUX.fullmatch, contents.name.platforms) if match}
     for member in found:
-        arch = member.binary.arch if member.binary and member.binary.kind != "static" else None
-        if arches and arch and arch not in arches:
-            yield Problem(where=member.path, what=f"is for {arch}, the tags for {', '.join(sorted(arches))}")
+        binary = member.binary
+        if binary is None or binary.kind == "static" or not binary.arch:
+            continue
+        there = frozenset(binary.archs or (binary.arch,))
+        wanted = linux if binary.format == "elf" else mac
+        if (binary.format == "elf" and linux and not there & linux) or (binary.format == "macho" and not mac <= there):
+            yield Problem(
+                where=member.path, what=f"is for {', '.join(sorted(there))}, the tags for {', '.join(sorted(wanted))}"
+            )
+
+
+def _too_new(contents: _Contents, found: Sequence[_Member]) -> Iterator[Problem]:
+    """Yield the files that state a later macOS than the tags promise."""
+    from mamba_press import macos
+
+    tags = [tag for platform in contents.name.platforms if (tag := macos.parse(platform))]
+    lowest = min((version for version, _ in tags), default=None)
+    for member in found:
+        floor = member.binary.floor if member.binary else None
+        # From macOS 11 on tags have no minors, and installers read macosx_12_0 as any 12.
+        if lowest and floor and floor > lowest and not (floor[0] == lowest[0] and floor[0] >= 11):
+            yield Problem(
+                where=member.path,
+                what=f"states macOS {floor[0]}.{floor[1]}, the tag promises {lowest[0]}.{lowest[1]}",
+            )
 
 
 def _loading(contents: _Contents, elsewhere: tuple[str, ...]) -> tuple[Problem, ...]:
     """Return what the loader would not find, for the lowest of the wheel's Linux tags."""
-    from mamba_press import loader
+    from mamba_press import dyld, loader
 
+    if any(platform.startswith("macosx_") for platform in contents.name.platforms):
+        return dyld.problems(_loadable(contents, "macho"), elsewhere)
     promises = [promise for name in sorted(contents.name.platforms) if (promise := _promise(name, elsewhere))]
-    libraries = {}
-    for member in contents.members.values():
-        if member.binary and member.binary.format == "elf" and member.binary.kind != "static" and member.binary.arch:
-            libraries[_installed(member.path)] = member.binary
+    libraries = _loadable(contents, "elf")
     found: dict[Problem, None] = {}
     for arch in sorted({promise.arch for promise in promises}):
         lowest = min(
@@ -505,6 +538,15 @@ def _loading(contents: _Contents, elsewhere: tuple[str, ...]) -> tuple[Problem, 
         )
         found.update(dict.fromkeys(loader.problems(libraries, lowest)))
     return tuple(found)
+
+
+def _loadable(contents: _Contents, wanted: str) -> dict[str, Binary]:
+    """Return the binaries of a format that something can load, by their installed paths."""
+    return {
+        _installed(member.path): member.binary
+        for member in contents.members.values()
+        if member.binary and member.binary.format == wanted and member.binary.kind != "static" and member.binary.arch
+    }
 
 
 def _promise(platform: str, elsewhere: tuple[str, ...]) -> Promise | None:

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mamba_press import binaries, globs, policies, toolchain
+from mamba_press import binaries, globs, macos, policies, toolchain
 from mamba_press.types import Problem, Resolved
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mamba_press.types import Binary, Environment, File, Package, Target
 
 _LIBPYTHON = ("libpython*.so", "libpython*.dylib")
+_FRAMEWORK = ("**/Python.framework/**",)
 _EMBEDS = frozenset(
     {"Py_Initialize", "Py_InitializeEx", "Py_InitializeFromConfig", "Py_Main", "Py_RunMain", "Py_BytesMain"}
 )
@@ -40,7 +41,7 @@ class Prefix:
         ends = {path: file.link or path for path, file in files.items()}
         named: dict[str, list[str]] = {}
         for path in sorted(files):
-            if ".so" in path:
+            if ".so" in path or path.endswith(".dylib"):
                 named.setdefault(posixpath.basename(path), []).append(path)
         return cls(files, ends, {name: tuple(paths) for name, paths in named.items()})
 
@@ -72,13 +73,15 @@ def resolve(
     found: list[Resolved] = []
     problems: list[Problem] = []
     for name in binary.needed:
-        if globs.matches_library(name, _LIBPYTHON):
+        if globs.matches_library(posixpath.basename(name), _LIBPYTHON) or globs.matches(name, _FRAMEWORK):
             embedded = _embeds(binary, file)
             if embedded:
                 problems.append(_embedding(file, name, embedded))
             found.append(Resolved(needed=name, where="removed", why="the process that imports it is Python"))
             continue
         answer = _one(binary, file, name, prefix=prefix, rules=rules, present=present)
+        if answer is None and name in binary.weak:
+            answer = Resolved(needed=name, where="system", why="may be missing: it is linked weakly")
         if answer is None:
             left = next((path for path in prefix.find(binary, file.path, name) if not present(path)), None)
             problems.append(_missing(binary, file, name, rules.target, left))
@@ -90,7 +93,10 @@ def resolve(
 def _one(  # noqa: PLR0913  # what decides about one name
     binary: Binary, file: File, name: str, *, prefix: Prefix, rules: Rules, present: Callable[[str], bool]
 ) -> Resolved | None:
-    if policies.never_vendored(name):
+    if rules.target.system == "osx":
+        if macos.is_system(name):
+            return Resolved(needed=name, where="system", why="every macOS has it")
+    elif policies.never_vendored(name):
         return Resolved(needed=name, where="system", why="never vendored")
     runtime = toolchain.runtime_of(name)
     if runtime and rules.runtimes and rules.runtimes.get(runtime) == "system":
@@ -99,9 +105,11 @@ def _one(  # noqa: PLR0913  # what decides about one name
     if path is not None:
         return Resolved(needed=name, where="wheel", path=path, why="in the prefix")
     asked = rules.target.floor if rules.target.tag else None
-    if policies.allowed(name, rules.target.arch, asked or policies.newest(rules.target.arch)):
+    if rules.target.system == "linux" and policies.allowed(
+        name, rules.target.arch, asked or policies.newest(rules.target.arch)
+    ):
         return Resolved(needed=name, where="system", why="every system of the tag has it")
-    if globs.matches_library(name, rules.system):
+    if globs.matches_library(name, rules.system) or globs.matches_library(posixpath.basename(name), rules.system):
         return Resolved(needed=name, where="system", why="link.system says so")
     return None
 
@@ -142,12 +150,12 @@ def _missing(binary: Binary, file: File, name: str, target: Target, left: str | 
     )
 
 
-def stated_floor(package: Package) -> tuple[int, int] | None:
+def stated_floor(package: Package, virtual: str = "__glibc") -> tuple[int, int] | None:
     """Return the glibc that a conda record asks for, (2, 17) for ``__glibc >=2.17``; None where it states none.
 
     A bound in ``constrains`` holds just as much for every machine that has glibc.
     """
-    bounds = (lower_bound(spec, "__glibc") for spec in (*package.depends, *package.constrains))
+    bounds = (lower_bound(spec, virtual) for spec in (*package.depends, *package.constrains))
     return max((bound for bound in bounds if bound), default=None)
 
 

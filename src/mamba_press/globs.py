@@ -45,6 +45,6 @@ def matches(path: str, globs: Iterable[str]) -> str | None:
 
 
 def matches_library(name: str, globs: Iterable[str]) -> str | None:
-    """Like `matches`, for a library's name: a glob also matches without the version that follows ``.so``."""
-    bare = re.sub(r"(\.so)(\.[0-9.]+)$", r"\1", name)
+    """Like `matches`, for a library's name: a glob also matches without the version, ``.so.1`` or ``.1.dylib``."""
+    bare = re.sub(r"(\.so)(\.[0-9.]+)$|(?:\.[0-9]+)+(\.dylib)$", lambda found: found[1] or found[3], name)
     return matches(name, globs) or matches(bare, globs)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mamba_press import globs, toolchain
+from mamba_press import globs, macos, toolchain
 from mamba_press.binaries import strings
 from mamba_press.errors import ContentError
 from mamba_press.types import Edits, Problem
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from mamba_press.types import Binary, Entry, Environment
 
 _HASH_LENGTH = 8
+_LIBRARY_NAME = re.compile(r"(?P<stem>.+?)(?P<version>\.so.*|(?:\.[0-9]+)*\.dylib)", re.DOTALL)
+"""The name of a library that may be renamed, in two parts: the hash goes between them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,7 +108,7 @@ def _names(libraries: Mapping[str, Entry], environment: Environment) -> dict[str
         if _in_library_folder(entry) and binary is not None:
             names[posixpath.basename(path)] = path
             if binary.name:
-                names[binary.name] = path
+                names[posixpath.basename(binary.name)] = path
     return names
 
 
@@ -134,7 +137,7 @@ def _kept_name(path: str, entry: Entry, opened: _Opened) -> str:
     if binary is None or binary.name is None or not _in_library_folder(entry):
         return own
     asked = opened.by_file.get(path, frozenset())
-    if not asked or binary.name in asked:
+    if not asked or posixpath.basename(binary.name) in asked:
         return posixpath.basename(binary.name)
     return min(asked, key=lambda name: (-len(name), name))
 
@@ -143,7 +146,7 @@ def _is_hashed(entry: Entry, is_opened: bool, requested: frozenset[str], config:
     binary = _binary(entry)
     assert binary is not None
     assert entry.kept is not None
-    if not _in_library_folder(entry) or binary.name is None or ".so" not in binary.name:
+    if not _in_library_folder(entry) or binary.name is None or not _LIBRARY_NAME.fullmatch(binary.name):
         return False
     if toolchain.runtime_of(binary.name):
         return True
@@ -153,7 +156,7 @@ def _is_hashed(entry: Entry, is_opened: bool, requested: frozenset[str], config:
     if isinstance(rename, bool):
         return rename
     if rename is not None:
-        return globs.matches_library(binary.name, rename) is not None
+        return globs.matches_library(posixpath.basename(binary.name), rename) is not None
     return entry.kept.file.package not in requested and not is_opened
 
 
@@ -211,13 +214,49 @@ def _reach(path: str, graph: Mapping[str, Sequence[str]]) -> set[str]:
 
 
 def _hashed_name(name: str, digest: str) -> str:
-    stem, dot, version = name.partition(".so")
-    return f"{stem}-{digest[:_HASH_LENGTH]}{dot}{version}"
+    found = _LIBRARY_NAME.fullmatch(name)
+    stem, version = (found["stem"], found["version"]) if found else (name, "")
+    return f"{stem}-{digest[:_HASH_LENGTH]}{version}"
 
 
 def _edits(entry: Entry, plan: _Plan) -> Edits:
     binary = _binary(entry)
     assert binary is not None
+    return _macho_edits(entry, binary, plan) if binary.format == "macho" else _elf_edits(entry, binary, plan)
+
+
+def _macho_edits(entry: Entry, binary: Binary, plan: _Plan) -> Edits:
+    """Return names that say where each library is, from the file that needs it, and a signature.
+
+    dyld takes a loaded library for one that is asked for by ``@rpath`` if their install names are the same, so that
+    two wheels' copies of a library that keeps its name would be confused: nothing of ours asks by ``@rpath``. Search
+    paths remain for what is opened by name.
+    """
+    assert entry.kept is not None
+    here = posixpath.dirname(entry.path)
+    needed: list[tuple[str, str | None]] = []
+    for found in entry.kept.links:
+        if found.where == "removed":
+            needed.append((found.needed, None))
+        elif found.where == "wheel" and found.path is not None:
+            folder = posixpath.dirname(plan.libraries[found.path].path)
+            needed.append((found.needed, f"{_relative('@loader_path', here, folder)}/{plan.final[found.path]}"))
+        elif toolchain.runtime_of(found.needed) and not macos.is_system(found.needed):
+            needed.append((found.needed, f"/usr/lib/{posixpath.basename(found.needed)}"))
+    folders = tuple(_opened_folders(entry, plan))
+    own = _real(entry)
+    name = binary.name
+    if name is not None and own in plan.final:
+        name = f"@rpath/{plan.final[own]}"
+    return Edits(
+        name=name if name != binary.name else None,
+        needed=tuple(dict.fromkeys((old, new) for old, new in needed if old != new)),
+        search=tuple(dict.fromkeys(_relative("@loader_path", here, folder) for folder in folders)),
+        sign=True,
+    )
+
+
+def _elf_edits(entry: Entry, binary: Binary, plan: _Plan) -> Edits:
     assert entry.kept is not None
     needed: list[tuple[str, str | None]] = []
     folders: list[str] = []
@@ -229,7 +268,7 @@ def _edits(entry: Entry, plan: _Plan) -> Edits:
             if found.needed != plan.final[found.path]:
                 needed.append((found.needed, plan.final[found.path]))
     folders += _opened_folders(entry, plan)
-    search = tuple(dict.fromkeys(_origin(posixpath.dirname(entry.path), folder) for folder in folders))
+    search = tuple(dict.fromkeys(_relative("$ORIGIN", posixpath.dirname(entry.path), folder) for folder in folders))
     inherited = bool(search) and all(
         path in plan.hashed or not _may_be_the_systems(plan.final[path])
         for path, library in plan.libraries.items()
@@ -253,9 +292,9 @@ def _opened_folders(entry: Entry, plan: _Plan) -> Iterable[str]:
             yield posixpath.dirname(plan.libraries[path].path)
 
 
-def _origin(here: str, there: str) -> str:
+def _relative(origin: str, here: str, there: str) -> str:
     relative = posixpath.relpath(there or ".", here or ".")
-    return "$ORIGIN" if relative == "." else f"$ORIGIN/{relative}"
+    return origin if relative == "." else f"{origin}/{relative}"
 
 
 def _may_be_the_systems(name: str) -> bool:

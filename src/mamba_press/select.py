@@ -195,7 +195,7 @@ class _Search:
         if end in self.facts:
             return end != path and self.facts[end].kind == "shared" and not path.startswith(_PROGRAMS)
         name = posixpath.basename(end)
-        return name.startswith("lib") and name.endswith(".so")
+        return name.startswith("lib") and name.endswith((".so", ".tbd"))
 
     def _comes_along(self, path: str) -> str | None:
         """Return why a file of a dependency stays once anything of its package does, or None."""
@@ -269,6 +269,8 @@ def _binary(file: File, target: Target) -> Binary | None:
     try:
         binary = binaries.read_file(file.source)
     except binaries.Malformed as error:
+        if not _is_native(file, target):
+            return None
         raise ContentError(
             Problem(
                 where=f"{file.path} ({file.package})",
@@ -276,10 +278,20 @@ def _binary(file: File, target: Target) -> Binary | None:
                 hint=f'leave it out: [tool.mamba-press.select] exclude = ["{file.path}"]',
             )
         ) from None
-    native = {"linux": "elf", "osx": "macho", "win": "pe"}[target.system]
-    if binary is None or binary.format != native:
+    if binary is None or binary.format != _NATIVE[target.system]:
         return None
+    if target.arch in binary.archs:
+        # The slices of a universal file for other machines come along.
+        return replace(binary, arch=target.arch)
     return binary if binary.arch == target.arch else replace(binary, arch=None)
+
+
+_NATIVE = {"linux": "elf", "osx": "macho", "win": "pe"}
+
+
+def _is_native(file: File, target: Target) -> bool:
+    with file.source.open("rb") as stream:
+        return binaries.format_of(stream.read(8)) == _NATIVE[target.system]
 
 
 def _foreign(kept: Sequence[Kept]) -> tuple[str, ...]:
@@ -344,13 +356,16 @@ def _choose_runtimes(
         demands = _demands(search, reached, runtime)
         if demands is None:
             continue
-        choice, why = toolchain.choose(
-            runtime,
-            wanted[runtime],
-            requirements=demands,
-            arch=rules.target.arch,
-            floor=_floor(search, reached, rules.target, environment, config),
-        )
+        if rules.target.system == "osx":
+            choice, why = toolchain.choose_for_macos(runtime, wanted.get(runtime, "auto"))
+        else:
+            choice, why = toolchain.choose(
+                runtime,
+                wanted.get(runtime, "auto"),
+                requirements=demands,
+                arch=rules.target.arch,
+                floor=_floor(search, reached, rules.target, environment, config),
+            )
         chosen[runtime] = choice
         notes.append(f"{runtime}: {choice} ({why})")
     return replace(rules, runtimes=chosen), tuple(notes)
@@ -394,7 +409,7 @@ def _floor(
 
 def _refuse_two_openmp(reached: _Reached, candidates: Mapping[str, File]) -> None:
     found = {
-        posixpath.basename(path).split(".so")[0]: path
+        posixpath.basename(path).partition(".")[0]: path
         for path in reached.why
         if globs.matches_library(posixpath.basename(path), toolchain.OPENMP)
     }

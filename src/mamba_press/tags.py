@@ -7,13 +7,14 @@ demanded; those of the compilers' runtimes only where the runtime is the system'
 from __future__ import annotations
 
 import mmap
+import posixpath
 import re
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from mamba_press import binaries, follow, policies
+from mamba_press import binaries, follow, macos, policies
 from mamba_press.errors import ContentError
 from mamba_press.types import Floor, Problem, Tagging
 
@@ -54,12 +55,14 @@ def tags(entries: Sequence[Entry], packages: Sequence[Package], target: Target, 
     """
     records = {package.name: package for package in packages}
     interpreter, abi, notes = _python_tags(entries, records, target.python)
+    if target.system == "osx" and any(_format(entry) for entry in entries):
+        return _for_macos(entries, records, target, config, (interpreter, abi, notes))
     if target.system != "linux" and any(_format(entry) for entry in entries):
         raise ContentError(
             Problem(
                 where=target.tag or target.subdir,
-                what="pressing binaries for macOS and Windows is not there yet",
-                hint="press for a Linux platform, such as 'manylinux_2_28_x86_64'",
+                what="pressing binaries for Windows is not there yet",
+                hint="press for Linux or macOS, such as 'manylinux_2_28_x86_64'",
             )
         )
     if not any(_format(entry) == "elf" for entry in entries):
@@ -69,13 +72,13 @@ def tags(entries: Sequence[Entry], packages: Sequence[Package], target: Target, 
     notes += _foreign(entries, target)
     _refuse_unpromised(entries, target.arch)
     floors = [*_demanded(entries, target.arch)]
-    stated = [*_stated(entries, records, target.arch)]
+    stated = [*_stated(entries, records, "__glibc", policies.baseline(target.arch))]
     if config.link.floor != "symbols":
         floors += stated
     floors.sort(key=lambda floor: (-floor.version[0], -floor.version[1], floor.package, floor.path, floor.library))
     lowest = max((floor.version for floor in floors), default=policies.baseline(target.arch))
     if config.link.floor == "symbols":
-        notes += _ignored(stated, lowest, target.arch)
+        notes += _ignored(stated, lowest, _name(lowest, target.arch))
     platforms = _platforms(lowest, floors, target)
     return Tagging(
         tags=f"{interpreter}-{abi}-{'.'.join(sorted(platforms))}",
@@ -83,6 +86,51 @@ def tags(entries: Sequence[Entry], packages: Sequence[Package], target: Target, 
         floors=tuple(floors),
         notes=notes,
     )
+
+
+def _for_macos(
+    entries: Sequence[Entry],
+    records: Mapping[str, Package],
+    target: Target,
+    config: Config,
+    python: tuple[str, str, tuple[str, ...]],
+) -> Tagging:
+    """Return the tags of a wheel for macOS: the highest version that a file or, unless told otherwise, a record states.
+
+    Raises ContentError where the asked tag, or MACOSX_DEPLOYMENT_TARGET, promises less.
+    """
+    interpreter, abi, notes = python
+    notes += _foreign(entries, target)
+    oldest = macos.OLDEST[target.arch]
+    files = [
+        Floor(
+            version=max(binary.floor or oldest, oldest),
+            path=entry.path,
+            package=_package(entry),
+            library=posixpath.basename(entry.path),
+            symbol=f"macOS {'.'.join(map(str, binary.floor or oldest))}",
+        )
+        for entry in _of_format(entries, "macho", target.arch)
+        if entry.kept and (binary := entry.kept.binary)
+    ]
+    stated = [*_stated(entries, records, "__osx", oldest)]
+    floors = files if config.link.floor == "symbols" else [*files, *stated]
+    floors.sort(key=lambda floor: (-floor.version[0], -floor.version[1], floor.package, floor.path))
+    lowest = max((floor.version for floor in floors), default=oldest)
+    if config.link.floor == "symbols":
+        notes += _ignored(stated, lowest, macos.tag(lowest, target.arch))
+    if target.tag and target.floor and macos.rounded(lowest) > target.floor:
+        guilty = [floor for floor in floors if macos.rounded(floor.version) > target.floor]
+        name = macos.tag(lowest, target.arch)
+        raise ContentError(
+            Problem(
+                where="tool.mamba-press.platform",
+                what=f"{target.tag!r} would not be true: the lowest honest tag is {name!r}",
+                hint="\n".join([*_grouped(guilty), *_ways_out(guilty, name)]),
+            )
+        )
+    name = macos.tag(lowest, target.arch)
+    return Tagging(tags=f"{interpreter}-{abi}-{target.tag or name}", lowest=name, floors=tuple(floors), notes=notes)
 
 
 def without(tagging: Tagging, package: str) -> tuple[int, int] | None:
@@ -99,11 +147,10 @@ def _platforms(lowest: tuple[int, int], floors: Sequence[Floor], target: Target)
     An installer that knows only the older names takes a wheel for glibc 2.14 by the name of 2.17, manylinux2014.
     """
     if target.tag is None or target.floor is None:
-        older = policies.covering_alias(lowest, target.arch)
-        return {_name(lowest, target.arch), *([older] if older else [])}
+        covering = policies.covering_alias(lowest, target.arch)
+        return {_name(lowest, target.arch), *([covering] if covering else [])}
     if lowest <= target.floor:
-        older = policies.aliases(target.floor, target.arch)
-        return {target.tag, *older, _name(target.floor, target.arch)}
+        return {target.tag, *policies.aliases(target.floor, target.arch), _name(target.floor, target.arch)}
     guilty = [floor for floor in floors if floor.version > target.floor]
     raise ContentError(
         Problem(
@@ -200,25 +247,27 @@ def _system_libraries(entry: Entry) -> Iterator[str]:
     yield from (link.needed for link in entry.kept.links if link.where == "system")
 
 
-def _stated(entries: Iterable[Entry], records: Mapping[str, Package], arch: str) -> Iterator[Floor]:
-    """Yield the lower bounds on glibc that the records of the packages in the wheel state."""
+def _stated(
+    entries: Iterable[Entry], records: Mapping[str, Package], virtual: str, oldest: tuple[int, int]
+) -> Iterator[Floor]:
+    """Yield the lower bounds on the system that the records of the packages in the wheel state."""
     for name in sorted({_package(entry) for entry in entries} & records.keys()):
         record = records[name]
-        # A bound stands in constrains, too: there it holds just as much for every machine that has glibc.
+        # A bound stands in constrains, too: there it holds just as much for every machine of that system.
         for spec in dict.fromkeys((*record.depends, *record.constrains)):
-            bound = follow.lower_bound(spec, "__glibc")
+            bound = follow.lower_bound(spec, virtual)
             if bound is not None:
-                version = max(bound, policies.baseline(arch))
+                version = max(bound, oldest)
                 yield Floor(version=version, path=record.file_name, package=name, library=RECORD, symbol=spec)
 
 
-def _ignored(stated: Sequence[Floor], lowest: tuple[int, int], arch: str) -> tuple[str, ...]:
+def _ignored(stated: Sequence[Floor], lowest: tuple[int, int], tag: str) -> tuple[str, ...]:
     ignored = [floor for floor in stated if floor.version > lowest]
     if not ignored:
         return ()
     names = ", ".join(f"{floor.package} ({floor.symbol})" for floor in ignored[:_SHOWN])
     more = f" and {len(ignored) - _SHOWN} more" if len(ignored) > _SHOWN else ""
-    return (f'link.floor = "symbols": the tag {_name(lowest, arch)} is lower than what packages state: {names}{more}',)
+    return (f'link.floor = "symbols": the tag {tag} is lower than what packages state: {names}{more}',)
 
 
 def _foreign(entries: Iterable[Entry], target: Target) -> tuple[str, ...]:
@@ -227,7 +276,7 @@ def _foreign(entries: Iterable[Entry], target: Target) -> tuple[str, ...]:
     notes: list[str] = []
     for entry in entries:
         binary = entry.kept.binary if entry.kept else None
-        if entry.kept is None or binary is None or binary.format != "elf" or binary.arch == target.arch:
+        if entry.kept is None or binary is None or binary.arch == target.arch:
             continue
         machine = binary.arch or "an unknown machine"
         parent = PurePosixPath(entry.kept.file.path).parent
@@ -270,9 +319,13 @@ def _format(entry: Entry) -> str | None:
 
 
 def _elf(entries: Iterable[Entry], arch: str) -> Iterator[Entry]:
+    return _of_format(entries, "elf", arch)
+
+
+def _of_format(entries: Iterable[Entry], wanted: str, arch: str) -> Iterator[Entry]:
     for entry in entries:
         binary = entry.kept.binary if entry.kept else None
-        if binary is not None and binary.format == "elf" and binary.arch == arch:
+        if binary is not None and binary.format == wanted and binary.arch == arch:
             yield entry
 
 
@@ -308,7 +361,7 @@ def _python_tags(
 
 def _module(entry: Entry) -> _Module | None:
     """Return the extension module that an entry is, None for what Python cannot import as one."""
-    if not _importable(entry.path) or _format(entry) != "elf":
+    if not _importable(entry.path) or _format(entry) not in ("elf", "macho"):
         return None
     name = PurePosixPath(entry.path).name
     if found := _TAGGED.search(name):

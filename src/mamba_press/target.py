@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal
 
-from mamba_press import policies
+from mamba_press import macos, policies
 from mamba_press.errors import ConfigError
 from mamba_press.types import Problem, Python, Target, VirtualPackage
 
@@ -29,7 +29,6 @@ PLATFORM_KEY = "tool.mamba-press.platform"
 NEWEST_MACOS = (26, 0)
 """What a bare macOS subdir may count on."""
 
-_LAST_MACOS_BEFORE_26 = 15
 _OLDEST_MINOR = 6
 _FIRST_FREE_THREADED = 13
 
@@ -480,12 +479,5 @@ def _macos_at_least(floor: tuple[int, int], arch: str) -> tuple[int, int]:
 
 
 def _rounded(floor: tuple[int, int]) -> tuple[int, int]:
-    """Return the lowest version with a tag: from 11 on there is none for a minor, and after 15 comes 26."""
-    major, minor = floor
-    if major < 11:
-        return floor
-    if minor:
-        major += 1
-    if _LAST_MACOS_BEFORE_26 < major < 26:
-        major = 26
-    return major, 0
+    """Return the lowest version with a tag."""
+    return macos.rounded(floor)

@@ -6,6 +6,7 @@ A renamed copy of libstdc++ beside the system's is safe only because its unique 
 
 from __future__ import annotations
 
+import posixpath
 from typing import TYPE_CHECKING, Literal
 
 from mamba_press import globs, policies
@@ -18,23 +19,25 @@ if TYPE_CHECKING:
 Choice = Literal["system", "bundle"]
 
 LIBRARIES: Mapping[str, tuple[str, ...]] = {
-    "libstdcxx": ("libstdc++.so",),
-    "libgfortran": ("libgfortran.so",),
-    "libquadmath": ("libquadmath.so",),
-    "libgomp": ("libgomp.so",),
-    "libgcc": ("libgcc_s.so",),
+    "libstdcxx": ("libstdc++.so", "libstdc++.dylib"),
+    "libcxx": ("libc++.dylib", "libc++abi.dylib"),
+    "libgfortran": ("libgfortran.so", "libgfortran.dylib"),
+    "libquadmath": ("libquadmath.so", "libquadmath.dylib"),
+    "libgomp": ("libgomp.so", "libgomp.dylib"),
+    "libgcc": ("libgcc_s.so", "libgcc_s.dylib"),
 }
 """The runtimes by the key that ``link.runtimes`` uses. libgcc stands last: the others need it."""
 
-OPENMP = ("libgomp.so", "libomp.so", "libiomp5.so")
+OPENMP = ("libgomp.so", "libomp.so", "libiomp5.so", "libgomp.dylib", "libomp.dylib", "libiomp5.dylib")
 """Libraries that each bring an OpenMP runtime: two in one process crash or oversubscribe."""
 
 _ON_SYSTEMS = ("libstdcxx", "libgcc")
 
 
 def runtime_of(library: str) -> str | None:
-    """Return the key of the runtime that a library's name belongs to, or None."""
-    return next((key for key, names in LIBRARIES.items() if globs.matches_library(library, names)), None)
+    """Return the key of the runtime that a library's name or install name belongs to, or None."""
+    name = posixpath.basename(library)
+    return next((key for key, names in LIBRARIES.items() if globs.matches_library(name, names)), None)
 
 
 def choose(
@@ -62,6 +65,13 @@ def choose(
     if beyond:
         return "bundle", f"{beyond[-1]} is more than {tag} promises"
     return "system", f"{tag} promises every version needed"
+
+
+def choose_for_macos(runtime: str, wanted: Literal["auto", "system", "bundle"]) -> tuple[Choice, str]:
+    """Return where a runtime is taken from on macOS, and why: only libc++ is a part of macOS."""
+    if wanted != "auto" and (wanted == "bundle" or runtime == "libcxx"):
+        return wanted, f"link.runtimes says {wanted}"
+    return "bundle", "macOS's own may be older" if runtime == "libcxx" else "macOS has none"
 
 
 def _promised(version: str, arch: str, floor: tuple[int, int]) -> bool:

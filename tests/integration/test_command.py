@@ -17,6 +17,8 @@ import pytest
 from tests.support import press
 from tests.support.channel import CondaPackage, python_abi, python_package, write_channel
 
+pytestmark = pytest.mark.skipif(not press.MACHINE, reason="what is pressed here is for Linux on x86_64")
+
 ALL = ("pygreet", "words")
 
 

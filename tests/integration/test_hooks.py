@@ -17,6 +17,8 @@ from pyproject_hooks import BuildBackendHookCaller, quiet_subprocess_runner
 from tests.support import press
 from tests.support.channel import CondaPackage, python_abi, python_package, write_channel
 
+pytestmark = pytest.mark.skipif(not press.MACHINE, reason="what is pressed here is for Linux on x86_64")
+
 PYTHON = (python_package(press.HERE), python_abi(press.HERE))
 HANDED = "mamba-press.json"
 

@@ -20,7 +20,7 @@ from tests.support import press
 from tests.support.channel import CondaPackage, python_abi, python_package, write_channel
 from tests.support.compile import Linking, extension_module, module_source, program, shared_library
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what is pressed here is for Linux")
+pytestmark = pytest.mark.skipif(not press.MACHINE, reason="what is pressed here is for Linux on x86_64")
 
 LINES = 24
 ABI = press.HERE.replace(".", "")

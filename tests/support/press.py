@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import re
 import signal
 import subprocess
@@ -45,6 +46,10 @@ class Done:
         """Itself, where all went well; else the test fails with what was said."""
         assert self.code == 0, f"exit code {self.code}\n{self.out}\n{self.err}"
         return self
+
+
+MACHINE = sys.platform == "linux" and platform.machine() == "x86_64"
+"""Whether this machine is one that the made packages are for."""
 
 
 def settings(**more: str) -> dict[str, str]:
@@ -184,7 +189,9 @@ def normalised(text: str, places: Mapping[str, Path | str]) -> str:
     """A text in which what differs from run to run has a name: folders, ports, hashes, progress."""
     for name, place in sorted(places.items(), key=lambda item: -len(str(item[1]))):
         text = text.replace(str(place), f"<{name}>")
-    text = text.replace(sys.executable, "<python>").replace(HERE, "<3.x>").replace(HERE.replace(".", ""), "<3x>")
+    text = text.replace(sys.executable, "<python>")
+    text = re.sub(r"(?<![\d.])3\.\d{1,2}(?!\d)", "<3.x>", text)  # also where a hint names one: HERE may be the same
+    text = re.sub(r"\b(cp|py|cpython-)3\d{1,2}(?!\d)", r"\1<3x>", text)
     text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:<port>", text)
     text = re.sub(r"\b[0-9a-f]{64}\b", "<sha256>", text)
     text = re.sub(r"__(glibc|linux) [\d.]+", r"__\1 <version>", text)

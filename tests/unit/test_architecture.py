@@ -22,11 +22,11 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"__init__", "data"}),
     frozenset({"types", "globs"}),
     frozenset({"errors", "log"}),
-    frozenset({"policies", "binaries"}),
+    frozenset({"policies", "macos", "binaries"}),
     frozenset({"config"}),
     frozenset({"reader", "reference", "target", "project"}),
     # what several stages ask, and that asks no stage
-    frozenset({"atomic", "loader", "placeholders", "runtime", "toolchain", "trial"}),
+    frozenset({"atomic", "dyld", "loader", "placeholders", "runtime", "toolchain", "trial"}),
     frozenset({"follow"}),
     # the stages
     frozenset({"conda", "sources", "select", "layout", "link", "seam", "tags", "metadata", "sbom"})

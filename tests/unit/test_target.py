@@ -3,9 +3,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import mamba_press
 from mamba_press.errors import ConfigError
 from mamba_press.target import Machine, parse_python, resolve, this_machine, virtual_packages
 from mamba_press.types import Python
@@ -365,5 +367,8 @@ def test_asking_for_a_target_imports_nothing_heavy():
         "import sys; from mamba_press.target import resolve; resolve('3.10', 'linux-64', {});"
         "print(sorted({'packaging', 'asyncio', 'rattler', 'lief', 'zipfile', 'email'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True)
+    # Without site-packages, whose .pth files may import what they like; our own folder is added by hand.
+    source = {"PYTHONPATH": str(Path(mamba_press.__file__).parents[1])}
+    command = [sys.executable, "-S", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **source})
     assert done.stdout.strip() == "[]"

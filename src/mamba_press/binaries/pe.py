@@ -148,7 +148,7 @@ class Image:
         """Where in the file the bytes are that will be at an address; raises Malformed where there are none."""
         for section in self.sections:
             inside = address - section.address
-            if 0 <= inside and inside + size <= section.filled:
+            if inside >= 0 and inside + size <= section.filled:
                 if section.offset + inside + size > len(self.data):
                     break
                 return section.offset + inside

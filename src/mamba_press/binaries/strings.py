@@ -11,41 +11,66 @@ import re
 import struct
 from typing import TYPE_CHECKING
 
+from mamba_press.binaries import macho
+from mamba_press.binaries.format import Malformed
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_MARK = b".so"
+_MARKS = (b".so", b".dylib")
 _BEFORE = re.compile(rb"[A-Za-z0-9_+.-]{1,120}\Z")
 _AFTER = re.compile(rb"(?:\.[0-9]+)*")
+_CODE = ("__text", "__stubs", "__stub_helper", "__unwind_info", "__eh_frame", "__gcc_except_tab")
 _PROGBITS = 1
 
 
 def library_names(path: Path) -> frozenset[str]:
-    """Return every ``*.so`` and ``*.so.N`` that occurs as a string in a file."""
+    """Return every ``*.so``, ``*.so.N`` and ``*.dylib`` that occurs as a string in a file."""
     if path.stat().st_size == 0:
         return frozenset()
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        if data.find(_MARK) < 0:
+        marks = [mark for mark in _MARKS if data.find(mark) >= 0]
+        if not marks:
             return frozenset()
-        return frozenset(name for start, end in _regions(data) for name in _names(data, start, end))
+        regions = list(_regions(data))
+        return frozenset(name for mark in marks for start, end in regions for name in _names(data, mark, start, end))
 
 
-def _names(data: mmap.mmap, start: int, end: int) -> Iterator[str]:
-    at = data.find(_MARK, start, end)
+def _names(data: mmap.mmap, mark: bytes, start: int, end: int) -> Iterator[str]:
+    at = data.find(mark, start, end)
     while at >= 0:
         before = _BEFORE.search(data[max(start, at - 120) : at])
-        version = _AFTER.match(data[at + 3 : min(end, at + 35)])
-        after = at + 3 + (version.end() if version else 0)
+        after = at + len(mark)
+        version = _AFTER.match(data[after : min(end, after + 32)]) if mark == b".so" else None
+        after += version.end() if version else 0
         if before and not data[after : after + 1].isalnum() and data[after : after + 1] not in (b"_", b"-"):
             yield (before.group() + data[at:after]).decode("ascii")
-        at = data.find(_MARK, at + 3, end)
+        at = data.find(mark, at + len(mark), end)
 
 
 def _regions(data: mmap.mmap) -> Iterator[tuple[int, int]]:
-    """Yield the parts of a file that may hold strings of its own: all of it, or an ELF file's own sections."""
-    sections = list(_elf_sections(data)) if len(data) >= 64 and data[:6] == b"\x7fELF\x02\x01" else []
+    """Yield the parts of a file that may hold strings of its own: all of it, or a binary's own sections."""
+    if len(data) >= 64 and data[:6] == b"\x7fELF\x02\x01":
+        sections = list(_elf_sections(data))
+    elif data[:4] in (b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe"):
+        sections = list(_macho_sections(data))
+    else:
+        sections = []
     yield from sections or [(0, len(data))]
+
+
+def _macho_sections(data: mmap.mmap) -> Iterator[tuple[int, int]]:
+    try:
+        images = macho.images(data)
+        for image in images:
+            for segment in image.segments:
+                for section in segment.sections:
+                    if section.offset and section.name not in _CODE and section.offset + section.size <= image.size:
+                        yield image.start + section.offset, image.start + section.offset + section.size
+    except Malformed:
+        # Java's class files begin alike.
+        return
 
 
 def _elf_sections(data: mmap.mmap) -> Iterator[tuple[int, int]]:

@@ -1,0 +1,43 @@
+"""What every macOS has of its own, and how its versions stand in tags."""
+
+from __future__ import annotations
+
+import re
+
+OLDEST = {"arm64": (11, 0), "x86_64": (10, 9)}
+"""The first macOS of each architecture for which there are tools, as tags."""
+
+SYSTEM = ("/usr/lib/", "/System/")
+"""Where macOS keeps its own libraries; since macOS 11 most are no files but known to dyld all the same."""
+
+_TAG = re.compile(r"macosx_(\d+)_(\d+)_(x86_64|arm64|universal2)")
+_LAST_BEFORE_26 = 15
+
+
+def is_system(name: str) -> bool:
+    """Whether an install name is that of a library of macOS itself."""
+    return name.startswith(SYSTEM)
+
+
+def rounded(version: tuple[int, int]) -> tuple[int, int]:
+    """Return the lowest version with a tag: from 11 on there is none for a minor, and after 15 comes 26."""
+    major, minor = version
+    if major < 11:
+        return version
+    if minor:
+        major += 1
+    if _LAST_BEFORE_26 < major < 26:
+        major = 26
+    return major, 0
+
+
+def tag(version: tuple[int, int], arch: str) -> str:
+    """Return the platform tag of a version, rounded up to one that there is."""
+    major, minor = rounded(max(version, OLDEST.get(arch, (10, 9))))
+    return f"macosx_{major}_{minor}_{arch}"
+
+
+def parse(platform: str) -> tuple[tuple[int, int], str] | None:
+    """Return the version and the architecture of a platform tag, None for one of another system."""
+    found = _TAG.fullmatch(platform)
+    return ((int(found[1]), int(found[2])), found[3]) if found else None

@@ -1,0 +1,196 @@
+"""What the two front doors share: the order, the errors of the machine, the date, the hand-over of the solve."""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mamba_press import front, pipeline
+from mamba_press.errors import ConfigError, FetchError, WriteError
+from mamba_press.types import Package, Problem, Python, Solution, Target
+
+PROJECT = """\
+[project]
+name = "greeting"
+dynamic = ["version"]
+[tool.mamba-press]
+packages = ["greet"]
+python = "3.12"
+platform = "manylinux_2_28_x86_64"
+"""
+TARGET = Target(
+    system="linux",
+    arch="x86_64",
+    subdir="linux-64",
+    python=Python(minor=12),
+    floor=(2, 28),
+    tag="manylinux_2_28_x86_64",
+)
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    tmp_path.joinpath("pyproject.toml").write_text(PROJECT)
+    return tmp_path
+
+
+def solution() -> Solution:
+    package = Package(
+        name="greet",
+        version="1.0",
+        build="0",
+        build_number=0,
+        channel="here",
+        subdir="linux-64",
+        url="https://example.org/linux-64/greet-1.0-0.conda",
+        file_name="greet-1.0-0.conda",
+        depends=("words",),
+        requested=True,
+    )
+    return Solution(target=TARGET, packages=(package,), channels=("here",))
+
+
+# --- errors
+
+
+def test_what_the_user_can_act_on_ends_a_hook_with_its_text():
+    with pytest.raises(SystemExit) as ended, front.hook():
+        raise FetchError(Problem(where="channel here", what="it cannot be reached", hint="try again"))
+    assert ended.value.code == (
+        "mamba-press: the packages cannot be fetched\n- channel here: it cannot be reached\n  try again"
+    )
+
+
+def test_an_interruption_ends_a_hook_with_130_and_without_a_traceback(capsys):
+    with pytest.raises(SystemExit) as ended, front.hook():
+        raise KeyboardInterrupt
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "mamba-press: interrupted; nothing was left half written\n"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EMFILE])
+def test_what_the_machine_refuses_is_an_error_of_writing_that_names_the_file(number):
+    with pytest.raises(WriteError) as refused, front.machine():
+        raise OSError(number, os.strerror(number), "/somewhere/file")
+    (problem,) = refused.value.problems
+    assert problem.where == "/somewhere/file"
+    assert problem.what == os.strerror(number)
+    assert problem.hint
+
+
+def test_a_bug_keeps_its_traceback():
+    with pytest.raises(FileNotFoundError), front.hook():
+        raise FileNotFoundError(errno.ENOENT, "No such file", "/somewhere/file")
+    with pytest.raises(ZeroDivisionError), front.hook():
+        raise ZeroDivisionError
+
+
+# --- what a build needs
+
+
+def test_a_worker_on_another_interpreter_needs_no_rattler_here(root, monkeypatch):
+    monkeypatch.chdir(root)
+    here = front.requirements(None, environ={})
+    there = front.requirements(None, environ={"MAMBA_PRESS_WORKER": "python3.13"})
+    assert [requirement for requirement in here if requirement not in there] == [front.RATTLER]
+
+
+def test_a_free_threaded_interpreter_is_told_the_way_out(root, monkeypatch):
+    monkeypatch.chdir(root)
+    monkeypatch.setattr(front.sysconfig, "get_config_var", lambda name: 1 if name == "Py_GIL_DISABLED" else None)
+    with pytest.raises(ConfigError, match="MAMBA_PRESS_WORKER"):
+        front.requirements(None, environ={})
+    assert front.requirements(None, environ={"MAMBA_PRESS_WORKER": "python3.13"}) == []
+
+
+def test_problems_of_all_tables_come_at_once(root):
+    text = PROJECT.replace("greeting", "-").replace("packages", "pakages").replace("3.12", "2.7")
+    root.joinpath("pyproject.toml").write_text(text)
+    with pytest.raises(ConfigError) as refused:
+        front.read(root, {}, {})
+    wheres = [problem.where for problem in refused.value.problems]
+    assert "tool.mamba-press.pakages" in wheres
+    assert "project.name" in wheres
+
+
+# --- the date
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [(None, None), ("", None), (" ", None), ("0", 0), (" 1600000000 ", 1600000000)]
+)
+def test_the_epoch_is_seconds_or_none(text, expected):
+    assert front.epoch({} if text is None else {"SOURCE_DATE_EPOCH": text}) == expected
+
+
+@pytest.mark.parametrize("text", ["yesterday", "-1", "1.5", "1e9", "½", "\N{SUPERSCRIPT TWO}"])
+def test_an_epoch_that_is_no_number_of_seconds_is_refused(text):
+    with pytest.raises(ConfigError, match="SOURCE_DATE_EPOCH"):
+        front.epoch({"SOURCE_DATE_EPOCH": text})
+
+
+# --- the hand-over
+
+
+def handed(asked: pipeline.Order, folder: Path) -> Path:
+    from mamba_press import conda
+
+    folder.joinpath("mamba-press.json").write_bytes(front._hand_over(asked, conda.to_json(solution())))
+    return folder
+
+
+def test_a_solve_is_handed_over_as_it_was(root):
+    asked = front.order(root, None, {})
+    assert front._handed_over(str(handed(asked, root)), asked) == solution()
+
+
+def test_nothing_prepared_hands_nothing_over(root):
+    asked = front.order(root, None, {})
+    assert front._handed_over(None, asked) is None
+    assert front._handed_over(str(root / "nowhere"), asked) is None
+
+
+def test_a_solve_for_another_order_is_not_taken(root, tmp_path):
+    asked = front.order(root, None, {})
+    folder = str(handed(asked, root))
+    others = [
+        front.order(root, {"constraints": "words <2"}, {}),
+        front.order(root, {"python": "3.11"}, {}),
+        front.order(root, {"platform": "manylinux_2_17_x86_64"}, {}),
+        front.order(root, {}, {"CONDA_OVERRIDE_CUDA": "12.4"}),
+        replace(asked, root=tmp_path / "elsewhere"),
+    ]
+    for other in others[:3]:
+        assert front._handed_over(folder, other) is None
+    assert front._handed_over(folder, others[4]) is None
+    root.joinpath(pipeline.LOCK).write_text("another solution")
+    assert front._handed_over(folder, asked) is None
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"\xff\xfe", b"[]", b'{"for": null}', b"[" * 50_000])
+def test_what_is_no_hand_over_is_as_good_as_none(data, root):
+    asked = front.order(root, None, {})
+    root.joinpath("mamba-press.json").write_bytes(data)
+    assert front._handed_over(str(root), asked) is None
+
+
+def test_a_prepared_folder_takes_the_place_of_others(tmp_path):
+    tmp_path.joinpath("old-1.0.dist-info").mkdir()
+    tmp_path.joinpath("old-1.0.dist-info", "METADATA").write_text("old")
+    tmp_path.joinpath("stray-1.0.dist-info").write_text("a file")
+    tmp_path.joinpath("link-1.0.dist-info").symlink_to(tmp_path.parent)
+    tmp_path.joinpath("kept").mkdir()
+    front._replace_folder(tmp_path / "new-1.0.dist-info", {"METADATA": b"new", "licenses/a/LICENSE": b"free"})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept", "new-1.0.dist-info"]
+    assert (tmp_path / "new-1.0.dist-info" / "licenses" / "a" / "LICENSE").read_bytes() == b"free"
+    assert tmp_path.parent.is_dir()
+
+
+def test_a_prepared_folder_that_cannot_be_written_is_named(tmp_path):
+    tmp_path.joinpath("file").write_text("no folder")
+    with pytest.raises(WriteError, match="folder of the metadata"):
+        front._replace_folder(tmp_path / "file" / "new-1.0.dist-info", {"METADATA": b"new"})

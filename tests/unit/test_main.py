@@ -1,0 +1,132 @@
+"""The command line: what its arguments mean, and what it says of those that mean nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mamba_press import __main__ as command
+from mamba_press import __version__
+from mamba_press.errors import ConfigError
+
+
+def parsed(*arguments: str) -> command.Arguments:
+    return command._parser().parse_args(arguments, namespace=command.Arguments())
+
+
+def order(*arguments: str):
+    return command._order(parsed(*arguments))
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(other_directory) -> Path:
+    return other_directory
+
+
+def test_the_version_is_printed(capsys):
+    with pytest.raises(SystemExit) as ended:
+        command.main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"mamba-press {__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["press"], ["pres", "zlib"], ["press", "zlib", "--pyton", "3.12"]])
+def test_a_call_that_means_nothing_ends_with_2_and_says_how(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        command.main(arguments)
+    assert ended.value.code == 2
+    assert "usage: mamba-press" in capsys.readouterr().err
+
+
+def test_specs_make_one_order_without_a_project():
+    found = order("press", "libcurl 8.*", "zlib", "--python", "3.12", "--platform", "linux-64", "--name", "curl")
+    assert found.project is None
+    assert found.config.packages == ("libcurl 8.*", "zlib")
+    assert (found.name, str(found.target.python), found.target.subdir) == ("curl", "3.12", "linux-64")
+    assert found.root == Path.cwd()
+
+
+def test_options_are_the_settings_of_a_build():
+    found = order(
+        "press", "zlib", "--offline", "-C", "constraints=a <2", "-C", "constraints=b", "-c", "one", "-c", "two"
+    )
+    assert found.config.offline
+    assert found.config.constraints == ("a <2", "b")
+    assert found.config.channels == ("one", "two")
+
+
+def test_a_setting_may_hold_further_equal_signs():
+    assert order("press", "zlib", "-C", "constraints=a==2").config.constraints == ("a==2",)
+
+
+def test_a_channel_that_is_a_folder_is_taken_from_the_current_folder(empty_folder):
+    empty_folder.joinpath("local").mkdir()
+    found = order("press", "zlib", "-c", "local", "-c", "./other", "-c", "conda-forge", "-c", "https://example.org/c")
+    here = str(empty_folder)
+    assert found.config.channels == (
+        os.path.join(here, "local"),  # noqa: PTH118
+        os.path.join(here, "other"),  # noqa: PTH118
+        "conda-forge",
+        "https://example.org/c",
+    )
+
+
+def test_a_folder_with_a_project_is_that_project(empty_folder):
+    project = empty_folder / "zlib"
+    project.mkdir()
+    assert order("press", "zlib").project is None
+    project.joinpath("pyproject.toml").write_text(
+        '[project]\nname = "own"\nversion = "1"\n[tool.mamba-press]\npackages = ["zlib"]\n'
+    )
+    found = order("press", "zlib")
+    assert found.project is not None
+    assert found.project.name == "own"
+    for arguments in (["zlib", "libcurl"], ["zlib", "--name", "other"]):
+        with pytest.raises(ConfigError, match="is a project"):
+            order("press", *arguments)
+
+
+@pytest.mark.parametrize("what", [".", "..", "./zlib", "dist/zlib", "/tmp", "recipe.yaml", "a/recipe.yml"])
+def test_a_path_that_is_no_project_is_not_taken_for_a_spec(what):
+    with pytest.raises(ConfigError) as refused:
+        order("press", what)
+    assert refused.value.problems[0].where == what
+
+
+@pytest.mark.parametrize(
+    "spec", ["zlib", "conda-forge::zlib >=1.2", "https://example.org/c::zlib", "c/label/dev::zlib", 'zlib[url="a/b"]']
+)
+def test_a_spec_with_a_channel_in_front_is_one(spec):
+    assert order("press", spec).config.packages == (spec,)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("tool.mamba-press.packages: none", "the specs: none"),
+        ("see tool.mamba-press.platform", "see --platform"),
+        ("tool.mamba-press.link.system: no", "-C link.system: no"),
+        ("tool.mamba-press.constraints: no", "-C constraints: no"),
+        ('[tool.mamba-press.select] exclude = ["bin/x"]', "-C select.exclude='bin/x'"),
+    ],
+)
+def test_a_call_without_a_project_is_told_of_options_not_of_a_table(text, expected, empty_folder):
+    assert command._as_typed(text, parsed("press", "zlib")) == expected
+    assert command._as_typed(text, parsed("check", "a.whl")) == text
+    empty_folder.joinpath("pyproject.toml").write_text("")
+    assert command._as_typed(text, parsed("press", ".")) == text
+
+
+def test_a_file_that_is_no_wheel_ends_check_with_6(empty_folder, capsys):
+    empty_folder.joinpath("notes.whl").write_text("notes")
+    assert command.main(["check", "notes.whl"]) == 6
+    assert capsys.readouterr().out.startswith("notes.whl: 1 problem\n- notes.whl: cannot be read as a wheel")
+
+
+def test_a_wrong_option_ends_with_2_and_its_text(capsys):
+    assert command.main(["press", "zlib", "--python", "2.7"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("mamba-press: the configuration cannot be used\n- --python: ")
