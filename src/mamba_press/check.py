@@ -1,8 +1,8 @@
 """Read a finished wheel back and return what is wrong with it.
 
 Nothing of what was known while pressing is used: the file alone has to be right. Structure, names, RECORD, metadata
-and tags are checked for every wheel; what the loader will do, for ELF and Mach-O files. :func:`check_import` goes further
-and installs it.
+and tags are checked for every wheel; what the loader will do, for ELF and Mach-O files. :func:`check_import` goes
+further and installs it.
 """
 
 from __future__ import annotations

@@ -31,16 +31,8 @@ PLANNED = frozenset(
         ("host",),
         ("build-backend",),
         ("matrix",),
-        ("requires",),
-        ("licenses",),
         ("config-settings",),
         ("overrides",),
-        ("link", "external"),
-        ("link", "missing"),
-        ("link", "remove"),
-        ("link", "unused-libraries"),
-        ("wheel", "executables"),
-        ("wheel", "environment"),
         ("wheel", "max-size"),
     }
 )
@@ -53,6 +45,8 @@ class Text:
 
     words: str
     pattern: str
+    or_false: bool = False
+    """Whether `false` may stand there too; it is held as the string "false"."""
 
 
 Filled = Annotated[str, Text("a string that is not empty", r"\S")]
@@ -65,6 +59,30 @@ Inside = Annotated[
     Text(
         "a relative path with / and no part '.' or '..'",
         r"^(?!/)(?![A-Za-z]:)(?!(?:.*/)?\.{1,2}(?:/|$))(?!.*//)[^\\]*[^\\\s][^\\]*$",
+    ),
+]
+Variable = Annotated[
+    str,
+    Text("the name of an environment variable", r"^[A-Za-z_][A-Za-z0-9_]*$"),
+    Text(
+        "no variable for certificates: importing a wheel must not replace the process's certificate store "
+        "(depend on certifi, and hand its file to the library)",
+        r"^(?!(?:SSL_CERT_FILE|SSL_CERT_DIR|CURL_CA_BUNDLE|REQUESTS_CA_BUNDLE)$)",
+    ),
+    Text(
+        "no variable of the loader, of Python or of the user's session: importing a wheel must not change where other "
+        "programs and libraries look for things (PATH, HOME, TMPDIR, LD_*, DYLD_*, PYTHON*, XDG_*)",
+        r"^(?!(?:PATH|Path|PATHEXT|HOME|TMPDIR|TEMP|TMP|LD_.*|DYLD_.*|PYTHON.*|XDG_.*)$)",
+    ),
+]
+PyPIRequirement = Annotated[
+    str, Text('a requirement such as "name >=1.2", or false', r"^(false|\s*[A-Za-z0-9].*)$", True)
+]
+ElsewhereLibrary = Annotated[
+    str,
+    Text(
+        '"requirement: path", such as "torch >=2.3: torch/lib/libtorch.so"',
+        r"^[A-Za-z0-9][^;]*: +(?!/)(?!(?:.*/)?\.{1,2}(?:/|$))[^\\;: ]*[^\\;:/ ]$",
     ),
 ]
 Runtime = Literal["auto", "system", "bundle"]
@@ -176,6 +194,42 @@ class Link:
 
     Example: "symbols"
     """
+    external: Mapping[Filled, ElsewhereLibrary] = field(default_factory=dict)
+    """Libraries that another wheel brings: from a library's name to that wheel's requirement and the library's path
+    below `site-packages`, with a colon between them.
+
+    They stay out of this wheel even where the solution has them. What needs one gets a search path that leads into the
+    other wheel, which the wheel then requires; both have to be installed into one `site-packages`.
+
+    Example: { "libtorch.so" = "torch >=2.3: torch/lib/libtorch.so" }
+    """
+    missing: Literal["error", "drop"] = "error"
+    """What to do about a library that is found nowhere. `"drop"` lets the plugin that needs it leave, with the libraries
+    that only the plugin needs, and reports it; for a file that is no plugin it is an error all the same.
+
+    A plugin is a shared library that lies outside of the library folder or has no name of its own; extension modules of
+    the packages that you asked for are none.
+
+    Example: "drop"
+    """
+    remove: tuple[Glob, ...] = ()
+    """Needed libraries that are struck out of every file that needs them, as globs over their names. For what a
+    package is linked to without using it: a file whose symbols are gone does not load.
+
+    Example: ["libcrypt.so"]
+    """
+    unused_libraries: Literal["keep", "drop"] | None = None
+    """What becomes of libraries that nothing in the wheel needs, nor opens by name. By default those of the packages that
+    you asked for stay, and those of dependencies leave; `"keep"` keeps all, `"drop"` none.
+
+    Example: "drop"
+    """
+    isa: Literal["x86-64-v2", "x86-64-v3", "x86-64-v4"] | None = None
+    """The highest level of x86-64 that the wheel may demand. By default none above the baseline: no tag can say it, and
+    installers give the wheel to every machine. A wheel that makes use of it says so.
+
+    Example: "x86-64-v3"
+    """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -186,6 +240,45 @@ class WheelOptions:
     """How files are compressed. By default with libdeflate where it can be had, else with zlib.
 
     Example: "zlib"
+    """
+    environment: Mapping[Variable, Inside] = field(default_factory=dict)
+    """Environment variables that importing the wheel's home sets: each to a file or folder of the conda prefix, where
+    it lies after installation. A value that is there already stays.
+
+    Example: { PROJ_DATA = "share/proj" }
+    """
+    executables: tuple[Inside, ...] = ()
+    """Programs, as paths in the conda prefix, that can be called by their names wherever the wheel is installed. They
+    stay in the wheel with the libraries that they need, those of dependencies too.
+
+    Example: ["bin/openssl", "bin/xmllint"]
+    """
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Licenses:
+    """Which licences may be in the wheel."""
+
+    allow: tuple[Filled, ...] = ()
+    """The licences that are allowed, as SPDX names or globs over them; by default all are.
+
+    Of `A OR B` one has to be allowed, of `A AND B` both. `A WITH exception` is a licence of its own: no glob names it
+    but one that has `WITH` in it too, or `*` alone.
+
+    Example: ["MIT", "BSD-*", "Apache-2.0", "GPL-3.0-only WITH GCC-exception-3.1"]
+    """
+    deny: tuple[Filled, ...] = ()
+    """The licences that are refused, as SPDX names or globs over them; stronger than `allow`.
+
+    A package whose licence is not stated, or not in the words of SPDX, is refused as well, until `named` says what it
+    is.
+
+    Example: ["GPL-*", "AGPL-*"]
+    """
+    named: Mapping[Filled, Filled] = field(default_factory=dict)
+    """The licences of packages that state none, or none that SPDX knows: from the conda package to an SPDX expression.
+
+    Example: { lzo = "GPL-2.0-or-later" }
     """
 
 
@@ -242,10 +335,22 @@ class Config:
 
     Example: "press_hook.py:adjust"
     """
+    requires: Mapping[Filled, PyPIRequirement] = field(default_factory=dict)
+    """What the wheel requires in place of conda packages that stay out: from a conda name to a PyPI requirement, or to
+    `false` for nothing. It overrides what is derived from the channel and from the pressed packages' own metadata.
+
+    Example: { pytorch = "torch >=2.1,<3", nomkl = false }
+    """
+    requires_constrains: bool = False
+    """Whether what the conda packages constrain (`constrains`) narrows derived requirements too.
+
+    Example: true
+    """
     select: Select = field(default_factory=Select)
     layout: Layout = field(default_factory=Layout)
     link: Link = field(default_factory=Link)
     wheel: WheelOptions = field(default_factory=WheelOptions)
+    licenses: Licenses = field(default_factory=Licenses)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mamba_press import binaries, globs, macos, policies, toolchain
+from mamba_press import binaries, globs, macos, policies, toolchain, windows
 from mamba_press.types import Problem, Resolved
 
 if TYPE_CHECKING:
@@ -43,11 +43,16 @@ class Prefix:
         for path in sorted(files):
             if ".so" in path or path.endswith(".dylib"):
                 named.setdefault(posixpath.basename(path), []).append(path)
+            elif windows.is_library(path):
+                named.setdefault(posixpath.basename(path).lower(), []).append(path)
         return cls(files, ends, {name: tuple(paths) for name, paths in named.items()})
 
     def find(self, binary: Binary, at: str, name: str) -> Iterator[str]:
         """Yield the paths of the real files that a needed name may mean, the likeliest first."""
         base = posixpath.basename(name)
+        if binary.format == "pe":
+            yield from windows.likeliest(self.named.get(base.lower(), ()), at)
+            return
         for path in (*binaries.lookup(binary, at, name), f"lib/{base}", *self.named.get(base, ())):
             if path in self.ends:
                 yield self.ends[path]
@@ -96,6 +101,10 @@ def _one(  # noqa: PLR0913  # what decides about one name
     if rules.target.system == "osx":
         if macos.is_system(name):
             return Resolved(needed=name, where="system", why="every macOS has it")
+    elif rules.target.system == "win":
+        why = windows.why_system(name) or ("Python itself" if windows.is_python(name) else None)
+        if why:
+            return Resolved(needed=name, where="system", why=why)
     elif policies.never_vendored(name):
         return Resolved(needed=name, where="system", why="never vendored")
     runtime = toolchain.runtime_of(name)
@@ -140,11 +149,12 @@ def _missing(binary: Binary, file: File, name: str, target: Target, left: str | 
             hint="keep that file, name it in link.system if every user has it, "
             f'or leave this one out too: [tool.mamba-press.select] exclude = ["{file.path}"]',
         )
+    places = "Library/bin, " if binary.format == "pe" else "lib/, "
     searched = ", ".join(binary.search) or "no search path of its own"
     return Problem(
         where=f"{file.path} ({file.package})",
         what=f"needs {name}, which is in no package of the solution and not promised by "
-        f"{target.tag or target.subdir}; looked in: {searched}, lib/, the whole prefix",
+        f"{target.tag or target.subdir}; looked in: {searched}, {places}the whole prefix",
         hint="add the conda package that has it to packages, name it in link.system if every user has it, "
         f'or leave this file out: [tool.mamba-press.select] exclude = ["{file.path}"]',
     )

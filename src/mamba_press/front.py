@@ -31,6 +31,9 @@ _HANDED = "mamba-press.json"
 """The solve that `prepare_metadata_for_build_wheel` leaves in the prepared folder for `build_wheel` (PEP 517)."""
 
 INTERRUPTED = 130
+_LATEST = 2**32 - 1
+"""The last second that a gzip header can hold."""
+
 _OF_THE_MACHINE = {
     errno.ENOSPC: "free some space, or let TMPDIR and RATTLER_CACHE_DIR name folders that have more",
     errno.EDQUOT: "free some of your quota, or let TMPDIR and RATTLER_CACHE_DIR name folders that have more",
@@ -151,10 +154,10 @@ def pressed(asked: Order, solution: Solution | None = None) -> Iterator[Pressed]
     from mamba_press import pipeline
     from mamba_press import wheel as writer
 
-    generator = writer.generator(asked.config.wheel.compression)
+    generator, date = writer.generator(asked.config.wheel.compression), epoch(asked.environ)
     with tempfile.TemporaryDirectory(prefix="mamba-press-", ignore_cleanup_errors=True) as folder:
         workdir = Path(folder).resolve()
-        yield pipeline.press(asked, solution or pipeline.solve(asked), workdir, generator=generator)
+        yield pipeline.press(asked, solution or pipeline.solve(asked), workdir, generator=generator, epoch=date)
 
 
 def make(asked: Order, directory: Path, *, solution: Solution | None = None) -> tuple[Path, Pressed]:
@@ -311,12 +314,9 @@ def epoch(environ: Mapping[str, str]) -> int | None:
     text = environ.get("SOURCE_DATE_EPOCH", "").strip()
     if not text:
         return None
-    if not text.isdigit():
-        raise ConfigError(
-            Problem(
-                where="SOURCE_DATE_EPOCH",
-                what=f"{text!r} is not a number of seconds",
-                hint="set it to seconds since 1970, such as $(git log -1 --format=%ct), or unset it",
-            )
-        )
+    is_number = text.isascii() and text.isdigit()
+    if not is_number or len(text) > len(str(_LATEST)) or int(text) > _LATEST:
+        what = "lies after the year 2106, where the dates of archives end" if is_number else "is no number of seconds"
+        hint = "set it to seconds since 1970, such as $(git log -1 --format=%ct), or unset it"
+        raise ConfigError(Problem(where="SOURCE_DATE_EPOCH", what=f"{text[:40]!r} {what}", hint=hint))
     return int(text)

@@ -31,6 +31,8 @@ _GNU = re.compile(
     r"(?:gnu )?(?P<name>a?gpl|lgpl)[ -]?(?:v|version)? ?(?P<version>[123](?:\.[01])?)"
     r"(?P<later> ?\+| ?-? ?or[ -](?:later|newer|greater)| only|-only)?"
 )
+# GPL-2.0 and GPL-2.0+ are names that SPDX has given up because they were misread.
+_OUTDATED = re.compile(r"(?<![\w.-])((?:GPL|LGPL|AGPL|GFDL)-[0-9]\.[0-9])(\+)?(?![\w.+-])")
 _OPERATOR = re.compile(r"(\(|\)|\s+(?:and|or)\s+)", re.IGNORECASE)
 _TOKEN = re.compile(r"\(|\)|[^\s()]+")
 
@@ -95,6 +97,13 @@ def is_open(project: Project) -> bool:
     return project.root == Path(NEUTRAL) or (isinstance(dynamic, (list, tuple)) and "license" in dynamic)
 
 
+def stated(project: Project) -> tuple[str, ...]:
+    """Return the licence that the project itself states, where that is an SPDX expression."""
+    text = project.table.get("license")
+    found = _canonical(text) if isinstance(text, str) else None
+    return (found,) if found is not None else ()
+
+
 def state(project: Project, expression: str | None) -> Project:
     """Return the project with the licence of all that is in the wheel, where it leaves that open."""
     if expression is None or not is_open(project):
@@ -104,16 +113,15 @@ def state(project: Project, expression: str | None) -> Project:
 
 def disagreement(project: Project, expression: str | None) -> str | None:
     """Return what to tell whoever states a licence that is not the one of all that is in the wheel, or None."""
-    stated = project.table.get("license")
-    if stated is None or expression is None or is_open(project):
+    if project.table.get("license") is None or expression is None or is_open(project):
         return None
-    spdx = _canonical(stated) if isinstance(stated, str) else None
+    spdx = next(iter(stated(project)), None)
     if spdx is not None and set(_conjuncts(spdx)) >= set(_conjuncts(expression)):
         return None
     shown = spdx or "no SPDX expression"
     return (
-        f"project.license is {shown}, but what is in the wheel is under {expression}: state that too, or let it be "
-        'computed with dynamic = ["license"]'
+        f"project.license is {shown}, but what is in the wheel is under {expression}: "
+        'state that too, or let it be computed with dynamic = ["license"]'
     )
 
 
@@ -137,7 +145,8 @@ def notes(licences: Iterable[Licence], entries: Iterable[Entry], base: str) -> t
 
 
 def _licence(package: Package, about: Mapping[str, object], named: object) -> Licence:
-    text = (package.license or str(about.get("license") or "")).strip() or None
+    said = (str(each or "").strip() for each in (package.license, about.get("license")))
+    text = next((each for each in said if each and each != "None"), None)
     if isinstance(named, str):
         return Licence(package=package.name, text=text, expression=named, is_certain=True)
     expression, is_certain = _read(text, package.name) if text else (_reference(package.name), False)
@@ -201,7 +210,7 @@ def _gnu(found: re.Match[str]) -> str:
 
 def _key(text: str) -> str:
     """Return a spelling without what does not matter."""
-    plain = re.sub(r"[\s_,()/]+", " ", text.casefold())
+    plain = re.sub(r"\bversion (?=\d)", "v", re.sub(r"[\s_,()/]+", " ", text.casefold()))
     return " ".join(word for word in plain.split() if word not in ("the", "license", "licence", "licensed"))
 
 
@@ -216,9 +225,10 @@ def _canonical(text: str) -> str | None:
     from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
     try:
-        return str(canonicalize_license_expression(text))
+        found = str(canonicalize_license_expression(text))
     except InvalidLicenseExpression:
         return None
+    return _OUTDATED.sub(lambda name: f"{name[1]}-{'or-later' if name[2] else 'only'}", found)
 
 
 # -- the parsed expression
@@ -323,16 +333,14 @@ def _refusal(licence: Licence, why: str, packages: Sequence[Package]) -> Problem
 
 def _permission(licence: Licence, why: str) -> str:
     if " has " not in why:
-        return (
-            f'read its licence and name it: [{_KEY}.named] "{licence.package}" = "{licence.expression}"'
-        )
+        return f'read its licence and name it: [{_KEY}.named] "{licence.package}" = "{licence.expression}"'
     return "change the list, if the licence is one that you can accept"
 
 
 def _way(name: str, packages: Sequence[Package]) -> tuple[str, ...]:
     """Return the shortest chain of dependencies from a requested package to this one."""
     depends = {package.name: sorted(spec.split()[0] for spec in package.depends) for package in packages}
-    ways = [(package.name,) for package in packages if package.requested]
+    ways: list[tuple[str, ...]] = [(package.name,) for package in packages if package.requested]
     seen = {way[0] for way in ways}
     while ways:
         way, *ways = ways

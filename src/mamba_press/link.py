@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mamba_press import globs, macos, toolchain
+from mamba_press import binaries, globs, macos, toolchain, windows
 from mamba_press.binaries import strings
 from mamba_press.errors import ContentError
 from mamba_press.types import Edits, Problem
@@ -25,8 +25,16 @@ if TYPE_CHECKING:
     from mamba_press.types import Binary, Entry, Environment
 
 _HASH_LENGTH = 8
-_LIBRARY_NAME = re.compile(r"(?P<stem>.+?)(?P<version>\.so.*|(?:\.[0-9]+)*\.dylib)", re.DOTALL)
+_LIBRARY_NAME = re.compile(
+    r"(?P<stem>.+?)(?P<version>\.(?:dll|DLL|Dll)|\.so(?!.*\.(?:dll|DLL|Dll)$).*|(?:\.[0-9]+)*\.dylib)", re.DOTALL
+)
 """The name of a library that may be renamed, in two parts: the hash goes between them."""
+
+_FROM_PYTHON = (
+    "; Python looks for a bare name outside of the wheel: load the library by its path first, or put it where the "
+    "module looks with layout.move"
+)
+"""What is true of CDLL("libx.so"): a search path belongs to a binary, and here the binary is Python's own."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,6 +102,9 @@ def _is_library(entry: Entry) -> bool:
 
 
 def _in_library_folder(entry: Entry) -> bool:
+    binary = _binary(entry)
+    if entry.kept is not None and binary is not None and binary.format == "pe":
+        return windows.in_library_folder(entry.kept.file.path) and entry.kept.file.path.lower().endswith(".dll")
     return entry.kept is not None and posixpath.dirname(entry.kept.file.path) == "lib"
 
 
@@ -107,7 +118,9 @@ def _names(libraries: Mapping[str, Entry], environment: Environment) -> dict[str
         binary = _binary(entry)
         if _in_library_folder(entry) and binary is not None:
             names[posixpath.basename(path)] = path
-            if binary.name:
+            if binary.format == "pe":
+                names.setdefault(posixpath.basename(path).lower(), path)
+            elif binary.name:
                 names[posixpath.basename(binary.name)] = path
     return names
 
@@ -134,7 +147,7 @@ def _kept_name(path: str, entry: Entry, opened: _Opened) -> str:
     own = posixpath.basename(path)
     if entry.placed:
         return posixpath.basename(entry.path)
-    if binary is None or binary.name is None or not _in_library_folder(entry):
+    if binary is None or binary.name is None or binary.format == "pe" or not _in_library_folder(entry):
         return own
     asked = opened.by_file.get(path, frozenset())
     if not asked or posixpath.basename(binary.name) in asked:
@@ -146,9 +159,11 @@ def _is_hashed(entry: Entry, is_opened: bool, requested: frozenset[str], config:
     binary = _binary(entry)
     assert binary is not None
     assert entry.kept is not None
-    if not _in_library_folder(entry) or binary.name is None or not _LIBRARY_NAME.fullmatch(binary.name):
+    # What a DLL is called inside does not count: the loader knows its file.
+    name = posixpath.basename(_real(entry)) if binary.format == "pe" else binary.name
+    if not _in_library_folder(entry) or name is None or not _LIBRARY_NAME.fullmatch(name):
         return False
-    if toolchain.runtime_of(binary.name):
+    if toolchain.runtime_of(name):
         return True
     if entry.placed:
         return False
@@ -156,7 +171,7 @@ def _is_hashed(entry: Entry, is_opened: bool, requested: frozenset[str], config:
     if isinstance(rename, bool):
         return rename
     if rename is not None:
-        return globs.matches_library(posixpath.basename(binary.name), rename) is not None
+        return globs.matches_library(posixpath.basename(name), rename) is not None
     return entry.kept.file.package not in requested and not is_opened
 
 
@@ -222,7 +237,23 @@ def _hashed_name(name: str, digest: str) -> str:
 def _edits(entry: Entry, plan: _Plan) -> Edits:
     binary = _binary(entry)
     assert binary is not None
+    if binary.format == "pe":
+        return _pe_edits(entry, binary, plan)
     return _macho_edits(entry, binary, plan) if binary.format == "macho" else _elf_edits(entry, binary, plan)
+
+
+def _pe_edits(entry: Entry, binary: Binary, plan: _Plan) -> Edits:
+    """Return the new names of what is in the wheel; where it lies, an image cannot say.
+
+    An image that restricts where its imports are looked for would not find them in the wheel.
+    """
+    assert entry.kept is not None
+    inside = [found for found in entry.kept.links if found.where == "wheel" and found.path is not None]
+    names = [(found.needed, plan.final[found.path]) for found in inside if found.path is not None]
+    return Edits(
+        needed=tuple((old, new) for old, new in names if old.lower() != new.lower()),
+        search=() if inside and binary.search else None,
+    )
 
 
 def _macho_edits(entry: Entry, binary: Binary, plan: _Plan) -> Edits:
@@ -334,7 +365,7 @@ def _without_twins(entries: Iterable[Entry]) -> tuple[Entry, ...]:
 
 def _same(one: Entry, other: Entry) -> bool:
     sources = [entry.source if isinstance(entry.source, bytes) else entry.source.read_bytes() for entry in (one, other)]
-    return one.edits == other.edits and sources[0] == sources[1]
+    return one.edits == other.edits and binaries.unsigned(sources[0]) == binaries.unsigned(sources[1])
 
 
 def _table(names: Mapping[str, str], plan: _Plan) -> dict[str, str]:
@@ -349,7 +380,8 @@ def _notes(plan: _Plan, requested: frozenset[str]) -> tuple[str, ...]:
         if path in plan.hashed or entry.kept is None or entry.kept.file.package in requested:
             continue
         by = sorted(opener for opener, found in plan.opened.by_entry.items() if found & asked)
-        notes.append(f"{plan.final[path]} keeps its name: {by[0]} opens it by name" + _more(len(by) - 1))
+        note = f"{plan.final[path]} keeps its name: {by[0]} opens it by name" + _more(len(by) - 1)
+        notes.append(note + (_FROM_PYTHON if any(opener.endswith(".py") for opener in by) else ""))
     return tuple(notes)
 
 

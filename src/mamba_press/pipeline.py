@@ -6,7 +6,26 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-from mamba_press import conda, layout, link, metadata, placeholders, project, runtime, select, tags, target, toolchain
+from mamba_press import (
+    conda,
+    described,
+    installed,
+    layout,
+    licenses,
+    link,
+    log,
+    metadata,
+    placeholders,
+    project,
+    requires,
+    runtime,
+    sbom,
+    select,
+    tags,
+    target,
+    toolchain,
+)
+from mamba_press import wheel as writer
 from mamba_press.errors import ConfigError, ContentError
 from mamba_press.types import Entry, Pressed, Problem
 
@@ -17,7 +36,7 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
     from mamba_press.config import Config
-    from mamba_press.types import Environment, Package, Project, Selection, Solution, Target
+    from mamba_press.types import Environment, Package, Project, Selection, Solution, Target, Wheel
 
 LOCK = "mamba-press.lock"
 """The file, beside pyproject.toml, whose solutions are used instead of a solve of our own."""
@@ -72,8 +91,11 @@ def _refuse_stale(solution: Solution, config: Config) -> None:
         )
 
 
-def press(order: Order, solution: Solution, workdir: Path, *, generator: str) -> Pressed:
-    """Press a solution: fetch, choose, lay out, relocate, tag, describe. Nothing is written outside ``workdir``."""
+def press(order: Order, solution: Solution, workdir: Path, *, generator: str, epoch: int | None = None) -> Pressed:
+    """Press a solution: fetch, choose, lay out, relocate, tag, describe. Nothing is written outside ``workdir``.
+
+    ``epoch`` is SOURCE_DATE_EPOCH, for what states a date.
+    """
     config, packages = order.config, select.packages(solution, order.config)
     names = frozenset(package.name for package in packages[0])
     environment = conda.fetch(solution, names, workdir, config=config, environ=order.environ)
@@ -86,19 +108,102 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str) ->
     entries = _adjusted(_with_runtime(linked, home, pressed_project.name), order)
     _refuse_leaks(entries, workdir)
     tagging = tags.tags(entries, _present(entries, environment), order.target, config)
+    filled, described_notes = _described(order, pressed_project, solution, environment, selection)
+    licensed = _licensed(filled, entries, environment, config)
     wheel = metadata.complete(
-        pressed_project, version, entries, tagging=tagging, environment=environment, generator=generator
+        licensed.project, version, entries, tagging=tagging, environment=environment, generator=generator
     )
+    wheel = _with_bill(wheel, entries, environment, licensed, epoch)
     notes = (
         *_empty_notes(selection),
         *selection.notes,
         *linked.notes,
         *tagging.notes,
-        *_case_notes(wheel.tags, [entry.path for entry in wheel.entries]),
+        *_case_notes(wheel.tags, wheel.entries),
         *_script_notes(environment, selection),
+        *described_notes,
+        *licensed.notes,
+        *licenses.notes(licensed.licences, wheel.entries, f"{stem}.dist-info"),
         *placeholders.report(placeholders.examine(entries), config.placeholders),
     )
-    return Pressed(wheel=wheel, solution=solution, selection=selection, tagging=tagging, notes=notes)
+    return Pressed(
+        wheel=wheel,
+        solution=solution,
+        selection=selection,
+        tagging=tagging,
+        notes=notes,
+        licenses={licence.package: licence.expression for licence in licensed.licences},
+    )
+
+
+def _described(
+    order: Order, asked: Project, solution: Solution, environment: Environment, selection: Selection
+) -> tuple[Project, tuple[str, ...]]:
+    """Return the project with its dynamic fields filled in from the pressed packages and from the channel."""
+    own = installed.read(kept.file for kept in selection.kept)
+    there = {kept.file.package for kept in selection.kept}
+    stays = tuple(package for package in environment.packages if package.requested or package.name in there)
+    context = requires.Context(target=order.target, config=order.config, stays=stays)
+    needed = requires.needs(solution, stays, order.config)
+    # Where nothing depends on it, nothing is asked of a server: what can be read here is good enough for a note.
+    local = order.config.offline or not described.is_dynamic(asked, "dependencies")
+    found = conda.inspect(
+        solution, requires.asked(needed, solution, order.config), offline=local, environ=order.environ
+    )
+    names = requires.names(needed, {name: requires.Contents(**each) for name, each in found.items()}, solution)
+    derived = requires.derive(asked.name, needed, own, names=names, context=context)
+    first = first_requested(order.config, solution)
+    one = installed.of(first.name, own)
+    sources = described.Sources(
+        package=first, derived=derived, raw=one.raw if one else {}, about=metadata.about(environment.info.get(first.name))
+    )
+    return described.complete(asked, sources)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Licensed:
+    """The project with the licence that its wheel states, and the licences of all that is in the wheel."""
+
+    project: Project
+    licences: tuple[licenses.Licence, ...]
+    expression: str | None
+    abouts: Mapping[str, Mapping[str, object]]
+    notes: tuple[str, ...]
+
+
+def _licensed(asked: Project, entries: Sequence[Entry], environment: Environment, config: Config) -> _Licensed:
+    """Read the licences of the packages in the wheel, and refuse what the project does not allow."""
+    abouts = {name: metadata.about(info) for name, info in environment.info.items()}
+    found = licenses.read(_present(entries, environment), abouts, config.licenses)
+    licenses.require(found, environment.packages, config.licenses)
+    vendored = licenses.joined(licence.expression for licence in found)
+    warning = licenses.disagreement(asked, vendored)
+    if warning:
+        log.warn(warning)
+    return _Licensed(
+        project=licenses.state(asked, vendored),
+        licences=found,
+        expression=licenses.joined([*licenses.stated(asked), *(licence.expression for licence in found)]),
+        abouts=abouts,
+        notes=(f"the licence of all that is in the wheel: {vendored}",) if warning else (),
+    )
+
+
+def _with_bill(
+    wheel: Wheel, entries: Sequence[Entry], environment: Environment, licensed: _Licensed, epoch: int | None
+) -> Wheel:
+    """Add the packages' own bills of materials, and ours, which states every hash that RECORD will have."""
+    wheel = replace(wheel, entries=(*wheel.entries, *sbom.inherited(entries, wheel.stem)))
+    hashes = {row.path: row.sha256 for row in writer.listing(wheel) if row.sha256 is not None}
+    facts = sbom.Facts(
+        packages=environment.packages,
+        licences=licensed.licences,
+        expression=licensed.expression,
+        abouts=licensed.abouts,
+        info=environment.info,
+        epoch=epoch,
+    )
+    return sbom.add(wheel, hashes, facts)
 
 
 def elsewhere(config: Config) -> tuple[str, ...]:
@@ -114,8 +219,7 @@ def identify(order: Order, solution: Solution, environment: Environment | None =
     if order.project is not None:
         return order.project, project.version(order.project, package)
     own = metadata.own_name(environment.files, package.name) if environment else None
-    info = environment.info.get(package.name) if environment else None
-    found = project.from_specs(order.name, package, {"Name": own} if own else None, metadata.about(info))
+    found = project.from_specs(order.name, package, {"Name": own} if own else None)
     return found, project.version(found, package)
 
 
@@ -169,18 +273,19 @@ def _refuse_leaks(entries: Sequence[Entry], workdir: Path) -> None:
         )
 
 
-def _case_notes(tags: str, paths: Sequence[str]) -> tuple[str, ...]:
+def _case_notes(tags: str, entries: Sequence[Entry]) -> tuple[str, ...]:
     """Refuse paths that differ only in case where the wheel may meet a file system that takes them for one."""
-    clashes = layout.case_clashes(paths)
+    clashes = layout.case_clashes(entry.path for entry in entries)
     if not clashes:
         return ()
     if "linux" not in tags:
+        in_prefix = {entry.path: entry.kept.file.path if entry.kept else entry.path for entry in entries}
         raise ContentError(
             *(
                 Problem(
                     where=" and ".join(group),
                     what="differ only in case, which is one file on macOS and Windows",
-                    hint=f"leave one out: [tool.mamba-press.select] exclude = [{json.dumps(group[0])}]",
+                    hint=f"leave one out: [tool.mamba-press.select] exclude = [{json.dumps(in_prefix[group[0]])}]",
                 )
                 for group in clashes
             )

@@ -210,10 +210,14 @@ def _surroundings(data: bytes, start: int, end: int, *, text: bool) -> tuple[byt
 
 
 def _is_search_path(entry: Entry, before: bytes, found: bytes, after: bytes) -> bool:
-    """Return whether this is the binary's own search path, which linking replaces."""
+    """Return whether this is the binary's own search path, or a name by which it is linked: linking replaces them."""
     if entry.kept is None or entry.kept.binary is None or entry.edits is None or entry.edits.search is None:
         return False
-    return (before + found + after).decode("utf-8", "replace") == ":".join(entry.kept.binary.search)
+    binary = entry.kept.binary
+    text = (before + found + after).decode("utf-8", "replace")
+    if binary.format == "macho":
+        return text in (*binary.search, *binary.needed, binary.name)
+    return text == ":".join(binary.search)
 
 
 def _is_inert(file: str, below: str, before: bytes, *, text: bool) -> bool:

@@ -24,9 +24,24 @@ if TYPE_CHECKING:
 LICENSE_GLOBS = ("LICEN[CS]E*", "COPYING*", "NOTICE*", "AUTHORS*")
 """What counts as the project's licence files where ``project.license-files`` is not given (PEP 639's list)."""
 
-_SUMMARY = 512  # https://github.com/pypi/warehouse/blob/main/warehouse/forklift/metadata.py
+DYNAMIC = (
+    "description",
+    "readme",
+    "requires-python",
+    "dependencies",
+    "optional-dependencies",
+    "urls",
+    "keywords",
+    "classifiers",
+    "authors",
+    "maintainers",
+)
+"""The fields of ``[project]`` that may be dynamic and then come from the pressed package (`described`)."""
+
+_FROM_CONDA = ("version", "name", "license", *DYNAMIC)
+SUMMARY = 512  # https://github.com/pypi/warehouse/blob/main/warehouse/forklift/metadata.py
 _CONTENT_TYPES = ("text/markdown", "text/x-rst", "text/plain")
-_EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>.]+")
+EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>.]+")
 _OBJECT = re.compile(r"\s*[^\W\d]\w*(?:\.[^\W\d]\w*)*\s*(:\s*[^\W\d]\w*(?:\.[^\W\d]\w*)*)?\s*(?:\[.*\])?\s*")
 # Words after which PEP 440 assumes a 0. A lone letter is no such word: PEP 440 reads `2024a` as a pre-release of 2024,
 # but to those who wrote it, it is the first release of that year.
@@ -67,13 +82,11 @@ def from_specs(
     name: str | None,
     package: Package,
     own_metadata: Mapping[str, str] | None,
-    about: Mapping[str, object] | None = None,
 ) -> Project:
     """Return the project of a wheel that is pressed without one.
 
-    Its name is ``name``, else the one in the package's own metadata, else the conda name. What it says of itself comes
-    from the package's ``about.json``. Its root is a folder that cannot exist, so that no file of the current folder
-    gets in.
+    Its name is ``name``, else the one in the package's own metadata, else the conda name. All else is dynamic. Its
+    root is a folder that cannot exist, so that no file of the current folder gets in.
     """
     from packaging.utils import InvalidName, canonicalize_name
 
@@ -90,18 +103,8 @@ def from_specs(
         raise ConfigError(*problems, *error.problems) from None
     if problems:
         raise ConfigError(*problems)
-    table = {"name": chosen, "version": str(found), **_described(package, about or {})}
+    table = {"name": chosen, "version": str(found), "dynamic": list(DYNAMIC)}
     return Project(root=Path(NEUTRAL), name=chosen, version=found, table=table)
-
-
-def _described(package: Package, about: Mapping[str, object]) -> dict[str, object]:
-    """Return the summary and the description of a package, and where it was pressed from."""
-    summary = " ".join(str(about.get("summary") or "").split())
-    longer = str(about.get("description") or "").strip() or summary
-    origin = f"Pressed from the conda package `{package.name} {package.version} {package.build}` by mamba-press."
-    readme = {"text": f"{longer}\n\n{origin}\n".lstrip(), "content-type": "text/markdown"}
-    short = {"description": summary[:_SUMMARY]} if summary else {}
-    return {**short, "readme": readme}
 
 
 def license_files(project: Project) -> dict[str, Path]:
@@ -126,9 +129,13 @@ def standard_metadata(project: Project, version: Version, *, license_files: Sequ
 def source_metadata(project: Project, version: Version) -> bytes:
     """Return the text of an sdist's PKG-INFO, at least metadata 2.2; what was solved stands in it as static.
 
-    ``License-File`` alone is dynamic: a wheel adds the licences of what it vendors (PEP 643).
+    ``License-File`` is dynamic, for a wheel adds the licences of what it vendors (PEP 643); where the project leaves it
+    open, the expression that joins them is so too.
     """
-    return _write(project, version, license_files=tuple(license_files(project)), dynamic=("License-File",))
+    left = project.table.get("dynamic")
+    is_open = isinstance(left, list) and "license" in left
+    dynamic = ("License-File", *(("License-Expression",) if is_open else ()))
+    return _write(project, version, license_files=tuple(license_files(project)), dynamic=dynamic)
 
 
 def _write(project: Project, version: Version, *, license_files: Sequence[str], dynamic: Sequence[str]) -> bytes:
@@ -193,7 +200,7 @@ def _early(root: Path, table: Mapping[str, Any]) -> Iterator[Problem]:
     if not isinstance(dynamic, list):  # pyproject-metadata 0.12 fails on it
         yield Problem(where="project.dynamic", what=f"must be a list, not {dynamic!r}", hint='dynamic = ["version"]')
     for field in dynamic if isinstance(dynamic, list) else []:
-        if field in PROJECT_TO_METADATA and field not in ("version", "name"):
+        if field in PROJECT_TO_METADATA and field not in _FROM_CONDA:
             yield Problem(
                 where="project.dynamic",
                 what=f'"{field}" cannot be dynamic: taking it from conda packages is not there yet',
@@ -222,7 +229,7 @@ def _without(table: Mapping[str, Any], reported: set[str]) -> dict[str, Any]:
     kept = {key: value for key, value in table.items() if not {f"project.{key}", f"project.{key}.file"} & reported}
     dynamic = table.get("dynamic")
     if isinstance(dynamic, list):
-        said = {field for field in dynamic if field in PROJECT_TO_METADATA and field not in ("version", "name")}
+        said = {field for field in dynamic if field in PROJECT_TO_METADATA and field not in _FROM_CONDA}
         kept["dynamic"] = [field for field in dynamic if field not in said]
     elif dynamic is not None:
         kept["dynamic"] = ["version"] * ("version" not in table)
@@ -269,8 +276,8 @@ def _refused_by_pypi(metadata: StandardMetadata) -> Iterator[Problem]:
     A project with a ``Private ::`` classifier is never for PyPI and may have local versions and URL requirements.
     """
     summary = metadata.description or ""
-    if len(summary) > _SUMMARY:
-        what = f"has {len(summary)} characters, PyPI takes {_SUMMARY}"
+    if len(summary) > SUMMARY:
+        what = f"has {len(summary)} characters, PyPI takes {SUMMARY}"
         yield Problem(where="project.description", what=what, hint="the long text belongs into project.readme")
     if "\n" in summary or "\r" in summary:
         yield Problem(where="project.description", what="has several lines, PyPI takes one", hint="join the lines")
@@ -279,7 +286,7 @@ def _refused_by_pypi(metadata: StandardMetadata) -> Iterator[Problem]:
         yield Problem(where="project.readme.content-type", what=what, hint="write one of them")
     for key, people in (("authors", metadata.authors), ("maintainers", metadata.maintainers)):
         for _, email in people:
-            if email is not None and not _EMAIL.fullmatch(email):
+            if email is not None and not EMAIL.fullmatch(email):
                 what = f"{email!r} is no e-mail address"
                 yield Problem(where=f"project.{key}", what=what, hint="correct it, or leave email out")
     yield from _unusable(metadata)

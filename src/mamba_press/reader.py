@@ -306,6 +306,8 @@ def _checked(found: _Found, value: object) -> object:
             value = tuple(value)
         elif get_origin(kind) is Mapping and isinstance(value, Mapping):
             (left, right) = get_args(kind)
+            if any(rule.or_false for rule in rules(right)):
+                value = {name: "false" if each is False else each for name, each in value.items()}
             for name, each in value.items():
                 faults += _faults(found, left, name, "")
                 faults += _faults(found, right, each, f"{_found(name)}: ")

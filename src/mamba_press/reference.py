@@ -88,7 +88,7 @@ def settings(key: Key, value: object) -> tuple[tuple[str, str], ...]:
 def variable(value: object) -> str:
     """Return a value of TOML as the text of an environment variable."""
     if isinstance(value, Mapping):
-        return ";".join(f"{name}={each}" for name, each in value.items())
+        return ";".join(f"{name}={_plain(each)}" for name, each in value.items())
     return ";".join(map(_plain, value)) if isinstance(value, (list, tuple)) else _plain(value)
 
 
@@ -195,9 +195,10 @@ def _kind_schema(kind: object, path: tuple[str, ...]) -> dict[str, object]:
             "propertyNames": _kind_schema(name, path),
             "additionalProperties": _kind_schema(value, path),
         }
-    (rule, *_) = rules(kind) or (None,)
-    if rule:
-        return {"type": "string", "pattern": rule.pattern}
+    patterns = [rule.pattern for rule in rules(kind)]
+    if patterns:
+        more: dict[str, object] = {"allOf": [{"pattern": pattern} for pattern in patterns[1:]]} if patterns[1:] else {}
+        return {"type": "string", "pattern": patterns[0], **more}
     assert isinstance(kind, type)
     return _table_schema(kind, path)
 

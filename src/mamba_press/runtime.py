@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 MODULE = "_mamba_press.py"
 """The module's file name, in the wheel's home."""
@@ -58,12 +59,67 @@ def _named(name):
     raise FileNotFoundError("this wheel has no library {!r}: {}".format(name, hint))
 '''
 
+_SET = """
 
-def module(libraries: Mapping[str, str]) -> bytes:
+def _set_environment():
+    for name, path in sorted(_environment.items()):
+        ours = os.path.join(_home, *path.split("/"))
+        found = os.environ.setdefault(name, ours)
+        if found != ours and _is_of_a_wheel(found):
+            import warnings
+
+            text = "{} is {}, which another wheel has set; the one in {} has its own: {}"
+            warnings.warn(text.format(name, found, _home, ours), RuntimeWarning, stacklevel=3)
+
+
+def _is_of_a_wheel(path):
+    head, folder = os.path.split(os.path.abspath(path))
+    while folder:
+        if folder == "_prefix" and os.path.isfile(os.path.join(head, "_mamba_press.py")):
+            return True
+        head, folder = os.path.split(head)
+    return False
+
+
+_set_environment()
+"""
+
+_RUN = """
+
+def _run(path):
+    import sys
+
+    program = os.path.join(_home, *path.split("/"))
+    arguments = [program] + sys.argv[1:]
+    if os.name != "nt":
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+        os.execv(program, arguments)
+    import subprocess
+
+    process = subprocess.Popen(arguments)
+    while True:
+        try:
+            sys.exit(process.wait())
+        except KeyboardInterrupt:
+            pass  # the program has got it too, and decides
+"""
+
+_IMPORT = b"from . import _mamba_press as _mamba_press"
+
+
+def module(
+    libraries: Mapping[str, str],
+    *,
+    environment: Mapping[str, str] | None = None,
+    programs: Mapping[str, str] | None = None,
+) -> bytes:
     """Return the text of the module.
 
-    ``libraries`` maps file names as the conda packages have them to paths relative to the home, with ``/``. The
-    same mapping gives the same bytes, whatever its order.
+    ``libraries`` maps file names as the conda packages have them to paths relative to the home, with ``/``;
+    ``environment`` and ``programs`` map the names of variables and of programs to such paths. The same mappings give
+    the same bytes, whatever their order.
     """
     files = dict(libraries)
     for path in libraries.values():
@@ -74,12 +130,90 @@ def module(libraries: Mapping[str, str]) -> bytes:
             bare.setdefault(stem, set()).add(name)
     tables = _table("_files", {key: repr(value) for key, value in files.items()})
     tables += _table("_bare", {key: repr(tuple(sorted(names))) for key, names in bare.items()})
-    return (_HEAD + tables + _LIBRARY).encode()
+    text = _HEAD + tables + _LIBRARY
+    if environment:
+        text += _table("_environment", {key: repr(value) for key, value in environment.items()}) + _SET
+    if programs:
+        text += _RUN + "".join(
+            f"\n\ndef {function}():\n    _run({programs[name]!r})\n" for name, function in functions(programs).items()
+        )
+    return text.encode()
+
+
+def functions(programs: Iterable[str]) -> dict[str, str]:
+    """Return by program the function of the module that starts it."""
+    found: dict[str, str] = {}
+    for name in sorted(programs):
+        plain = "run_" + re.sub(r"[^A-Za-z0-9]", "_", name)
+        function, number = plain, 1
+        while function in found.values():
+            number += 1
+            function = f"{plain}_{number}"
+        found[name] = function
+    return found
 
 
 def init(name: str) -> bytes:
     """Return the text of the ``__init__.py`` of the private package that holds the files of the wheel ``name``."""
     return f'"""Files of conda packages, pressed into the wheel {name} by mamba-press."""\n'.encode()
+
+
+def with_import(source: bytes) -> bytes:
+    """Return the source of a home's ``__init__.py`` with the import of the module, before all else that it does.
+
+    It stands after the docstring and ``from __future__``. Raises ValueError for a source that this Python cannot read.
+    """
+    try:
+        tree = ast.parse(source)
+    except SyntaxError as error:
+        raise ValueError(str(error)) from None
+    lines = source.splitlines(keepends=True)
+    end = b"\r\n" if lines and lines[0].endswith(b"\r\n") else b"\n"
+    at = _after_the_head(tree, len(lines))
+    if at and not lines[at - 1].endswith((b"\n", b"\r")):
+        lines[at - 1] += end
+    mark = b"\xef\xbb\xbf" if at == 0 and source.startswith(b"\xef\xbb\xbf") else b""
+    result = mark + b"".join([*lines[:at], _IMPORT, end, *lines[at:]]).replace(mark, b"", 1)
+    if not _differ_by_the_import(tree, result):
+        raise ValueError("it has no place for an import")
+    return result
+
+
+def _after_the_head(tree: ast.Module, lines: int) -> int:
+    """Return the number of lines up to the end of the docstring and the imports from ``__future__``."""
+    head = [node for number, node in enumerate(tree.body) if _is_head(node, number)]
+    if not head:
+        starts = (min([node.lineno, *_decorated(node)]) for node in tree.body[:1])
+        return next(starts, lines + 1) - 1
+    at = max(node.end_lineno or node.lineno for node in head)
+    for node in tree.body:  # what shares the last line goes on to its own end
+        if node.lineno <= at:
+            at = max(at, node.end_lineno or node.lineno)
+    return at
+
+
+def _is_head(node: ast.stmt, number: int) -> bool:
+    if isinstance(node, ast.ImportFrom):
+        return node.module == "__future__" and node.level == 0
+    is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    return number == 0 and is_text
+
+
+def _decorated(node: ast.stmt) -> list[int]:
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return [decorator.lineno for decorator in node.decorator_list]
+    return []
+
+
+def _differ_by_the_import(tree: ast.Module, source: bytes) -> bool:
+    """Whether a source is the tree with the import after its head, or after what shares the head's last line."""
+    try:
+        body = [ast.dump(node) for node in ast.parse(source).body]
+    except SyntaxError:
+        return False
+    ours = ast.dump(ast.parse(_IMPORT).body[0])
+    before = [ast.dump(node) for node in tree.body]
+    return any(body == [*before[:at], ours, *before[at:]] for at in range(len(before) + 1))
 
 
 def _stems(name: str) -> set[str]:

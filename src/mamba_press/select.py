@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mamba_press import binaries, follow, globs, policies, toolchain
+from mamba_press import binaries, follow, globs, policies, toolchain, windows
 from mamba_press.binaries import strings
 from mamba_press.errors import ConfigError, ContentError
 from mamba_press.types import Dropped, Kept, Problem, Requirement, Selection
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mamba_press.config import Config
     from mamba_press.types import Binary, Environment, File, Package, Resolved, Solution, Target
 
-_PROGRAMS = ("bin/", "sbin/", "libexec/", "Library/bin/")
+_PROGRAMS = ("bin/", "sbin/", "libexec/", "Library/bin/", "Scripts/")
 _INCLUDED = "select.include"
 
 
@@ -118,7 +118,7 @@ def files(environment: Environment, target: Target, config: Config) -> Selection
         for path, file in sorted(candidates.items())
         if path not in reached.why
     )
-    notes += _foreign(kept)
+    notes += _foreign(kept) + _empty(environment, kept)
     return Selection(kept=kept, dropped=(*filtered, *left), notes=notes)
 
 
@@ -192,10 +192,19 @@ class _Search:
     def _is_alias(self, path: str) -> bool:
         """Whether a path is only another name of a library, or a linker script that stands for one."""
         end = self.real(path)
+        if self._is_copy(path):
+            return True
         if end in self.facts:
             return end != path and self.facts[end].kind == "shared" and not path.startswith(_PROGRAMS)
         name = posixpath.basename(end)
         return name.startswith("lib") and name.endswith((".so", ".tbd"))
+
+    def _is_copy(self, path: str) -> bool:
+        """Whether a DLL is beside ``python.exe`` what the package also has in ``Library/bin``."""
+        binary, other = self.facts.get(path), self.candidates.get(f"Library/bin/{path}")
+        if binary is None or binary.format != "pe" or "/" in path or other is None:
+            return False
+        return other.sha256 is not None and other.sha256 == self.candidates[path].sha256
 
     def _comes_along(self, path: str) -> str | None:
         """Return why a file of a dependency stays once anything of its package does, or None."""
@@ -204,7 +213,7 @@ class _Search:
         binary = self.facts.get(self.real(path))
         if binary is None:
             return "data of a dependency"
-        if binary.kind == "shared" and (binary.name is None or not _in_library_folder(path)):
+        if binary.kind == "shared" and _is_plugin(path, binary):
             return "plugin of a dependency"
         return None
 
@@ -216,13 +225,17 @@ class _Search:
         if not any(self.candidates[other].package == file.package for other in reached.why):
             return "no library of this dependency is reached"
         binary = self.facts.get(self.real(path))
-        if path.startswith(_PROGRAMS) or (binary is not None and binary.kind == "program"):
+        is_dll = binary is not None and binary.format == "pe" and binary.kind == "shared"
+        if (path.startswith(_PROGRAMS) and not is_dll) or (binary is not None and binary.kind == "program"):
             return "program of a dependency"
         return "library that nothing needs"
 
 
-def _in_library_folder(path: str) -> bool:
-    return posixpath.dirname(path) in ("lib", "Library/bin")
+def _is_plugin(path: str, binary: Binary) -> bool:
+    """Whether a shared object is made to be opened, not linked to; a DLL's name for itself means nothing."""
+    if binary.format == "pe":
+        return not windows.in_library_folder(path)
+    return binary.name is None or posixpath.dirname(path) != "lib"
 
 
 @cache
@@ -283,7 +296,9 @@ def _binary(file: File, target: Target) -> Binary | None:
     if target.arch in binary.archs:
         # The slices of a universal file for other machines come along.
         return replace(binary, arch=target.arch)
-    return binary if binary.arch == target.arch else replace(binary, arch=None)
+    # Windows has names of its own for the architectures.
+    wanted = windows.ARCHES.get(target.arch) if target.system == "win" else target.arch
+    return replace(binary, arch=target.arch if binary.arch == wanted else None)
 
 
 _NATIVE = {"linux": "elf", "osx": "macho", "win": "pe"}
@@ -292,6 +307,23 @@ _NATIVE = {"linux": "elf", "osx": "macho", "win": "pe"}
 def _is_native(file: File, target: Target) -> bool:
     with file.source.open("rb") as stream:
         return binaries.format_of(stream.read(8)) == _NATIVE[target.system]
+
+
+def _empty(environment: Environment, kept: Sequence[Kept]) -> tuple[str, ...]:
+    """Name the requested packages of which nothing stays: often they only stand for another one."""
+    present = {each.file.package for each in kept}
+    return tuple(
+        f"nothing of {package.name} is in the wheel" + _instead(package, environment)
+        for package in environment.packages
+        if package.requested and package.name not in present
+    )
+
+
+def _instead(package: Package, environment: Environment) -> str:
+    requested = {other.name for other in environment.packages if other.requested}
+    names = {spec.split()[0] for spec in package.depends} - requested - {"python", "python_abi"}
+    others = ", ".join(sorted(name for name in names if not name.startswith("__")))
+    return f"; it depends on {others}: to press that, name it in packages" if others else ""
 
 
 def _foreign(kept: Sequence[Kept]) -> tuple[str, ...]:
@@ -358,6 +390,14 @@ def _choose_runtimes(
             continue
         if rules.target.system == "osx":
             choice, why = toolchain.choose_for_macos(runtime, wanted.get(runtime, "auto"))
+        elif rules.target.system == "win":
+            names = (link.needed for links in reached.links.values() for link in links)
+            choice, why = toolchain.choose_for_windows(
+                runtime,
+                wanted.get(runtime, "auto"),
+                names=[name for name in names if toolchain.runtime_of(name) == runtime],
+                target=rules.target,
+            )
         else:
             choice, why = toolchain.choose(
                 runtime,
@@ -411,7 +451,7 @@ def _refuse_two_openmp(reached: _Reached, candidates: Mapping[str, File]) -> Non
     found = {
         posixpath.basename(path).partition(".")[0]: path
         for path in reached.why
-        if globs.matches_library(posixpath.basename(path), toolchain.OPENMP)
+        if globs.matches_library(posixpath.basename(path).lower(), toolchain.OPENMP)
     }
     if len(found) > 1:
         raise ContentError(

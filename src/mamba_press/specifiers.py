@@ -76,7 +76,7 @@ def dependency(text: str) -> Dependency:
     if bracket := _BRACKET.search(rest):
         rest = rest[: bracket.start()].strip()
         keys = {key: value.strip("\"'") for key, value in _KEY.findall(bracket[1])}
-        if strange := sorted({"when", "extras", "track_features"} & set(keys)):
+        if strange := sorted({"when", "extras"} & set(keys)):
             raise UntranslatableError(f"{text!r} has {strange[0]!r}, which PEP 508 has no words for")
         version = keys.get("version", "")
     rest = re.sub(r"\s*([,|])\s*", r"\1", rest)

@@ -100,7 +100,7 @@ def _for_macos(
     Raises ContentError where the asked tag, or MACOSX_DEPLOYMENT_TARGET, promises less.
     """
     interpreter, abi, notes = python
-    notes += _foreign(entries, target)
+    notes = (*notes, *_foreign(entries, target))
     oldest = macos.OLDEST[target.arch]
     files = [
         Floor(

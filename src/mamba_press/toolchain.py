@@ -9,26 +9,31 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING, Literal
 
-from mamba_press import globs, policies
+from mamba_press import globs, policies, windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from mamba_press.types import Requirement
+    from mamba_press.types import Requirement, Target
 
 Choice = Literal["system", "bundle"]
 
 LIBRARIES: Mapping[str, tuple[str, ...]] = {
-    "libstdcxx": ("libstdc++.so", "libstdc++.dylib"),
+    "libstdcxx": ("libstdc++.so", "libstdc++.dylib", "libstdc++-*.dll"),
     "libcxx": ("libc++.dylib", "libc++abi.dylib"),
-    "libgfortran": ("libgfortran.so", "libgfortran.dylib"),
-    "libquadmath": ("libquadmath.so", "libquadmath.dylib"),
-    "libgomp": ("libgomp.so", "libgomp.dylib"),
-    "libgcc": ("libgcc_s.so", "libgcc_s.dylib"),
+    "msvcp": ("msvcp1*.dll", "concrt1*.dll", "vccorlib1*.dll"),
+    "vcruntime": ("vcruntime1*.dll",),
+    "libgfortran": ("libgfortran.so", "libgfortran.dylib", "libgfortran-*.dll"),
+    "libquadmath": ("libquadmath.so", "libquadmath.dylib", "libquadmath-*.dll"),
+    "libgomp": ("libgomp.so", "libgomp.dylib", "libgomp-*.dll"),
+    "libgcc": ("libgcc_s.so", "libgcc_s.dylib", "libgcc_s_*.dll"),
 }
 """The runtimes by the key that ``link.runtimes`` uses. libgcc stands last: the others need it."""
 
-OPENMP = ("libgomp.so", "libomp.so", "libiomp5.so", "libgomp.dylib", "libomp.dylib", "libiomp5.dylib")
+OPENMP = (
+    *("libgomp.so", "libomp.so", "libiomp5.so", "libgomp.dylib", "libomp.dylib", "libiomp5.dylib"),
+    *("libgomp-*.dll", "libomp.dll", "libomp140*.dll", "libiomp5md.dll", "vcomp1*.dll"),
+)
 """Libraries that each bring an OpenMP runtime: two in one process crash or oversubscribe."""
 
 _ON_SYSTEMS = ("libstdcxx", "libgcc")
@@ -37,6 +42,7 @@ _ON_SYSTEMS = ("libstdcxx", "libgcc")
 def runtime_of(library: str) -> str | None:
     """Return the key of the runtime that a library's name or install name belongs to, or None."""
     name = posixpath.basename(library)
+    name = name.lower() if name.lower().endswith(".dll") else name
     return next((key for key, names in LIBRARIES.items() if globs.matches_library(name, names)), None)
 
 
@@ -72,6 +78,23 @@ def choose_for_macos(runtime: str, wanted: Literal["auto", "system", "bundle"]) 
     if wanted != "auto" and (wanted == "bundle" or runtime == "libcxx"):
         return wanted, f"link.runtimes says {wanted}"
     return "bundle", "macOS's own may be older" if runtime == "libcxx" else "macOS has none"
+
+
+def choose_for_windows(
+    runtime: str, wanted: Literal["auto", "system", "bundle"], *, names: Iterable[str], target: Target
+) -> tuple[Choice, str]:
+    """Return where a runtime is taken from on Windows, and why: only some of Visual C's lie beside ``python.exe``.
+
+    ``names`` are the runtime's libraries that are needed.
+    """
+    if wanted != "auto":
+        return wanted, f"link.runtimes says {wanted}"
+    if runtime != "vcruntime":
+        return "bundle", "neither Windows nor Python has it for certain"
+    lacking = sorted({name.lower() for name in names} - windows.brings(target.python.minor, target.arch))
+    if lacking:
+        return "bundle", f"Python {target.python} does not bring {lacking[0]}"
+    return "system", f"Python {target.python} brings it"
 
 
 def _promised(version: str, arch: str, floor: tuple[int, int]) -> bool:

@@ -340,11 +340,29 @@ class Project:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Derived:
+    """What a wheel requires, as far as conda and the pressed packages know.
+
+    ``dependencies`` are always required, perhaps under a marker; ``extras`` gives by extra what it requires, each
+    with its whole marker.
+    """
+
+    dependencies: tuple[str, ...] = ()
+    extras: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    requires_python: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Pressed:
-    """All that pressing found out: the wheel, and why it is as it is."""
+    """All that pressing found out: the wheel, and why it is as it is.
+
+    ``licenses`` holds the SPDX expression of each package that has a file in the wheel.
+    """
 
     wheel: Wheel
     solution: Solution
     selection: Selection
     tagging: Tagging
     notes: tuple[str, ...] = ()
+    licenses: Mapping[str, str] = field(default_factory=dict)

@@ -155,8 +155,7 @@ def test_libmambapy_is_the_same_wheel_through_every_front_end(shared_channels, i
     python("-m", "build", "-o", tmp_path / "build", project, cwd=tmp_path, environ=environ)
     python("-m", "pip", "wheel", "--no-deps", "-w", tmp_path / "pip", project, cwd=tmp_path, environ=environ)
     uv("build", "-o", tmp_path / "uv", project, cwd=tmp_path, environ=environ)
-    shutil.unpack_archive(next((tmp_path / "build").glob("*.tar.gz")), tmp_path / "unpacked", filter="data")
-    root = next((tmp_path / "unpacked").iterdir())
+    root = press.unpacked(next((tmp_path / "build").glob("*.tar.gz")), tmp_path / "unpacked")
     offline = {**environ, "PYTHONPATH": str(press.REPOSITORY / "src"), "MAMBA_PRESS_OFFLINE": "1"}
     press.hook("build_wheel", tmp_path / "offline", cwd=root, environ=offline).ok()
     wheels = {path.parent.name: path for path in tmp_path.glob("*/*.whl")}

@@ -259,8 +259,7 @@ def test_the_sdist_holds_its_metadata_and_the_lock(words, tmp_path):
     assert name == "words-1.0.tar.gz"
     with tarfile.open(tmp_path / "out" / str(name)) as archive:
         assert {member.split("/")[0] for member in archive.getnames()} == {"words-1.0"}
-        archive.extractall(tmp_path / "unpacked", filter="data")
-    root = tmp_path / "unpacked" / "words-1.0"
+    root = press.unpacked(tmp_path / "out" / str(name), tmp_path / "unpacked")
     about = email.message_from_bytes(root.joinpath("PKG-INFO").read_bytes())
     assert tuple(map(int, about["Metadata-Version"].split("."))) >= (2, 2)
     assert (about["Name"], about["Version"]) == ("words", "1.0")
@@ -292,8 +291,7 @@ def test_an_sdist_for_another_python_pins_the_pressed_version(tmp_path):
     project = press.project(tmp_path / "project", table, name="bound")
     name = press.returned(press.hook("build_sdist", tmp_path / "out", cwd=project))
     write_channel(channel.root, modules)
-    shutil.unpack_archive(tmp_path / "out" / str(name), tmp_path / "unpacked")
-    root = tmp_path / "unpacked" / "bound-1.0"
+    root = press.unpacked(tmp_path / "out" / str(name), tmp_path / "unpacked")
     for python in (press.HERE, other):
         wheel = press.returned(press.hook("build_wheel", tmp_path / "out", {"python": python}, cwd=root))
         assert str(wheel).startswith(f"bound-1.0-cp{python.replace('.', '')}-")
@@ -301,9 +299,9 @@ def test_an_sdist_for_another_python_pins_the_pressed_version(tmp_path):
 
 def test_a_channel_inside_the_project_travels_in_the_sdist(words, tmp_path):
     name = press.returned(press.hook("build_sdist", tmp_path / "out", cwd=words))
-    shutil.unpack_archive(tmp_path / "out" / str(name), tmp_path / "unpacked")
+    root = press.unpacked(tmp_path / "out" / str(name), tmp_path / "unpacked")
     shutil.rmtree(words)
-    press.hook("build_wheel", tmp_path / "out", cwd=tmp_path / "unpacked" / "words-1.0").ok()
+    press.hook("build_wheel", tmp_path / "out", cwd=root).ok()
 
 
 def test_a_channel_outside_is_warned_of_and_missed_with_its_ways_out(tmp_path, golden):
@@ -312,8 +310,7 @@ def test_a_channel_outside_is_warned_of_and_missed_with_its_ways_out(tmp_path, g
     project = press.project(tmp_path / "project", table, name="words")
     made = press.hook("build_sdist", tmp_path / "out", cwd=project).ok()
     golden("sdist-channel-outside.txt", press.normalised(made.err, {"tmp": tmp_path}))
-    shutil.unpack_archive(tmp_path / "out" / "words-1.0.tar.gz", tmp_path / "far" / "away")
-    root = tmp_path / "far" / "away" / "words-1.0"
+    root = press.unpacked(tmp_path / "out" / "words-1.0.tar.gz", tmp_path / "far" / "away")
     missed = press.hook("build_wheel", tmp_path / "out", cwd=root)
     assert missed.code == 1
     golden("sdist-channel-missed.txt", press.normalised(missed.err, {"tmp": tmp_path}))
@@ -332,8 +329,7 @@ def test_an_sdist_builds_offline_from_a_filled_cache_after_the_channel_moved_on(
         sdist = press.returned(press.hook("build_sdist", tmp_path / "out", cwd=project, environ=environ))
         wheel = press.returned(press.hook("build_wheel", tmp_path / "tree", cwd=project, environ=environ))
         write_channel(channel.root, [press.words("2.0")])
-        shutil.unpack_archive(tmp_path / "out" / str(sdist), tmp_path / "unpacked")
-        root = tmp_path / "unpacked" / "words-1.0"
+        root = press.unpacked(tmp_path / "out" / str(sdist), tmp_path / "unpacked")
         online = press.returned(press.hook("build_wheel", tmp_path / "online", cwd=root, environ=environ))
     settings = {"offline": "true"} if way == "setting" else {}
     environ |= {"MAMBA_PRESS_OFFLINE": "1"} if way == "variable" else {}

@@ -242,6 +242,22 @@ def assert_fit_for_users(text: str) -> None:
     assert len(text.splitlines()) <= LINES
 
 
+def test_a_build_that_fails_leaves_the_packages_in_the_cache_as_they_were(flawed, tmp_path):
+    cache = tmp_path / "cache"
+    call = ("press", "-c", flawed / "channel", "-o", tmp_path / "dist")
+    environ = {"RATTLER_CACHE_DIR": str(cache)}
+    press.command(*call, "one", cwd=tmp_path, environ=environ).ok()
+    press.command(*call, "cases 1.0", "-C", f"select.exclude={SITE}/cases/readme", cwd=tmp_path, environ=environ).ok()
+    before = press.packages_in(cache)
+    wheels = press.hashes(tmp_path / "dist")
+    assert any("shared/data.txt" in path for path in before)
+    for arguments, code in ((["cases"], 5), (["one", "falsified"], 4), (["one", "wrods"], 3)):
+        assert press.command(*call, *arguments, cwd=tmp_path, environ=environ).code == code
+    after = press.packages_in(cache)
+    assert {path: after.get(path) for path in before} == before
+    assert press.hashes(tmp_path / "dist") == wheels
+
+
 # --- in a call without a project, texts speak of options
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mamba_press import reference
-from mamba_press.config import PLANNED, VARIABLE, Config, Hook, Inside, PackageName, keys
+from mamba_press.config import PLANNED, VARIABLE, Config, ElsewhereLibrary, Hook, Inside, PackageName, Variable, keys
 from mamba_press.errors import ConfigError
 from mamba_press.reader import from_values, read
 
@@ -23,7 +23,13 @@ KEYS = [key for key in keys() if not key.table]
 TEXT = st.text(st.characters(exclude_categories=["Cc", "Cs", "Z"], exclude_characters=";"), min_size=1, max_size=12)
 NAME = st.text(string.ascii_letters + "_", min_size=1, max_size=8)
 PATH = st.lists(NAME | st.sampled_from(["a.so.1", "x-y", "...", ".x"]), min_size=1, max_size=3).map("/".join)
-KINDS = {PackageName: NAME, Hook: NAME.map(lambda name: f"tools/{name}.py:{name}"), Inside: PATH}
+KINDS = {
+    PackageName: NAME,
+    Hook: NAME.map(lambda name: f"tools/{name}.py:{name}"),
+    Inside: PATH,
+    Variable: NAME.map(lambda name: f"X_{name}"),
+    ElsewhereLibrary: NAME.map(lambda name: f"{name.strip('_') or 'x'} >=1: {name}/lib/{name}.so.1"),
+}
 
 
 def values(kind) -> st.SearchStrategy[object]:
@@ -40,7 +46,8 @@ def values(kind) -> st.SearchStrategy[object]:
         # One glob that is a claim is told from the claim by TOML only.
         return st.lists(items.filter(lambda text: text.lower() not in CLAIMS), min_size=1, max_size=3)
     if get_origin(kind) is Mapping:
-        return st.dictionaries(PATH, PATH, min_size=1, max_size=3)
+        name, value = get_args(kind)
+        return st.dictionaries(KINDS.get(name, PATH), KINDS.get(value, PATH), min_size=1, max_size=3)
     return KINDS.get(kind, TEXT)
 
 

@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -170,6 +171,13 @@ def greeting_channel(root: Path, folder: Path) -> Channel:
     return write_channel(root, greeting_packages(folder))
 
 
+def unpacked(sdist: Path, folder: Path) -> Path:
+    """The top folder of an sdist, unpacked as careful front ends do it."""
+    with tarfile.open(sdist) as archive:
+        archive.extractall(folder, filter="data")
+    return folder / sdist.name.removesuffix(".tar.gz")
+
+
 def hashes(folder: Path) -> dict[str, str]:
     """The SHA-256 of every file below a folder: what must not change is compared by it."""
     return {
@@ -191,7 +199,7 @@ def normalised(text: str, places: Mapping[str, Path | str]) -> str:
         text = text.replace(str(place), f"<{name}>")
     text = text.replace(sys.executable, "<python>")
     text = re.sub(r"(?<![\d.])3\.\d{1,2}(?!\d)", "<3.x>", text)  # also where a hint names one: HERE may be the same
-    text = re.sub(r"\b(cp|py|cpython-)3\d{1,2}(?!\d)", r"\1<3x>", text)
+    text = re.sub(r"(?<![A-Za-z])(cp|py|cpython-)3\d{1,2}(?!\d)", r"\1<3x>", text)
     text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:<port>", text)
     text = re.sub(r"\b[0-9a-f]{64}\b", "<sha256>", text)
     text = re.sub(r"__(glibc|linux) [\d.]+", r"__\1 <version>", text)

@@ -26,10 +26,10 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"config"}),
     frozenset({"reader", "reference", "target", "project"}),
     # what several stages ask, and that asks no stage
-    frozenset({"atomic", "dyld", "loader", "placeholders", "runtime", "toolchain", "trial"}),
+    frozenset({"atomic", "dyld", "installed", "loader", "placeholders", "runtime", "specifiers", "toolchain", "trial"}),
     frozenset({"follow"}),
     # the stages
-    frozenset({"conda", "sources", "select", "layout", "link", "seam", "tags", "metadata", "sbom"})
+    frozenset({"conda", "described", "sources", "select", "layout", "link", "seam", "tags", "metadata", "requires", "sbom"})
     | {"wheel", "sdist", "check"},
     frozenset({"pipeline", "report"}),
     # what the two front doors share, and the doors

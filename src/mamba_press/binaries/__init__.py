@@ -1,7 +1,7 @@
 """Binaries of every format: what the loader reads of them, and edits as a pure function on bytes.
 
-ELF and Mach-O are read and edited. PE is recognised: it reads as a binary without an architecture, which is left
-untouched.
+ELF, Mach-O and PE are read and edited. What is for a machine that mamba-press does not edit reads as a binary without
+an architecture, which is left untouched.
 """
 
 from __future__ import annotations
@@ -9,15 +9,14 @@ from __future__ import annotations
 import mmap
 from typing import TYPE_CHECKING, Literal
 
-from mamba_press.binaries import elf, macho
+from mamba_press.binaries import elf, macho, pe
 from mamba_press.binaries.format import Data, Malformed, Symbols
-from mamba_press.types import Binary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from mamba_press.types import Edits
+    from mamba_press.types import Binary, Edits
 
 __all__ = [
     "Data",
@@ -30,6 +29,7 @@ __all__ = [
     "read",
     "read_file",
     "symbols",
+    "unsigned",
 ]
 
 Format = Literal["elf", "macho", "pe"]
@@ -58,8 +58,8 @@ def read(data: Data) -> Binary | None:
         return elf.read(data)
     if kind == "macho":
         return macho.read(data)
-    if kind == "pe" and _is_pe(data):
-        return Binary(format=kind, arch=None, kind="shared")
+    if kind == "pe" and pe.is_pe(data):
+        return pe.read(data)
     return None
 
 
@@ -72,22 +72,36 @@ def read_file(path: Path) -> Binary | None:
             return read(data)
 
 
-def apply(data: bytes, edits: Edits) -> bytes:
+def apply(data: Data, edits: Edits) -> bytes | bytearray:
     """The binary with the edits made, read back and compared; raises Malformed where that cannot be.
 
     A needed library that is not needed is no error: afterwards none of the old names is. Edits that ask for what
     already is return the same bytes.
     """
-    kind = format_of(data[:8])
+    kind = format_of(bytes(data[:8]))
     if kind == "macho":
         from mamba_press.binaries import macho_edit
 
-        return macho_edit.apply(data, edits)
+        return macho_edit.apply(bytes(data), edits)
+    if kind == "pe":
+        from mamba_press.binaries import pe_edit
+
+        return pe_edit.apply(bytes(data), edits)
     if kind != "elf":
-        raise Malformed(f"editing {_NAMES[kind]} is not supported")
+        raise Malformed("what is no binary cannot be edited")
     from mamba_press.binaries import elf_edit
 
-    return elf_edit.apply(data, edits)
+    result = elf_edit.apply(data, edits)
+    return result if isinstance(result, bytes | bytearray) else bytes(result)
+
+
+def unsigned(data: bytes) -> bytes:
+    """What a file is apart from its signature: copies of one library may have been signed under different names."""
+    if format_of(data[:8]) != "macho":
+        return data
+    from mamba_press.binaries import macho_sign
+
+    return macho_sign.unsigned(data)
 
 
 def symbols(data: Data) -> Symbols:
@@ -97,6 +111,8 @@ def symbols(data: Data) -> Symbols:
         return elf.symbols(data)
     if kind == "macho":
         return macho.symbols(data)
+    if kind == "pe" and pe.is_pe(data):
+        return pe.symbols(data)
     return Symbols(imports=frozenset(), exports=frozenset())
 
 
@@ -110,6 +126,8 @@ def lookup(binary: Binary, at: str, name: str) -> Iterator[str]:
         yield from elf.lookup(binary, at, name)
     elif binary.format == "macho":
         yield from macho.lookup(binary, at, name)
+    else:
+        yield from pe.lookup(binary, at, name)
 
 
 def layout_problems(data: Data) -> tuple[str, ...]:
@@ -119,17 +137,12 @@ def layout_problems(data: Data) -> tuple[str, ...]:
         from mamba_press.binaries import macho_check
 
         return macho_check.layout_problems(data)
+    if kind == "pe" and pe.is_pe(data):
+        from mamba_press.binaries import pe_check
+
+        return pe_check.layout_problems(data)
     if kind != "elf":
         return ()
     from mamba_press.binaries import elf_check
 
     return elf_check.layout_problems(data)
-
-
-_NAMES: dict[Format | None, str] = {"macho": "Mach-O", "pe": "PE", None: "what is no binary"}
-
-
-def _is_pe(data: Data) -> bool:
-    """Whether the DOS header leads to a PE header: two letters alone say too little."""
-    at = int.from_bytes(data[60:64], "little")
-    return len(data) >= 64 and bytes(data[at : at + 4]) == b"PE\0\0"

@@ -11,6 +11,7 @@ writes them behind the ELF header, whatever the file said.
 from __future__ import annotations
 
 import re
+import struct
 from bisect import bisect_left
 from contextlib import suppress
 from dataclasses import replace
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mamba_press.binaries import elf
 from mamba_press.binaries.elf import Image, Record, Section, Segment
-from mamba_press.binaries.format import Malformed
+from mamba_press.binaries.format import Data, Malformed
 from mamba_press.types import Binary, Edits, Requirement
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 Text = int | bytes
 """A string that stays, by its offset in the dynamic strings, or a new one."""
 
+_SECTION_OF_SYMBOL = 6
+"""Where in a symbol its section's index stands; its value follows."""
 _MOST_ZEROS = 0x10000
 """Up to so many bytes of .bss (or 2 % of the file) are written out rather than spending a program header."""
 _LIMIT = 1 << 62
@@ -51,7 +54,7 @@ class _Table(NamedTuple):
         return self.address + self.size
 
 
-def apply(data: bytes, edits: Edits) -> bytes:
+def apply(data: Data, edits: Edits) -> Data:
     """The file with the edits made; the same bytes where nothing is to change; raises Malformed."""
     if not elf.is_supported(data):
         raise Malformed("not a 64-bit little-endian ELF file of a machine that can be edited")
@@ -59,7 +62,7 @@ def apply(data: bytes, edits: Edits) -> bytes:
     before = elf.facts(image)
     wanted = expected(before, edits)
     doubled = edits.search is not None and elf.DT_RPATH in image.tags and elf.DT_RUNPATH in image.tags
-    result = data
+    result: Data = data
     if wanted != before or doubled:
         if not image.dynamic:
             raise Malformed("a file without a dynamic section has no names or search path to edit")
@@ -105,7 +108,7 @@ def _verify(before: Image, after: Image, wanted: Binary) -> None:
         raise Malformed("after the edit, other entries of the dynamic section have changed")
 
 
-def _edit(image: Image, edits: Edits) -> bytes:
+def _edit(image: Image, edits: Edits) -> bytearray:
     """The file with new names and search path."""
     names = {old.encode("utf-8", "surrogateescape"): _encode(new) for old, new in edits.needed}
     entries = list(_entries(image, edits, names))
@@ -191,13 +194,13 @@ class _Strings:
 
     def __init__(self, image: Image, entries: Iterable[tuple[int, Text]], records: Iterable[_Need]) -> None:
         self.content = bytearray(image.slice(image.strings_at, image.strings_size, "the dynamic strings"))
-        live = {value for tag, value in entries if tag in elf.STRING_TAGS and isinstance(value, int)}
+        symbols = image.symbols()
+        live = set(elf.words(symbols, 0, len(symbols))[0::6])
+        live.update(value for tag, value in entries if tag in elf.STRING_TAGS and isinstance(value, int))
         live.update(need.file for need in records if isinstance(need.file, int))
         live.update(version.name for record in image.verneed() for version in record.versions)
         for _, names in image.verdef():
             live.update(names)
-        symbols = image.symbols()
-        live.update(elf.words(symbols, 0, len(symbols))[0::6])
         self._live = sorted(live)
         if self._live and self._live[-1] >= len(self.content):
             raise Malformed(f"string {self._live[-1]:#x} lies outside the dynamic strings")
@@ -250,7 +253,7 @@ class _Draft:
 
     def __init__(self, image: Image) -> None:
         self.image = image
-        self.out = bytearray(image.data)
+        self.out = _roomy(image.data)
         self.page = elf.PAGES[image.arch]
         self.header = image.header
         self.segments = list(image.segments)
@@ -406,13 +409,13 @@ class _Draft:
         for section in self.sections:
             if section.type not in (elf.SHT_SYMTAB, elf.SHT_DYNSYM) or section.offset + section.size > len(self.out):
                 continue
-            numbers = elf.words(self.out, section.offset, section.size // 24 * 24)[2::6]
-            at = -1
-            while (at := _index(numbers, old & 0xFFFFFFFF, at + 1)) >= 0:
-                place = section.offset + at * elf.SYMBOL.size
-                name, info, other, where, value, size = elf.SYMBOL.unpack_from(self.out, place)
-                if value == old and where == index:
-                    elf.SYMBOL.pack_into(self.out, place, name, info, other, where, new, size)
+            wanted = struct.pack("<HQ", index, old)
+            end = section.offset + section.size // elf.SYMBOL.size * elf.SYMBOL.size
+            at = section.offset
+            while (at := self.out.find(wanted, at, end)) >= 0:
+                if (at - section.offset) % elf.SYMBOL.size == _SECTION_OF_SYMBOL:
+                    struct.pack_into("<Q", self.out, at + 2, new)
+                at += 1
 
     # -- room behind the end of memory --------------------------------------------------------------------------
 
@@ -454,7 +457,7 @@ class _Draft:
         new_end = last.offset + end - last.address
         delta = _align(new_end - follow, 16)
         kept = min(last.file_end, last.offset + start - last.address)
-        self.out = self.out[:kept] + bytes(follow + delta - kept) + self.out[follow:]
+        self.out[kept:follow] = bytes(follow + delta - kept)
         at = self.segments.index(last)
         self.segments[at] = last._replace(file_size=end - last.address, memory_size=end - last.address)
         for index, section in enumerate(self.sections):
@@ -571,14 +574,14 @@ class _Draft:
                 self.segments[index] = segment._replace(file_size=size, memory_size=size)
         self.header = self.header._replace(segment_count=len(self.segments))
 
-    def finish(self) -> bytes:
+    def finish(self) -> bytearray:
         """The file, its headers written."""
         elf.HEADER.pack_into(self.out, 0, *self.header)
         for number, segment in enumerate(self.segments):
             elf.SEGMENT.pack_into(self.out, self.header.segments_at + number * elf.SEGMENT.size, *segment)
         for number, section in enumerate(self.sections):
             elf.SECTION.pack_into(self.out, self.header.sections_at + number * elf.SECTION.size, *section)
-        return bytes(self.out)
+        return self.out
 
 
 class _Move(NamedTuple):
@@ -605,12 +608,14 @@ def _align(value: int, to: int) -> int:
     return -(-value // to) * to
 
 
-def _index(numbers: Iterable[int], value: int, start: int) -> int:
-    """``numbers.index`` that answers -1."""
-    try:
-        return numbers.index(value, start)  # type: ignore[attr-defined,no-any-return]
-    except ValueError:
-        return -1
+def _roomy(data: Data) -> bytearray:
+    """A copy that can grow by what most edits add without being copied again: most of an edit's time is copying."""
+    size = len(data)
+    out = bytearray(size + _MOST_ZEROS + size // 16)
+    with memoryview(out) as view:
+        view[:size] = data
+    del out[size:]
+    return out
 
 
 def _has_address_and_bytes(section: Section) -> bool:
@@ -628,7 +633,7 @@ def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     return joined
 
 
-def _unbind_unique(data: bytes) -> bytes:
+def _unbind_unique(data: Data) -> Data:
     """Make every STB_GNU_UNIQUE symbol STB_GLOBAL, in the dynamic and in the full symbol table."""
     image = Image(data)
     out = bytearray(data)
@@ -642,7 +647,7 @@ def _unbind_unique(data: bytes) -> bytes:
         for number, info in enumerate(infos):
             if info >> 4 == _STB_GNU_UNIQUE:
                 out[at + number * elf.SYMBOL.size + 4] = _STB_GLOBAL << 4 | info & 0xF
-    return bytes(out) if out != data else data
+    return out if out != data else data
 
 
 _STB_GLOBAL, _STB_GNU_UNIQUE = 1, 10

@@ -525,8 +525,16 @@ class Room:
 
 
 def room(image: Image) -> Room:
-    """How far the load commands reach, and how far they may: to the first byte that anything else uses."""
+    """How far the load commands reach, and how far they may: to the first byte that anything else uses.
+
+    What is not empty counts as used, whether or not a command speaks of it.
+    """
     firsts = [section.offset for segment in image.segments for section in segment.sections if section.offset]
     firsts += [segment.offset for segment in image.segments if segment.offset and segment.file_size]
     firsts += [part.offset for part in image.parts(LINKEDIT_DATA) if part.size]
-    return Room(used=image.commands_end, available=min(firsts, default=image.size))
+    used, available = image.commands_end, min(firsts, default=image.size)
+    if used < available:
+        padding = image.slice(used, available - used, "the room behind the load commands")
+        rest = padding.lstrip(b"\0")
+        available -= len(rest)
+    return Room(used=used, available=available)

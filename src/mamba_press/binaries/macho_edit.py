@@ -108,11 +108,14 @@ def _edited(image: Image, edits: Edits) -> bytes:
     commands = _commands(image, edits)
     spare = macho_sign.COMMAND_SIZE if edits.sign and image.signature is None else 0
     end = macho.HEADER_SIZE + len(commands.content) + spare
-    if end > max(_available(image), image.commands_end):
+    room = macho.room(image)
+    if room.available < room.used:
+        raise Malformed("the load commands reach into what a section has")
+    if end > room.available:
         from mamba_press.binaries import macho_widen
 
         widened = macho.images(macho_widen.widen(image, end - image.commands_end))[0]
-        if end > _available(widened):
+        if end > macho.room(widened).available:
             raise Malformed("the load commands have no room, and none could be made")
         return _edited(widened, edits)
     draft = bytearray(image.slice(0, image.size, "the slice"))
@@ -121,15 +124,6 @@ def _edited(image: Image, edits: Edits) -> bytes:
     struct.pack_into("<2I", draft, 16, commands.number, len(commands.content))
     macho_binds.renumber(draft, image, commands.ordinals)
     return bytes(draft)
-
-
-def _available(image: Image) -> int:
-    """How far load commands may reach: what is not empty is left alone, whether or not a command speaks of it."""
-    found = macho.room(image)
-    if found.available < found.used:
-        raise Malformed("the load commands reach into what a section has")
-    padding = image.slice(found.used, found.available - found.used, "the room behind the load commands")
-    return found.used + len(padding) - len(padding.lstrip(b"\0"))
 
 
 def _commands(image: Image, edits: Edits) -> _Commands:

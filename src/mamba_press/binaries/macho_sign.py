@@ -76,6 +76,22 @@ def sign(data: bytes) -> bytes:
     return bytes(draft) + signature.ljust(size, b"\0")
 
 
+def unsigned(data: bytes) -> bytes:
+    """The file's slices without their signatures and what says how large those are; raises Malformed."""
+    found = []
+    for image in macho.images(data):
+        part = image.signature
+        content = bytearray(image.slice(0, part.offset if part else image.size, "the code"))
+        for command in image.of(macho.LC_CODE_SIGNATURE):
+            content[command.offset : command.offset + COMMAND_SIZE] = bytes(COMMAND_SIZE)
+        linkedit = image.segment("__LINKEDIT")
+        if linkedit:
+            struct.pack_into("<Q", content, linkedit.command + 32, 0)
+            struct.pack_into("<Q", content, linkedit.command + 48, 0)
+        found.append(bytes(content))
+    return b"".join(found) if found else data
+
+
 def problems(image: Image) -> tuple[str, ...]:
     """What is wrong with the signature of a slice, nothing where it has none."""
     part = image.signature

@@ -11,30 +11,50 @@ import re
 import struct
 from typing import TYPE_CHECKING
 
-from mamba_press.binaries import macho
+from mamba_press.binaries import macho, pe
 from mamba_press.binaries.format import Malformed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_MARKS = (b".so", b".dylib")
+_MARKS = (b".so", b".dylib", b".dll", b".DLL")
+_WIDE = (".dll".encode("utf-16-le"), ".DLL".encode("utf-16-le"))
+_WIDE_NAME = re.compile(rb"(?:[A-Za-z0-9_+.-]\0){1,120}\Z")
 _BEFORE = re.compile(rb"[A-Za-z0-9_+.-]{1,120}\Z")
 _AFTER = re.compile(rb"(?:\.[0-9]+)*")
 _CODE = ("__text", "__stubs", "__stub_helper", "__unwind_info", "__eh_frame", "__gcc_except_tab")
 _PROGBITS = 1
+_EXECUTABLE = 0x20000000
+_NOT_DATA = (b".rsrc", b".reloc", b".pdata")
 
 
 def library_names(path: Path) -> frozenset[str]:
-    """Return every ``*.so``, ``*.so.N`` and ``*.dylib`` that occurs as a string in a file."""
+    """Return every ``*.so``, ``*.so.N``, ``*.dylib`` and ``*.dll`` that occurs as a string in a file.
+
+    Windows ignores case: names of DLLs are in lower case.
+    """
     if path.stat().st_size == 0:
         return frozenset()
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         marks = [mark for mark in _MARKS if data.find(mark) >= 0]
-        if not marks:
+        wide = [mark for mark in _WIDE if data.find(mark) >= 0] if data[:2] == b"MZ" else []
+        if not marks and not wide:
             return frozenset()
         regions = list(_regions(data))
-        return frozenset(name for mark in marks for start, end in regions for name in _names(data, mark, start, end))
+        found = {name for mark in marks for start, end in regions for name in _names(data, mark, start, end)}
+        found |= {name for mark in wide for start, end in regions for name in _wide_names(data, mark, start, end)}
+        return frozenset(name.lower() if name.lower().endswith(".dll") else name for name in found)
+
+
+def _wide_names(data: mmap.mmap, mark: bytes, start: int, end: int) -> Iterator[str]:
+    """Yield the names of DLLs in strings of two bytes a character, as most functions of Windows take them."""
+    at = data.find(mark, start, end)
+    while at >= 0:
+        before = _WIDE_NAME.search(data[max(start, at - 240) : at])
+        if before and data[at + len(mark) : at + len(mark) + 2] == bytes(2):
+            yield (before.group() + data[at : at + len(mark)]).decode("utf-16-le")
+        at = data.find(mark, at + len(mark), end)
 
 
 def _names(data: mmap.mmap, mark: bytes, start: int, end: int) -> Iterator[str]:
@@ -55,6 +75,8 @@ def _regions(data: mmap.mmap) -> Iterator[tuple[int, int]]:
         sections = list(_elf_sections(data))
     elif data[:4] in (b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe"):
         sections = list(_macho_sections(data))
+    elif data[:2] == b"MZ":
+        sections = list(_pe_sections(data))
     else:
         sections = []
     yield from sections or [(0, len(data))]
@@ -71,6 +93,26 @@ def _macho_sections(data: mmap.mmap) -> Iterator[tuple[int, int]]:
     except Malformed:
         # Java's class files begin alike.
         return
+
+
+def _pe_sections(data: mmap.mmap) -> Iterator[tuple[int, int]]:
+    """Yield the parts of a PE image's data that are not the names of what it imports or of itself."""
+    try:
+        image = pe.Image(data)
+        if image.arch is None:
+            return
+        names = [*image.needed, *image.forwarders, *([image.name] if image.name else [])]
+        taken = sorted((at := image.offset(image.number(name.pointer)), at + len(name.text)) for name in names)
+        sections = [each for each in image.sections if not each.flags & _EXECUTABLE and each.name not in _NOT_DATA]
+    except Malformed:
+        return
+    for section in sections:
+        start, last = section.offset, min(section.offset + section.filled, len(data))
+        for first, end in [each for each in taken if section.offset <= each[0] < last]:
+            if start < first:
+                yield start, first
+            start = max(start, end)
+        yield start, last
 
 
 def _elf_sections(data: mmap.mmap) -> Iterator[tuple[int, int]]:

@@ -103,6 +103,30 @@ def fetch(
     return environment
 
 
+def inspect(
+    solution: Solution,
+    names: Collection[str],
+    *,
+    offline: bool,
+    environ: Mapping[str, str],
+) -> dict[str, Json]:
+    """Return, of the named packages, the ``folders`` of Python metadata and the number of ``files``, or a ``problem``.
+
+    They are looked into where they are, without being downloaded; ``offline``, only those that are cached or files.
+    """
+    chosen = [package for package in solution.packages if package.name in names]
+    if not chosen:
+        return {}
+    request = {
+        "do": "inspect",
+        "packages": [asdict(package) for package in chosen],
+        "offline": offline,
+        "cache": str(cache_folder(environ)),
+    }
+    contents: dict[str, Json] = _ask(request, solution.target, environ, FetchError)["contents"]
+    return contents
+
+
 def cache_folder(environ: Mapping[str, str]) -> Path:
     """Return the cache that rattler and pixi share with us."""
     if chosen := environ.get("RATTLER_CACHE_DIR"):

@@ -401,6 +401,62 @@ def _failed_install(text: str, packages: Sequence[Json]) -> RefusedError:
     )
 
 
+# Looking into packages that are not installed
+
+_METADATA_FOLDER = re.compile(r"(?:.*/)?site-packages/([^/]+\.(?:dist-info|egg-info))(?:/.*)?")
+_SPOOLED = 64 << 20
+
+
+async def inspect(request: Json, _: Callable[[Json], None]) -> Json:
+    """Answer, for each package, with the metadata folders of its Python packages, and how many files it has.
+
+    What is cached or a file is read from there. Of what is on a server, the few bytes are read that list its files; one
+    that can only be had whole is, up to a size. A package that cannot be read is no error: the answer says why.
+    """
+    import rattler
+
+    cache = rattler.PackageCache(Path(request["cache"], "pkgs"))
+    index = await cache.index()
+    turns = asyncio.Semaphore(8)
+
+    async def one(package: Json) -> Json:
+        folder = Path(request["cache"], "pkgs", package["file_name"].removesuffix(".conda").removesuffix(".tar.bz2"))
+        async with turns:
+            try:
+                if index.contains_record(_record(package)) and (folder / "info").is_dir():
+                    lists = [folder / "info" / name for name in ("paths.json", "files")]
+                    return _contents({path.name: path.read_bytes() for path in lists if path.is_file()})
+                return _contents(await _info_of(package, offline=request["offline"]))
+            except Exception as error:  # noqa: BLE001 - rattler's errors have no common base
+                return {"problem": str(error) or type(error).__name__}
+
+    found = await asyncio.gather(*map(one, request["packages"]))
+    return {"contents": {package["name"]: each for package, each in zip(request["packages"], found, strict=True)}}
+
+
+async def _info_of(package: Json, *, offline: bool) -> dict[str, bytes | None]:
+    """Return what an archive's own lists of its files say."""
+    from rattler.package_streaming import PackageArchive
+
+    if package["url"].startswith("file:"):
+        archive = await PackageArchive.from_path(Path(url2pathname(urlsplit(package["url"]).path)))
+    elif offline:
+        raise RefusedError("offline = true, and it is not in the package cache")
+    else:
+        archive = await PackageArchive.from_url(_client(offline=False), package["url"], max_spool_size=_SPOOLED)
+    found = await archive.read_files(["info/paths.json", "info/files"])
+    return {path.removeprefix("info/"): data for path, data in found.items()}
+
+
+def _contents(info: dict[str, Any]) -> Json:
+    if info.get("paths.json"):
+        paths = [str(entry["_path"]) for entry in json.loads(info["paths.json"])["paths"]]
+    else:  # what older packages have
+        paths = (info.get("files") or b"").decode("utf-8", "replace").splitlines()
+    found = {match[1] for path in paths if (match := _METADATA_FOLDER.fullmatch(path.strip()))}
+    return {"folders": sorted(found), "files": len(paths)}
+
+
 # Locks
 
 
@@ -488,7 +544,7 @@ def _serve(request: Json, say: Callable[[Json], None]) -> Json:
         import rattler  # noqa: F401 - here only to know early whether it is there
     except ImportError as error:
         return {"error": "rattler", "text": str(error), "python": sys.executable, "version": sys.version.split()[0]}
-    tasks = {"solve": solve, "fetch": fetch, "write-lock": write_lock, "read-lock": read_lock}
+    tasks = {"solve": solve, "fetch": fetch, "inspect": inspect, "write-lock": write_lock, "read-lock": read_lock}
     try:
         return {"result": asyncio.run(tasks[request["do"]](request, say))}
     except RefusedError as refused:

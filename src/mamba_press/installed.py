@@ -1,0 +1,122 @@
+"""What the pressed Python packages say of themselves: ``.dist-info``, and ``.egg-info`` as a folder or a file."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from packaging.metadata import RawMetadata
+
+    from mamba_press.types import File
+
+_PLACE = re.compile(r"(?:.*/)?site-packages/([^/]+\.(?:dist-info|egg-info))(?:/(METADATA|PKG-INFO|requires\.txt))?")
+_FOLDER = re.compile(r"(?P<name>.+?)(?:-\d.*)?\.(?:dist|egg)-info")
+_SECTION = re.compile(r"\[([^:\]]*)(?::([^\]]*))?\]")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Installed:
+    """One Python package of a conda package, as its own metadata describes it.
+
+    ``path`` is that metadata's file in the prefix; ``requires`` are its requirements as written, extras as markers;
+    ``raw`` holds all other fields.
+    """
+
+    package: str
+    path: str
+    name: str
+    version: str
+    requires: tuple[str, ...]
+    extras: tuple[str, ...]
+    raw: RawMetadata
+
+    @property
+    def key(self) -> str:
+        """The name as names are compared."""
+        return canonicalize_name(self.name)
+
+
+def read(files: Iterable[File]) -> tuple[Installed, ...]:
+    """Return the Python packages among files of a prefix, sorted by name; a ``.dist-info`` goes over an ``.egg-info``.
+
+    What has no name is left out.
+    """
+    places: dict[str, dict[str, File]] = {}
+    for file in files:
+        if place := _PLACE.fullmatch(file.path):
+            places.setdefault(place[1], {})[place[2] or ""] = file
+    found: dict[tuple[str, str], Installed] = {}
+    for folder, parts in sorted(places.items()):  # dist-info sorts before egg-info only within one name
+        one = _installed(folder, parts)
+        if one is None:
+            continue
+        known = found.get((one.package, one.key))
+        if known is None or ".egg-info" in known.path:
+            found[one.package, one.key] = one
+    return tuple(sorted(found.values(), key=lambda each: (each.key, each.package)))
+
+
+def of(package: str, installed: Iterable[Installed]) -> Installed | None:
+    """Return a conda package's Python package: the one that is called like it, else its only one."""
+    theirs = [each for each in installed if each.package == package]
+    same = [each for each in theirs if each.key == canonicalize_name(package)]
+    return same[0] if same else theirs[0] if len(theirs) == 1 else None
+
+
+def name_of(folders: Iterable[str], package: str) -> str | None:
+    """Return the name that the ``.dist-info`` or ``.egg-info`` folders of a package give it, as `of` chooses."""
+    names = {}
+    for folder in folders:
+        if match := _FOLDER.fullmatch(folder):
+            names[canonicalize_name(match["name"])] = match["name"]
+    own = canonicalize_name(package)
+    if own in names:
+        return names[own]
+    return next(iter(names.values())) if len(names) == 1 else None
+
+
+def _installed(folder: str, parts: dict[str, File]) -> Installed | None:
+    from packaging.metadata import parse_email
+
+    main = parts.get("METADATA") or parts.get("PKG-INFO") or (parts.get("") if folder.endswith(".egg-info") else None)
+    if main is None or not main.source.is_file():
+        return None
+    raw, _ = parse_email(main.source.read_bytes())
+    if not raw.get("name"):
+        return None
+    requires = list(raw.get("requires_dist") or ())
+    extras = list(raw.get("provides_extra") or ())
+    if not requires and "requires.txt" in parts:
+        for extra, requirement in _required(parts["requires.txt"].source.read_text("utf-8", errors="replace")):
+            requires += [requirement] if requirement else []
+            extras += [extra] if extra and extra not in extras else []
+    return Installed(
+        package=main.package,
+        path=main.path,
+        name=raw["name"].strip(),
+        version=raw.get("version", "").strip(),
+        requires=tuple(requires),
+        extras=tuple(extras),
+        raw=raw,
+    )
+
+
+def _required(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the extra and the requirement of each line of setuptools' ``requires.txt``."""
+    extra, marker = "", ""
+    for line in map(str.strip, text.splitlines()):
+        if section := _SECTION.fullmatch(line):
+            extra, condition = section[1].strip(), (section[2] or "").strip()
+            parts = [f"({condition})"] if condition and extra else [condition] if condition else []
+            marker = " and ".join([*parts, f'extra == "{extra}"'] if extra else parts)
+            if extra:
+                yield extra, ""
+        elif line and not line.startswith("#"):
+            # A URL ends at a space before the semicolon.
+            yield extra, f"{line} ; {marker}" if marker else line

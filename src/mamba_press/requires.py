@@ -1,0 +1,534 @@
+"""Conda dependencies as PyPI requirements: what the Python packages that stay out become in METADATA.
+
+Two sources say what a wheel requires. The channel's records say it in conda's terms, and what they say is true even
+where the channel repaired it after the build. The pressed packages' own metadata says it in PyPI's terms, and knows
+conditions (extras and markers) that conda has no words for. Where both name a package, the own metadata decides under
+which condition it is required, and the version has to fit both.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+
+from mamba_press import installed as of_installed
+from mamba_press.config import TABLE
+from mamba_press.errors import ConfigError, ContentError
+from mamba_press.specifiers import Dependency, UntranslatableError, dependency, intersection, translate
+from mamba_press.types import Derived, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from mamba_press.config import Config
+    from mamba_press.installed import Installed
+    from mamba_press.types import Package, Solution, Target
+
+KEY = f"{TABLE}.requires"
+NOTHING = "false"
+"""The requirement of what is not to be required."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Need:
+    """A Python package that stays out of the wheel, and which packages require which versions of it."""
+
+    package: Package
+    by: tuple[tuple[str, str], ...]
+
+
+def needs(solution: Solution, stays: Collection[Package], config: Config) -> tuple[Need, ...]:
+    """Return the Python packages outside the wheel that a package of the wheel depends on, sorted by name.
+
+    With ``requires-constrains``, what the records constrain of these narrows them too.
+    """
+    by_name = {package.name: package for package in solution.packages}
+    inside = {package.name for package in stays}
+    found: dict[str, list[tuple[str, str]]] = {}
+    for owner in sorted(stays, key=lambda package: package.name):
+        for each in _dependencies(owner, owner.depends):
+            package = by_name.get(each.name)
+            if package is None or each.name in inside or not package.is_python or each.name == "python":
+                continue
+            found.setdefault(each.name, []).append((owner.name, each.version))
+    for owner in stays if config.requires_constrains else ():
+        for each in _dependencies(owner, owner.constrains):
+            if each.name in found:
+                found[each.name].append((f"{owner.name} (constrains)", each.version))
+    return tuple(Need(package=by_name[name], by=tuple(found[name])) for name in sorted(found))
+
+
+def overridden(config: Config) -> frozenset[str]:
+    """Return the conda packages whose requirement the project states: nobody has to find out their PyPI name."""
+    return frozenset(name.lower() for name in config.requires)
+
+
+def _dependencies(owner: Package, specs: Iterable[str]) -> Iterator[Dependency]:
+    for text in specs:
+        if text.startswith("__"):
+            continue
+        try:
+            yield dependency(text)
+        except UntranslatableError as error:
+            name = re.split(r"[\s\[=<>!~]", text.strip().rpartition("::")[2])[0]
+            hint = f'state what the wheel requires:\n[{KEY}]\n{name} = "…"'
+            raise ConfigError(Problem(where=KEY, what=f"{owner} depends on something: {error}", hint=hint)) from None
+
+
+# -- names
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contents:
+    """What could be learnt of a package that stays out: its metadata folders, or why that is not known."""
+
+    folders: Sequence[str] = ()
+    files: int = 0
+    problem: str = ""
+
+
+def pypi_name(package: Package, contents: Mapping[str, Contents], solution: Solution) -> str | None:
+    """Return how PyPI calls a conda package; "" is what PyPI need not have, None what nobody knows.
+
+    Asked are the package's own metadata, for a package without files one it depends on that is called alike on PyPI,
+    and the table of names.
+    """
+    known = contents.get(package.name, Contents())
+    table = _table()
+    if table.get(package.name) == "":
+        return ""
+    if name := of_installed.name_of(known.folders, package.name):
+        return name
+    if not known.folders and not known.files and not known.problem:
+        depends = {each.name for each in _dependencies(package, package.depends)}
+        for other in solution.packages:
+            if other.name in depends and other.name != package.name:
+                name = of_installed.name_of(contents.get(other.name, Contents()).folders, other.name)
+                name = name or table.get(other.name)
+                if name and canonicalize_name(name) == canonicalize_name(package.name):
+                    return name
+    return table.get(package.name)
+
+
+def names(needed: Iterable[Need], contents: Mapping[str, Contents], solution: Solution) -> dict[str, str | None]:
+    """Return `pypi_name` of every needed package, by conda name."""
+    return {need.package.name: pypi_name(need.package, contents, solution) for need in needed}
+
+
+def asked(needed: Iterable[Need], solution: Solution, config: Config) -> frozenset[str]:
+    """Return the packages whose contents `pypi_name` may have to know."""
+    names = {need.package.name for need in needed} - overridden(config)
+    depends = {
+        each.name
+        for need in needed
+        if need.package.name in names
+        for each in _dependencies(need.package, need.package.depends)
+        if _alike(each.name, need.package.name)
+    }
+    there = {package.name for package in solution.packages if package.is_python and package.name != "python"}
+    return frozenset(name for name in (names | depends) & there if _table().get(name) != "")
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether a package may be the body of a package without files: typing_extensions, matplotlib-base."""
+    first, second = canonicalize_name(one), canonicalize_name(other)
+    return first == second or first.startswith(f"{second}-") or canonicalize_name(_table().get(one, "")) == second
+
+
+@cache
+def _table() -> Mapping[str, str]:
+    """Return PyPI's names of conda packages that are called otherwise; "" is for what PyPI has no use for."""
+    table: dict[str, str] = json.loads(files("mamba_press").joinpath("data/pypi_names.json").read_text("utf-8"))
+    return table
+
+
+# -- deriving
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Stated:
+    """A requirement on the way into METADATA, and who states it."""
+
+    requirement: Requirement
+    owner: str
+
+    @property
+    def key(self) -> str:
+        return canonicalize_name(self.requirement.name)
+
+    @property
+    def place(self) -> tuple[str, str, frozenset[str]]:
+        marker = self.requirement.marker
+        return (self.key, str(marker) if marker else "", frozenset(self.requirement.extras))
+
+
+@dataclass(slots=True)
+class _Deriving:
+    """What has been found so far; it grows only while `derive` runs."""
+
+    notes: list[str] = field(default_factory=list)
+    unknown: list[Problem] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def derive(
+    wheel: str,
+    needed: Sequence[Need],
+    own: Sequence[Installed],
+    *,
+    names: Mapping[str, str | None],
+    context: Context,
+) -> Derived:
+    """Return what the wheel of that name requires.
+
+    ``names`` are PyPI's names of the needed packages (`pypi_name`). Raises ConfigError with the line to add for each
+    name that nobody knows, ContentError where two sources contradict each other.
+    """
+    deriving = _Deriving()
+    chosen = _chosen(context.config, deriving)
+    channel = _of_channel(wheel, needed, names, chosen, deriving)
+    stated = list(_of_packages(wheel, own, channel, _overridden_keys(chosen, names), deriving))
+    _note_conditions(stated, channel, needed, names, context.target, deriving)
+    said = {each.key for each in stated}
+    stated += [each for key, each in sorted(channel.items()) if key not in said]
+    stated += [_Stated(requirement=r, owner=KEY) for _, r in sorted(chosen.items()) if r is not None]
+    merged = _merged(stated, deriving)
+    bound = _python_bound(own, context, deriving)
+    if deriving.unknown:
+        raise ConfigError(*deriving.unknown)
+    if deriving.problems:
+        raise ContentError(*deriving.problems)
+    extras: dict[str, list[str]] = {canonicalize_name(extra): [] for each in own for extra in each.extras}
+    for each in merged:
+        for extra in _extras(each):
+            extras.setdefault(canonicalize_name(extra), []).append(str(each))
+    return Derived(
+        dependencies=tuple(str(each) for each in merged if not _extras(each)),
+        extras={extra: tuple(lines) for extra, lines in extras.items()},
+        requires_python=bound,
+        notes=tuple(dict.fromkeys(deriving.notes)),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Context:
+    """For what is derived: the target, the configuration, and the packages of the wheel."""
+
+    target: Target
+    config: Config
+    stays: tuple[Package, ...]
+
+
+def _chosen(config: Config, deriving: _Deriving) -> dict[str, Requirement | None]:
+    """Return the project's own requirements by conda name, None for nothing."""
+    chosen: dict[str, Requirement | None] = {}
+    for name, text in config.requires.items():
+        try:
+            chosen[name.lower()] = None if text == NOTHING else Requirement(text)
+        except InvalidRequirement as error:
+            what = f"{text!r} is no requirement: {' '.join(str(error).split())}"
+            hint = f'write it as in {name} = "name >=1.2", or {name} = false'
+            deriving.unknown.append(Problem(where=f"{KEY}.{name}", what=what, hint=hint))
+    return chosen
+
+
+def _overridden_keys(chosen: Mapping[str, Requirement | None], names: Mapping[str, str | None]) -> frozenset[str]:
+    """Return the PyPI names about which the project has the last word."""
+    own = (canonicalize_name(r.name) for r in chosen.values() if r is not None)
+    table = (
+        canonicalize_name(name) for conda in chosen for name in (names.get(conda), _table().get(conda), conda) if name
+    )
+    return frozenset((*own, *table))
+
+
+def _of_channel(
+    wheel: str,
+    needed: Sequence[Need],
+    names: Mapping[str, str | None],
+    chosen: Mapping[str, Requirement | None],
+    deriving: _Deriving,
+) -> dict[str, _Stated]:
+    """Return by PyPI name what the channel's records require."""
+    found: dict[str, _Stated] = {}
+    for need in needed:
+        conda = need.package.name
+        owners = " and ".join(dict.fromkeys(owner for owner, _ in need.by))
+        name = names.get(conda)
+        if conda in chosen or name == "":
+            continue
+        specifiers = _all_hold(need, deriving)
+        if name is None:
+            deriving.unknown.append(_no_name(need, owners, specifiers))
+        elif canonicalize_name(name) == canonicalize_name(wheel):
+            deriving.problems.append(_itself(conda, name, owners))
+        else:
+            requirement = Requirement(f"{name}{specifiers}")
+            key = canonicalize_name(name)
+            if key in found:
+                both = intersection(found[key].requirement.specifier, specifiers)
+                if both is None:
+                    deriving.problems.append(_contradiction(found[key], requirement, f"the channel's {owners}"))
+                    continue
+                requirement.specifier = both
+            found[key] = _Stated(requirement=requirement, owner=f"the channel's {owners}")
+    return found
+
+
+def _all_hold(need: Need, deriving: _Deriving) -> SpecifierSet:
+    """Return what all specs of one dependency allow together."""
+    result = SpecifierSet()
+    for owner, version in need.by:
+        try:
+            translated = translate(version)
+        except UntranslatableError as error:
+            what = f"{owner} depends on {need.package.name} {version}: {error}"
+            hint = f'state what the wheel requires:\n[{KEY}]\n{need.package.name} = "…"'
+            deriving.unknown.append(Problem(where=KEY, what=what, hint=hint))
+            continue
+        if translated.widened:
+            deriving.notes.append(
+                f"{owner} depends on {need.package.name} {version}, for which PEP 440 has no words: "
+                f"the wheel takes {translated.specifiers or 'any version'}"
+            )
+        both = intersection(result, translated.specifiers)
+        if both is None:
+            what = f"{owner} depends on {need.package.name} {version}, another package on {result}"
+            deriving.problems.append(Problem(where=str(need.package), what=what, hint=_override(need.package.name)))
+            continue
+        result = both
+    return result
+
+
+def _of_packages(
+    wheel: str,
+    own: Sequence[Installed],
+    channel: Mapping[str, _Stated],
+    overridden: frozenset[str],
+    deriving: _Deriving,
+) -> Iterator[_Stated]:
+    """Yield what the pressed packages' own metadata requires, narrowed by the channel, without what is vendored."""
+    vendored = {each.key: each for each in own}
+    for package in own:
+        for text in package.requires:
+            try:
+                requirement = Requirement(text)
+            except InvalidRequirement as error:
+                what = f"{text!r} is no requirement: {' '.join(str(error).split())}"
+                hint = f"tell the makers of the conda package {package.package}"
+                deriving.notes.append(f"{package.path}: {what} and is left out; {hint}")
+                continue
+            key = canonicalize_name(requirement.name)
+            stated = _Stated(requirement=requirement, owner=f"{package.name}'s own metadata")
+            if key == package.key or key == canonicalize_name(wheel):
+                if requirement.extras and _extras(requirement):
+                    requirement.name = wheel
+                    yield stated
+            elif key in vendored:
+                _check_vendored(stated, vendored[key], deriving)
+            elif key not in overridden or _extras(requirement):
+                _narrow(stated, channel.get(key), deriving)
+                yield stated
+
+
+def _narrow(stated: _Stated, channel: _Stated | None, deriving: _Deriving) -> None:
+    """Let the channel narrow the versions of a requirement that was just read."""
+    requirement = stated.requirement
+    if requirement.url:
+        deriving.notes.append(f"{stated.owner} requires {requirement.name} from a URL, which PyPI refuses: left out")
+        requirement.url = None
+    if channel is None:
+        return
+    both = intersection(requirement.specifier, channel.requirement.specifier)
+    if both is None:
+        deriving.problems.append(_contradiction(stated, channel.requirement, channel.owner))
+    else:
+        requirement.specifier = both
+
+
+def _check_vendored(stated: _Stated, vendored: Installed, deriving: _Deriving) -> None:
+    """Compare what is required with what is in the wheel."""
+    requirement = stated.requirement
+    if requirement.extras:
+        extras = ", ".join(sorted(requirement.extras))
+        deriving.notes.append(
+            f"{stated.owner} requires {requirement}; it is in the wheel, but not what {extras} asks for"
+        )
+    if requirement.marker is None and not _fits(requirement.specifier, vendored.version):
+        what = f"is required as {requirement} by {stated.owner}, and the wheel has {vendored.version}"
+        hint = f"narrow it in {TABLE}.packages or {TABLE}.constraints"
+        deriving.problems.append(Problem(where=f"{vendored.name} ({vendored.package})", what=what, hint=hint))
+
+
+def _fits(specifier: SpecifierSet, version: str) -> bool:
+    from packaging.version import InvalidVersion
+
+    try:
+        return specifier.contains(version, prereleases=True)
+    except InvalidVersion:
+        return True
+
+
+def _note_conditions(  # noqa: PLR0913, PLR0917
+    stated: Sequence[_Stated],
+    channel: Mapping[str, _Stated],
+    needed: Sequence[Need],
+    names: Mapping[str, str | None],
+    target: Target,
+    deriving: _Deriving,
+) -> None:
+    """Say where conda requires always what the own metadata requires under a condition, and what does not fit."""
+    environment = _marker_environment(target)
+    versions: dict[str, str] = {
+        canonicalize_name(names.get(need.package.name) or ""): need.package.version for need in needed
+    }
+    for key, each in sorted(channel.items()):
+        same = [other for other in stated if other.key == key]
+        if not same:
+            continue
+        holds = [o for o in same if o.requirement.marker is None or o.requirement.marker.evaluate(environment)]
+        if not holds:
+            condition = same[0].requirement.marker
+            deriving.notes.append(
+                f"{each.owner} requires {each.requirement} always, {same[0].owner} only where {condition}: "
+                "the wheel keeps the condition"
+            )
+        for other in holds:
+            if not _fits(other.requirement.specifier, versions[key]):
+                deriving.notes.append(
+                    f"{other.owner} requires {other.requirement}, but the channel solved {key} {versions[key]}"
+                )
+
+
+def _marker_environment(target: Target) -> dict[str, str]:
+    """Return what markers are evaluated against where the wheel is for."""
+    systems = {
+        "linux": ("linux", "Linux", "posix"),
+        "osx": ("darwin", "Darwin", "posix"),
+        "win": ("win32", "Windows", "nt"),
+    }
+    platform, system, name = systems[target.system]
+    return {
+        "extra": "",
+        "os_name": name,
+        "sys_platform": platform,
+        "platform_system": system,
+        "platform_machine": {"amd64": "AMD64"}.get(target.arch, target.arch),
+        "platform_python_implementation": "CPython",
+        "implementation_name": "cpython",
+        "python_version": target.python.version,
+        "python_full_version": f"{target.python.version}.0",
+        "implementation_version": f"{target.python.version}.0",
+    }
+
+
+def _merged(stated: Sequence[_Stated], deriving: _Deriving) -> list[Requirement]:
+    """Return the requirements with those of one package under one condition made one."""
+    found: dict[tuple[str, str, frozenset[str]], _Stated] = {}
+    for each in stated:
+        first = found.setdefault(each.place, each)
+        both = intersection(first.requirement.specifier, each.requirement.specifier)
+        if both is None:
+            deriving.problems.append(_contradiction(first, each.requirement, each.owner))
+        else:
+            first.requirement.specifier = both
+    return [each.requirement for each in found.values()]
+
+
+def _extras(requirement: Requirement) -> tuple[str, ...]:
+    """Return the extras under which a requirement holds, in its marker's order."""
+    marker = str(requirement.marker) if requirement.marker else ""
+    found = re.findall(r"""\bextra\s*==\s*["']([^"']+)["']|["']([^"']+)["']\s*==\s*extra\b""", marker)
+    return tuple(dict.fromkeys(first or second for first, second in found))
+
+
+# -- Python
+
+
+def _python_bound(own: Sequence[Installed], context: Context, deriving: _Deriving) -> str | None:
+    """Return Requires-Python: what the own metadata says and, of packages not tied to one Python, the records.
+
+    A package that is tied to an ABI says so by the wheel's tag.
+    """
+    bounds = [*_own_bounds(own, deriving), *_channel_bounds(context.stays, deriving)]
+    result, owner = bounds[0] if bounds else (SpecifierSet(), "")
+    for bound, other in bounds[1:]:
+        both = intersection(result, bound)
+        if both is None:
+            what, hint = f"{owner} asks for {result}, {other} for {bound}", "state requires-python in [project]"
+            deriving.problems.append(Problem(where="Requires-Python", what=what, hint=hint))
+        else:
+            result, owner = both, f"{owner} and {other}"
+    python = context.target.python.version
+    if result and not any(result.contains(f"{python}.{patch}") for patch in (0, 99)):
+        what = f"{owner} asks for {result}, but the wheel is for Python {python}"
+        hint = f"choose another version in {TABLE}.packages, or state requires-python in [project]"
+        deriving.problems.append(Problem(where="Requires-Python", what=what, hint=hint))
+    return str(result) or None
+
+
+def _own_bounds(own: Sequence[Installed], deriving: _Deriving) -> Iterator[tuple[SpecifierSet, str]]:
+    for one in own:
+        text = one.raw.get("requires_python") or ""
+        try:
+            found = SpecifierSet(text)
+        except InvalidSpecifier:
+            deriving.notes.append(f"{one.path}: Requires-Python {text!r} cannot be read and is left out")
+            continue
+        if found:
+            yield found, f"{one.name}'s own metadata"
+
+
+def _channel_bounds(stays: Sequence[Package], deriving: _Deriving) -> Iterator[tuple[SpecifierSet, str]]:
+    for package in stays:
+        tied = {each.split()[0] for each in package.depends} & {"python_abi", "_python_abi3_support"}
+        for each in () if tied else _dependencies(package, package.depends):
+            if each.name != "python":
+                continue
+            try:
+                translated = translate(each.version, within=">=3")
+            except UntranslatableError:
+                continue
+            # Every wheel is for Python 3, which need not be said.
+            found = SpecifierSet([specifier for specifier in translated.specifiers if str(specifier) != ">=3"])
+            if translated.widened:
+                deriving.notes.append(f"{package.name} depends on python {each.version}: the wheel takes {found}")
+            if found:
+                yield found, f"the channel's {package.name}"
+
+
+# -- problems
+
+
+def _override(name: str) -> str:
+    return f'state what the wheel requires:\n[{KEY}]\n{name} = "…"'
+
+
+def _no_name(need: Need, owners: str, specifiers: SpecifierSet) -> Problem:
+    name = need.package.name
+    what = f"nobody knows how PyPI calls the conda package {name}, on which {owners} depends"
+    bound = f" {specifiers}" if specifiers else ""
+    hint = f'add it, or false for nothing:\n[{KEY}]\n{_quoted(name)} = "{name}{bound}"'
+    return Problem(where=KEY, what=what, hint=hint)
+
+
+def _quoted(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else f'"{name}"'
+
+
+def _itself(conda: str, name: str, owners: str) -> Problem:
+    what = f"{owners} depends on {conda}, which PyPI calls {name}, and so is the wheel: it would require itself"
+    hint = f"name {conda} in {TABLE}.packages too, or state [{KEY}] {_quoted(conda)} = false"
+    return Problem(where=conda, what=what, hint=hint)
+
+
+def _contradiction(first: _Stated, second: Requirement, owner: str) -> Problem:
+    what = f"no version fits both: {first.owner} requires {first.requirement}, {owner} requires {second}"
+    return Problem(where=second.name, what=what, hint=_override(second.name.lower()))

@@ -1,0 +1,331 @@
+"""The bill of materials of a wheel (PEP 770): CycloneDX 1.6, from the conda records that its files came from.
+
+At the top of ``components`` stands one component for each conda package that has a file in the wheel, below it each of
+these files: with its hash in the wheel, which is RECORD's, and, as its ancestor, path and hash in the package.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from packaging.utils import canonicalize_name
+
+from mamba_press import __version__
+from mamba_press.types import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from mamba_press.licenses import Licence
+    from mamba_press.types import Edits, Package, Wheel
+
+    Json = dict[str, object]
+
+NAME = "mamba-press.cdx.json"
+"""The file's name in ``.dist-info/sboms``."""
+
+SCHEMA = "http://cyclonedx.org/schema/bom-1.6.schema.json"
+
+_URL = re.compile(r"(?:https?|ftp|git|ssh)://[^\s<>\"{}|\\^`]+")
+_THEIRS = re.compile(r"[^/]+\.dist-info/sboms/(.+)")
+_REFERENCES = (("home", "website"), ("dev_url", "vcs"), ("doc_url", "documentation"), ("source_url", "other"))
+_SECONDS_UNTIL = 100_000_000_000  # conda's timestamps are milliseconds now and were seconds once
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """What a bill says beside the files themselves.
+
+    ``packages`` are all that were fetched: a dependency may lead through one that has no file in the wheel.
+    ``abouts`` and ``info`` hold, by package, what ``about.json`` says and the extracted ``info`` folder.
+    ``expression`` is the licence of all that is in the wheel; ``epoch`` is SOURCE_DATE_EPOCH.
+    """
+
+    packages: tuple[Package, ...]
+    licences: tuple[Licence, ...]
+    expression: str | None
+    abouts: Mapping[str, Mapping[str, object]]
+    info: Mapping[str, Path]
+    epoch: int | None
+
+
+def add(wheel: Wheel, hashes: Mapping[str, str], facts: Facts) -> Wheel:
+    """Return the wheel with its bill; ``hashes`` holds the sha256 of each entry as it will be written, by path."""
+    path = f"{wheel.stem}.dist-info/sboms/{NAME}"
+    entry = Entry(path=path, source=document(wheel, hashes, facts), why="the wheel's bill of materials")
+    return replace(wheel, entries=(*wheel.entries, entry))
+
+
+def inherited(entries: Iterable[Entry], stem: str) -> tuple[Entry, ...]:
+    """Return the bills in the packages' own ``.dist-info`` as entries of the wheel's: they say what was built in."""
+    found = []
+    for entry in entries:
+        place = _THEIRS.fullmatch(entry.path)
+        if place and entry.kept:
+            package = entry.kept.file.package
+            path = f"{stem}.dist-info/sboms/{package}/{place[1]}"
+            found.append(replace(entry, path=path, why=f"bill of materials of {package}"))
+    return tuple(found)
+
+
+def document(wheel: Wheel, hashes: Mapping[str, str], facts: Facts) -> bytes:
+    """Return the bill as JSON: the same for the same wheel, wherever and whenever it is made."""
+    files: dict[str, list[Entry]] = {}
+    for entry in wheel.entries:
+        if entry.kept is not None:
+            files.setdefault(entry.kept.file.package, []).append(entry)
+    present = [package for package in facts.packages if package.name in files]
+    root = _root(wheel, facts.expression)
+    metadata: Json = {
+        **_timestamp(present, facts.epoch),
+        "lifecycles": [{"phase": "build"}],
+        "tools": {"components": [{"type": "application", "name": "mamba-press", "version": __version__}]},
+        "component": root,
+    }
+    body: Json = {
+        "version": 1,
+        "metadata": metadata,
+        "components": [_component(package, files[package.name], hashes, facts) for package in present],
+        "dependencies": [*_dependencies(str(root["bom-ref"]), present, facts.packages), *_needs(wheel.entries)],
+    }
+    serial = uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(body, sort_keys=True))
+    head: Json = {
+        "$schema": SCHEMA,
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "serialNumber": serial.urn,
+    }
+    return (json.dumps({**head, **body}, indent=1) + "\n").encode()
+
+
+def purl(package: Package) -> str:
+    """Return the package URL of a conda package; a channel on this machine is written by its last part."""
+    archive = "conda" if package.file_name.endswith(".conda") else "tar.bz2"
+    about = {"build": package.build, "channel": channel(package.channel), "subdir": package.subdir, "type": archive}
+    qualifiers = "&".join(f"{key}={quote(value, safe='/')}" for key, value in sorted(about.items()) if value)
+    return f"pkg:conda/{quote(package.name, safe='')}@{quote(package.version, safe='')}?{qualifiers}"
+
+
+def channel(text: str) -> str:
+    """Return a channel's name: its path on a server without ``pkgs`` and tokens, the last part of one elsewhere."""
+    if not text.startswith(("http://", "https://")) and ("://" in text or "/" in text or "\\" in text):
+        return re.split(r"[/\\]", text.rstrip("/\\"))[-1]
+    path = re.sub(r"(?:^|/)t/[^/]+(?=/)", "", urlsplit(text).path).strip("/")
+    return path.removeprefix("pkgs/")
+
+
+def _root(wheel: Wheel, expression: str | None) -> Json:
+    name = f"pkg:pypi/{canonicalize_name(wheel.name)}@{quote(str(wheel.version), safe='')}"
+    component: Json = {
+        "type": "library",
+        "bom-ref": name,
+        "name": wheel.name,
+        "version": str(wheel.version),
+        "purl": name,
+    }
+    if expression is not None:
+        component["licenses"] = [{"expression": expression, "acknowledgement": "concluded"}]
+    return component
+
+
+def _timestamp(packages: Iterable[Package], epoch: int | None) -> Json:
+    """Return SOURCE_DATE_EPOCH, else when the newest package was made, as the bill's date."""
+    stamps = [package.timestamp for package in packages if package.timestamp]
+    seconds = [stamp // 1000 if stamp > _SECONDS_UNTIL else stamp for stamp in stamps]
+    when = epoch if epoch is not None else max(seconds, default=None)
+    if when is None:
+        return {}
+    return {"timestamp": datetime.fromtimestamp(when, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")}
+
+
+# -- packages
+
+
+def _component(package: Package, files: Sequence[Entry], hashes: Mapping[str, str], facts: Facts) -> Json:
+    about = facts.abouts.get(package.name, {})
+    summary = about.get("summary")
+    licence = next((licence for licence in facts.licences if licence.package == package.name), None)
+    component: Json = {
+        "type": "library",
+        "bom-ref": purl(package),
+        "name": package.name,
+        "version": package.version,
+        "scope": "required",
+        "purl": purl(package),
+        "components": [_file(entry, hashes) for entry in sorted(files, key=lambda entry: entry.path)],
+    }
+    if isinstance(summary, str) and summary.strip():
+        component["description"] = " ".join(summary.split())
+    if package.sha256 or package.md5:
+        found = (("SHA-256", package.sha256), ("MD5", package.md5))
+        component["hashes"] = [{"alg": name, "content": value} for name, value in found if value][:1]
+    if licence is not None:
+        component["licenses"] = [{"expression": licence.expression, "acknowledgement": "declared"}]
+        if licence.text not in (None, licence.expression):
+            component["properties"] = [{"name": "mamba-press:license", "value": licence.text}]
+    references = list(_references(package, about, facts.info.get(package.name)))
+    if references:
+        component["externalReferences"] = references
+    return component
+
+
+def _references(package: Package, about: Mapping[str, object], info: Path | None) -> Iterator[Json]:
+    """Yield where a package, its sources and its pages are; nothing of this machine."""
+    archive = _public(package.url)
+    if archive:
+        yield {"type": "distribution", "url": archive}
+    for url, sha256 in _sources(info):
+        hashes: Json = {"hashes": [{"alg": "SHA-256", "content": sha256}]} if sha256 else {}
+        yield {"type": "source-distribution", "url": url, **hashes}
+    for key, kind in _REFERENCES:
+        value = about.get(key)
+        page = _public(value) if isinstance(value, str) else None
+        if page:
+            yield {"type": kind, "url": page}
+
+
+def _public(url: str) -> str | None:
+    """Return a URL without credentials; None for what is none, or none that others can open."""
+    if not _URL.fullmatch(url):
+        return None
+    parts = urlsplit(url)
+    path = re.sub(r"^/t/[^/]+(?=/)", "", parts.path)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], path, parts.query, ""))
+
+
+def _sources(info: Path | None) -> list[tuple[str, str | None]]:
+    """Return the URLs and hashes of the sources that the rendered recipe in a package names."""
+    for name in ("meta.yaml", "rendered_recipe.yaml"):
+        path = info / "recipe" / name if info else None
+        if path is not None and path.is_file():
+            return _in_recipe(path.read_text("utf-8", errors="replace"))
+    return []
+
+
+def _in_recipe(text: str) -> list[tuple[str, str | None]]:
+    """Read the ``source`` of a recipe that a builder wrote: each key on a line of its own, lists indented or not."""
+    found: list[dict[str, str]] = []
+    inside = -1
+    for line in text.splitlines():
+        plain = line.strip()
+        indent = len(line) - len(line.lstrip())
+        if inside < 0 or (plain and indent <= inside and not plain.startswith("-")):
+            inside = indent if plain in ("source:", "finalized_sources:") else -1
+            if inside >= 0:
+                found.append({})
+            continue
+        is_item = plain.startswith("- ")
+        pair = re.fullmatch(r"(?:- )?(?:(url|sha256): *)?['\"]?([^\s'\"]*)['\"]?", plain)
+        if is_item and pair and pair[1] is None and "url" in found[-1]:
+            continue  # a mirror
+        if is_item and pair and pair[1] is not None:
+            found.append({})
+        if pair and (pair[1] == "sha256" or _public(pair[2])):
+            found[-1].setdefault(pair[1] or "url", pair[2])
+    urls = {public: one.get("sha256") for one in found if (public := _public(one.get("url", "")))}
+    return [(url, sha256 if re.fullmatch(r"[0-9a-f]{64}", sha256 or "") else None) for url, sha256 in urls.items()]
+
+
+# -- files
+
+
+def _file(entry: Entry, hashes: Mapping[str, str]) -> Json:
+    assert entry.kept is not None
+    file = entry.kept.file
+    after = hashes[entry.path]
+    ancestor: Json = {"type": "file", "name": file.path}
+    if file.sha256:
+        ancestor["hashes"] = [{"alg": "SHA-256", "content": file.sha256}]
+    pedigree: Json = {"ancestors": [ancestor]}
+    if file.sha256 and file.sha256 != after:
+        pedigree["notes"] = f"changed by mamba-press: {', '.join(changes(entry.edits)) or 'paths of the prefix'}"
+    return {
+        "type": "file",
+        "bom-ref": _reference(entry),
+        "name": entry.path,
+        "hashes": [{"alg": "SHA-256", "content": after}],
+        "pedigree": pedigree,
+    }
+
+
+def changes(edits: Edits | None) -> tuple[str, ...]:
+    """Say in words which parts of a binary are changed."""
+    if edits is None:
+        return ()
+    asked = (
+        ("its name", edits.name is not None),
+        ("names of needed libraries", bool(edits.needed)),
+        ("search path", edits.search is not None),
+        ("unique symbols", edits.unbind_unique),
+        ("signature", edits.sign),
+    )
+    return tuple(words for words, is_asked in asked if is_asked)
+
+
+def _reference(entry: Entry) -> str:
+    return f"file:{quote(entry.path, safe='/')}"
+
+
+# -- the graph
+
+
+def _dependencies(root: str, present: Sequence[Package], packages: Sequence[Package]) -> Iterator[Json]:
+    """Yield what each package depends on, past those without a file in the wheel; all are reached from the root."""
+    by_name = {package.name: package for package in packages}
+    inside = {package.name for package in present}
+    graph = {package.name: _reached(package, by_name, inside) for package in present}
+    tops = {package.name for package in present if package.requested}
+    tops |= inside - {name for names in graph.values() for name in names}
+    seen = _closure(tops, graph)
+    for name in sorted(inside):  # a cycle that nothing else leads into
+        if name not in seen:
+            tops.add(name)
+            seen |= _closure({name}, graph)
+    yield {"ref": root, "dependsOn": [purl(by_name[name]) for name in sorted(tops)]}
+    for name, others in sorted(graph.items()):
+        yield {"ref": purl(by_name[name]), "dependsOn": [purl(by_name[other]) for other in sorted(others)]}
+
+
+def _reached(package: Package, by_name: Mapping[str, Package], inside: set[str]) -> set[str]:
+    found: set[str] = set()
+    seen = {package.name}
+    todo = [package]
+    while todo:
+        for spec in todo.pop().depends:
+            name = spec.split()[0]
+            if name in seen:
+                continue
+            seen.add(name)
+            if name in inside:
+                found.add(name)
+            elif name in by_name:
+                todo.append(by_name[name])
+    return found
+
+
+def _closure(names: Iterable[str], graph: Mapping[str, set[str]]) -> set[str]:
+    seen: set[str] = set()
+    todo = list(names)
+    while todo:
+        name = todo.pop()
+        if name not in seen:
+            seen.add(name)
+            todo.extend(graph[name])
+    return seen
+
+
+def _needs(entries: Iterable[Entry]) -> Iterator[Json]:
+    """Yield which files of the wheel each binary needs."""
+    kept = [(entry, entry.kept) for entry in entries if entry.kept is not None]
+    places = {each.file.link or each.file.path: _reference(entry) for entry, each in kept}
+    for entry, each in sorted(kept, key=lambda pair: pair[0].path):
+        needed = sorted({places[link.path] for link in each.links if link.path in places})
+        if needed:
+            yield {"ref": _reference(entry), "dependsOn": needed}

