@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,7 @@ class Arguments(argparse.Namespace):
     imports: bool
     interpreter: str | None
     requires: list[str]
+    copy_to: Path | None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -83,6 +85,10 @@ def _as_typed(text: str, arguments: Arguments) -> str:
     if arguments.command == "check" or _projects(arguments):
         return text
     text = re.sub(r"\[tool\.mamba-press\.([\w-]+)\] ([\w-]+) = \[\"([^\"]*)\"\]", r"-C \1.\2='\3'", text)
+    pair = r"\[tool\.mamba-press\.([\w-]+)\] ([\w-]+) = \{ \"?([\w.-]+)\"? = \"([^\"]*)\" \}"
+    text = re.sub(pair, r"-C \1.\2.\3='\4'", text)
+    # a table that has the names of packages as keys
+    text = re.sub(r"\[tool\.mamba-press\.requires\]\s+\"?([\w.-]+)\"? = \"([^\"]*)\"", r"-C requires.\1='\2'", text)
     return re.sub(
         r"tool\.mamba-press\.([\w-]+)((?:\.[\w-]+)*)",
         lambda found: (found[2] and f"-C {found[1]}{found[2]}") or _OPTIONS.get(found[1], f"-C {found[1]}"),
@@ -121,6 +127,9 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("what", nargs="+", metavar="WHEEL")
     check.add_argument("--import", dest="imports", action="store_true", help="install it afresh and import it")
     check.add_argument("--python", dest="interpreter", help="interpreter for --import (default: this one)")
+    check.add_argument(
+        "--copy-to", type=Path, metavar="DIR", help="copy each wheel with nothing wrong into this folder"
+    )
     check.add_argument("--require", dest="requires", action="append", default=[], help="install this too (repeatable)")
     for command in (press, shown, check):
         command.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -230,23 +239,32 @@ def _check(arguments: Arguments) -> int:
     from mamba_press import check
     from mamba_press.errors import WriteError
 
-    problems = {}
+    reports = {}
     for what in arguments.what:
-        found = check.check(Path(what))
-        if arguments.imports and not found:
-            found = check.check_import(Path(what), arguments.interpreter, arguments.requires)
-        problems[what] = found
+        found = check.examine(Path(what))
+        if arguments.imports and not found.problems:
+            wrong = check.check_import(Path(what), arguments.interpreter, arguments.requires)
+            found = replace(found, problems=wrong)
+        reports[what] = found
+        if arguments.copy_to and not found.problems:
+            check.copy(Path(what), arguments.copy_to)
     if arguments.json:
         rows = {
-            what: [{"where": p.where, "what": p.what, "hint": p.hint} for p in found]
-            for what, found in problems.items()
+            what: {**asdict(found), "problems": [_row(problem) for problem in found.problems]}
+            for what, found in reports.items()
         }
         _say(json.dumps(rows, indent=2))
     else:
-        for what, found in problems.items():
-            count = "nothing wrong" if not found else "1 problem" if len(found) == 1 else f"{len(found)} problems"
-            _say("\n".join([f"{what}: {count}", *(f"- {problem}" for problem in found)]))
-    return WriteError.code if any(problems.values()) else 0
+        for what, found in reports.items():
+            number = len(found.problems)
+            count = "nothing wrong" if not number else "1 problem" if number == 1 else f"{number} problems"
+            lines = [*(f"- {problem}" for problem in found.problems), *(f"  note: {note}" for note in found.notes)]
+            _say("\n".join([f"{what}: {count}", *lines]))
+    return WriteError.code if any(found.problems for found in reports.values()) else 0
+
+
+def _row(problem: Problem) -> dict[str, str]:
+    return {"where": problem.where, "what": problem.what, "hint": problem.hint}
 
 
 def _report(pressed: Pressed) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """Read a finished wheel back and return what is wrong with it.
 
 Nothing of what was known while pressing is used: the file alone has to be right. Structure, names, RECORD, metadata
-and tags are checked for every wheel; what the loader will do, for ELF and Mach-O files. :func:`check_import` goes
+and tags are checked for every wheel; what the loader will do, for ELF, Mach-O and PE files. :func:`check_import` goes
 further and installs it.
 """
 
@@ -14,6 +14,7 @@ import io
 import os
 import posixpath
 import re
+import shutil
 import stat
 import unicodedata
 import zipfile
@@ -21,12 +22,14 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 from configparser import ConfigParser
 from configparser import Error as ConfigParserError
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.parser import BytesHeaderParser
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from mamba_press import atomic, hazards
 from mamba_press.errors import WriteError
+from mamba_press.hazards import Habit
 from mamba_press.types import Problem
 
 if TYPE_CHECKING:
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 
     from mamba_press.loader import Promise
     from mamba_press.types import Binary
+    from mamba_press.winload import Process
 
 PYPI_FILE = 100 << 20
 """The largest file that PyPI takes without asking."""
@@ -45,6 +49,9 @@ PYPI_RATIO_FROM = 64 << 20
 """PyPI takes what unpacks to more than 64 MiB and to more than 50 times its size for an attack."""
 
 _STORE = 'write it uncompressed: tool.mamba-press.wheel.compression = "store"'
+_WORKDIR = re.compile(rb"/[\w/.-]*/mamba-press-[a-z0-9_]{8}(?=/)")
+"""A folder as `front` makes them for builds, and Python's tempfile names them."""
+
 _UNLISTED = ("RECORD.jws", "RECORD.p7s")
 _MANYLINUX = re.compile(r"(?:manylinux_(\d+)_(\d+)|(manylinux1|manylinux2010|manylinux2014)|linux)_(\w+)")
 _LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
@@ -54,7 +61,7 @@ _OBJECT = re.compile(r"[\w.]+\s*(:\s*[\w.]+\s*)?(\[[^\]]*\]\s*)?")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Member:
-    """One file of the archive, as read; ``data`` is kept for ``.dist-info`` only."""
+    """One file of the archive, as read; ``data`` is kept for ``.dist-info`` and for what adds folders with DLLs."""
 
     path: str
     size: int
@@ -104,25 +111,76 @@ def check(path: Path, *, name: str | None = None, elsewhere: Sequence[str] = ())
     ``name`` is the file name that it is going to have, if another than it has now. ``elsewhere`` are patterns of
     library names that come from the system or from another wheel although the tag does not promise them.
     """
+    return examine(path, name=name, elsewhere=elsewhere).problems
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Findings:
+    """What was found in a wheel: what is wrong, what is worth knowing, and how large it is.
+
+    A wheel is wrong where it cannot be installed, or does not do on a system of its tags what it does elsewhere. What
+    works, and mamba-press would not write, is wrong in a wheel that says it is of mamba-press, and a note on others.
+    """
+
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+    size: int = 0
+    unpacked: int = 0
+    files: int = 0
+
+
+def examine(path: Path, *, name: str | None = None, elsewhere: Sequence[str] = ()) -> Findings:
+    """Return everything that is wrong with a wheel, as :func:`check`, and everything that is worth knowing of it."""
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             problems = list(_structure(path, archive))
             members = _read(archive)
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         why = getattr(error, "strerror", None) or error
-        return (Problem(where=name or path.name, what=f"cannot be read as a wheel: {why}"),)
+        return Findings(problems=(Problem(where=name or path.name, what=f"cannot be read as a wheel: {why}"),))
+    found = Findings(
+        size=path.stat().st_size, unpacked=sum(member.size for member in members.values()), files=len(members)
+    )
     problems += [problem for member in members.values() for problem in member.problems]
     parsed = _parse_name(name or path.name)
     if isinstance(parsed, Problem):
-        return (*problems, parsed)
+        return replace(found, problems=(*problems, parsed))
+    problems += _tag_order(name or path.name)
     folders = sorted({member.split("/")[0] for member in members if _is_dist_info(member)})
     if len(folders) != 1:
-        return (*problems, _not_one(folders))
+        return replace(found, problems=(*problems, _not_one(folders)))
     contents = _Contents(name=parsed, members=members, dist_info=folders[0])
     for rule in (_names, _record, _wheel_file, _metadata, _entry_points, _binaries):
         problems += rule(contents)
     problems += _loading(contents, tuple(elsewhere))
-    return tuple(problems)
+    ours = contents.wheel.get("Generator", "").startswith("mamba-press")
+    habits = [problem for problem in problems if isinstance(problem, Habit) and not ours]
+    return replace(
+        found,
+        problems=tuple(problem for problem in problems if problem not in habits),
+        notes=(*_facts(members), *(f"{habit.where}: {habit.what}" for habit in habits), *notes(path)),
+    )
+
+
+def _facts(members: Mapping[str, _Member]) -> Iterator[str]:
+    """Yield what holds for binaries of a wheel and no tag can say."""
+    demanding: dict[str, list[str]] = {}
+    for member in members.values():
+        if member.binary and member.binary.isa:
+            demanding.setdefault(member.binary.isa, []).append(member.path)
+    for isa, paths in sorted(demanding.items()):
+        more = f" and {len(paths) - 1} more files" if len(paths) > 1 else ""
+        yield f"needs a processor of level {isa}, which no tag says: {min(paths)}{more}"
+
+
+def copy(path: Path, directory: Path) -> Path:
+    """Copy a wheel under its name into a folder, which is made when it is missing; raises WriteError."""
+    target = directory / path.name
+    if target.exists() and target.samefile(path):
+        return target
+    with atomic.replacing(target) as file, path.open("rb") as source:
+        shutil.copyfileobj(source, file, 1 << 20)
+    return target
 
 
 def require(path: Path, name: str | None = None, *, elsewhere: Sequence[str] = ()) -> None:
@@ -189,12 +247,15 @@ def _structure(path: Path, archive: zipfile.ZipFile) -> Iterator[Problem]:
         )
     folders = [info.filename for info in infos if info.is_dir()]
     if folders:
-        yield Problem(
+        yield Habit(
             where=_shown(folders[0]), what=f"is an entry for a folder ({len(folders)} in all): wheels have files only"
         )
     for info in infos:
         for what in _entry(info):
             yield Problem(where=_shown(info.filename), what=what)
+        if info.filename.endswith(".pyc"):
+            what = "is compiled Python code, which belongs to the interpreter that installs the wheel"
+            yield Habit(where=_shown(info.filename), what=what)
     yield from _repetitions([info.filename for info in infos if not info.is_dir()])
 
 
@@ -221,8 +282,6 @@ def _bad_name(name: str) -> Iterator[str]:
         yield "its path is absolute, leaves the wheel, or has empty parts"
     if "\\" in name or any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in name):
         yield "its name has backslashes, control characters or line ends"
-    if name.endswith(".pyc"):
-        yield "is compiled Python code, which belongs to the interpreter that installs the wheel"
 
 
 def _repetitions(paths: Sequence[str]) -> Iterator[Problem]:
@@ -252,16 +311,32 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Member:
         try:
             binary = binaries.read(data)
             whats = binaries.layout_problems(data) if binary else ()
+            if binary and hazards.is_cpp_runtime(info.filename, binary):
+                what = hazards.uncounted(binaries.unique_symbols(data))
+                whats = (*whats, what) if what else whats
         except binaries.Malformed as error:
             whats = (f"is a broken binary: {error}",)
     return _Member(
         path=info.filename,
         size=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
-        data=data if _is_dist_info(info.filename) else None,
+        data=data if _is_dist_info(info.filename) or _adds_folders(info.filename) else None,
         binary=binary,
-        problems=tuple(Problem(where=info.filename, what=what) for what in whats),
+        problems=(*(Problem(where=info.filename, what=what) for what in whats), *_leaks(info.filename, data)),
     )
+
+
+def _leaks(path: str, data: bytes) -> Iterator[Problem]:
+    """Yield paths of a build that stand in a file and mean nothing where it is installed."""
+    if b"/mamba-press-" in data and (found := _WORKDIR.search(data)):
+        yield Problem(where=path, what=f"holds the path of a temporary folder of a build: {found[0].decode('ascii')}")
+    if b"_placehold_placehold" in data:
+        yield Habit(where=path, what="holds a placeholder of conda, which no installer of wheels replaces")
+
+
+def _adds_folders(path: str) -> bool:
+    parts = _installed(path).split("/")
+    return len(parts) == 2 and parts[1] in ("__init__.py", "_mamba_press.py")
 
 
 def _is_dist_info(path: str) -> bool:
@@ -284,9 +359,6 @@ def _parse_name(name: str) -> _Name | Problem:
         project, version, build, tags = parse_wheel_filename(name)
     except InvalidWheelFilename as error:
         return Problem(where=name, what=f"is not the name of a wheel: {error}")
-    for part in name.removesuffix(".whl").split("-")[-3:]:
-        if part.split(".") != sorted(set(part.split("."))):
-            return Problem(where=name, what=f"its tags are not sorted, or there twice: {part}")
     return _Name(
         stem="-".join(name.split("-")[:2]),
         name=project,
@@ -294,6 +366,12 @@ def _parse_name(name: str) -> _Name | Problem:
         build="".join(map(str, build)),
         tags=frozenset(str(tag) for tag in tags),
     )
+
+
+def _tag_order(name: str) -> Iterator[Problem]:
+    for part in name.removesuffix(".whl").split("-")[-3:]:
+        if part.split(".") != sorted(set(part.split("."))):
+            yield Habit(where=name, what=f"its tags are not sorted, or there twice: {part}")
 
 
 def _not_one(folders: Sequence[str]) -> Problem:
@@ -441,7 +519,10 @@ def _metadata(contents: _Contents) -> Iterator[Problem]:
     try:
         metadata = Metadata.from_email(text)
     except ExceptionGroup as group:
-        yield from (Problem(where=where, what=str(error)) for error in group.exceptions)
+        for error in group.exceptions:
+            # A field that is newer than the stated version is read by all tools, and was taken by PyPI.
+            kind = Habit if "introduced in metadata version" in str(error) else Problem
+            yield kind(where=where, what=str(error))
         return
     if not _is_same(contents.name, metadata.name, str(metadata.version)):
         yield Problem(where=where, what=f"says {metadata.name} {metadata.version}, which the file name does not")
@@ -475,8 +556,7 @@ def _entry_points(contents: _Contents) -> Iterator[Problem]:
 
 def _binaries(contents: _Contents) -> Iterator[Problem]:
     """Yield the binaries that are where the tags or WHEEL say that there is none."""
-    formats = ("elf", "macho")
-    found = [member for member in contents.members.values() if member.binary and member.binary.format in formats]
+    found = [member for member in contents.members.values() if member.binary and not _is_launcher(member)]
     if found and "any" in contents.name.platforms:
         yield Problem(where=found[0].path, what="is a binary, but the tag says that the wheel runs on any platform")
     is_pure = contents.wheel.get("Root-Is-Purelib", "").lower() == "true"
@@ -488,11 +568,18 @@ def _binaries(contents: _Contents) -> Iterator[Problem]:
     yield from _too_new(contents, found)
 
 
+def _is_launcher(member: _Member) -> bool:
+    """Whether a file is a program for Windows, as pip and setuptools carry them to every system."""
+    return member.binary is not None and member.binary.format == "pe" and member.binary.kind == "program"
+
+
 def _foreign(contents: _Contents, found: Sequence[_Member]) -> Iterator[Problem]:
     """Yield the binaries that are not for the machines that the tags name."""
-    from mamba_press import macos
+    from mamba_press import macos, windows
 
     tags = [tag for platform in contents.name.platforms if (tag := macos.parse(platform))]
+    names = [name for platform in contents.name.platforms if (name := windows.parse(platform))]
+    win = {windows.ARCHES[name] for name in names}
     mac = {arch for _, name in tags for arch in (("arm64", "x86_64") if name == "universal2" else (name,))}
     linux = {match[4] for match in map(_MANYLINUX.fullmatch, contents.name.platforms) if match}
     for member in found:
@@ -500,8 +587,9 @@ def _foreign(contents: _Contents, found: Sequence[_Member]) -> Iterator[Problem]
         if binary is None or binary.kind == "static" or not binary.arch:
             continue
         there = frozenset(binary.archs or (binary.arch,))
-        wanted = linux if binary.format == "elf" else mac
-        if (binary.format == "elf" and linux and not there & linux) or (binary.format == "macho" and not mac <= there):
+        wanted = {"elf": linux, "macho": mac, "pe": win}[binary.format]
+        is_one = wanted <= there if binary.format == "macho" else not wanted or bool(there & wanted)
+        if not is_one:
             yield Problem(
                 where=member.path, what=f"is for {', '.join(sorted(there))}, the tags for {', '.join(sorted(wanted))}"
             )
@@ -525,8 +613,14 @@ def _too_new(contents: _Contents, found: Sequence[_Member]) -> Iterator[Problem]
 
 def _loading(contents: _Contents, elsewhere: tuple[str, ...]) -> tuple[Problem, ...]:
     """Return what the loader would not find, for the lowest of the wheel's Linux tags."""
-    from mamba_press import dyld, loader
+    from mamba_press import dyld, loader, winload
 
+    processes = [
+        process for name in sorted(contents.name.platforms) if (process := _process(contents, name, elsewhere))
+    ]
+    if processes:
+        libraries = _loadable(contents, "pe")
+        return tuple(dict.fromkeys(found for each in processes for found in winload.problems(libraries, each)))
     if any(platform.startswith("macosx_") for platform in contents.name.platforms):
         return dyld.problems(_loadable(contents, "macho"), elsewhere)
     promises = [promise for name in sorted(contents.name.platforms) if (promise := _promise(name, elsewhere))]
@@ -538,6 +632,26 @@ def _loading(contents: _Contents, elsewhere: tuple[str, ...]) -> tuple[Problem, 
         )
         found.update(dict.fromkeys(loader.problems(libraries, lowest)))
     return tuple(found)
+
+
+def _process(contents: _Contents, platform: str, elsewhere: tuple[str, ...]) -> Process | None:
+    """Return what there is on a system of a Windows tag; None for a tag of another system."""
+    from mamba_press import runtime, windows
+    from mamba_press.winload import Process
+
+    arch = windows.parse(platform)
+    if arch is None:
+        return None
+    texts = {_installed(path): member.data for path, member in contents.members.items() if member.data is not None}
+    folders = {}
+    for path, text in texts.items():
+        home, _, name = path.partition("/")
+        if name == runtime.MODULE and runtime.imports(texts.get(f"{home}/__init__.py", b"")):
+            found = runtime.folders_of(text)
+            folders[home] = tuple(posixpath.normpath(posixpath.join(home, folder)) for folder in found)
+    ours = any(path.endswith(f"/{runtime.MODULE}") or "/_prefix/" in path for path in contents.members)
+    minors = [int(found[1]) for tag in contents.name.tags if (found := re.match(r"cp3(\d+)-", tag))]
+    return Process(arch=arch, python=min(minors, default=8), folders=folders if ours else None, elsewhere=elsewhere)
 
 
 def _loadable(contents: _Contents, wanted: str) -> dict[str, Binary]:

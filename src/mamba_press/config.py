@@ -75,14 +75,16 @@ Variable = Annotated[
         r"^(?!(?:PATH|Path|PATHEXT|HOME|TMPDIR|TEMP|TMP|LD_.*|DYLD_.*|PYTHON.*|XDG_.*)$)",
     ),
 ]
-PyPIRequirement = Annotated[
-    str, Text('a requirement such as "name >=1.2", or false', r"^(false|\s*[A-Za-z0-9].*)$", True)
-]
+PyPIRequirement = Annotated[str, Text('a requirement such as "name >=1.2", or false', r"\S", or_false=True)]
 ElsewhereLibrary = Annotated[
     str,
     Text(
         '"requirement: path", such as "torch >=2.3: torch/lib/libtorch.so"',
-        r"^[A-Za-z0-9][^;]*: +(?!/)(?!(?:.*/)?\.{1,2}(?:/|$))[^\\;: ]*[^\\;:/ ]$",
+        # A name with extras, versions, and a path as in `Inside`; no marker, for it would not bring the library.
+        r"^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?: *\[[A-Za-z0-9._, -]+\])? *"
+        r"(?:(?:(?:==|!=|<=|>=|<|>) *[0-9]+(?:\.[0-9]+)*|== *[0-9]+(?:\.[0-9]+)*\.\*|~= *[0-9]+(?:\.[0-9]+)+)"
+        r"(?: *, *(?=[<>=!~])|(?=:)))*"
+        r": +(?!(?:.*/)?\.{1,2}(?:/|$))[^/\\;: ]+(?:/[^/\\;: ]+)*$",
     ),
 ]
 Runtime = Literal["auto", "system", "bundle"]
@@ -157,6 +159,11 @@ class Runtimes:
 
     Example: "bundle"
     """
+    libcxx: Runtime = "auto"
+    """The C++ runtime of macOS, `libc++`: the system's where the tag promises every symbol that is used.
+
+    Example: "bundle"
+    """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -204,8 +211,8 @@ class Link:
     Example: { "libtorch.so" = "torch >=2.3: torch/lib/libtorch.so" }
     """
     missing: Literal["error", "drop"] = "error"
-    """What to do about a library that is found nowhere. `"drop"` lets the plugin that needs it leave, with the libraries
-    that only the plugin needs, and reports it; for a file that is no plugin it is an error all the same.
+    """What to do about a library that is found nowhere. `"drop"` lets the plugin that needs it leave, with the
+    libraries that only the plugin needs, and reports it; for a file that is no plugin it is an error all the same.
 
     A plugin is a shared library that lies outside of the library folder or has no name of its own; extension modules of
     the packages that you asked for are none.
@@ -219,8 +226,8 @@ class Link:
     Example: ["libcrypt.so"]
     """
     unused_libraries: Literal["keep", "drop"] | None = None
-    """What becomes of libraries that nothing in the wheel needs, nor opens by name. By default those of the packages that
-    you asked for stay, and those of dependencies leave; `"keep"` keeps all, `"drop"` none.
+    """What becomes of libraries that nothing in the wheel needs, nor opens by name. By default those of the packages
+    that you asked for stay, and those of dependencies leave; `"keep"` keeps all, `"drop"` none.
 
     Example: "drop"
     """
@@ -433,7 +440,8 @@ def words(kind: object) -> str:
     if get_origin(kind) is tuple:
         return "a list of strings"
     if get_origin(kind) is Mapping:
-        return "a table of strings"
+        or_false = any(rule.or_false for rule in rules(get_args(kind)[1]))
+        return f"a table of strings{' or false' * or_false}"
     return "a string" if is_text(kind) else "a table"
 
 

@@ -11,7 +11,7 @@ from mamba_press import globs
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from mamba_press.types import Entry
+    from mamba_press.types import Kept
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,10 +41,10 @@ def find(name: str, declared: Mapping[str, str]) -> External | None:
     return External(path=path.strip(), requirement=requirement.strip())
 
 
-def requirements(entries: Iterable[Entry], declared: Mapping[str, str]) -> tuple[str, ...]:
+def requirements(kept: Iterable[Kept], declared: Mapping[str, str]) -> tuple[str, ...]:
     """Return the requirements of those other wheels that a file of this one takes a library from, sorted."""
-    names = {link.needed for entry in entries if entry.kept for link in entry.kept.links if link.where == "external"}
-    return tuple(sorted({found.requirement for name in names if (found := find(name, declared))}))
+    needed = {posixpath.basename(link.needed) for each in kept for link in each.links if link.where == "external"}
+    return tuple(sorted({found.requirement for name in needed if (found := find(name, declared))}))
 
 
 def names(declared: Mapping[str, str]) -> tuple[str, ...]:

@@ -1,17 +1,18 @@
 """Follow needed libraries through a prefix: each is in the wheel, of the system, or nowhere.
 
-The order is fixed (design 9): what is never vendored, then the prefix, then what every system of the tag has. A
-library is looked for by name in the whole prefix, not only along the search path: conda packages carry wrong ones.
+The order is fixed (design 9): what is never vendored, what another wheel brings, the prefix, what every system of the
+tag has. A library is looked for by name in the whole prefix, not only along the search path: conda packages carry
+wrong ones.
 """
 
 from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mamba_press import binaries, globs, macos, policies, toolchain, windows
+from mamba_press import binaries, external, globs, macos, policies, toolchain, windows
 from mamba_press.types import Problem, Resolved
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ class Rules:
 
     target: Target
     system: tuple[str, ...] = ()
+    external: Mapping[str, str] = field(default_factory=dict)
+    remove: tuple[str, ...] = ()
     runtimes: Mapping[str, toolchain.Choice] | None = None
 
 
@@ -83,6 +86,9 @@ def resolve(
             if embedded:
                 problems.append(_embedding(file, name, embedded))
             found.append(Resolved(needed=name, where="removed", why="the process that imports it is Python"))
+            continue
+        if globs.matches_library(posixpath.basename(name), rules.remove):
+            found.append(Resolved(needed=name, where="removed", why="link.remove says so"))
             continue
         answer = _one(binary, file, name, prefix=prefix, rules=rules, present=present)
         if answer is None and name in binary.weak:
@@ -107,6 +113,10 @@ def _one(  # noqa: PLR0913  # what decides about one name
             return Resolved(needed=name, where="system", why=why)
     elif policies.never_vendored(name):
         return Resolved(needed=name, where="system", why="never vendored")
+    # Stronger than what the prefix has: a library that another wheel brings must not come twice.
+    elsewhere = external.find(posixpath.basename(name), rules.external)
+    if elsewhere is not None:
+        return Resolved(needed=name, where="external", why=f"link.external: {elsewhere.requirement} brings it")
     runtime = toolchain.runtime_of(name)
     if runtime and rules.runtimes and rules.runtimes.get(runtime) == "system":
         return Resolved(needed=name, where="system", why="the system's runtime")

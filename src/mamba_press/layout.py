@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _SITE_PACKAGES = re.compile(r"(?:lib/python3\.\d+t?|Lib)/site-packages/(?P<path>.+)")
 _INIT = re.compile(r"(?P<package>[^/]+)/__init__\.(?:py|[^/]*\.?(?:so|pyd))")
 _SCRIPT = re.compile(r"(?:bin|Scripts)/(?P<name>[^/]+)")
+_LAUNCHED = re.compile(r"Scripts/(?P<name>[^/]+)-script\.py(?P<window>w?)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,7 +110,8 @@ def _entry(kept: Kept, *, home: Home, stem: str, config: Config) -> Entry:
         return Entry(path=found["path"], source=source, executable=executable, kept=kept, why=kept.why)
     script = _script(file, kept)
     if script is not None:
-        name = file.path.rpartition("/")[2]
+        launched = _LAUNCHED.fullmatch(file.path)
+        name = launched["name"] if launched else file.path.rpartition("/")[2]
         return Entry(path=f"{stem}.data/scripts/{name}", source=script, executable=True, kept=kept, why=kept.why)
     path = f"{home.prefix}/{file.path}"
     return Entry(path=path, source=source, executable=executable, kept=kept, why=kept.why)
@@ -149,7 +151,12 @@ def _near(key: str, paths: Sequence[str]) -> str:
 def _script(file: File, kept: Kept) -> bytes | None:
     if kept.binary is not None or not _SCRIPT.fullmatch(file.path):
         return None
-    return python_script(file.source.read_bytes())
+    launched = _LAUNCHED.fullmatch(file.path)
+    if launched is None:
+        return python_script(file.source.read_bytes())
+    # What conda's launchers for Windows start: installers make launchers for scripts with this first line.
+    text = re.sub(rb"^#![^\n]*\n", b"", file.source.read_bytes())
+    return f"#!python{launched['window']}\n".encode() + text
 
 
 def _without_collisions(entries: Sequence[Entry]) -> tuple[Entry, ...]:

@@ -324,7 +324,7 @@ def _refusal(licence: Licence, why: str, packages: Sequence[Package]) -> Problem
     by_name = {package.name: package for package in packages}
     way = _way(licence.package, packages)
     came = " -> ".join(way) if len(way) > 1 else "asked for in packages"
-    leave = f'leave it out: [tool.mamba-press.select] prune = ["{licence.package}"]'
+    leave = f'leave it out, if nothing needs it: [tool.mamba-press.select] prune = ["{licence.package}"]'
     if len(way) == 1:
         leave = "do without the package"
     hint = f"it came in by: {came}\n{leave}; or " + _permission(licence, why)
@@ -332,9 +332,11 @@ def _refusal(licence: Licence, why: str, packages: Sequence[Package]) -> Problem
 
 
 def _permission(licence: Licence, why: str) -> str:
-    if " has " not in why:
-        return f'read its licence and name it: [{_KEY}.named] "{licence.package}" = "{licence.expression}"'
-    return "change the list, if the licence is one that you can accept"
+    if " has " in why:
+        return "change the list, if the licence is one that you can accept"
+    plain = re.fullmatch(r"[A-Za-z0-9_-]+", licence.package)
+    key = licence.package if plain else json.dumps(licence.package)
+    return f'read its licence and name it: [{_KEY}] named = {{ {key} = "{licence.expression}" }}'
 
 
 def _way(name: str, packages: Sequence[Package]) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from mamba_press import binaries, globs, macos, toolchain, windows
 from mamba_press.binaries import strings
 from mamba_press.errors import ContentError
+from mamba_press.external import External, find
 from mamba_press.types import Edits, Problem
 
 if TYPE_CHECKING:
@@ -39,11 +40,15 @@ _FROM_PYTHON = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Linked:
-    """The entries with their final paths and edits; ``names`` leads from each original library name to its entry."""
+    """The entries with their final paths and edits; ``names`` leads from each original library name to its entry.
+
+    ``folders`` are those, relative to the home, where Windows has to be told to look for DLLs.
+    """
 
     entries: tuple[Entry, ...]
     names: Mapping[str, str]
     notes: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
 
 
 def link(entries: Sequence[Entry], environment: Environment, config: Config) -> Linked:
@@ -58,7 +63,9 @@ def link(entries: Sequence[Entry], environment: Environment, config: Config) -> 
     keep = {path: _kept_name(path, entry, opened) for path, entry in libraries.items()}
     hashed = {path for path, entry in libraries.items() if _is_hashed(entry, path in opened.by_file, requested, config)}
     graph = {path: _needs(entry) for path, entry in libraries.items()}
-    draft = _Plan(libraries=libraries, final=keep, hashed=frozenset(hashed), opened=opened)
+    draft = _Plan(
+        libraries=libraries, final=keep, hashed=frozenset(hashed), opened=opened, external=config.link.external
+    )
     digests = _digests(graph, {path: _content(path, draft) for path in libraries})
     final = {path: _hashed_name(keep[path], digests[path]) if path in hashed else keep[path] for path in libraries}
     plan = replace(draft, final=final)
@@ -80,6 +87,13 @@ class _Plan:
     final: Mapping[str, str]
     hashed: frozenset[str]
     opened: _Opened
+    external: Mapping[str, str]
+
+    def elsewhere(self, needed: str) -> External:
+        """Return where the library lies that another wheel brings."""
+        found = find(posixpath.basename(needed), self.external)
+        assert found is not None
+        return found
 
     def place(self, path: str) -> str:
         """Return the path in the wheel of the library that is a real file of the prefix."""
@@ -272,6 +286,9 @@ def _macho_edits(entry: Entry, binary: Binary, plan: _Plan) -> Edits:
         elif found.where == "wheel" and found.path is not None:
             folder = posixpath.dirname(plan.libraries[found.path].path)
             needed.append((found.needed, f"{_relative('@loader_path', here, folder)}/{plan.final[found.path]}"))
+        elif found.where == "external":
+            other = plan.elsewhere(found.needed)
+            needed.append((found.needed, f"{_relative('@loader_path', here, other.folder)}/{other.name}"))
         elif toolchain.runtime_of(found.needed) and not macos.is_system(found.needed):
             needed.append((found.needed, f"/usr/lib/{posixpath.basename(found.needed)}"))
     folders = tuple(_opened_folders(entry, plan))
@@ -291,6 +308,7 @@ def _elf_edits(entry: Entry, binary: Binary, plan: _Plan) -> Edits:
     assert entry.kept is not None
     needed: list[tuple[str, str | None]] = []
     folders: list[str] = []
+    outside: list[str] = []
     for found in entry.kept.links:
         if found.where == "removed":
             needed.append((found.needed, None))
@@ -298,9 +316,16 @@ def _elf_edits(entry: Entry, binary: Binary, plan: _Plan) -> Edits:
             folders.append(posixpath.dirname(plan.libraries[found.path].path))
             if found.needed != plan.final[found.path]:
                 needed.append((found.needed, plan.final[found.path]))
+        elif found.where == "external":
+            other = plan.elsewhere(found.needed)
+            outside.append(other.folder)
+            if found.needed != other.name:
+                needed.append((found.needed, other.name))
     folders += _opened_folders(entry, plan)
-    search = tuple(dict.fromkeys(_relative("$ORIGIN", posixpath.dirname(entry.path), folder) for folder in folders))
-    inherited = bool(search) and all(
+    places = [_relative("$ORIGIN", posixpath.dirname(entry.path), folder) for folder in (*folders, *outside)]
+    search = tuple(dict.fromkeys(places))
+    # Nobody knows which names the other wheel has beside its library: they may be the system's, too.
+    inherited = bool(search and not outside) and all(
         path in plan.hashed or not _may_be_the_systems(plan.final[path])
         for path, library in plan.libraries.items()
         if posixpath.dirname(library.path) in folders

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import posixpath
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mamba_press import binaries, globs, policies
+from mamba_press import binaries, globs, hazards, policies
+from mamba_press.hazards import Habit
 from mamba_press.types import Problem
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def problems(libraries: Mapping[str, Binary], promise: Promise) -> tuple[Problem
             found.update(dict.fromkeys(_load(root, libraries, promise, answers)))
     for path, binary in sorted(libraries.items()):
         found.update(dict.fromkeys(_versions(path, binary, libraries, answers, promise)))
+    found.update(dict.fromkeys(hazards.runtimes(libraries)))
     return tuple(found)
 
 
@@ -96,20 +98,45 @@ def _load(
     present = {root}
     names: dict[str | None, str] = {first.binary.name: root}
     queue = deque([first])
+    of_system: list[tuple[_Loaded, str]] = []
     while queue:
         current = queue.popleft()
         for needed in current.binary.needed:
             path = names.get(needed) or _search(current, needed, libraries)
             if path is None and promise.holds(needed):
                 path = SYSTEM
+            is_known = answers.get((current.path, needed), SYSTEM) is None
             answers[current.path, needed] = path
-            if path is None:
+            if path is None and not is_known:
                 yield _missing(current, needed, libraries)
-            elif path != SYSTEM and path not in present:
+            if path == SYSTEM:
+                of_system.append((current, needed))
+            elif path is not None and path not in present:
                 child = _Loaded(path=path, binary=libraries[path], loader=current)
                 present.add(path)
                 names.update({needed: path, child.binary.name: path})
                 queue.append(child)
+    # What the system's libraries need is looked for after all that was asked for before them.
+    for current, needed in of_system:
+        yield from _taken(current, needed, names, libraries)
+
+
+def _taken(
+    current: _Loaded, system: str, names: Mapping[str | None, str], libraries: Mapping[str, Binary]
+) -> Iterator[Problem]:
+    """Yield what a library of the system would take from the wheel: what is loaded already, or inherited paths find.
+
+    The system's own library was built against the system's, and may not work with any other.
+    """
+    child = _Loaded(path=SYSTEM, binary=replace(current.binary, search=(), inherited=False), loader=current)
+    for name in hazards.of_the_system(system):
+        path = names.get(name) or _search(child, name, libraries)
+        if path:
+            yield Habit(
+                where=current.path,
+                what=f"needs the system's {system}, which would take {name} from the wheel ({path})",
+                hint=f'let the packed one have a name of its own: [tool.mamba-press.link] rename = ["{name}"]',
+            )
 
 
 def _search(current: _Loaded, needed: str, libraries: Mapping[str, Binary]) -> str | None:
@@ -136,7 +163,7 @@ def _strays(path: str, binary: Binary) -> Iterator[Problem]:
     """Yield the search paths that leave the wheel, and a program's foreign loader."""
     for element in binary.search:
         if _leaves(path, element):
-            yield Problem(
+            yield Habit(
                 where=path,
                 what=f"the search path has {element!r}, which is outside the wheel",
                 hint="press it again: mamba-press writes search paths that start at $ORIGIN and stay inside",

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 OLDEST = {"arm64": (11, 0), "x86_64": (10, 9)}
 """The first macOS of each architecture for which there are tools, as tags."""
@@ -35,6 +42,28 @@ def tag(version: tuple[int, int], arch: str) -> str:
     """Return the platform tag of a version, rounded up to one that there is."""
     major, minor = rounded(max(version, OLDEST.get(arch, (10, 9))))
     return f"macosx_{major}_{minor}_{arch}"
+
+
+def libcxx_since(symbol: str) -> tuple[int, int] | None:
+    """Return the first macOS, from 11 on, whose libc++ has a symbol for certain; None where that is not known.
+
+    The symbol is one that a libc++ of `libcxx_reach` or older offers, spelled as in the file.
+    """
+    versions, added = _libcxx()
+    since = max((number for number, pattern in added.items() if pattern.search(symbol)), default=min(versions))
+    return versions.get(since)
+
+
+def libcxx_reach() -> int:
+    """Return the last version of LLVM whose additions to libc++ are known."""
+    return max(_libcxx()[1])
+
+
+@cache
+def _libcxx() -> tuple[Mapping[int, tuple[int, int]], Mapping[int, re.Pattern[str]]]:
+    table = json.loads(Path(__file__).with_name("data").joinpath("libcxx.json").read_text("utf-8"))
+    versions = {int(number): (major, minor) for number, (major, minor) in table["macos"].items()}
+    return versions, {int(number): re.compile("|".join(patterns)) for number, patterns in table["added"].items()}
 
 
 def parse(platform: str) -> tuple[tuple[int, int], str] | None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from mamba_press import (
     conda,
     described,
+    dlls,
+    external,
     installed,
     layout,
     licenses,
@@ -17,6 +19,7 @@ from mamba_press import (
     metadata,
     placeholders,
     project,
+    provide,
     requires,
     runtime,
     sbom,
@@ -105,11 +108,14 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str, ep
     home = layout.home(pressed_project.name, selection, environment.packages, config)
     stem = metadata.stem(pressed_project.name, version)
     linked = link.link(layout.place(selection, home=home, stem=stem, config=config), environment, config)
-    entries = _adjusted(_with_runtime(linked, home, pressed_project.name), order)
+    if order.target.system == "win":
+        linked = _with_dlls(linked, home)
+    provided = _with_runtime(linked, home, pressed_project.name, config)
+    entries = _adjusted(provided.entries, order)
     _refuse_leaks(entries, workdir)
     tagging = tags.tags(entries, _present(entries, environment), order.target, config)
     filled, described_notes = _described(order, pressed_project, solution, environment, selection)
-    licensed = _licensed(filled, entries, environment, config)
+    licensed = _licensed(_with_programs(filled, provided.programs), entries, environment, config)
     wheel = metadata.complete(
         licensed.project, version, entries, tagging=tagging, environment=environment, generator=generator
     )
@@ -121,8 +127,10 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str, ep
         *tagging.notes,
         *_case_notes(wheel.tags, wheel.entries),
         *_script_notes(environment, selection),
+        *_pth_notes(entries),
         *described_notes,
         *licensed.notes,
+        *provide.notes(environment, entries, config.wheel.environment),
         *licenses.notes(licensed.licences, wheel.entries, f"{stem}.dist-info"),
         *placeholders.report(placeholders.examine(entries), config.placeholders),
     )
@@ -143,19 +151,27 @@ def _described(
     own = installed.read(kept.file for kept in selection.kept)
     there = {kept.file.package for kept in selection.kept}
     stays = tuple(package for package in environment.packages if package.requested or package.name in there)
-    context = requires.Context(target=order.target, config=order.config, stays=stays)
+    dynamic = frozenset(name for name in project.DYNAMIC if described.is_dynamic(asked, name))
+    context = requires.Context(
+        target=order.target, config=order.config, solution=solution, stays=stays, dynamic=dynamic
+    )
     needed = requires.needs(solution, stays, order.config)
     # Where nothing depends on it, nothing is asked of a server: what can be read here is good enough for a note.
-    local = order.config.offline or not described.is_dynamic(asked, "dependencies")
+    local = order.config.offline or "dependencies" not in dynamic
     found = conda.inspect(
         solution, requires.asked(needed, solution, order.config), offline=local, environ=order.environ
     )
     names = requires.names(needed, {name: requires.Contents(**each) for name, each in found.items()}, solution)
     derived = requires.derive(asked.name, needed, own, names=names, context=context)
+    others = external.requirements(selection.kept, order.config.link.external)
+    derived = replace(derived, dependencies=tuple(dict.fromkeys((*derived.dependencies, *others))))
     first = first_requested(order.config, solution)
     one = installed.of(first.name, own)
     sources = described.Sources(
-        package=first, derived=derived, raw=one.raw if one else {}, about=metadata.about(environment.info.get(first.name))
+        package=first,
+        derived=derived,
+        raw=one.raw if one else {},
+        about=metadata.about(environment.info.get(first.name)),
     )
     return described.complete(asked, sources)
 
@@ -210,7 +226,8 @@ def elsewhere(config: Config) -> tuple[str, ...]:
     """Return the names of libraries that the configuration expects on every target machine."""
     wanted = asdict(config.link.runtimes)
     runtimes = (names for key, names in toolchain.LIBRARIES.items() if wanted.get(key) == "system")
-    return (*config.link.system, *(name for names in runtimes for name in names))
+    others = external.names(config.link.external)
+    return (*config.link.system, *others, *(name for names in runtimes for name in names))
 
 
 def identify(order: Order, solution: Solution, environment: Environment | None = None) -> tuple[Project, Version]:
@@ -229,17 +246,89 @@ def first_requested(config: Config, solution: Solution) -> Package:
     return next(package for package in solution.packages if package.name == name)
 
 
-def _with_runtime(linked: link.Linked, home: layout.Home, name: str) -> tuple[Entry, ...]:
-    """Add the private package that finds the libraries, where no package of the wheel could be their home."""
-    if not home.generated or not any(entry.path.startswith(f"{home.prefix}/") for entry in linked.entries):
-        return linked.entries
+def _with_dlls(linked: link.Linked, home: layout.Home) -> link.Linked:
+    """Put the DLLs where Windows finds them."""
+    placed = dlls.place(linked.entries, prefix=home.prefix, home=home.name, generated=home.generated)
+    there = {entry.path for entry in placed.entries}
+    return replace(
+        linked,
+        entries=placed.entries,
+        names={name: path for name, path in linked.names.items() if path in there},
+        notes=(*linked.notes, *placed.notes),
+        folders=placed.folders,
+    )
+
+
+def _with_runtime(linked: link.Linked, home: layout.Home, name: str, config: Config) -> _Provided:
+    """Add the module that finds the libraries, sets the environment and starts the programs, where there is use for it.
+
+    A home that is a package's own imports it where importing the home is to have an effect.
+    """
+    variables = provide.environment(linked.entries, home.name, config.wheel.environment)
+    programs = provide.programs(linked.entries, home.name, config.wheel.executables)
+    starts = {name: f"{home.name}._mamba_press:{call}" for name, call in runtime.functions(programs).items()}
+    has_prefix = any(entry.path.startswith(f"{home.prefix}/") for entry in linked.entries)
+    if not variables and not programs and not linked.folders and not (home.generated and has_prefix):
+        return _Provided(entries=linked.entries, programs=starts)
     inside = f"{home.name}/"
     libraries = {old: path[len(inside) :] for old, path in linked.names.items() if path.startswith(inside)}
-    generated = (
-        Entry(path=f"{inside}__init__.py", source=runtime.init(name), why="makes the home a package"),
-        Entry(path=f"{inside}{runtime.MODULE}", source=runtime.module(libraries), why="finds the libraries"),
+    text = runtime.module(libraries, environment=variables, programs=programs, folders=linked.folders)
+    generated = [Entry(path=f"{inside}{runtime.MODULE}", source=text, why="finds the libraries")]
+    entries = linked.entries
+    if home.generated:
+        init = runtime.init(name)
+        source = runtime.with_import(init) if variables or linked.folders else init
+        generated.append(Entry(path=f"{inside}__init__.py", source=source, why="makes the home a package"))
+    elif variables:
+        entries = tuple(_importing(entry) if entry.path == f"{inside}__init__.py" else entry for entry in entries)
+        if entries == linked.entries:
+            raise ContentError(_no_import(home.name, "is no Python source"))
+    together = tuple(sorted((*entries, *generated), key=lambda entry: entry.path))
+    return _Provided(entries=together, programs=starts)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Provided:
+    """The entries with what mamba-press itself adds to the home, and the entry points of the programs by name."""
+
+    entries: tuple[Entry, ...]
+    programs: Mapping[str, str]
+
+
+def _importing(entry: Entry) -> Entry:
+    """Return a home's ``__init__.py`` with the import of the generated module."""
+    source = entry.source if isinstance(entry.source, bytes) else entry.source.read_bytes()
+    try:
+        return replace(entry, source=runtime.with_import(source))
+    except ValueError as error:
+        raise ContentError(_no_import(entry.path, f"cannot be read: {error}")) from None
+
+
+def _no_import(where: str, why: str) -> Problem:
+    return Problem(
+        where=where,
+        what=f"has to import what sets the environment, but its __init__ {why}",
+        hint='take a home of its own: [tool.mamba-press.layout] home = "…", a new name, to be imported first',
     )
-    return tuple(sorted((*linked.entries, *generated), key=lambda entry: entry.path))
+
+
+def _with_programs(asked: Project, programs: Mapping[str, str]) -> Project:
+    """Return the project with the programs among its scripts."""
+    own = asked.table.get("scripts")
+    scripts = own if isinstance(own, dict) else {}
+    twice = sorted(scripts.keys() & programs.keys())
+    if twice:
+        raise ConfigError(
+            *(
+                Problem(
+                    where=f"project.scripts.{name}",
+                    what="is also the name of a program in tool.mamba-press.wheel.executables",
+                    hint="keep one of the two",
+                )
+                for name in twice
+            )
+        )
+    return replace(asked, table={**asked.table, "scripts": {**scripts, **programs}}) if programs else asked
 
 
 def _adjusted(entries: tuple[Entry, ...], order: Order) -> tuple[Entry, ...]:
@@ -304,6 +393,16 @@ def _script_notes(environment: Environment, selection: Selection) -> tuple[str, 
     present = {kept.file.package for kept in selection.kept}
     names = [name for name in environment.scripts if name in present]
     return (f"link scripts are never run: {', '.join(names)}",) if names else ()
+
+
+def _pth_notes(entries: Sequence[Entry]) -> tuple[str, ...]:
+    """Name what acts at every start of Python, whether the wheel is used or not."""
+    names = [
+        f"{entry.path} ({entry.kept.file.package})"
+        for entry in entries
+        if entry.kept and entry.path.endswith(".pth") and "/" not in entry.path
+    ]
+    return (f"read at every start of Python: {', '.join(names)}",) if names else ()
 
 
 def require_packages(config: Config) -> None:

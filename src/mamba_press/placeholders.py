@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from mamba_press.errors import ContentError
-from mamba_press.types import NEUTRAL, Problem
+from mamba_press.types import NEUTRAL, NEUTRAL_ON_WINDOWS, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -23,11 +23,13 @@ BUILD_PATHS = (b"/home/conda/feedstock_root", b"/croot/", b"/opt/conda/conda-bld
 """Where packages are built: such paths are reported, never errors, for nobody who uses the wheel has them."""
 
 _NEUTRAL = NEUTRAL.encode()
+_ANY_NEUTRAL = re.compile(b"|".join(re.escape(each.encode()) for each in (NEUTRAL, NEUTRAL_ON_WINDOWS)))
 _CONTEXT = 4096  # as far as the string around a place is looked at, on each side
 _SHOWN = 5  # lines for each package in the report
 
 # A path ends where no path goes on.
 _PATH = re.compile(rb"[^\x00-\x20\"'`<>|;:,=(){}\[\]\\$]*")
+_WINDOWS_PATH = re.compile(_PATH.pattern.replace(rb"\\", b"", 1))
 # A compiler's or configure's argument in front of the prefix: it was used when the package was built.
 _FLAG = re.compile(
     rb"(?:-I|-L|-isystem ?|-idirafter ?|-B|-R|--?[\w-]+=[^\s:]*|-Wl,[^\s:]*|-D\w+=\W*|--sysroot ?)['\"]?$"
@@ -183,14 +185,15 @@ def _in_file(entry: Entry, data: bytes) -> Iterator[Finding]:
     assert entry.kept is not None
     file = entry.kept.file
     text = file.placeholder == "text"
-    rewritten = isinstance(entry.source, bytes) and _NEUTRAL not in entry.source
-    start = data.find(_NEUTRAL)
-    while start >= 0:
-        match = _PATH.match(data, start + len(_NEUTRAL))
-        end = match.end() if match else start + len(_NEUTRAL)
+    rewritten = isinstance(entry.source, bytes) and not _ANY_NEUTRAL.search(entry.source)
+    end = 0
+    while found := _ANY_NEUTRAL.search(data, end):
+        start = found.start()
+        match = (_PATH if found[0] == _NEUTRAL else _WINDOWS_PATH).match(data, found.end())
+        end = match.end() if match else found.end()
         path = data[start:end].rstrip(b".").decode("utf-8", "replace")
         before, after = _surroundings(data, start, end, text=text)
-        below = path[len(NEUTRAL) :]
+        below = _below(path)
         kind: Literal["relocated", "inert", "functional"] = "functional"
         if rewritten or _is_search_path(entry, before, data[start:end], after):
             kind = "relocated"
@@ -198,7 +201,13 @@ def _in_file(entry: Entry, data: bytes) -> Iterator[Finding]:
             kind = "inert"
         consequence = _consequence(below, file.path) if kind == "functional" else ""
         yield Finding(path=entry.path, package=file.package, text=path, kind=kind, consequence=consequence)
-        start = data.find(_NEUTRAL, end)
+
+
+def _below(path: str) -> str:
+    """Return what stands after the neutral prefix, as it would in a package for any system."""
+    if path.startswith(NEUTRAL):
+        return path[len(NEUTRAL) :]
+    return path[len(NEUTRAL_ON_WINDOWS) :].replace("\\", "/").removeprefix("/Library")
 
 
 def _surroundings(data: bytes, start: int, end: int, *, text: bool) -> tuple[bytes, bytes]:
@@ -241,7 +250,7 @@ def _line(consequence: str, members: Sequence[Finding]) -> str:
     files = {member.path for member in members}
     first = members[0]
     more = {1: "", 2: " and 1 more file"}.get(len(files), f" and {len(files) - 1} more files")
-    return f"{consequence} ({first.path.rpartition('/')[2]}{more}: {first.text[len(NEUTRAL) :] or 'the prefix itself'})"
+    return f"{consequence} ({first.path.rpartition('/')[2]}{more}: {_below(first.text) or 'the prefix itself'})"
 
 
 def _lines(package: str, group: dict[str, list[Finding]]) -> Iterator[str]:

@@ -130,11 +130,16 @@ def source_metadata(project: Project, version: Version) -> bytes:
     """Return the text of an sdist's PKG-INFO, at least metadata 2.2; what was solved stands in it as static.
 
     ``License-File`` is dynamic, for a wheel adds the licences of what it vendors (PEP 643); where the project leaves it
-    open, the expression that joins them is so too.
+    open, the expression that joins them is so too. So are the other fields that are left to the packages: to know them,
+    these would have to be fetched.
     """
+    from pyproject_metadata.constants import PROJECT_TO_METADATA
+
     left = project.table.get("dynamic")
+    open_fields = [name for name in left if name in DYNAMIC] if isinstance(left, list) else []
     is_open = isinstance(left, list) and "license" in left
-    dynamic = ("License-File", *(("License-Expression",) if is_open else ()))
+    solved = sorted({field for name in open_fields for field in PROJECT_TO_METADATA[name]})
+    dynamic = ("License-File", *(("License-Expression",) if is_open else ()), *solved)
     return _write(project, version, license_files=tuple(license_files(project)), dynamic=dynamic)
 
 

@@ -40,7 +40,8 @@ def environment(entries: Sequence[Entry], home: str, wanted: Mapping[str, str]) 
     found: dict[str, str] = {}
     problems = []
     for name, path in sorted(wanted.items()):
-        places = sorted(_places(entries, path.rstrip("/")))
+        plain = path.rstrip("/")
+        places = sorted(_places(entries, plain) or _places(entries, f"Library/{plain}"))
         if len(places) == 1:
             found[name] = posixpath.relpath(places[0], home)
         elif places:

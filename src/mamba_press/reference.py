@@ -198,7 +198,8 @@ def _kind_schema(kind: object, path: tuple[str, ...]) -> dict[str, object]:
     patterns = [rule.pattern for rule in rules(kind)]
     if patterns:
         more: dict[str, object] = {"allOf": [{"pattern": pattern} for pattern in patterns[1:]]} if patterns[1:] else {}
-        return {"type": "string", "pattern": patterns[0], **more}
+        string = {"type": "string", "pattern": patterns[0], **more}
+        return {"anyOf": [string, {"const": False}]} if any(rule.or_false for rule in rules(kind)) else string
     assert isinstance(kind, type)
     return _table_schema(kind, path)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import asdict
 from typing import TYPE_CHECKING
+
+from mamba_press.types import Edits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mamba_press.types import Dropped, Pressed
+    from mamba_press.types import Dropped, Entry, Pressed
     from mamba_press.wheel import Row
 
 _FLOORS_SHOWN = 3
@@ -30,19 +33,52 @@ def as_json(pressed: Pressed, rows: Sequence[Row]) -> dict[str, object]:
             }
             for floor in pressed.tagging.floors
         ],
-        "entries": [
-            {"path": row.path, "size": row.size, "package": row.package, "why": row.why, "sha256": row.sha256}
-            for row in rows
-        ],
+        "entries": _entries_as_json(pressed, rows),
         "left": [
             {"package": d.package, "path": d.path, "size": d.size, "why": d.why} for d in pressed.selection.dropped
         ],
         "packages": [
-            {"name": p.name, "version": p.version, "build": p.build, "url": p.url, "license": p.license}
+            {
+                "name": p.name,
+                "version": p.version,
+                "build": p.build,
+                "url": p.url,
+                "license": p.license,
+                "expression": pressed.licenses.get(p.name),
+            }
             for p in pressed.solution.packages
         ],
         "notes": list(pressed.notes),
     }
+
+
+def _entries_as_json(pressed: Pressed, rows: Sequence[Row]) -> list[dict[str, object]]:
+    entries = {entry.path: entry for entry in pressed.wheel.entries}
+    return [
+        {
+            "path": row.path,
+            "size": row.size,
+            "package": row.package,
+            "file": entry.kept.file.path if (entry := entries.get(row.path)) and entry.kept else None,
+            "why": row.why,
+            "edits": _edits(entry) if entry else None,
+            "sha256": row.sha256,
+        }
+        for row in rows
+    ]
+
+
+def _edits(entry: Entry) -> dict[str, object] | None:
+    """Return what is changed of a file of a package, by what; None where it is as the package has it, or is ours."""
+    found: dict[str, object] = {}
+    if entry.kept is not None and isinstance(entry.source, bytes):
+        found["text"] = "rewritten"
+    if entry.edits is not None:
+        nothing = asdict(Edits())
+        found |= {name: value for name, value in asdict(entry.edits).items() if value != nothing[name]}
+        if entry.edits.needed:
+            found["needed"] = dict(entry.edits.needed)
+    return found or None
 
 
 def as_text(pressed: Pressed, rows: Sequence[Row]) -> str:

@@ -39,31 +39,33 @@ NOTHING = "false"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Need:
-    """A Python package that stays out of the wheel, and which packages require which versions of it."""
+    """A Python package that stays out of the wheel; which packages of the wheel want which versions of it, or limit it."""
 
     package: Package
-    by: tuple[tuple[str, str], ...]
+    by: tuple[tuple[str, Dependency], ...]
+    constrained: tuple[tuple[str, Dependency], ...] = ()
 
 
 def needs(solution: Solution, stays: Collection[Package], config: Config) -> tuple[Need, ...]:
     """Return the Python packages outside the wheel that a package of the wheel depends on, sorted by name.
 
-    With ``requires-constrains``, what the records constrain of these narrows them too.
+    With ``requires-constrains``, what the records constrain of these counts too.
     """
     by_name = {package.name: package for package in solution.packages}
     inside = {package.name for package in stays}
-    found: dict[str, list[tuple[str, str]]] = {}
+    by: dict[str, list[tuple[str, Dependency]]] = {}
+    constrained: dict[str, list[tuple[str, Dependency]]] = {}
     for owner in sorted(stays, key=lambda package: package.name):
-        for each in _dependencies(owner, owner.depends):
+        for each in _dependencies(owner.depends):
             package = by_name.get(each.name)
-            if package is None or each.name in inside or not package.is_python or each.name == "python":
-                continue
-            found.setdefault(each.name, []).append((owner.name, each.version))
-    for owner in stays if config.requires_constrains else ():
-        for each in _dependencies(owner, owner.constrains):
-            if each.name in found:
-                found[each.name].append((f"{owner.name} (constrains)", each.version))
-    return tuple(Need(package=by_name[name], by=tuple(found[name])) for name in sorted(found))
+            if package is not None and each.name not in inside and package.is_python and each.name != "python":
+                by.setdefault(each.name, []).append((owner.name, each))
+        for each in _dependencies(owner.constrains) if config.requires_constrains else ():
+            constrained.setdefault(each.name, []).append((owner.name, each))
+    return tuple(
+        Need(package=by_name[name], by=tuple(by[name]), constrained=tuple(constrained.get(name, ())))
+        for name in sorted(by)
+    )
 
 
 def overridden(config: Config) -> frozenset[str]:
@@ -71,16 +73,9 @@ def overridden(config: Config) -> frozenset[str]:
     return frozenset(name.lower() for name in config.requires)
 
 
-def _dependencies(owner: Package, specs: Iterable[str]) -> Iterator[Dependency]:
-    for text in specs:
-        if text.startswith("__"):
-            continue
-        try:
-            yield dependency(text)
-        except UntranslatableError as error:
-            name = re.split(r"[\s\[=<>!~]", text.strip().rpartition("::")[2])[0]
-            hint = f'state what the wheel requires:\n[{KEY}]\n{name} = "…"'
-            raise ConfigError(Problem(where=KEY, what=f"{owner} depends on something: {error}", hint=hint)) from None
+def _dependencies(specs: Iterable[str]) -> Iterator[Dependency]:
+    """Yield what the lines of a record name, without what they ask of the machine."""
+    yield from (dependency(text) for text in specs if not text.startswith("__"))
 
 
 # -- names
@@ -108,7 +103,7 @@ def pypi_name(package: Package, contents: Mapping[str, Contents], solution: Solu
     if name := of_installed.name_of(known.folders, package.name):
         return name
     if not known.folders and not known.files and not known.problem:
-        depends = {each.name for each in _dependencies(package, package.depends)}
+        depends = {each.name for each in _dependencies(package.depends)}
         for other in solution.packages:
             if other.name in depends and other.name != package.name:
                 name = of_installed.name_of(contents.get(other.name, Contents()).folders, other.name)
@@ -130,7 +125,7 @@ def asked(needed: Iterable[Need], solution: Solution, config: Config) -> frozens
         each.name
         for need in needed
         if need.package.name in names
-        for each in _dependencies(need.package, need.package.depends)
+        for each in _dependencies(need.package.depends)
         if _alike(each.name, need.package.name)
     }
     there = {package.name for package in solution.packages if package.is_python and package.name != "python"}
@@ -155,10 +150,11 @@ def _table() -> Mapping[str, str]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Stated:
-    """A requirement on the way into METADATA, and who states it."""
+    """A requirement on the way into METADATA, who states it, and of which conda package."""
 
     requirement: Requirement
     owner: str
+    package: str = ""
 
     @property
     def key(self) -> str:
@@ -177,6 +173,7 @@ class _Deriving:
     notes: list[str] = field(default_factory=list)
     unknown: list[Problem] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    overrides: set[str] = field(default_factory=set)
 
 
 def derive(
@@ -196,16 +193,14 @@ def derive(
     chosen = _chosen(context.config, deriving)
     channel = _of_channel(wheel, needed, names, chosen, deriving)
     stated = list(_of_packages(wheel, own, channel, _overridden_keys(chosen, names), deriving))
-    _note_conditions(stated, channel, needed, names, context.target, deriving)
-    said = {each.key for each in stated}
-    stated += [each for key, each in sorted(channel.items()) if key not in said]
-    stated += [_Stated(requirement=r, owner=KEY) for _, r in sorted(chosen.items()) if r is not None]
+    _note_conditions(stated, channel, _versions(needed, names), context.target, deriving)
+    said = {(each.key, each.package) for each in stated}
+    stated += sorted((each for each in channel if (each.key, each.package) not in said), key=lambda each: each.key)
+    stated += _applied(chosen, context.solution, names, deriving)
     merged = _merged(stated, deriving)
+    _settle(deriving, binding="dependencies" in context.dynamic)
     bound = _python_bound(own, context, deriving)
-    if deriving.unknown:
-        raise ConfigError(*deriving.unknown)
-    if deriving.problems:
-        raise ContentError(*deriving.problems)
+    _settle(deriving, binding="requires-python" in context.dynamic)
     extras: dict[str, list[str]] = {canonicalize_name(extra): [] for each in own for extra in each.extras}
     for each in merged:
         for extra in _extras(each):
@@ -220,11 +215,24 @@ def derive(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Context:
-    """For what is derived: the target, the configuration, and the packages of the wheel."""
+    """For what is derived: the target, the configuration, all packages, those of the wheel, and the dynamic fields."""
 
     target: Target
     config: Config
+    solution: Solution
     stays: tuple[Package, ...]
+    dynamic: frozenset[str]
+
+
+def _settle(deriving: _Deriving, *, binding: bool) -> None:
+    """Raise what is wrong, or make notes of it where the project states the field itself."""
+    if binding and deriving.unknown:
+        raise ConfigError(*deriving.unknown)
+    if binding and deriving.problems:
+        raise ContentError(*deriving.problems)
+    deriving.notes.extend(f"{problem.where}: {problem.what}" for problem in (*deriving.unknown, *deriving.problems))
+    deriving.unknown.clear()
+    deriving.problems.clear()
 
 
 def _chosen(config: Config, deriving: _Deriving) -> dict[str, Requirement | None]:
@@ -238,6 +246,23 @@ def _chosen(config: Config, deriving: _Deriving) -> dict[str, Requirement | None
             hint = f'write it as in {name} = "name >=1.2", or {name} = false'
             deriving.unknown.append(Problem(where=f"{KEY}.{name}", what=what, hint=hint))
     return chosen
+
+
+def _applied(
+    chosen: Mapping[str, Requirement | None],
+    solution: Solution,
+    names: Mapping[str, str | None],
+    deriving: _Deriving,
+) -> list[_Stated]:
+    """Return the project's own requirements for what is really there; it may be there for another platform only."""
+    there = {package.name for package in solution.packages}
+    found = []
+    for conda, requirement in sorted(chosen.items()):
+        if conda not in there and not deriving.overrides & _overridden_keys({conda: requirement}, names):
+            deriving.notes.append(f"{KEY}.{conda}: nothing here depends on it, so it has no effect")
+        elif requirement is not None:
+            found.append(_Stated(requirement=requirement, owner=KEY))
+    return found
 
 
 def _overridden_keys(chosen: Mapping[str, Requirement | None], names: Mapping[str, str | None]) -> frozenset[str]:
@@ -255,62 +280,67 @@ def _of_channel(
     names: Mapping[str, str | None],
     chosen: Mapping[str, Requirement | None],
     deriving: _Deriving,
-) -> dict[str, _Stated]:
-    """Return by PyPI name what the channel's records require."""
-    found: dict[str, _Stated] = {}
+) -> list[_Stated]:
+    """Return what the channel's records require, each package of the wheel for itself."""
+    found = []
     for need in needed:
         conda = need.package.name
-        owners = " and ".join(dict.fromkeys(owner for owner, _ in need.by))
         name = names.get(conda)
         if conda in chosen or name == "":
             continue
-        specifiers = _all_hold(need, deriving)
+        owners = " and ".join(dict.fromkeys(owner for owner, _ in need.by))
+        wanted = _wanted(need, deriving)
         if name is None:
-            deriving.unknown.append(_no_name(need, owners, specifiers))
+            deriving.unknown.append(_no_name(need, owners, wanted))
         elif canonicalize_name(name) == canonicalize_name(wheel):
             deriving.problems.append(_itself(conda, name, owners))
         else:
-            requirement = Requirement(f"{name}{specifiers}")
-            key = canonicalize_name(name)
-            if key in found:
-                both = intersection(found[key].requirement.specifier, specifiers)
-                if both is None:
-                    deriving.problems.append(_contradiction(found[key], requirement, f"the channel's {owners}"))
-                    continue
-                requirement.specifier = both
-            found[key] = _Stated(requirement=requirement, owner=f"the channel's {owners}")
+            found += [
+                _Stated(requirement=Requirement(f"{name}{specifiers}"), owner=f"the channel's {owner}", package=owner)
+                for owner, specifiers in wanted
+            ]
     return found
 
 
-def _all_hold(need: Need, deriving: _Deriving) -> SpecifierSet:
-    """Return what all specs of one dependency allow together."""
-    result = SpecifierSet()
-    for owner, version in need.by:
-        try:
-            translated = translate(version)
-        except UntranslatableError as error:
-            what = f"{owner} depends on {need.package.name} {version}: {error}"
-            hint = f'state what the wheel requires:\n[{KEY}]\n{need.package.name} = "…"'
-            deriving.unknown.append(Problem(where=KEY, what=what, hint=hint))
-            continue
-        if translated.widened:
-            deriving.notes.append(
-                f"{owner} depends on {need.package.name} {version}, for which PEP 440 has no words: "
-                f"the wheel takes {translated.specifiers or 'any version'}"
-            )
-        both = intersection(result, translated.specifiers)
-        if both is None:
-            what = f"{owner} depends on {need.package.name} {version}, another package on {result}"
-            deriving.problems.append(Problem(where=str(need.package), what=what, hint=_override(need.package.name)))
-            continue
-        result = both
-    return result
+def _wanted(need: Need, deriving: _Deriving) -> list[tuple[str, SpecifierSet]]:
+    """Return which versions each package of the wheel wants, within what is constrained."""
+    conda = need.package.name
+    limits = [_translated(owner, conda, each, deriving) for owner, each in need.constrained]
+    found: dict[str, SpecifierSet] = {}
+    for owner, each in need.by:
+        for specifiers in (_translated(owner, conda, each, deriving), *limits):
+            before = found.setdefault(owner, SpecifierSet())
+            both = intersection(before, specifiers)
+            if both is None:
+                what = f"no version fits all that {owner} depends on and that is constrained: {before} and {specifiers}"
+                deriving.problems.append(Problem(where=str(need.package), what=what, hint=_override(conda)))
+            else:
+                found[owner] = both
+    return list(found.items())
+
+
+def _translated(owner: str, conda: str, each: Dependency, deriving: _Deriving) -> SpecifierSet:
+    """Return the specifiers of one line of a record; what has none is a problem, what is widened a note."""
+    try:
+        if each.problem:
+            raise UntranslatableError(each.problem)  # noqa: TRY301 - two ways to have no words
+        translated = translate(each.version)
+    except UntranslatableError as error:
+        what = f"{owner} depends on {conda} {each.version}: {error}"
+        deriving.unknown.append(Problem(where=KEY, what=what, hint=_override(conda)))
+        return SpecifierSet()
+    if translated.widened:
+        deriving.notes.append(
+            f"{owner} depends on {conda} {each.version}, for which PEP 440 has no words: "
+            f"the wheel takes {translated.specifiers or 'any version'}"
+        )
+    return translated.specifiers
 
 
 def _of_packages(
     wheel: str,
     own: Sequence[Installed],
-    channel: Mapping[str, _Stated],
+    channel: Sequence[_Stated],
     overridden: frozenset[str],
     deriving: _Deriving,
 ) -> Iterator[_Stated]:
@@ -326,31 +356,34 @@ def _of_packages(
                 deriving.notes.append(f"{package.path}: {what} and is left out; {hint}")
                 continue
             key = canonicalize_name(requirement.name)
-            stated = _Stated(requirement=requirement, owner=f"{package.name}'s own metadata")
+            stated = _Stated(requirement=requirement, owner=f"{package.name}'s own metadata", package=package.package)
             if key == package.key or key == canonicalize_name(wheel):
                 if requirement.extras and _extras(requirement):
                     requirement.name = wheel
                     yield stated
             elif key in vendored:
                 _check_vendored(stated, vendored[key], deriving)
-            elif key not in overridden or _extras(requirement):
-                _narrow(stated, channel.get(key), deriving)
+            elif key in overridden and not _extras(requirement):
+                deriving.overrides.add(key)
+            else:
+                _narrow(stated, channel, deriving)
                 yield stated
 
 
-def _narrow(stated: _Stated, channel: _Stated | None, deriving: _Deriving) -> None:
-    """Let the channel narrow the versions of a requirement that was just read."""
+def _narrow(stated: _Stated, channel: Sequence[_Stated], deriving: _Deriving) -> None:
+    """Let the channel's record of the same package narrow the versions of a requirement that was just read."""
     requirement = stated.requirement
     if requirement.url:
         deriving.notes.append(f"{stated.owner} requires {requirement.name} from a URL, which PyPI refuses: left out")
         requirement.url = None
-    if channel is None:
-        return
-    both = intersection(requirement.specifier, channel.requirement.specifier)
-    if both is None:
-        deriving.problems.append(_contradiction(stated, channel.requirement, channel.owner))
-    else:
-        requirement.specifier = both
+    for each in channel:
+        if (each.key, each.package) != (stated.key, stated.package):
+            continue
+        both = intersection(requirement.specifier, each.requirement.specifier)
+        if both is None:
+            deriving.problems.append(_contradiction(stated, each.requirement, each.owner))
+        else:
+            requirement.specifier = both
 
 
 def _check_vendored(stated: _Stated, vendored: Installed, deriving: _Deriving) -> None:
@@ -376,21 +409,22 @@ def _fits(specifier: SpecifierSet, version: str) -> bool:
         return True
 
 
-def _note_conditions(  # noqa: PLR0913, PLR0917
+def _versions(needed: Sequence[Need], names: Mapping[str, str | None]) -> dict[str, str]:
+    """Return by PyPI name the version that was solved."""
+    return {canonicalize_name(names.get(need.package.name) or ""): need.package.version for need in needed}
+
+
+def _note_conditions(
     stated: Sequence[_Stated],
-    channel: Mapping[str, _Stated],
-    needed: Sequence[Need],
-    names: Mapping[str, str | None],
+    channel: Sequence[_Stated],
+    versions: Mapping[str, str],
     target: Target,
     deriving: _Deriving,
 ) -> None:
     """Say where conda requires always what the own metadata requires under a condition, and what does not fit."""
     environment = _marker_environment(target)
-    versions: dict[str, str] = {
-        canonicalize_name(names.get(need.package.name) or ""): need.package.version for need in needed
-    }
-    for key, each in sorted(channel.items()):
-        same = [other for other in stated if other.key == key]
+    for each in channel:
+        same = [other for other in stated if (other.key, other.package) == (each.key, each.package)]
         if not same:
             continue
         holds = [o for o in same if o.requirement.marker is None or o.requirement.marker.evaluate(environment)]
@@ -401,10 +435,9 @@ def _note_conditions(  # noqa: PLR0913, PLR0917
                 "the wheel keeps the condition"
             )
         for other in holds:
-            if not _fits(other.requirement.specifier, versions[key]):
-                deriving.notes.append(
-                    f"{other.owner} requires {other.requirement}, but the channel solved {key} {versions[key]}"
-                )
+            if not _fits(other.requirement.specifier, versions[each.key]):
+                solved = f"the channel solved {each.key} {versions[each.key]}"
+                deriving.notes.append(f"{other.owner} requires {other.requirement}, but {solved}")
 
 
 def _marker_environment(target: Target) -> dict[str, str]:
@@ -489,7 +522,7 @@ def _own_bounds(own: Sequence[Installed], deriving: _Deriving) -> Iterator[tuple
 def _channel_bounds(stays: Sequence[Package], deriving: _Deriving) -> Iterator[tuple[SpecifierSet, str]]:
     for package in stays:
         tied = {each.split()[0] for each in package.depends} & {"python_abi", "_python_abi3_support"}
-        for each in () if tied else _dependencies(package, package.depends):
+        for each in () if tied else _dependencies(package.depends):
             if each.name != "python":
                 continue
             try:
@@ -511,11 +544,11 @@ def _override(name: str) -> str:
     return f'state what the wheel requires:\n[{KEY}]\n{name} = "…"'
 
 
-def _no_name(need: Need, owners: str, specifiers: SpecifierSet) -> Problem:
+def _no_name(need: Need, owners: str, wanted: Sequence[tuple[str, SpecifierSet]]) -> Problem:
     name = need.package.name
     what = f"nobody knows how PyPI calls the conda package {name}, on which {owners} depends"
-    bound = f" {specifiers}" if specifiers else ""
-    hint = f'add it, or false for nothing:\n[{KEY}]\n{_quoted(name)} = "{name}{bound}"'
+    bound = " " + ",".join(dict.fromkeys(str(specifiers) for _, specifiers in wanted if specifiers))
+    hint = f'add it, or false for nothing:\n[{KEY}]\n{_quoted(name)} = "{name}{bound.rstrip()}"'
     return Problem(where=KEY, what=what, hint=hint)
 
 

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 MODULE = "_mamba_press.py"
 """The module's file name, in the wheel's home."""
@@ -25,6 +25,32 @@ _home = os.path.dirname(os.path.abspath(__file__))
 
 prefix = Path(_home, "_prefix")
 """The folder that holds the tree of the conda packages in this wheel."""
+'''
+
+_FOLDERS = """
+def _add_folders():
+    folders = [os.path.normpath(os.path.join(_home, *each.split("/"))) for each in _folders]
+    folders = [each for each in folders if os.path.isdir(each)]
+    # Libraries that use plain LoadLibrary look in PATH, and so does Python before 3.8.
+    path = [each for each in os.environ.get("PATH", "").split(os.pathsep) if each and each not in folders]
+    try:
+        os.environ["PATH"] = os.pathsep.join(folders + path)
+    except ValueError:  # longer than Windows allows
+        pass
+    add = getattr(os, "add_dll_directory", None)
+    return [add(each) for each in folders] if add else []
+
+
+# Kept, because a folder is taken back when what was returned for it is closed.
+_added = _add_folders()
+"""
+
+_ADDING = '''\
+"""Lets Windows find the libraries of this wheel. Written by mamba-press; do not edit."""
+
+import os
+
+_home = os.path.dirname(os.path.abspath(__file__))
 '''
 
 _LIBRARY = '''
@@ -114,12 +140,13 @@ def module(
     *,
     environment: Mapping[str, str] | None = None,
     programs: Mapping[str, str] | None = None,
+    folders: Sequence[str] = (),
 ) -> bytes:
     """Return the text of the module.
 
     ``libraries`` maps file names as the conda packages have them to paths relative to the home, with ``/``;
     ``environment`` and ``programs`` map the names of variables and of programs to such paths. The same mappings give
-    the same bytes, whatever their order.
+    the same bytes, whatever their order. ``folders`` are those, relative to the home, where Windows looks for DLLs.
     """
     files = dict(libraries)
     for path in libraries.values():
@@ -130,7 +157,7 @@ def module(
             bare.setdefault(stem, set()).add(name)
     tables = _table("_files", {key: repr(value) for key, value in files.items()})
     tables += _table("_bare", {key: repr(tuple(sorted(names))) for key, names in bare.items()})
-    text = _HEAD + tables + _LIBRARY
+    text = _HEAD + _adding(folders) + tables + _LIBRARY
     if environment:
         text += _table("_environment", {key: repr(value) for key, value in environment.items()}) + _SET
     if programs:
@@ -138,6 +165,26 @@ def module(
             f"\n\ndef {function}():\n    _run({programs[name]!r})\n" for name, function in functions(programs).items()
         )
     return text.encode()
+
+
+def folders_module(folders: Sequence[str]) -> bytes:
+    """Return the text of a module that only lets Windows look in folders, relative to the module's own."""
+    return (_ADDING + _adding(folders)).encode()
+
+
+def folders_of(source: bytes) -> tuple[str, ...]:
+    """Return the folders that a module of ours lets Windows look in."""
+    found = re.search(rb"^_folders = (\(.*\))$", source, re.MULTILINE)
+    return tuple(ast.literal_eval(found[1].decode())) if found else ()
+
+
+def imports(source: bytes) -> bool:
+    """Whether an ``__init__.py`` imports the module."""
+    return _IMPORT in source.splitlines()
+
+
+def _adding(folders: Sequence[str]) -> str:
+    return f"\n_folders = {tuple(folders)!r}\n\n{_FOLDERS}" if folders else ""
 
 
 def functions(programs: Iterable[str]) -> dict[str, str]:
@@ -163,6 +210,8 @@ def with_import(source: bytes) -> bytes:
 
     It stands after the docstring and ``from __future__``. Raises ValueError for a source that this Python cannot read.
     """
+    if imports(source):
+        return source
     try:
         tree = ast.parse(source)
     except SyntaxError as error:

@@ -12,7 +12,7 @@ import uuid
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from packaging.utils import canonicalize_name
 
@@ -116,9 +116,9 @@ def purl(package: Package) -> str:
 def channel(text: str) -> str:
     """Return a channel's name: its path on a server without ``pkgs`` and tokens, the last part of one elsewhere."""
     if not text.startswith(("http://", "https://")) and ("://" in text or "/" in text or "\\" in text):
-        return re.split(r"[/\\]", text.rstrip("/\\"))[-1]
+        return unquote(re.split(r"[/\\]", text.rstrip("/\\"))[-1])
     path = re.sub(r"(?:^|/)t/[^/]+(?=/)", "", urlsplit(text).path).strip("/")
-    return path.removeprefix("pkgs/")
+    return unquote(path).removeprefix("pkgs/")
 
 
 def _root(wheel: Wheel, expression: str | None) -> Json:
@@ -245,7 +245,7 @@ def _file(entry: Entry, hashes: Mapping[str, str]) -> Json:
         ancestor["hashes"] = [{"alg": "SHA-256", "content": file.sha256}]
     pedigree: Json = {"ancestors": [ancestor]}
     if file.sha256 and file.sha256 != after:
-        pedigree["notes"] = f"changed by mamba-press: {', '.join(changes(entry.edits)) or 'paths of the prefix'}"
+        pedigree["notes"] = f"changed by mamba-press: {', '.join(changes(entry.edits)) or 'its text'}"
     return {
         "type": "file",
         "bom-ref": _reference(entry),

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import json
 import posixpath
+import re
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mamba_press import binaries, follow, globs, policies, toolchain, windows
+from mamba_press import binaries, follow, globs, macos, policies, provide, toolchain, windows
 from mamba_press.binaries import strings
 from mamba_press.errors import ConfigError, ContentError
 from mamba_press.types import Dropped, Kept, Problem, Requirement, Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Literal
 
     from mamba_press.config import Config
     from mamba_press.types import Binary, Environment, File, Package, Resolved, Solution, Target
 
 _PROGRAMS = ("bin/", "sbin/", "libexec/", "Library/bin/", "Scripts/")
 _INCLUDED = "select.include"
+_EXECUTABLE = "wheel.executables"
+_LAUNCHER = "a launcher that installers make themselves"
 
 
 def packages(solution: Solution, config: Config) -> tuple[tuple[Package, ...], tuple[Dropped, ...]]:
@@ -101,8 +105,19 @@ def files(environment: Environment, target: Target, config: Config) -> Selection
         requested=requested,
         opened=_opened(prefix, candidates, facts, requested),
         include=tuple(config.select.include),
+        unused=config.link.unused_libraries,
+        programs=_programs(config),
     )
-    rules = follow.Rules(target=target, system=tuple(config.link.system))
+    rules = follow.Rules(
+        target=target,
+        system=tuple(config.link.system),
+        external=config.link.external,
+        remove=tuple(config.link.remove),
+        runtimes={key: "system" for key, wanted in asdict(config.link.runtimes).items() if wanted == "system"},
+    )
+    gone: tuple[Dropped, ...] = ()
+    if config.link.missing == "drop":
+        search, gone = _without_missing(search, rules)
     rules, notes = _choose_runtimes(search, rules, environment, config)
     reached = search.run(rules)
     problems = [*reached.problems, *_clobbered(environment, reached, candidates)]
@@ -115,11 +130,39 @@ def files(environment: Environment, target: Target, config: Config) -> Selection
     )
     left = tuple(
         Dropped(package=file.package, path=path, size=file.size, why=search.why_left(path, reached))
-        for path, file in sorted(candidates.items())
+        for path, file in sorted(search.candidates.items())
         if path not in reached.why
     )
     notes += _foreign(kept) + _empty(environment, kept)
-    return Selection(kept=kept, dropped=(*filtered, *left), notes=notes)
+    notes += tuple(f"{each.path} ({each.package}) is left out: {each.why}" for each in gone)
+    notes += tuple(_untouched(config, kept))
+    return Selection(kept=kept, dropped=(*filtered, *gone, *left), notes=notes)
+
+
+def _without_missing(search: _Search, rules: follow.Rules) -> tuple[_Search, tuple[Dropped, ...]]:
+    """Let the plugins leave that need, perhaps through others, a library that is nowhere (``link.missing``).
+
+    What cannot be found for a file that is no plugin stays as it is, and will be an error.
+    """
+    gone: dict[str, Dropped] = {}
+    while True:
+        reached = search.run(rules)
+        leaves = search.hopeless(reached)
+        if not leaves:
+            return search, tuple(gone[path] for path in sorted(gone))
+        for path, why in leaves.items():
+            file = search.candidates[path]
+            gone[path] = Dropped(package=file.package, path=path, size=file.size, why=f"link.missing: {why}")
+        search = replace(search, candidates={p: file for p, file in search.candidates.items() if p not in gone})
+
+
+def _untouched(config: Config, kept: Sequence[Kept]) -> Iterator[str]:
+    """Name the libraries that the configuration speaks of and nothing in the wheel needs: typing mistakes, often."""
+    needed = [posixpath.basename(name) for each in kept if each.binary for name in each.binary.needed]
+    for key, names in (("link.external", tuple(config.link.external)), ("link.remove", config.link.remove)):
+        for glob in names:
+            if not any(globs.matches_library(name, (glob,)) for name in needed):
+                yield f"{key} names {glob!r}, which nothing in the wheel needs"
 
 
 @dataclass(slots=True)
@@ -129,6 +172,7 @@ class _Reached:
     why: dict[str, str] = field(default_factory=dict)
     links: dict[str, tuple[Resolved, ...]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    missing: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,6 +183,8 @@ class _Search:
     requested: frozenset[str]
     opened: Mapping[str, tuple[str, ...]]
     include: tuple[str, ...]
+    unused: Literal["keep", "drop"] | None = None
+    programs: frozenset[str]
 
     def real(self, path: str) -> str:
         return self.candidates[path].link or path
@@ -154,11 +200,15 @@ class _Search:
         for package, paths in sorted(by_package.items()):
             if package in self.requested:
                 active.add(package)
-                todo += [(path, "of a requested package") for path in paths if not self._is_alias(path)]
+                todo += [(path, "of a requested package") for path in paths if self._stays_by_itself(path)]
             elif not any(path in self.facts for path in paths):
                 active.add(package)
                 todo += [(path, "data of a dependency") for path in paths if not self._is_alias(path)]
+            elif self.unused == "keep":
+                active.add(package)
+                todo += [(path, reason) for path in paths if (reason := self._comes_along(path))]
         todo += [(path, _INCLUDED) for path in self.candidates if globs.matches(path, self.include)]
+        todo += [(path, _EXECUTABLE) for path in self.candidates if path in self.programs]
         todo.reverse()
         while todo:
             path, why = todo.pop()
@@ -174,6 +224,44 @@ class _Search:
             todo += [(library, f"opened by name by {path}") for library in self.opened.get(path, ())]
         return reached
 
+    def _stays_by_itself(self, path: str) -> bool:
+        """Whether a file of a requested package stays though nothing needs it."""
+        if self._is_alias(path):
+            return False
+        return self.unused != "drop" or not self._is_plain_library(path)
+
+    def _is_plain_library(self, path: str) -> bool:
+        """Whether a file is a library that is there to be linked to, which is no plugin and no program."""
+        binary = self.facts.get(self.real(path))
+        if binary is None or binary.arch is None or binary.kind != "shared":
+            return False
+        return not _is_plugin(path, binary) and not self._is_alias(path)
+
+    def hopeless(self, reached: _Reached) -> dict[str, str]:
+        """Return the plugins that cannot be loaded since something they need, perhaps through others, is nowhere."""
+        lacks = dict(reached.missing)
+        users = {
+            path: tuple(link.path for link in links if link.where == "wheel" and link.path)
+            for path, links in reached.links.items()
+        }
+        spreads = True
+        while spreads:
+            more = {p: why for p, ends in users.items() if p not in lacks for e in ends if (why := lacks.get(e))}
+            lacks |= more
+            spreads = bool(more)
+        return {path: why for path, why in lacks.items() if self._is_optional(path)}
+
+    def _is_optional(self, path: str) -> bool:
+        """Whether a file is a plugin without which the rest works; an extension of a requested package is none."""
+        binary = self.facts[self.real(path)]
+        if binary.kind != "shared" or not _is_plugin(path, binary):
+            return False
+        file = self.candidates[path]
+        if file.package not in self.requested:
+            return True
+        exports = binaries.symbols(file.source.read_bytes()).exports
+        return not any(name.lstrip("_").startswith("PyInit_") for name in exports)
+
     def _needs(self, path: str, rules: follow.Rules, reached: _Reached) -> list[tuple[str, str]]:
         binary = self.facts.get(self.real(path))
         if binary is None or binary.arch is None:
@@ -187,6 +275,8 @@ class _Search:
         links, problems = follow.resolve(binary, file, prefix=self.prefix, rules=rules, present=present)
         reached.links[path] = links
         reached.problems += problems
+        if problems:
+            reached.missing[path] = f"{path} {problems[0].what.partition(';')[0]}"
         return [(link.path, f"needed by {path}") for link in links if link.path]
 
     def _is_alias(self, path: str) -> bool:
@@ -215,7 +305,7 @@ class _Search:
             return "data of a dependency"
         if binary.kind == "shared" and _is_plugin(path, binary):
             return "plugin of a dependency"
-        return None
+        return "link.unused-libraries" if self.unused == "keep" and self._is_plain_library(path) else None
 
     def why_left(self, path: str, reached: _Reached) -> str:
         """Return by which rule a candidate left."""
@@ -248,9 +338,10 @@ def _filter(environment: Environment, config: Config) -> tuple[dict[str, File], 
     stays: dict[str, File] = {}
     gone: list[Dropped] = []
     requested = {package.name for package in environment.packages if package.requested}
+    launchers = _launchers(environment)
     # Of two packages' files at one path the requested one's counts, here as where the problem is told.
     for file in sorted(environment.files, key=lambda file: file.package in requested):
-        why = _filtered(file.path, config)
+        why = _filtered(file.path, config) or (_LAUNCHER if file.path in launchers else None)
         if why is None:
             stays[file.path] = file
         else:
@@ -258,8 +349,19 @@ def _filter(environment: Environment, config: Config) -> tuple[dict[str, File], 
     return stays, tuple(gone)
 
 
+def _launchers(environment: Environment) -> frozenset[str]:
+    """Return conda's launchers for Windows: they start the script beside them with the ``python.exe`` above them."""
+    paths = {file.path for file in environment.files}
+    scripts = (re.fullmatch(r"(Scripts/.+)-script\.pyw?", path) for path in paths)
+    return frozenset(f"{found[1]}.exe" for found in scripts if found)
+
+
+def _programs(config: Config) -> frozenset[str]:
+    return frozenset(path for asked in config.wheel.executables for path in provide.spellings(asked))
+
+
 def _filtered(path: str, config: Config) -> str | None:
-    if globs.matches(path, config.select.include):
+    if globs.matches(path, config.select.include) or path in _programs(config):
         return None
     glob = globs.matches(path, config.select.exclude)
     if glob:
@@ -380,7 +482,7 @@ def _choose_runtimes(
 ) -> tuple[follow.Rules, tuple[str, ...]]:
     """Decide every compiler runtime that the wheel needs, libgcc last because the others may need it."""
     notes: list[str] = []
-    chosen: dict[str, toolchain.Choice] = {}
+    chosen: dict[str, toolchain.Choice] = dict(rules.runtimes or {})
     wanted = asdict(config.link.runtimes)
     for runtime in toolchain.LIBRARIES:
         rules = replace(rules, runtimes=dict(chosen))
@@ -389,7 +491,13 @@ def _choose_runtimes(
         if demands is None:
             continue
         if rules.target.system == "osx":
-            choice, why = toolchain.choose_for_macos(runtime, wanted.get(runtime, "auto"))
+            choice, why = toolchain.choose_for_macos(
+                runtime,
+                wanted.get(runtime, "auto"),
+                symbols=_taken(search, reached, runtime),
+                version=next((package.version for package in environment.packages if package.name == "libcxx"), ""),
+                floor=_macos_floor(search, reached, rules.target, environment, config),
+            )
         elif rules.target.system == "win":
             names = (link.needed for links in reached.links.values() for link in links)
             choice, why = toolchain.choose_for_windows(
@@ -409,6 +517,32 @@ def _choose_runtimes(
         chosen[runtime] = choice
         notes.append(f"{runtime}: {choice} ({why})")
     return replace(rules, runtimes=chosen), tuple(notes)
+
+
+def _taken(search: _Search, reached: _Reached, runtime: str) -> frozenset[str]:
+    """Return the symbols that the reached files take from a runtime."""
+    return frozenset(
+        symbol
+        for path, links in reached.links.items()
+        for link in links
+        if toolchain.runtime_of(link.needed) == runtime and toolchain.runtime_of(path) != runtime
+        for symbol in binaries.taken(search.candidates[path].source.read_bytes(), link.needed)
+    )
+
+
+def _macos_floor(
+    search: _Search, reached: _Reached, target: Target, environment: Environment, config: Config
+) -> tuple[int, int]:
+    """Return the macOS that the wheel needs whatever becomes of its runtimes, or the one of the tag asked for."""
+    if target.tag and target.floor:
+        return target.floor
+    paths = [path for path in reached.links if toolchain.runtime_of(path) is None]
+    floors = [found for path in paths if (found := search.facts[search.real(path)].floor)]
+    if config.link.floor != "symbols":
+        owners = {search.candidates[path].package for path in paths}
+        stated = (follow.stated_floor(each, "__osx") for each in environment.packages if each.name in owners)
+        floors += [floor for floor in stated if floor]
+    return max((macos.OLDEST[target.arch], *floors))
 
 
 def _demands(search: _Search, reached: _Reached, runtime: str) -> tuple[Requirement, ...] | None:

@@ -29,10 +29,14 @@ class UntranslatableError(ValueError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Dependency:
-    """One line of a record's ``depends``; the version is conda's text, ``*`` where there is none."""
+    """One line of a record's ``depends``; the version is conda's text, ``*`` where there is none.
+
+    ``problem`` says what PEP 508 has no words for.
+    """
 
     name: str
     version: str
+    problem: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,24 +71,25 @@ class _Range:
 
 
 def dependency(text: str) -> Dependency:
-    """Return the name and the version of a conda spec; the build is dropped, a condition is refused."""
+    """Return the name and the version of a conda spec; the build is dropped."""
     match = _SPEC.fullmatch(text)
     if match is None:
-        raise UntranslatableError(f"{text!r} is no conda spec")
+        name = "".join(text.split(maxsplit=1)[:1]).lower()
+        return Dependency(name=name, version="*", problem="is no conda spec")
     name, rest = match["name"].lower(), match["rest"].strip()
-    version = ""
+    version, problem = "", ""
     if bracket := _BRACKET.search(rest):
         rest = rest[: bracket.start()].strip()
         keys = {key: value.strip("\"'") for key, value in _KEY.findall(bracket[1])}
-        if strange := sorted({"when", "extras"} & set(keys)):
-            raise UntranslatableError(f"{text!r} has {strange[0]!r}, which PEP 508 has no words for")
+        strange = sorted({"when", "extras"} & set(keys))
+        problem = f"has {strange[0]!r}, which a requirement has no words for" if strange else ""
         version = keys.get("version", "")
     rest = re.sub(r"\s*([,|])\s*", r"\1", rest)
     rest = re.sub(r"([=<>!~])\s+", r"\1", rest)
     if pinned := re.fullmatch(r"=([^=<>!~,|\s]+)=[^=\s]+", rest):
         rest = pinned[1]  # name=version=build is exact
     parts = rest.split()
-    return Dependency(name=name, version=version or (parts[0] if parts else "*"))
+    return Dependency(name=name, version=version or (parts[0] if parts else "*"), problem=problem)
 
 
 def translate(version: str, *, within: str = "") -> Translated:
@@ -143,7 +148,7 @@ def _alternatives(text: str) -> list[list[str]]:
     """Return the spec as alternatives of constraints that hold together; ``,`` binds stronger than ``|``."""
     if "^" in text or "$" in text:
         raise UntranslatableError(f"{text!r} is a regular expression")
-    tokens = [token for token in re.split(r"([,|()])", text) if token.strip()]
+    tokens = [token for token in re.split(r"([,|()])", text or "*") if token.strip()]
     found, rest = _either(tokens)
     if rest:
         raise UntranslatableError(f"{text!r} has brackets that do not match")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from mamba_press import binaries, follow, macos, policies
+from mamba_press import binaries, follow, macos, policies, windows
 from mamba_press.errors import ContentError
 from mamba_press.types import Floor, Problem, Tagging
 
@@ -32,10 +32,11 @@ PRESENCE = "the presence"
 
 _SHOWN = 10
 _FIRST_ABI3T = 15
-_LOADED_FROM = frozenset({"bin", "lib", "lib64", "libexec", "sbin"})
+_LOADED_FROM = frozenset({"bin", "lib", "lib64", "libexec", "sbin", "Library/bin"})
 
 _TAGGED = re.compile(r"\.cpython-3(?P<minor>\d+)(?P<flags>[a-z]*)(?:-[\w-]+)?\.so$")
 _STABLE = re.compile(r"\.(?P<abi>abi3|abi3t)\.so$")
+_WINDOWS = re.compile(r"\.cp3(?P<minor>\d+)(?P<flags>t?)-win_\w+\.pyd$")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,14 +58,10 @@ def tags(entries: Sequence[Entry], packages: Sequence[Package], target: Target, 
     interpreter, abi, notes = _python_tags(entries, records, target.python)
     if target.system == "osx" and any(_format(entry) for entry in entries):
         return _for_macos(entries, records, target, config, (interpreter, abi, notes))
-    if target.system != "linux" and any(_format(entry) for entry in entries):
-        raise ContentError(
-            Problem(
-                where=target.tag or target.subdir,
-                what="pressing binaries for Windows is not there yet",
-                hint="press for Linux or macOS, such as 'manylinux_2_28_x86_64'",
-            )
-        )
+    if target.system == "win" and any(_is_bound(entry, records) for entry in entries):
+        # Windows' tags have no version: there is no floor to be found.
+        tag = f"win_{target.arch}"
+        return Tagging(tags=f"{interpreter}-{abi}-{tag}", lowest=tag, notes=(*notes, *_foreign(entries, target)))
     if not any(_format(entry) == "elf" for entry in entries):
         return Tagging(
             tags=f"{interpreter}-{abi}-any", lowest="any", notes=(*notes, *_bound_to_systems(entries, records))
@@ -80,12 +77,57 @@ def tags(entries: Sequence[Entry], packages: Sequence[Package], target: Target, 
     if config.link.floor == "symbols":
         notes += _ignored(stated, lowest, _name(lowest, target.arch))
     platforms = _platforms(lowest, floors, target)
+    notes += _levels(entries, records, target.arch, config)
     return Tagging(
         tags=f"{interpreter}-{abi}-{'.'.join(sorted(platforms))}",
         lowest=_name(lowest, target.arch),
         floors=tuple(floors),
         notes=notes,
     )
+
+
+def _levels(entries: Sequence[Entry], records: Mapping[str, Package], arch: str, config: Config) -> tuple[str, ...]:
+    """Return notes on the processors that the wheel needs; refuse a level above what ``link.isa`` allows.
+
+    The files' own notes say it where the linker was told to write them; conda's records say it for whole packages.
+    """
+    if arch != "x86_64":
+        return ()
+    found: dict[int, list[str]] = defaultdict(list)
+    for entry in _of_format(entries, "elf", arch):
+        if entry.kept and entry.kept.binary and entry.kept.binary.isa:
+            found[_level(entry.kept.binary.isa)].append(f"{entry.path} ({_package(entry)})")
+    for name in sorted({_package(entry) for entry in entries} & records.keys()):
+        for spec in dict.fromkeys((*records[name].depends, *records[name].constrains)):
+            level = _stated_level(spec)
+            if level > 1:
+                found[level].append(f"{name}, whose record states {spec!r}")
+    if not found:
+        return ()
+    highest = max(found)
+    isa = f"x86-64-v{highest}"
+    who = found[highest][0] + (f" and {len(found[highest]) - 1} more" if len(found[highest]) > 1 else "")
+    if highest > (_level(config.link.isa) if config.link.isa else 1):
+        raise ContentError(
+            Problem(
+                where=found[highest][0],
+                what=f"needs a processor of level {isa}, which no tag can say: installers give the wheel to every one",
+                hint='choose a build for all processors, with constraints = ["_x86_64-microarch-level 1"], '
+                f'or allow it: [tool.mamba-press.link] isa = "{isa}"',
+            )
+        )
+    return (f"the wheel needs a processor of level {isa}, which its tag does not say: {who}",)
+
+
+def _level(isa: str) -> int:
+    return int(isa.rpartition("v")[2])
+
+
+def _stated_level(spec: str) -> int:
+    """Return the level of x86-64 that a conda spec asks for, 1 where it asks for none."""
+    bound = follow.lower_bound(spec, "_x86_64-microarch-level")
+    named = re.match(r"__archspec(?![\w.-]).*x86[_-]64[_-]v([234])(?!\w)", spec)
+    return max(bound[0] if bound else 1, int(named[1]) if named else 1)
 
 
 def _for_macos(
@@ -361,9 +403,11 @@ def _python_tags(
 
 def _module(entry: Entry) -> _Module | None:
     """Return the extension module that an entry is, None for what Python cannot import as one."""
-    if not _importable(entry.path) or _format(entry) not in ("elf", "macho"):
+    if not _importable(entry.path) or _format(entry) not in ("elf", "macho", "pe"):
         return None
     name = PurePosixPath(entry.path).name
+    if _format(entry) == "pe":
+        return _windows_module(entry, name)
     if found := _TAGGED.search(name):
         flags = found["flags"].replace("d", "")
         return _Module(entry=entry, stem=_stem(entry.path), abi=f"cp3{found['minor']}{flags}")
@@ -374,10 +418,30 @@ def _module(entry: Entry) -> _Module | None:
     return None
 
 
+def _windows_module(entry: Entry, name: str) -> _Module | None:
+    """Return the extension module that a ``.pyd`` is: where its name does not say for which Python, its imports do."""
+    assert entry.kept is not None
+    assert entry.kept.binary is not None
+    if found := _WINDOWS.search(name):
+        return _Module(entry=entry, stem=_stem(entry.path), abi=f"cp3{found['minor']}{found['flags']}")
+    if not _exports(entry, f"PyInit_{name.partition('.')[0]}"):
+        return None
+    return _Module(entry=entry, stem=_stem(entry.path), abi=windows.python_abi(entry.kept.binary.needed))
+
+
+def _is_bound(entry: Entry, records: Mapping[str, Package]) -> bool:
+    """Whether an entry is a binary for Windows, not one of the launchers that pip carries to every system."""
+    binary = entry.kept.binary if entry.kept else None
+    if binary is None or binary.arch is None:
+        return False
+    record = records.get(_package(entry))
+    return binary.kind == "shared" or record is None or record.noarch is None
+
+
 def _importable(path: str) -> bool:
     """Whether an entry lies where modules are imported from: not in the prefix tree, not in the wheel's own folders."""
     parts = PurePosixPath(path).parts
-    if path.endswith(".so") and "_prefix" not in parts:
+    if path.endswith((".so", ".pyd")) and "_prefix" not in parts:
         return not parts[0].endswith(".dist-info") and (
             not parts[0].endswith(".data") or (len(parts) > 2 and parts[1] in ("platlib", "purelib"))
         )

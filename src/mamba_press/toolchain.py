@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING, Literal
 
-from mamba_press import globs, policies, windows
+from mamba_press import globs, macos, policies, windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -73,11 +73,31 @@ def choose(
     return "system", f"{tag} promises every version needed"
 
 
-def choose_for_macos(runtime: str, wanted: Literal["auto", "system", "bundle"]) -> tuple[Choice, str]:
-    """Return where a runtime is taken from on macOS, and why: only libc++ is a part of macOS."""
-    if wanted != "auto" and (wanted == "bundle" or runtime == "libcxx"):
+def choose_for_macos(
+    runtime: str,
+    wanted: Literal["auto", "system", "bundle"],
+    *,
+    symbols: Iterable[str],
+    version: str,
+    floor: tuple[int, int],
+) -> tuple[Choice, str]:
+    """Return where a runtime is taken from on macOS, and why: only libc++ is a part of macOS.
+
+    ``symbols`` are what the wheel takes from libc++, of which the solution has this ``version``; ``floor`` is the
+    macOS that the wheel needs in any case. libc++'s additions are known since macOS 11.
+    """
+    if wanted == "bundle" or (wanted == "system" and runtime == "libcxx"):
         return wanted, f"link.runtimes says {wanted}"
-    return "bundle", "macOS's own may be older" if runtime == "libcxx" else "macOS has none"
+    if runtime != "libcxx":
+        return "bundle", "macOS has none"
+    major = version.partition(".")[0]
+    if floor < (11, 0) or not major.isdigit() or int(major) > macos.libcxx_reach():
+        return "bundle", f"what macOS {floor[0]}.{floor[1]} has of libc++ {version} is not known"
+    for symbol in sorted(symbols):
+        since = macos.libcxx_since(symbol)
+        if since is None or since > floor:
+            return "bundle", f"{symbol} is more than macOS {floor[0]}.{floor[1]} promises"
+    return "system", f"macOS {floor[0]}.{floor[1]} has every symbol needed"
 
 
 def choose_for_windows(

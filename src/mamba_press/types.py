@@ -22,6 +22,15 @@ temporary path leaks, and every place that needs care is found by searching for 
 """
 
 
+NEUTRAL_ON_WINDOWS = "//./NUL/mamba-press"
+"""The same for files that lie on Windows, in place of :data:`NEUTRAL`.
+
+``//./NUL`` is the device that swallows everything, not a name in a folder: what is opened below it is empty, and nobody
+can put anything there (``C:/NUL/x`` would be a path that anybody can create). The slashes lean forward because a
+backslash would begin an escape in many of the texts that it is written into; Windows takes both.
+"""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Python:
     """A CPython to press for: ``3.10``, or ``3.14t`` when free-threaded."""
@@ -167,6 +176,7 @@ class Binary:
     DT_RUNPATH. ``defines`` holds the version names that the binary itself provides (verdef). ``floor`` is the
     minimum system version that the file itself states (macOS). ``archs`` holds every architecture of a universal
     Mach-O file, whose ``arch`` is then ``universal2``; ``weak`` those of ``needed`` that may be missing (macOS).
+    ``isa`` is the level of x86-64 that the file states to need (``x86-64-v3``), None for the baseline.
     """
 
     format: Literal["elf", "macho", "pe"]
@@ -182,6 +192,7 @@ class Binary:
     floor: tuple[int, int] | None = None
     archs: tuple[str, ...] = ()
     weak: tuple[str, ...] = ()
+    isa: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

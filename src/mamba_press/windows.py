@@ -7,7 +7,7 @@ import re
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,9 +30,7 @@ def why_system(name: str) -> str | None:
     if lowered in _table()["programs"]:
         return "a part of Windows"
     bare = lowered.removesuffix(".dll")
-    if any(bare in names.split() for names in _system().values()):
-        return "a part of Windows"
-    if any(fnmatchcase(bare, pattern) for pattern in _table()["families"]):
+    if bare in _system() or any(fnmatchcase(bare, pattern) for pattern in _table()["families"]):
         return "a part of Windows"
     if any(fnmatchcase(bare, pattern) for pattern in _table()["drivers"]):
         return "a part of a driver"
@@ -80,15 +78,21 @@ def parse(platform: str) -> str | None:
     return found[1] if found else None
 
 
+class _Names(TypedDict):
+    """The form of ``windows.json``: names without ``.dll``, in ``system`` several in one string."""
+
+    system: dict[str, str]
+    families: list[str]
+    drivers: list[str]
+    programs: list[str]
+
+
 @cache
-def _table() -> dict[str, list[str]]:
-    table: dict[str, list[str]] = json.loads(
-        (Path(__file__).with_name("data") / "windows.json").read_text(encoding="utf-8")
-    )
+def _table() -> _Names:
+    table: _Names = json.loads((Path(__file__).with_name("data") / "windows.json").read_text(encoding="utf-8"))
     return table
 
 
-def _system() -> dict[str, str]:
-    table = _table()["system"]
-    assert isinstance(table, dict)
-    return table
+@cache
+def _system() -> frozenset[str]:
+    return frozenset(name for names in _table()["system"].values() for name in names.split())

@@ -87,11 +87,13 @@ Engine = Callable[[Path, Path, Sequence[Edits]], None]
 
 @dataclass
 class File:
-    """A shared object of the corpus; ``loads`` tells whether it does before any edit."""
+    """A shared object of the corpus, and whether it loads before any edit: with help, alone, and after ``strip -s``."""
 
     path: Path
     binary: Binary
     loads: bool = False
+    loads_alone: bool = False
+    loads_stripped: bool = False
 
 
 @dataclass
@@ -186,23 +188,18 @@ class Site:
     def __init__(self, root: Path, files: Sequence[File]) -> None:
         self.farm = root / "farm"
         self.farm.mkdir(exist_ok=True)
-        self.named: dict[str, Path] = {}
-        for file in files:
-            for name in {file.path.name, file.binary.name or file.path.name}:
-                self.named.setdefault(name, file.path)
-        self.folders = sorted({str(path.parent) for name, path in self.named.items() if name.startswith("lib")})
+        self.folders = sorted({str(file.path.parent) for file in files if file.path.name.startswith("lib")})
 
     def renamed(self, file: File, name: str) -> str | None:
         """Give a needed library a longer name, a link beside it; None where it is not found or never renamed."""
         if name.startswith(UNRENAMED) or "/" in name:
             return None
-        own = next((p for folder in self.searched(file) if (p := folder / name).exists()), None)
-        target = own or self.named.get(name) or next((p for p in SYSTEM if (p / name).exists()), None)
+        folders = (*self.searched(file), *SYSTEM)
+        target = next((place for folder in folders if (place := folder / name).exists()), None)
         if target is None:
             return None
-        if target in SYSTEM:
-            target = target / name
-        link = (target.parent if own or name in self.named else self.farm) / f"lib-0123abcd-{name}"
+        # What lies in the corpus finds its own libraries from where it lies.
+        link = (self.farm if target.parent in SYSTEM else target.parent) / f"lib-0123abcd-{name}"
         if not link.is_symlink():
             link.symlink_to(target)
         return link.name
@@ -339,9 +336,8 @@ def seen_by_readelf(path: Path, edits: Sequence[Edits], *, before: bool) -> byte
     if any(new is None for _, new in pairs):
         # The versions of a library that is no longer needed are gone, from the symbols too.
         text = re.sub(rb"@+[\w.]+(?: \(\d+\))?", b"", text).partition(b"Version symbols section")[0]
-    hidden = (
-        rb"^ *(?:0x\w+ \((?:NEEDED|SONAME|RPATH|RUNPATH|STRTAB|STRSZ|NULL|VERNEED\w*)\)| Addr:|Dynamic section).*\n"
-    )
+    own = rb"NEEDED|SONAME|RPATH|RUNPATH|STRTAB|STRSZ|NULL|VERNEED\w*|GNU_HASH|HASH|SYMTAB|VERSYM"
+    hidden = rb"^ *(?:0x\w+ \((?:" + own + rb")\)| Addr:|Dynamic section).*\n"
     return re.sub(hidden, b"", text, flags=re.MULTILINE)
 
 
@@ -369,7 +365,10 @@ def run_operations(files: Sequence[File], site: Site, engine: Engine, names: str
         count = counts[name] = Count()
         todo = [(file, plan[name]) for file, plan in plans if name in plan]
         made = [file for file, edits in todo if _operate(file, edits, engine, count)]
-        _loaded(made, (str(site.farm), *site.folders) if name[0] in "ACDE" else (), count)
+        if name[0] in "ACDE":
+            _loaded([file for file in made if file.loads], (str(site.farm), *site.folders), count)
+        else:
+            _loaded([file for file in made if file.loads_alone], (), count)
         if name[0] == "F":
             counts["H = F, then strip -s"] = stripped(made)
         for file in made:
@@ -403,8 +402,7 @@ def _operate(file: File, edits: Sequence[Edits], engine: Engine, count: Count) -
     return True
 
 
-def _loaded(files: Sequence[File], folders: Iterable[str], count: Count) -> None:
-    able = [file for file in files if file.loads]
+def _loaded(able: Sequence[File], folders: Iterable[str], count: Count) -> None:
     count.loadable = len(able)
     for file, answer in zip(able, load([beside(file.path) for file in able], folders), strict=True):
         count.loaded += answer == "ok"
@@ -413,9 +411,9 @@ def _loaded(files: Sequence[File], folders: Iterable[str], count: Count) -> None
 
 
 def stripped(files: Sequence[File]) -> Count:
-    """Strip edited copies as a packager does; what no longer loads is broken unless the original breaks alike."""
+    """Strip edited copies as a packager does, those of files that strip does not break before any edit."""
     count = Count()
-    able = [file for file in files if file.loads]
+    able = [file for file in files if file.loads_stripped]
     copies = []
     for file in able:
         copy = beside(file.path).with_name(f"edited-stripped-{file.path.name}")
@@ -433,6 +431,22 @@ def stripped(files: Sequence[File]) -> Count:
         copy.unlink()
     print(count.say("H = F, then strip -s"), flush=True)
     return count
+
+
+def find_loading(files: Sequence[File], site: Site) -> None:
+    """Find out what loads before any edit."""
+    paths = [file.path for file in files]
+    for file, answer, alone in zip(files, load(paths, (str(site.farm), *site.folders)), load(paths, ()), strict=True):
+        file.loads, file.loads_alone = answer == "ok", alone == "ok"
+    able = [file for file in files if file.loads_alone]
+    for file in able:
+        shutil.copy(file.path, beside(file.path))
+        subprocess.run(["strip", "-s", str(beside(file.path))], capture_output=True, check=False)
+    for file, answer in zip(able, load([beside(file.path) for file in able], ()), strict=True):
+        file.loads_stripped = answer == "ok"
+        beside(file.path).unlink()
+    alone, stripped_too = len(able), sum(file.loads_stripped for file in able)
+    print(f"{sum(file.loads for file in files)} load, {alone} without help, {stripped_too} after strip -s", flush=True)
 
 
 def run_pages(files: Sequence[File], site: Site, engine: Engine) -> dict[str, int]:
@@ -455,7 +469,7 @@ def run_pages(files: Sequence[File], site: Site, engine: Engine) -> dict[str, in
 
 def report(title: str, files: Sequence[File], site: Site, engine: Engine, names: str) -> dict[str, object]:
     """Run everything on a corpus that has been collected."""
-    print(f"== {title}: {len(files)} files, {sum(file.loads for file in files)} load before any edit", flush=True)
+    print(f"== {title}: {len(files)} files", flush=True)
     start = time.perf_counter()
     counts = run_operations(files, site, engine, names)
     print(f"{title}: {time.perf_counter() - start:.0f} s", flush=True)
@@ -480,9 +494,7 @@ def main() -> None:
         files = [file for file in files if file.path.stat().st_size <= arguments.largest]
         site = Site(root, files)
         if arch == "x86_64":
-            answers = load([file.path for file in files], (str(site.farm), *site.folders))
-            for file, answer in zip(files, answers, strict=True):
-                file.loads = answer == "ok"
+            find_loading(files, site)
         for name in arguments.engines:
             engine = ENGINES[name]
             names = arguments.operations if arch == "x86_64" else "".join(c for c in arguments.operations if c in "EFG")

@@ -84,14 +84,12 @@ def test_a_listing_of_a_project_is_that_of_its_wheel(call, greeting, tmp_path):
 
 
 def test_notes_stand_at_the_end_of_what_is_said(tmp_path, golden):
-    package = CondaPackage(
-        name="state",
-        files={"etc/state/readme.txt": "plain\n", "conda-meta/state": "{}", "include/state.h": "// nothing\n"},
-    )
     header = CondaPackage(name="header", files={"include/header.h": "// nothing\n"})
-    channel = write_channel(tmp_path / "channel", [package, header, python_package(press.HERE), python_abi(press.HERE)])
+    channel = write_channel(tmp_path / "channel", [header, python_package(press.HERE), python_abi(press.HERE)])
     done = press.command("press", "header", "-c", channel.root, cwd=tmp_path).ok()
-    assert "nothing stays of the packages" in done.err.splitlines()[-1]
+    _, written, notes = done.err.partition("mamba-press: writing header-1.0-py3-none-any.whl\n")
+    assert written
+    assert "nothing stays of the packages" in notes
     listed = press.command("list", "header", "-c", channel.root, cwd=tmp_path).ok()
     golden("list-empty.txt", steady(listed.out, {"tmp": tmp_path}))
 
@@ -198,7 +196,22 @@ def test_another_platform_and_python_are_pressed_for_from_here(tmp_path):
 
 def test_a_sound_wheel_has_nothing_wrong(call, wheel):
     assert call("check", wheel).ok().out == f"{wheel}: nothing wrong\n"
-    assert json.loads(call("check", wheel, "--json").ok().out) == {str(wheel): []}
+    (found,) = json.loads(call("check", wheel, "--json").ok().out).values()
+    assert (found["problems"], found["notes"], found["size"]) == ([], [], wheel.stat().st_size)
+
+
+def test_a_sound_wheel_is_copied_as_cibuildwheels_repair_command_has_to(call, wheel, tmp_path):
+    call("check", wheel, "--copy-to", tmp_path / "repaired" / "here").ok()
+    copied = tmp_path / "repaired" / "here" / wheel.name
+    assert copied.read_bytes() == wheel.read_bytes()
+    call("check", copied, "--copy-to", copied.parent).ok()
+    assert [path.name for path in copied.parent.iterdir()] == [wheel.name]
+
+
+def test_a_wheel_with_a_problem_is_not_copied(call, wheel, tmp_path):
+    bad = changed(wheel, tmp_path / "bad", lose_the_library)
+    assert call("check", bad, "--copy-to", tmp_path / "repaired").code == 6
+    assert not (tmp_path / "repaired").exists()
 
 
 def test_a_sound_wheel_can_be_installed_and_imported(call, wheel):
@@ -264,8 +277,8 @@ def test_a_damaged_wheel_is_told_and_so_is_a_file_that_is_none(call, wheel, tmp_
     assert done.out.splitlines()[-1] == f"{wheel}: nothing wrong"
     golden("check-damaged.txt", steady(done.out.replace(str(wheel), "<wheel>"), {"tmp": tmp_path}))
     found = json.loads(call("check", cut, wheel, "--json").out)
-    assert found[str(wheel)] == []
-    assert {key for problem in found[str(cut)] for key in problem} == {"where", "what", "hint"}
+    assert found[str(wheel)]["problems"] == []
+    assert {key for problem in found[str(cut)]["problems"] for key in problem} == {"where", "what", "hint"}
 
 
 def test_check_with_an_interpreter_that_is_not_there_says_so(call, wheel, tmp_path, golden):

@@ -39,6 +39,9 @@ sys.stdout.flush()
 os._exit(0)  # an interpreter that ran rattler can crash at its end
 """
 
+GLIBC = {"libc.so.6", "libdl.so.2", "libm.so.6", "libpthread.so.0", "libresolv.so.2", "librt.so.1", "libutil.so.1"}
+RUNTIMES = {"libgcc_s.so.1", "libstdc++.so.6"}
+
 GEOS = ("-C", "layout.move=lib/libgeos_c.so.1.17.1=shapely/.libs/libgeos_c.so.1.17.1")
 """shapely 1.8 takes the library that lies in this folder of its own before it opens any by name."""
 
@@ -87,6 +90,7 @@ class Stack:
 
     place: Environment
     wheels: tuple[Path, ...]
+    runtimes: str = "auto"
 
     def foreign(self, code: str) -> set[str]:
         """The libraries that come neither from the environment nor with the interpreter and what it imported."""
@@ -135,7 +139,7 @@ def one(request, press, tmp_path_factory) -> Stack:
     folder = tmp_path_factory.mktemp(f"one-{request.param}")
     choice = ("-C", f"link.runtimes={request.param}")
     wheel = press.wheel(*PYTHON_PACKAGES, "--name", "gdal-stack", *choice, *GEOS, output=folder / "dist")
-    return installed(folder, wheel)
+    return installed(folder, wheel, runtimes=request.param)
 
 
 @pytest.fixture(scope="module")
@@ -149,23 +153,22 @@ def several(press, tmp_path_factory) -> Stack:
     return installed(folder, *wheels)
 
 
-def installed(folder: Path, *wheels: Path) -> Stack:
+def installed(folder: Path, *wheels: Path, runtimes: str = "auto") -> Stack:
     place = environment(folder / "environment", interpreter(VERSION))
     place.install("--no-deps", "--no-index", *wheels)
-    return Stack(place=place, wheels=wheels)
+    return Stack(place=place, wheels=wheels, runtimes=runtimes)
 
 
 @pytest.mark.parametrize("order", [tuple(USE), tuple(reversed(USE))], ids=["forward", "backward"])
 def test_one_wheel_holds_the_whole_stack(one, order):
     code = "".join(USE[name] for name in order)
-    runtimes = {"libstdc++.so.6", "libgcc_s.so.1"} if "auto" in str(one.place.root) else set()
-    assert without_versions(one.foreign(code)) <= runtimes
+    assert without_versions(one.foreign(code)) - GLIBC <= (RUNTIMES if one.runtimes == "auto" else set())
 
 
 @pytest.mark.parametrize("order", [tuple(USE), tuple(reversed(USE))], ids=["forward", "backward"])
 def test_several_wheels_make_one_stack(several, order):
     code = "".join(USE[name] for name in order)
-    assert without_versions(several.foreign(code)) <= {"libstdc++.so.6", "libgcc_s.so.1"}
+    assert without_versions(several.foreign(code)) - GLIBC <= RUNTIMES
 
 
 @pytest.mark.parametrize("name", USE)
@@ -196,13 +199,49 @@ def test_metadata_is_merged_into_one_dist_info(one):
     assert "f2py = numpy.f2py.f2py2e:main" in points
 
 
-def test_a_module_that_opens_a_kept_name_does_not_find_it_by_itself(press, tmp_path):
-    """Why the wheels above move a library: Python's own search path does not lead into a wheel."""
-    stack = installed(tmp_path, press.wheel("python3-shapely", "python3-numpy", output=tmp_path / "dist"))
-    code = "try:\n    import shapely.geometry\nexcept OSError as error:\n    print(error)"
-    assert "libgeos_c.so.1" in stack.place.run(code)
-    opened = "import ctypes; from _shapely_prefix._mamba_press import library; ctypes.CDLL(library('geos_c'))"
-    stack.place.run(opened + USE["shapely"])
+def test_what_sets_the_tag_is_debians_own_glibc(press):
+    """Debian 12 has glibc 2.36; what its packages state counts where no symbol is as new."""
+    highest = press.listing(*PYTHON_PACKAGES)["floors"][0]
+    assert highest["version"] == "2.36"
+
+
+def test_a_library_that_a_module_opens_by_name_keeps_it_and_the_way_out_is_told(press, tmp_path):
+    """Python's own search path does not lead into a wheel, so that the module finds it where it is loaded already."""
+    words = ("python3-shapely", "python3-numpy", "-o", str(tmp_path / "dist"))
+    said = press.run("press", *words)
+    (note,) = (line for line in said.stderr.splitlines() if "libgeos_c.so.1 keeps its name" in line)
+    assert "layout.move" in note
+    stack = installed(tmp_path, Path(said.stdout.strip()))
+    load = "import ctypes, shapely; ctypes.CDLL(shapely.__path__[0] + '/_prefix/lib/libgeos_c.so.1')\n"
+    stack.place.run(load + USE["shapely"])
+
+
+def test_a_package_that_only_stands_for_another_is_named(press, tmp_path):
+    said = press.run("press", "python3-h5py", "-o", str(tmp_path))
+    assert "nothing of python3-h5py is in the wheel; it depends on python3-h5py-serial" in said.stderr
+
+
+def test_a_version_of_debians_that_is_none_for_python_is_refused_with_the_way_out(press, tmp_path):
+    said = press.run("press", "zlib", "-o", str(tmp_path / "dist"))
+    assert said.returncode == 2
+    assert "'1.2.13.dfsg' of the conda package zlib is not a version in Python's sense (PEP 440)" in said.stderr
+    assert "press it from a pyproject.toml that states project.version" in said.stderr
+    (tmp_path / "pyproject.toml").write_text(
+        '[project]\nname = "zlib"\nversion = "1.2.13"\n[tool.mamba-press]\npackages = ["zlib"]\n'
+    )
+    assert press.wheel(str(tmp_path), output=tmp_path / "dist").name.startswith("zlib-1.2.13-py3-none-manylinux")
+
+
+def test_everything_works_after_a_user_has_stripped_it(one, tmp_path):
+    """Packagers, containers and Lambda layers do; what was edited must not be lost."""
+    strip = shutil.which("strip") or pytest.skip("strip is not on this machine")
+    stripped = tmp_path / "packages"
+    shutil.copytree(one.place.root / "lib" / f"python{VERSION}" / "site-packages", stripped)
+    libraries = [str(path) for path in stripped.rglob("*.so*") if path.read_bytes()[:4] == b"\x7fELF"]
+    assert len(libraries) > 150
+    subprocess.run([strip, "-s", *libraries], check=True)
+    fresh = environment(tmp_path / "environment", interpreter(VERSION))
+    fresh.run(f"import sys; sys.path.insert(0, {str(stripped)!r})\n" + "".join(USE.values()))
 
 
 def without_versions(names: set[str]) -> set[str]:

@@ -22,16 +22,16 @@ LARGE = 12_000_000
 
 @pytest.fixture(scope="module")
 def channel(tmp_path_factory) -> Channel:
-    """Two packages; the second takes long to compress."""
+    """A package that takes a while to compress."""
     noise = random.Random(2).randbytes(LARGE)
     large = CondaPackage(
         name="large",
         noarch="python",
-        depends=("python >=3.6", "words"),
+        depends=("python >=3.6",),
         files={"site-packages/large/__init__.py": "", "site-packages/large/noise.bin": Content(noise)},
     )
     folder = tmp_path_factory.mktemp("large")
-    return write_channel(folder, [large, press.words(), python_package(press.HERE), python_abi(press.HERE)])
+    return write_channel(folder, [large, python_package(press.HERE), python_abi(press.HERE)])
 
 
 @pytest.mark.parametrize("phase", PHASES)

@@ -1,4 +1,4 @@
-"""Write Mach-O files byte by byte, as Apple's linkers lay them out: no compiler for macOS is needed to test with them."""
+"""Write Mach-O files byte by byte, as Apple's linkers lay them out: no compiler for macOS is needed to test with."""
 
 from __future__ import annotations
 
@@ -176,7 +176,13 @@ def _commands(what: Dylib, *, code: int, parts: _Parts) -> list[bytes]:
 
 
 def _segment(
-    name: str, address: int, memory: int, offset: int, size: int, sections: Sequence[tuple], base: int = 0
+    name: str,
+    address: int,
+    memory: int,
+    offset: int,
+    size: int,
+    sections: Sequence[tuple[str, str, int, int, int]],
+    base: int = 0,
 ) -> bytes:
     protection = 5 if name == "__TEXT" else 3 if name == "__DATA" else 0 if name == "__PAGEZERO" else 1
     fields = (address, memory, offset, size, protection, protection, len(sections), 0)
@@ -215,8 +221,7 @@ def _data(what: Dylib, code: int) -> bytes:
     if what.fixups == "opcodes":
         return struct.pack("<Q", what.base + code) + bytes(8 * count)
     words = [code | (2 << 51 if count else 0)]
-    for number in range(count):
-        words.append(1 << 63 | number | (2 << 51 if number < count - 1 else 0))
+    words += [1 << 63 | number | (2 << 51 if number < count - 1 else 0) for number in range(count)]
     return struct.pack(f"<{len(words)}Q", *words)
 
 

@@ -26,7 +26,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"config"}),
     frozenset({"reader", "reference", "target", "project"}),
     # what several stages ask, and that asks no stage
-    frozenset({"atomic", "dyld", "installed", "loader", "placeholders", "runtime", "specifiers", "toolchain", "trial"}),
+    frozenset({"atomic", "dyld", "installed", "licenses", "loader", "placeholders", "provide", "runtime", "specifiers", "toolchain", "trial"}),
     frozenset({"follow"}),
     # the stages
     frozenset({"conda", "described", "sources", "select", "layout", "link", "seam", "tags", "metadata", "requires", "sbom"})

@@ -28,8 +28,8 @@ PLATFORM = "manylinux_2_28_x86_64" if os.uname().machine == "x86_64" else f"many
 Files = Mapping[str, bytes]
 
 
-def wheel_text(tags: str = "py3-none-any", *, pure: bool = True) -> bytes:
-    return f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: {str(pure).lower()}\nTag: {tags}\n".encode()
+def wheel_text(tags: str = "py3-none-any", *, pure: bool = True, by: str = "mamba-press test") -> bytes:
+    return f"Wheel-Version: 1.0\nGenerator: {by}\nRoot-Is-Purelib: {str(pure).lower()}\nTag: {tags}\n".encode()
 
 
 def files(payload: Files | None = None, **changed: bytes) -> dict[str, bytes]:
@@ -322,6 +322,69 @@ def test_a_damaged_file_is_said_and_raises_nothing(tmp_path, damage):
     path.unlink() if broken is None else path.write_bytes(broken)
     assert "cannot be read as a wheel" in said(path)
     assert "cannot be read as a wheel" in str(check.check_import(path))
+
+
+# --- wheels of others
+
+
+FOREIGN = wheel_text(by="bdist_wheel (0.45)")
+
+
+def folder_entry(folder: Path, **changed: bytes) -> Path:
+    path = make(folder, files(**changed))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("demo/", b"")
+    return path
+
+
+def test_what_works_and_mamba_press_would_not_write_is_a_note_on_the_wheels_of_others(tmp_path):
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    ours.mkdir()
+    theirs.mkdir()
+    assert "is an entry for a folder" in said(folder_entry(ours))
+    found = check.examine(folder_entry(theirs, WHEEL=FOREIGN))
+    assert found.problems == ()
+    assert any("is an entry for a folder" in note for note in found.notes)
+
+
+def test_tags_in_another_order_and_compiled_python_are_notes_too(tmp_path):
+    tag = "py2.py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64"
+    lines = b"".join(
+        f"Tag: {python}-none-{platform}\n".encode()
+        for python in ("py2", "py3")
+        for platform in ("manylinux_2_17_x86_64", "manylinux2014_x86_64")
+    )
+    text = b"Wheel-Version: 1.0\nGenerator: other\nRoot-Is-Purelib: false\n" + lines
+    path = make(tmp_path, files({"demo/__pycache__/x.cpython-310.pyc": b"x"}, WHEEL=text), name=f"demo-1.0-{tag}.whl")
+    found = check.examine(path)
+    assert found.problems == ()
+    assert sum("are not sorted" in note or "compiled Python" in note for note in found.notes) == 2
+
+
+def test_what_does_not_work_is_wrong_whoever_wrote_it(tmp_path):
+    content = files(WHEEL=FOREIGN)
+    path = make(tmp_path, content, listed=record({**content, "demo/__init__.py": b"other"}))
+    assert "is not what RECORD's hash was made of" in said(path)
+
+
+def test_how_large_a_wheel_is_is_found_too(tmp_path):
+    path = make(tmp_path, files({"demo/__init__.py": b"x" * 5000}))
+    found = check.examine(path)
+    assert found.size == path.stat().st_size
+    assert found.files == 5
+    assert found.unpacked > 5000 > found.size
+
+
+@pytest.mark.parametrize("by", ["mamba-press 1", "other"])
+def test_the_path_of_a_builds_temporary_folder_is_wrong_in_every_wheel(tmp_path, by):
+    data = b"\0/var/tmp/mamba-press-a1_b2c3d/lib/x.so\0"
+    text = said(make(tmp_path, files({"demo/x.bin": data}, WHEEL=wheel_text(by=by))))
+    assert text == "demo/x.bin: holds the path of a temporary folder of a build: /var/tmp/mamba-press-a1_b2c3d"
+
+
+@pytest.mark.parametrize("data", [b"/mamba-press-docs/", b"/opt/mamba-press-0.1.0/x", b"/dev/null/mamba-press/lib"])
+def test_other_paths_are_none_of_a_build(tmp_path, data):
+    assert said(make(tmp_path, files({"demo/x.bin": data}))) == ""
 
 
 # --- binaries

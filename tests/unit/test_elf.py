@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 import shutil
 import struct
@@ -601,3 +602,37 @@ def test_an_aarch64_library_is_edited_for_every_page_size_and_loads_under_qemu(t
     built.write_bytes(main)
     result = subprocess.run([qemu, "-L", "/usr/aarch64-linux-gnu", str(built)], capture_output=True, check=False)
     assert result.returncode == 7, result.stderr
+
+
+@pytest.mark.parametrize("level", [None, "x86-64-v2", "x86-64-v3", "x86-64-v4"])
+def test_the_processor_that_the_linker_was_told_is_read(tmp_path, level):
+    if platform.machine() != "x86_64":
+        pytest.skip("the levels are of x86_64")
+    flags = (f"-march={level}", f"-Wl,-z,{level}") if level else ()
+    path = shared_library(tmp_path / "libx.so", "int x(void) { return 1; }", Linking(flags=flags))
+    notes = subprocess.run(["readelf", "-nW", str(path)], capture_output=True, text=True, check=True).stdout
+    assert (f"x86 ISA needed: {level}" in notes.replace("x86-64-baseline, ", "")) == bool(level)
+    found = binaries.read(path.read_bytes())
+    assert found is not None
+    assert found.isa == level
+    edited = binaries.apply(path.read_bytes(), Edits(search=("$ORIGIN/" + "long/" * 40,), name="lib-other.so"))
+    assert binaries.read(edited).isa == level
+
+
+def test_the_symbols_that_a_process_has_once_are_counted(tmp_path):
+    text = (
+        "template <class T> struct S { static int n; }; template <class T> int S<T>::n; int f() { return S<int>::n; }"
+    )
+    path = shared_library(tmp_path / "libu.so", text, Linking(soname="libu.so"), language="c++")
+    shown = subprocess.run(
+        ["readelf", "-W", "--dyn-syms", str(path)], capture_output=True, text=True, check=True
+    ).stdout
+    assert binaries.unique_symbols(path.read_bytes()) == shown.count(" UNIQUE ") > 0
+    assert binaries.unique_symbols(binaries.apply(path.read_bytes(), Edits(unbind_unique=True))) == 0
+
+
+def test_an_object_file_is_mapped_by_nobody_and_so_has_no_problem(tmp_path):
+    compiler = shutil.which("gcc") or pytest.skip("gcc is not on this machine")
+    path = tmp_path / "x.o"
+    subprocess.run([compiler, "-c", "-x", "c", "-", "-o", str(path)], input="int x = 1;", text=True, check=True)
+    assert binaries.layout_problems(path.read_bytes()) == ()

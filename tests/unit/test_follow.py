@@ -136,3 +136,26 @@ def test_glibcs_versions_give_the_floor_and_others_do_not():
     assert follow.glibc_floor([(facts, "x")], "x86_64") == (2, 28)
     assert follow.glibc_floor([], "x86_64") == (2, 5)
     assert follow.glibc_floor([], "aarch64") == (2, 17)
+
+
+def test_a_library_of_another_wheel_stays_out_though_the_prefix_has_it(prefix):
+    prefix.add("lib/libapp.so", of="x")
+    prefix.add("lib/libtorch.so.2", of="x")
+    declared = {"libtorch.so": "torch: torch/lib/libtorch.so"}
+    assert answer(prefix, binary(None, "libtorch.so.2"), external=declared) == ("external", None)
+    assert answer(prefix, binary(None, "libtorch.so.2"), external={"libother.so": "o: o.so"}) == (
+        "wheel", "lib/libtorch.so.2",
+    )  # fmt: skip
+
+
+def test_what_is_never_vendored_is_no_other_wheels_either(prefix):
+    prefix.add("lib/libapp.so", of="x")
+    assert answer(prefix, binary(None, "libc.so.6"), external={"libc.so": "c: c/libc.so"}) == ("system", None)
+
+
+def test_a_needed_library_is_struck_out_where_link_remove_says_so(prefix):
+    prefix.add("lib/libapp.so", of="x")
+    prefix.add("lib/libdep.so.1", of="x")
+    found, problems = resolve(prefix, binary(None, "libdep.so.1", "libgone.so"), remove=("libdep.so", "libg*"))
+    assert [(one.needed, one.where) for one in found] == [("libdep.so.1", "removed"), ("libgone.so", "removed")]
+    assert problems == ()

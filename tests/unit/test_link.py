@@ -36,6 +36,15 @@ class Wheel:
         made = binary(name, *(links or {}), **facts)
         self.entries.append(entry(file, at, made, links))
 
+    def elsewhere(self, name):
+        """Let a needed library be one that another wheel brings."""
+        self.entries = [
+            replace(each, kept=replace(each.kept, links=tuple(
+                Resolved(needed=name, where="external") if link.needed == name else link for link in each.kept.links
+            )))
+            for each in self.entries
+        ]  # fmt: skip
+
     def extension(self, links, **facts):
         path = "lib/python3.10/site-packages/app.so"
         self.library(path, of="app", links=links, at="app.so", **facts)
@@ -252,6 +261,23 @@ def test_no_search_path_leaves_the_wheel(wheel):
     wheel.extension({"libdep.so.1": "lib/libdep.so.1"})
     assert wheel.edits("lib/a/b/plugin.so").search == ("$ORIGIN/../..",)
     assert wheel.edits("lib/python3.10/site-packages/app.so").search == ("$ORIGIN/home/_prefix/lib",)
+
+
+def test_a_library_of_another_wheel_is_looked_for_there_under_its_name_there(wheel):
+    wheel.library("lib/libdep.so.1", "libdep.so.1")
+    links = {"libtorch.so.2": "", "libdep.so.1": "lib/libdep.so.1"}
+    wheel.extension(links)
+    wheel.library(
+        "lib/python3.10/site-packages/app/deep/ext.so", of="app", links={"libtorch.so.2": ""}, at="app/deep/ext.so"
+    )
+    wheel.elsewhere("libtorch.so.2")
+    table = {"external": {"libtorch.so": "torch >=2: torch/lib/libtorch.so"}, "rename": False}
+    edits = wheel.edits("lib/python3.10/site-packages/app.so", **table)
+    assert edits.search == ("$ORIGIN/home/_prefix/lib", "$ORIGIN/torch/lib")
+    assert edits.needed == (("libtorch.so.2", "libtorch.so"),)
+    assert not edits.inherited
+    deep = wheel.edits("lib/python3.10/site-packages/app/deep/ext.so", **table)
+    assert (deep.search, deep.inherited) == (("$ORIGIN/../../torch/lib",), False)
 
 
 # Two files at one place

@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from mamba_press import binaries, loader
+from mamba_press import binaries, hazards, loader
+from mamba_press.hazards import Habit
 from mamba_press.loader import Promise
 from mamba_press.types import Binary, Requirement
 from tests.support.compile import Linking, shared_library
@@ -118,12 +119,13 @@ def test_a_symbol_version_beyond_the_tag_is_a_problem_of_the_file_that_needs_it(
 
 def test_versions_of_a_runtime_in_the_wheel_are_its_own_affair():
     requires = (Requirement(library="libstdc++.so.6", versions=("GLIBCXX_3.4.30",)),)
-    x = elf("libstdc++.so.6", requires=requires, rpath="$ORIGIN")
-    runtime = elf(name="libstdc++.so.6", defines=frozenset({"GLIBCXX_3.4", "GLIBCXX_3.4.30"}))
-    assert wheres(x_so=x) == ["x.so"]
-    assert wheres(x_so=x, **{"libstdc++.so.6": runtime}) == []
-    older = elf(name="libstdc++.so.6", defines=frozenset({"GLIBCXX_3.4"}))
-    assert wheres(x_so=x, **{"libstdc++.so.6": older}) == ["x.so"]
+    assert wheres(x_so=elf("libstdc++.so.6", requires=requires)) == ["x.so"]
+    name = "libstdc++-0123abcd.so.6"
+    x = elf(name, requires=(Requirement(library=name, versions=("GLIBCXX_3.4.30",)),), rpath="$ORIGIN")
+    runtime = elf(name=name, defines=frozenset({"GLIBCXX_3.4", "GLIBCXX_3.4.30"}))
+    assert wheres(x_so=x, **{name: runtime}) == []
+    older = elf(name=name, defines=frozenset({"GLIBCXX_3.4"}))
+    assert wheres(x_so=x, **{name: older}) == ["x.so"]
 
 
 def test_a_library_without_versions_serves_all():
@@ -237,3 +239,99 @@ def test_the_simulation_and_the_loader_agree(tmp_path, layout):
     loaded = subprocess.run([sys.executable, "-c", load, root / "x.so"], capture_output=True, text=True, check=False)
     promise = Promise(arch=next(iter(libraries.values())).arch, floor=(2, 17))
     assert (loader.problems(libraries, promise) == ()) == (loaded.returncode == 0), loaded.stderr
+
+
+# What is found and does harm
+
+
+def said(libraries):
+    return [str(problem) for problem in loader.problems(libraries, PROMISE)]
+
+
+def test_a_packed_runtime_under_the_systems_name_is_a_problem():
+    (problem,) = said({"x.so": elf("libstdc++.so.6", rpath="$ORIGIN"), "libstdc++.so.6": elf(name="libstdc++.so.6")})
+    assert problem.startswith("libstdc++.so.6: is a packed libstdc++.so.6 under the name that the system's has")
+    renamed = "libstdc++-0123abcd.so.6"
+    assert said({"x.so": elf(renamed, rpath="$ORIGIN"), renamed: elf(name=renamed)}) == []
+
+
+def test_other_packed_runtimes_under_their_own_names_are_no_more_than_a_habit_of_others():
+    (problem,) = loader.problems({"libgomp.so.1": elf(name="libgomp.so.1")}, PROMISE)
+    assert isinstance(problem, Habit)
+    (problem,) = loader.problems({"libgcc_s.so.1": elf(name="libgcc_s.so.1")}, PROMISE)
+    assert not isinstance(problem, Habit)
+
+
+@pytest.mark.parametrize(
+    ("names", "wrong"),
+    [
+        (("libgomp-a34b3233.so.1.0.0", "libomp.so"), True),
+        (("libgomp-a34b3233.so.1", "libgomp-0123abcd.so.1"), True),
+        (("libiomp5.so", "libgomp-a34b3233.so.1"), True),
+        (("libgomp-a34b3233.so.1", "libgomp-plugin-nvptx.so.1"), False),
+        (("libgomp-a34b3233.so.1",), False),
+    ],
+)
+def test_two_openmp_runtimes_are_a_problem(names, wrong):
+    found = [text for text in said({f"lib/{name}": elf(name=name) for name in names}) if "two OpenMP" in text]
+    assert bool(found) == wrong
+    assert all(f"lib/{name}" in text for text in found for name in names)
+
+
+def test_a_library_of_the_system_that_would_take_its_own_from_the_wheel_is_told():
+    libraries = {
+        "x.so": elf("libdep-0123abcd.so.1", "libGL.so.1", rpath="$ORIGIN/lib"),
+        "lib/libdep-0123abcd.so.1": elf(name="libdep-0123abcd.so.1"),
+        "lib/libxcb.so.1": elf(name="libxcb.so.1"),
+    }
+    (problem,) = said(libraries)
+    assert (
+        "x.so: needs the system's libGL.so.1, which would take libxcb.so.1 from the wheel (lib/libxcb.so.1)" in problem
+    )
+    private = dict(libraries, **{"x.so": elf("libdep-0123abcd.so.1", "libGL.so.1", runpath="$ORIGIN/lib")})
+    assert said(private) == []
+
+
+def test_what_is_loaded_already_is_taken_by_the_systems_library_whatever_the_search_path():
+    libraries = {
+        "x.so": elf("libGL.so.1", "libX11.so.6", runpath="$ORIGIN/lib"),
+        "lib/libX11.so.6": elf(name="libX11.so.6"),
+    }
+    assert any("would take libX11.so.6 from the wheel" in text for text in said(libraries))
+    hashed = {
+        "x.so": elf("libGL.so.1", "libX11-0123abcd.so.6", rpath="$ORIGIN/lib"),
+        "lib/libX11-0123abcd.so.6": elf(name="libX11-0123abcd.so.6"),
+    }
+    assert said(hashed) == []
+
+
+def test_a_name_that_is_not_found_is_told_once_however_many_load_its_user():
+    libraries = {f"{name}.so": elf("liba.so", rpath="$ORIGIN") for name in ("x", "y", "z")}
+    assert len(said({**libraries, "liba.so": elf("libgone.so", name="liba.so")})) == 1
+
+
+def test_a_renamed_cpp_runtime_whose_symbols_are_the_processes_is_a_problem():
+    renamed = elf(name="libstdc++-0123abcd.so.6")
+    assert hazards.is_cpp_runtime("libstdc++-0123abcd.so.6", renamed)
+    assert not hazards.is_cpp_runtime("libstdc++.so.6", elf(name="libstdc++.so.6"))
+    assert "106 symbols" in str(hazards.uncounted(106))
+    assert hazards.uncounted(0) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the table is of Linux")
+def test_what_the_systems_libraries_need_is_what_this_machine_says():
+    """Every library of the table that is here needs nothing that the wheel could have, but what the table says."""
+    import json
+    import shutil
+    from pathlib import Path
+
+    table = json.loads((Path(hazards.__file__).with_name("data") / "system_needs.json").read_text("utf-8"))
+    ldconfig = shutil.which("ldconfig", path="/sbin:/usr/sbin") or pytest.skip("no ldconfig on this machine")
+    listed = subprocess.run([ldconfig, "-p"], capture_output=True, text=True, check=True).stdout
+    paths = {line.split()[0]: Path(line.split()[-1]) for line in listed.splitlines() if "=>" in line}
+    for name, needs in table.items():
+        path = paths.get(name)
+        found = binaries.read_file(path) if path else None
+        if found:
+            of_tables = {one for one in found.needed if one in table or any(one in some for some in table.values())}
+            assert of_tables <= {*needs, *hazards.of_the_system(name)}, name

@@ -574,6 +574,4 @@ def test_search_path_that_is_there_twice_is_a_problem() -> None:
 )
 def test_broken_file_is_refused_with_what_is_wrong(change, said) -> None:
     with pytest.raises(Malformed, match=said):
-        data = change(dylib(Dylib()))
-        binaries.read(data)
-        binaries.apply(data, Edits(search=("@loader_path",), sign=True))
+        binaries.apply(change(dylib(Dylib())), Edits(search=("@loader_path",), sign=True))

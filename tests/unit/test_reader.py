@@ -452,8 +452,8 @@ compression = "zstd"
 packages = ["zlib"]
 host = ["fmt"]
 
-[tool.mamba-press.link]
-missing = "drop"
+[tool.mamba-press.wheel]
+max-size = "100 MB"
 """,
     "broken": '[tool.mamba-press]\npackages = ["zlib"]\nchannels = ["conda-forge"\npython = "3.10"\n',
     "cut-off": '[tool.mamba-press]\npackages = ["zlib"',

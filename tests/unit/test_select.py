@@ -318,6 +318,68 @@ def test_what_link_system_names_may_be_missing(prefix, elf):
     assert [(link.where, link.why) for link in app.links] == [("system", "link.system says so")]
 
 
+def test_a_plugin_whose_library_is_missing_leaves_with_what_only_it_needs_where_link_missing_says_so(prefix, elf):
+    prefix.add("lib/libapp.so.1", elf.library("libapp.so.1"), of="app")
+    prefix.add("lib/plugins/app.so", elf.library(None, "libdep.so.1"), of="app")
+    prefix.add("lib/plugins/good.so", elf.library(None, "libapp.so.1"), of="app")
+    prefix.add("lib/libdep.so.1", elf.library("libdep.so.1", "libgone.so.1"), of="dep")
+    assert "needs libgone.so.1" in problems(prefix)[0]
+    selection = pressed(prefix, link={"missing": "drop"})
+    assert sorted(kept(selection)) == ["lib/libapp.so.1", "lib/plugins/good.so"]
+    assert left(selection)["lib/plugins/app.so"].startswith("link.missing: lib/libdep.so.1 needs libgone.so.1")
+    assert left(selection)["lib/libdep.so.1"] == "no library of this dependency is reached"
+    assert any("lib/plugins/app.so (app) is left out" in note for note in selection.notes)
+
+
+def test_what_is_no_plugin_is_an_error_even_where_link_missing_is_drop(prefix, elf):
+    site = "lib/python3.10/site-packages"
+    module = elf.library(None, "libgone.so.1", source="int PyInit_app(void) { return 0; }")
+    prefix.add(f"{site}/app.so", module, of="app")
+    prefix.add("lib/libapp.so.1", elf.library("libapp.so.1", "libgone.so.2"), of="app")
+    prefix.add("lib/plugins/app.so", elf.library(None, "libgone.so.3"), of="app")
+    prefix.add("bin/app", elf.program("libgone.so.4"), of="app")
+    found = problems(prefix, link={"missing": "drop"})
+    assert [problem.split(" ")[0] for problem in found] == ["bin/app", "lib/libapp.so.1", f"{site}/app.so"]
+
+
+def test_nothing_leaves_where_nothing_is_missing(prefix, elf):
+    prefix.add("lib/plugins/app.so", elf.library(None, "libdep.so.1", "libgomp.so.1"), of="app")
+    prefix.add("lib/libdep.so.1", elf.library("libdep.so.1"), of="dep")
+    table = {"missing": "drop", "runtimes": {"libgomp": "system"}}
+    assert sorted(kept(pressed(prefix, link=table))) == ["lib/libdep.so.1", "lib/plugins/app.so"]
+
+
+def test_a_library_of_another_wheel_is_not_packed(prefix, elf):
+    prefix.add("lib/libapp.so.1", elf.library("libapp.so.1", "libdep.so.1"), of="app")
+    prefix.add("lib/libdep.so.1", elf.library("libdep.so.1"), of="dep")
+    table = {"external": {"libdep.so": "dep >=1: dep/lib/libdep.so", "libtypo.so": "x: x.so"}, "remove": ["libno.so"]}
+    selection = pressed(prefix, link=table)
+    assert sorted(kept(selection)) == ["lib/libapp.so.1"]
+    assert [note for note in selection.notes if "nothing in the wheel needs" in note] == [
+        "link.external names 'libtypo.so', which nothing in the wheel needs",
+        "link.remove names 'libno.so', which nothing in the wheel needs",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("unused", "stays"),
+    [
+        (None, ["app", "opened", "plug"]),
+        ("drop", ["opened", "plug"]),
+        ("keep", ["app", "dep", "opened", "plug"]),
+    ],
+)
+def test_libraries_that_nothing_needs_stay_or_leave_as_link_unused_libraries_says(prefix, elf, unused, stays):
+    prefix.add("lib/libapp.so.1", elf.library("libapp.so.1"), of="app")
+    prefix.add("lib/libopened.so.1", elf.library("libopened.so.1"), of="app")
+    prefix.add("lib/plugins/libplug.so", elf.library(None), of="app")
+    prefix.add("share/app/load.conf", "open libopened.so.1", of="app")
+    prefix.add("lib/libdep.so.1", elf.library("libdep.so.1"), of="dep")
+    selection = pressed(prefix, link={"unused-libraries": unused} if unused else {})
+    names = [path.rpartition("/")[2] for path in kept(selection) if ".so" in path]
+    assert sorted(name[3:].partition(".")[0] for name in names) == stays
+
+
 def test_different_files_of_two_packages_at_one_path_are_an_error_that_names_both(prefix):
     prefix.package("bpp", requested=True)
     prefix.add("share/x", "one", of="app")

@@ -276,13 +276,6 @@ def test_a_windows_launcher_in_a_linux_wheel_is_data():
 
 
 @pytest.mark.parametrize("platform", ["osx-arm64", "win-64"])
-def test_binaries_of_other_systems_are_refused_in_one_line(platform):
-    library = entry("pkg/_prefix/lib/liba.dylib", "liba", Binary(format="macho", arch=None, kind="shared"))
-    [problem] = refusal([library], (), target(platform)).problems
-    assert problem.what == "pressing binaries for macOS and Windows is not there yet"
-
-
-@pytest.mark.parametrize("platform", ["osx-arm64", "win-64"])
 def test_a_wheel_without_binaries_can_be_tagged_for_every_system(platform):
     assert tagged([entry("pkg/__init__.py")], [record(noarch="python")], target(platform)).tags == "py3-none-any"
 
@@ -424,3 +417,54 @@ def test_a_plain_so_on_disk_is_read_there(tmp_path):
     found = elf("pkg/_core.so")
     on_disk = Entry(path=found.path, source=tmp_path / "_core.so", kept=found.kept)
     assert tagged([on_disk], [record(noarch="python")]).tags.startswith("cp310-cp310-")
+
+
+# --- processors ---
+
+
+def level(isa):
+    made = elf(EXTENSION, "libc.so.6:GLIBC_2.17")
+    return replace(made, kept=replace(made.kept, binary=replace(made.kept.binary, isa=isa)))
+
+
+def test_a_file_that_needs_a_later_processor_is_refused_and_named():
+    error = refusal([level("x86-64-v3")])
+    assert EXTENSION in str(error)
+    assert "x86-64-v3" in str(error)
+    assert 'isa = "x86-64-v3"' in str(error)
+    assert "x86-64-v3" in str(refusal([level("x86-64-v3")], isa="x86-64-v2"))
+
+
+@pytest.mark.parametrize("allowed", ["x86-64-v3", "x86-64-v4"])
+def test_a_level_that_is_allowed_is_noted(allowed):
+    (note,) = tagged([level("x86-64-v3")], isa=allowed).notes
+    assert note.startswith("the wheel needs a processor of level x86-64-v3, which its tag does not say")
+
+
+@pytest.mark.parametrize(
+    ("spec", "stated"),
+    [
+        ("_x86_64-microarch-level >=3", 3),
+        ("_x86_64-microarch-level >=2,<3.0a0", 2),
+        ("_x86_64-microarch-level 4 4_x86_64_v4", 4),
+        ("__archspec 1 x86_64_v3", 3),
+        ("__archspec 1=x86_64_v4", 4),
+        ("_x86_64-microarch-level >=1", None),
+        ("_x86_64-microarch-level-other >=3", None),
+        ("__archspec 1=*", None),
+        ("__archspec 1 x86_64", None),
+        ("x86_64_v3 >=1", None),
+    ],
+)
+def test_a_record_states_a_processor_too(spec, stated):
+    packages = [record(depends=("python_abi 3.10.* *_cp310", spec))]
+    if stated is None:
+        assert tagged([elf(EXTENSION)], packages).notes == ()
+    else:
+        assert f"needs a processor of level x86-64-v{stated}" in str(refusal([elf(EXTENSION)], packages))
+
+
+def test_other_machines_have_no_such_levels():
+    made = elf(EXTENSION.replace("x86_64", "aarch64"), arch="aarch64")
+    packages = [record(depends=("_x86_64-microarch-level >=3",))]
+    assert tagged([made], packages, target("linux-aarch64")).notes == ()

@@ -29,6 +29,8 @@ __all__ = [
     "read",
     "read_file",
     "symbols",
+    "taken",
+    "unique_symbols",
     "unsigned",
 ]
 
@@ -114,6 +116,20 @@ def symbols(data: Data) -> Symbols:
     if kind == "pe" and pe.is_pe(data):
         return pe.symbols(data)
     return Symbols(imports=frozenset(), exports=frozenset())
+
+
+def unique_symbols(data: Data) -> int:
+    """How many symbols a process has once for all libraries that define them; only ELF knows such."""
+    return elf.unique_symbols(data) if format_of(bytes(data[:8])) == "elf" else 0
+
+
+def taken(data: Data, library: str) -> frozenset[str]:
+    """The symbols that a file takes from one of the libraries that it needs, as the file spells them (Mach-O only)."""
+    if format_of(bytes(data[:8])) != "macho":
+        return frozenset()
+    from mamba_press.binaries import macho_binds
+
+    return macho_binds.taken(data, library)
 
 
 def lookup(binary: Binary, at: str, name: str) -> Iterator[str]:

@@ -45,6 +45,9 @@ STRING_TAGS = frozenset(
     {DT_NEEDED, DT_SONAME, DT_RPATH, DT_RUNPATH, DT_CONFIG, DT_DEPAUDIT, DT_AUDIT, DT_AUXILIARY, DT_FILTER}
 )
 DF_1_PIE = 0x08000000
+STB_GNU_UNIQUE = 10
+NT_GNU_PROPERTY_TYPE_0, GNU_PROPERTY_X86_ISA_1_NEEDED = 5, 0xC0008002
+LEVELS = {2: "x86-64-v2", 4: "x86-64-v3", 8: "x86-64-v4"}
 
 HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 SEGMENT = struct.Struct("<IIQQQQQQ")
@@ -135,12 +138,18 @@ class Record(NamedTuple):
 class Image:
     """An ELF file of a supported machine, with what its program headers lead to; raises Malformed."""
 
-    __slots__ = ("_loads", "arch", "data", "dynamic", "header", "segments", "strings_at", "strings_size", "tags")
+    __slots__ = (
+        *("_loads", "_sections", "_verneed", "arch", "data", "dynamic", "header", "segments"),
+        *("strings_at", "strings_size", "tags"),
+    )
 
     def __init__(self, data: Data) -> None:
         if len(data) < HEADER.size:
             raise Malformed(f"the file ends after {len(data)} bytes, inside the ELF header")
         self.data = data
+        # An edit asks for these several times.
+        self._verneed: list[Record] | None = None
+        self._sections: list[Section] | None = None
         self.header = header = Header._make(HEADER.unpack_from(data))
         self.arch = MACHINES[header.machine]
         if header.segment_count and header.segment_size != SEGMENT.size:
@@ -207,8 +216,11 @@ class Image:
 
     def verneed(self) -> list[Record]:
         """The verneed records, in their order."""
-        if DT_VERNEED not in self.tags:
-            return []
+        if self._verneed is None:
+            self._verneed = self._read_verneed() if DT_VERNEED in self.tags else []
+        return self._verneed
+
+    def _read_verneed(self) -> list[Record]:
         what = "the needed versions"
         records: list[Record] = []
         address = self.tags[DT_VERNEED]
@@ -256,6 +268,11 @@ class Image:
 
     def sections(self) -> list[Section]:
         """The section headers; none where the table is absent or lies outside the file."""
+        if self._sections is None:
+            self._sections = self._read_sections()
+        return self._sections
+
+    def _read_sections(self) -> list[Section]:
         header = self.header
         size = header.section_count * SECTION.size
         if not header.sections_at or header.section_size != SECTION.size or header.sections_at + size > len(self.data):
@@ -377,7 +394,50 @@ def facts(image: Image) -> Binary:
         # The base definition (flag 1) names the file, not a version of it.
         defines=frozenset(image.string(names[0]) for flags, names in image.verdef() if names and not flags & 1),
         interpreter=interpreter,
+        isa=_isa(image) if image.arch == "x86_64" else None,
     )
+
+
+def _isa(image: Image) -> str | None:
+    """The highest level of x86-64 that a property note says is needed (the psABI's GNU_PROPERTY_X86_ISA_1_NEEDED)."""
+    segments = [segment for segment in image.segments if segment.type in (PT_NOTE, PT_GNU_PROPERTY)]
+    needed = 0
+    for segment in segments:
+        data = image.slice(segment.offset, segment.file_size, "a note")
+        for kind, name, content in _notes(data, 8 if segment.align == 8 else 4):
+            if kind == NT_GNU_PROPERTY_TYPE_0 and name == b"GNU\0":
+                needed |= _needed_bits(content)
+    return next((level for bit, level in reversed(LEVELS.items()) if needed & bit), None)
+
+
+def _notes(data: bytes, align: int) -> Iterator[tuple[int, bytes, bytes]]:
+    """Yield type, name and content of each note; what is cut off is no note."""
+    at = 0
+    while at + 12 <= len(data):
+        name_size, size, kind = struct.unpack_from("<III", data, at)
+        start = at + 12 + -(-name_size // align) * align if align == 4 else -(-(at + 12 + name_size) // align) * align
+        if start + size > len(data):
+            return
+        yield kind, data[at + 12 : at + 12 + name_size], data[start : start + size]
+        at = -(-(start + size) // align) * align
+
+
+def _needed_bits(content: bytes) -> int:
+    found, at = 0, 0
+    while at + 8 <= len(content):
+        kind, size = struct.unpack_from("<II", content, at)
+        if kind == GNU_PROPERTY_X86_ISA_1_NEEDED and size == 4 and at + 12 <= len(content):
+            found |= int.from_bytes(content[at + 8 : at + 12], "little")
+        at += 8 + -(-size // 8) * 8
+    return found
+
+
+def unique_symbols(data: Data) -> int:
+    """How many defined dynamic symbols one process has once, whichever library defines them (STB_GNU_UNIQUE)."""
+    if not is_supported(data):
+        return 0
+    symbols = SYMBOL.iter_unpack(Image(data).symbols())
+    return sum(info >> 4 == STB_GNU_UNIQUE and section != 0 for _, info, _, section, _, _ in symbols)
 
 
 def _foreign_kind(data: Data) -> Literal["shared", "program", "static"]:

@@ -20,6 +20,8 @@ def layout_problems(data: Data) -> tuple[str, ...]:
     if not elf.is_supported(data):
         return ()
     image = Image(data)
+    if image.header.type not in (elf.ET_EXEC, elf.ET_DYN):
+        return ()  # an object file or a core: nothing maps it
     loads = [segment for segment in image.segments if segment.type == elf.PT_LOAD]
     found = [*_segment_problems(image, loads), *_table_problems(image), *_section_problems(image)]
     if not found:

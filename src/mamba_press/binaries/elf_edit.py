@@ -233,12 +233,13 @@ class _Strings:
         found = self.content.find(text + b"\0")
         if found >= 0:
             return found
-        cleared = sorted((m.end() - m.start(), m.start()) for m in _CLEARED.finditer(self.content))
-        for size, start in cleared:
-            # The first zero ends the string before, the last one ends this one.
-            if size >= len(text) + 2 and not self._is_pointed_to(start + 1, start + 1 + len(text)):
-                self.content[start + 1 : start + 1 + len(text)] = text
-                return start + 1
+        # The first zero ends the string before, the last one ends this one.
+        room = len(text) + 2
+        if self.content.find(bytes(room)) >= 0:
+            for size, start in sorted((m.end() - m.start(), m.start()) for m in _CLEARED.finditer(self.content)):
+                if size >= room and not self._is_pointed_to(start + 1, start + 1 + len(text)):
+                    self.content[start + 1 : start + 1 + len(text)] = text
+                    return start + 1
         self.content += text + b"\0"
         return len(self.content) - len(text) - 1
 
@@ -253,11 +254,11 @@ class _Draft:
 
     def __init__(self, image: Image) -> None:
         self.image = image
-        self.out = _roomy(image.data)
+        self.out = bytearray(image.data)
         self.page = elf.PAGES[image.arch]
         self.header = image.header
         self.segments = list(image.segments)
-        self.sections = image.sections()
+        self.sections = list(image.sections())
         self.retagged: dict[int, int] = {}
         for segment in self.segments:
             inside = not segment.file_size or segment.file_end <= len(self.out)
@@ -606,16 +607,6 @@ def _tail(last: Segment, *tables: _Table) -> int:
 
 def _align(value: int, to: int) -> int:
     return -(-value // to) * to
-
-
-def _roomy(data: Data) -> bytearray:
-    """A copy that can grow by what most edits add without being copied again: most of an edit's time is copying."""
-    size = len(data)
-    out = bytearray(size + _MOST_ZEROS + size // 16)
-    with memoryview(out) as view:
-        view[:size] = data
-    del out[size:]
-    return out
 
 
 def _has_address_and_bytes(section: Section) -> bool:

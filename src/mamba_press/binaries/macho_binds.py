@@ -17,6 +17,7 @@ from mamba_press.binaries.format import Malformed
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from mamba_press.binaries.format import Data
     from mamba_press.binaries.macho import Image, Part
 
 FLAT = -2
@@ -98,6 +99,11 @@ def libraries(image: Image) -> tuple[tuple[str, str], ...]:
     found = [(each.name, each.ordinal) for each in references(image) if each.kind in ("symbol", "export")]
     found += [(bind.name, bind.ordinal) for bind in binds(image)] if image.flags & macho.MH_TWOLEVEL else []
     return tuple((name, library(image, ordinal)) for name, ordinal in found)
+
+
+def taken(data: Data, name: str) -> frozenset[str]:
+    """The symbols that any slice of a file takes from a library; raises Malformed."""
+    return frozenset(symbol for image in macho.images(data) for symbol, found in libraries(image) if found == name)
 
 
 def library(image: Image, ordinal: int) -> str:

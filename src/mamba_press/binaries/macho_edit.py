@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _REWRITTEN = (*macho.LOADS, macho.LC_ID_DYLIB, macho.LC_RPATH)
 _SIGNED_FROM_MACOS_11 = "arm64"
+"""Without a sound signature the kernel kills what runs such code."""
 _STRENGTH = (macho.LC_REEXPORT_DYLIB, macho.LC_LOAD_DYLIB, macho.LC_LOAD_UPWARD_DYLIB, macho.LC_LAZY_LOAD_DYLIB)
 """Of two commands for one library the one that asks for more stays, a weak one last."""
 
@@ -74,7 +75,7 @@ def _slice(content: bytes, edits: Edits) -> bytes:
     before = macho.facts(image)
     wanted = expected(before, edits)
     result = content
-    if wanted != before:
+    if wanted != before or _lacks_signature(image, edits):
         if before.kind == "static":
             raise Malformed("an object file has no names or search path to edit")
         if wanted.name and before.name is None:
@@ -89,9 +90,15 @@ def _slice(content: bytes, edits: Edits) -> bytes:
     return result
 
 
+def _lacks_signature(image: Image, edits: Edits) -> bool:
+    """Whether a signature has to be added: Intel's Macs load code that has none."""
+    is_asked = edits.sign and image.arch == _SIGNED_FROM_MACOS_11
+    return is_asked and image.signature is None and macho.facts(image).kind != "static"
+
+
 def _needs_signature(image: Image, edits: Edits, *, is_edited: bool) -> bool:
     if image.signature is None:
-        return edits.sign and image.arch == _SIGNED_FROM_MACOS_11 and macho.facts(image).kind != "static"
+        return _lacks_signature(image, edits)
     # What was signed and is no longer sound is killed where it is loaded.
     return is_edited or (edits.sign and not _is_sound(image))
 
@@ -106,7 +113,7 @@ def _is_sound(image: Image) -> bool:
 def _edited(image: Image, edits: Edits) -> bytes:
     """The slice with new load commands, not yet signed."""
     commands = _commands(image, edits)
-    spare = macho_sign.COMMAND_SIZE if edits.sign and image.signature is None else 0
+    spare = macho_sign.COMMAND_SIZE if _lacks_signature(image, edits) else 0
     end = macho.HEADER_SIZE + len(commands.content) + spare
     room = macho.room(image)
     if room.available < room.used:

@@ -418,7 +418,10 @@ def payload(trie: bytes, export: Export, moved: Callable[[int], int]) -> bytes:
     """What the export trie says of a symbol, with moved addresses."""
     if export.is_reexport:
         _, at = macho.uleb(trie, export.at)
-        return uleb_bytes(export.flags) + uleb_bytes(export.value) + trie[at : trie.index(b"\0", at) + 1]
+        end = trie.find(b"\0", at)
+        if end < 0:
+            raise Malformed("the name of an export that is passed on has no end")
+        return uleb_bytes(export.flags) + uleb_bytes(export.value) + trie[at : end + 1]
     if export.flags & _KIND == _ABSOLUTE:
         return uleb_bytes(export.flags) + uleb_bytes(export.value)
     said = uleb_bytes(export.flags) + uleb_bytes(moved(export.value))

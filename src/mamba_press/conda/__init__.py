@@ -17,7 +17,7 @@ from mamba_press import log
 from mamba_press.atomic import replacing
 from mamba_press.conda import hints, lock, prefix, process
 from mamba_press.errors import ConfigError, FetchError, PressError, SolveError, WriteError
-from mamba_press.types import NEUTRAL, Package, Problem, Python, Solution, Target, VirtualPackage
+from mamba_press.types import NEUTRAL, NEUTRAL_ON_WINDOWS, Package, Problem, Python, Solution, Target, VirtualPackage
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -92,7 +92,7 @@ def fetch(
         "prefix": str(root),
         # rattler signs what it patches with macOS's codesign if it hears that the files are for macOS.
         "platform": "linux-64" if target.system == "osx" else target.subdir,
-        "neutral": NEUTRAL,
+        "neutral": NEUTRAL_ON_WINDOWS if target.system == "win" else NEUTRAL,
         "offline": config.offline,
         "cache": str(cache_folder(environ)),
     }

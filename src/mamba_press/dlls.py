@@ -1,0 +1,153 @@
+"""Where DLLs lie, and who tells Windows: a PE image cannot say where to look (design 11).
+
+When Python loads an extension module, Windows looks for what it needs in the extension's own folder, in the folders
+that the process has added, beside ``python.exe`` and among its own libraries. It does so for all that these need in
+turn, too: a DLL's own folder counts only where it is the one that was asked for.
+
+So the ``__init__.py`` of a top-level package with extensions adds the folders with the DLLs, before anything else. What
+has no ``__init__.py``, a module at the top or one in a namespace package, gets copies beside it.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mamba_press import runtime
+from mamba_press.types import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from mamba_press.types import Binary
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Placed:
+    """The entries, hooked and with copies; ``folders`` are those with DLLs that somebody has to add."""
+
+    entries: tuple[Entry, ...]
+    folders: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+def place(entries: Sequence[Entry], *, prefix: str, home: str, generated: bool) -> Placed:
+    """Return the entries of a wheel for Windows so that every extension finds its DLLs.
+
+    ``prefix`` is the folder of the wheel with the conda packages' own tree, in the package ``home``, which is
+    ``generated`` where no package of the wheel could be it.
+    """
+    wheel = _Wheel.of(entries, prefix)
+    hooks = {name: text for name in wheel.packages if (text := _hooked(wheel, name)) is not None}
+    reach = {path: wheel.reach(path) for path in wheel.modules}
+    hooked = {path for path in reach if path.split("/")[0] in hooks}
+    beside = {(posixpath.dirname(path), dll) for path in reach if path not in hooked for dll in reach[path]}
+    moved = {dll for _, dll in beside} - {dll for path in hooked for dll in reach[path]} - wheel.held()
+    kept = [entry for entry in entries if entry.path not in moved]
+    copies = [_copy(wheel.entries[dll], folder) for folder, dll in sorted(beside)]
+    inside = {posixpath.dirname(path) for path in wheel.dlls - moved if path.startswith(f"{prefix}/")}
+    named = {path.split("/")[0] for path in hooked if any(posixpath.dirname(dll) in inside for dll in reach[path])}
+    if inside and not generated and home in hooks:
+        named.add(home)
+    modules = [
+        Entry(path=f"{name}/{runtime.MODULE}", source=_module(name, inside), why="lets Windows find the libraries")
+        for name in sorted(named - {home})
+    ]
+    texts = {f"{name}/__init__.py": hooks[name] for name in named}
+    changed = [replace(entry, source=texts[entry.path]) if entry.path in texts else entry for entry in kept]
+    return Placed(
+        entries=tuple(sorted([*changed, *_new(copies, changed), *modules], key=lambda entry: entry.path)),
+        folders=tuple(sorted(posixpath.relpath(folder, home) for folder in inside)),
+        notes=_notes(beside),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Wheel:
+    """The entries by path, and who needs whom."""
+
+    entries: Mapping[str, Entry]
+    prefix: str
+    needs: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def of(cls, entries: Sequence[Entry], prefix: str) -> _Wheel:
+        ends = {entry.kept.file.link or entry.kept.file.path: entry.path for entry in entries if entry.kept}
+        needs = {
+            entry.path: tuple(ends[link.path] for link in entry.kept.links if link.path in ends)
+            for entry in entries
+            if entry.kept and _binary(entry)
+        }
+        return cls(entries={entry.path: entry for entry in entries}, prefix=prefix, needs=needs)
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """The regular packages at the top."""
+        inits = (path.split("/") for path in self.entries)
+        return tuple(sorted(parts[0] for parts in inits if len(parts) == 2 and parts[1] == "__init__.py"))
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """What is loaded by being imported, or may be by lying among modules."""
+        return tuple(path for path in self.needs if not path.startswith(f"{self.prefix}/") and ".data/" not in path)
+
+    @property
+    def dlls(self) -> frozenset[str]:
+        """The libraries of the prefix's own tree."""
+        found = (path for path in self.needs if path.startswith(f"{self.prefix}/"))
+        return frozenset(path for path in found if (binary := _binary(self.entries[path])) and binary.kind == "shared")
+
+    def reach(self, path: str) -> frozenset[str]:
+        """Return all DLLs in other folders that loading a file brings along."""
+        seen: set[str] = set()
+        todo = [path]
+        while todo:
+            for other in self.needs.get(todo.pop(), ()):
+                if other not in seen:
+                    seen.add(other)
+                    todo.append(other)
+        return frozenset(other for other in seen if posixpath.dirname(other) != posixpath.dirname(path))
+
+    def held(self) -> frozenset[str]:
+        """Return the DLLs that must stay where they are: asked for by the user, or needed by what stays there."""
+        stays = {path for path in self.dlls if not (self.entries[path].why.startswith("needed by"))}
+        stays |= {path for path in self.needs if path.startswith(f"{self.prefix}/") and path not in self.dlls}
+        return frozenset(stays | {other for path in stays for other in self.reach(path) | set(self.needs[path])})
+
+
+def _binary(entry: Entry) -> Binary | None:
+    binary = entry.kept.binary if entry.kept else None
+    return binary if binary is not None and binary.format == "pe" and binary.arch is not None else None
+
+
+def _hooked(wheel: _Wheel, name: str) -> bytes | None:
+    source = wheel.entries[f"{name}/__init__.py"].source
+    try:
+        return runtime.with_import(source if isinstance(source, bytes) else source.read_bytes())
+    except ValueError:
+        return None
+
+
+def _module(name: str, folders: Iterable[str]) -> bytes:
+    return runtime.folders_module(tuple(sorted(posixpath.relpath(folder, name) for folder in folders)))
+
+
+def _copy(entry: Entry, folder: str) -> Entry:
+    return replace(
+        entry, path=posixpath.join(folder, posixpath.basename(entry.path)), why=f"beside what needs it: {entry.why}"
+    )
+
+
+def _new(copies: Iterable[Entry], entries: Iterable[Entry]) -> list[Entry]:
+    there = {entry.path.lower() for entry in entries}
+    return [entry for entry in copies if entry.path.lower() not in there]
+
+
+def _notes(beside: set[tuple[str, str]]) -> tuple[str, ...]:
+    folders = sorted({folder or "the top of site-packages" for folder, _ in beside})
+    if not folders:
+        return ()
+    return (
+        f"DLLs lie beside the extensions that need them, for no __init__.py can name a folder: {', '.join(folders)}",
+    )

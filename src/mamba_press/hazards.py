@@ -1,0 +1,92 @@
+"""What a wheel's ELF files would do to the process that loads them, although every name is found (designs 6 and 10)."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mamba_press import toolchain
+from mamba_press.types import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from mamba_press.types import Binary
+
+_OPENMP = re.compile(r"(?:libgomp|libiomp5|libomp)(?:-[0-9a-f]{8,})?\.so(?:\.[0-9.]+)?")
+_SHARED_BY_ALL = ("libstdcxx", "libgcc")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Habit(Problem):
+    """What mamba-press would not write, and what works nevertheless: wrong in a wheel of ours, a note on any other."""
+
+
+def runtimes(libraries: Mapping[str, Binary]) -> Iterator[Problem]:
+    """Yield the compilers' runtimes that are packed so that they are ignored, or that end the process."""
+    yield from _two_openmp(libraries)
+    for path, binary in sorted(libraries.items()):
+        runtime = toolchain.runtime_of(binary.name or posixpath.basename(path))
+        if binary.kind != "shared" or runtime is None:
+            continue
+        what = (
+            f"is a packed {binary.name or posixpath.basename(path)} under the name that the system's has: of the two, "
+            "the whole process uses the one that is loaded first, be it the older"
+        )
+        kind = Problem if runtime in _SHARED_BY_ALL else Habit
+        yield kind(where=path, what=what, hint="press it again: mamba-press renames it, or takes the system's")
+
+
+def _two_openmp(libraries: Mapping[str, Binary]) -> Iterator[Problem]:
+    found = [
+        path
+        for path, binary in sorted(libraries.items())
+        if binary.kind == "shared" and _OPENMP.fullmatch(posixpath.basename(path))
+    ]
+    if len(found) > 1:
+        yield Problem(
+            where=" and ".join(found),
+            what="are two OpenMP runtimes: a process that loads both crashes, deadlocks or runs twice the threads",
+            hint="build all parts with one compiler's OpenMP",
+        )
+
+
+def is_cpp_runtime(path: str, binary: Binary) -> bool:
+    """Whether a file is a renamed libstdc++; under its own name it is judged with the other runtimes."""
+    name = binary.name or posixpath.basename(path)
+    return binary.format == "elf" and name.startswith("libstdc++") and toolchain.runtime_of(name) is None
+
+
+def uncounted(unique: int) -> str | None:
+    """Return what is wrong with a renamed libstdc++ that still has ``unique`` process-wide symbols, None if nothing.
+
+    The loader makes one object of each such symbol for the whole process, while the counters beside it exist once
+    for each copy of the library: beside the system's it ends with a segmentation fault, or ``std::bad_cast``.
+    """
+    if not unique:
+        return None
+    return f"is a renamed libstdc++ with {unique} symbols that the whole process shares: beside the system's it crashes"
+
+
+@cache
+def of_the_system(name: str) -> tuple[str, ...]:
+    """Return the libraries that the system's library of this name needs, on one system or another, directly or not.
+
+    Only of those that wheels take from the system; the C library's own family is left out, being the system's always.
+    """
+    table: dict[str, list[str]] = json.loads(
+        Path(__file__).with_name("data").joinpath("system_needs.json").read_text(encoding="utf-8")
+    )
+    found: dict[str, None] = {}
+    todo = list(table.get(name, ()))
+    while todo:
+        one = todo.pop(0)
+        if one not in found:
+            found[one] = None
+            todo += table.get(one, ())
+    return tuple(found)

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import pytest
+
+from mamba_press import installed
+from mamba_press.types import File
+
+SITE = "lib/python3.10/site-packages"
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Read what the files, by their path in site-packages, say; all belong to the package ``pkg``."""
+
+    def read(files):
+        found = []
+        for number, (path, text) in enumerate(files.items()):
+            source = tmp_path / str(number)
+            source.write_text(text, "utf-8")
+            found.append(File(path=f"{SITE}/{path}", source=source, package="pkg", size=0))
+        return installed.read(found)
+
+    return read
+
+
+HEAD = "Metadata-Version: 2.1\nName: Some.Name\nVersion: 1.5\n"
+
+
+def test_a_dist_info_says_name_version_and_requirements(read):
+    text = HEAD + "Requires-Dist: six (>=1.5)\nRequires-Dist: x; extra == 'e'\nProvides-Extra: e\n\nLong.\n"
+    [found] = read({"some_name-1.5.dist-info/METADATA": text, "some_name-1.5.dist-info/RECORD": "", "some_name.py": ""})
+    assert (found.name, found.key, found.version, found.package) == ("Some.Name", "some-name", "1.5", "pkg")
+    assert found.requires == ("six (>=1.5)", "x; extra == 'e'")
+    assert found.extras == ("e",)
+    assert found.raw["description"].strip() == "Long."
+
+
+def test_an_egg_infos_requires_txt_becomes_requirements_with_markers(read):
+    requires = (
+        "six>=1.5\n\n[:python_version < '3']\nenum34\n\n[Test]\npytest\n# a comment\nmock\n\n"
+        "[win:sys_platform == 'win32']\npywin32>=2\n\n[empty]\n"
+    )
+    [found] = read({"a-1-py3.8.egg-info/PKG-INFO": HEAD, "a-1-py3.8.egg-info/requires.txt": requires})
+    assert found.requires == (
+        "six>=1.5",
+        "enum34 ; python_version < '3'",
+        'pytest ; extra == "Test"',
+        'mock ; extra == "Test"',
+        "pywin32>=2 ; (sys_platform == 'win32') and extra == \"win\"",
+    )
+    assert found.extras == ("Test", "win", "empty")
+
+
+def test_requirements_that_pkg_info_states_are_not_read_twice(read):
+    [found] = read(
+        {
+            "a-1-py3.8.egg-info/PKG-INFO": HEAD + "Requires-Dist: six\n",
+            "a-1-py3.8.egg-info/requires.txt": "six\n",
+        }
+    )
+    assert found.requires == ("six",)
+
+
+def test_an_egg_info_that_is_a_file_is_read(read):
+    [found] = read({"some_name-1.5-py3.8.egg-info": HEAD})
+    assert (found.name, found.requires) == ("Some.Name", ())
+
+
+def test_a_dist_info_goes_over_an_egg_info_of_the_same_name(read):
+    both = {"some_name-1.5-py3.8.egg-info/PKG-INFO": HEAD, "some_name-1.5.dist-info/METADATA": HEAD}
+    [found] = read(both)
+    assert found.path.endswith("METADATA")
+    [found] = read(dict(reversed(both.items())))
+    assert found.path.endswith("METADATA")
+
+
+def test_several_python_packages_of_one_conda_package_are_told_apart(read):
+    other = HEAD.replace("Some.Name", "pkg")
+    found = read({"some_name-1.5.dist-info/METADATA": HEAD, "pkg-1.5.dist-info/METADATA": other})
+    assert [each.name for each in found] == ["pkg", "Some.Name"]
+    assert installed.of("pkg", found).name == "pkg"
+    assert installed.of("other", found) is None
+    assert installed.of("pkg", found[1:]).name == "Some.Name"
+
+
+@pytest.mark.parametrize("path", ["a/_vendor/b-1.dist-info/METADATA", "b-1.dist-info/WHEEL", "b-1.dist-info"])
+def test_what_is_no_metadata_of_the_package_is_passed_over(read, path):
+    assert read({path: HEAD}) == ()
+
+
+def test_metadata_without_a_name_is_passed_over(read):
+    assert read({"b-1.dist-info/METADATA": "Version: 1\n"}) == ()
+
+
+@pytest.mark.parametrize(
+    ("folders", "package", "name"),
+    [
+        (["PyYAML-6.0.1.dist-info"], "pyyaml", "PyYAML"),
+        (["Brotli-1.1.0.dist-info"], "brotli-python", "Brotli"),
+        (["foo_bar-1.0-py3.8.egg-info"], "other", "foo_bar"),
+        (["foo.egg-info"], "other", "foo"),
+        (["ruamel.yaml-0.18.6.dist-info"], "ruamel_yaml", "ruamel.yaml"),
+        (["a-1.dist-info", "b-1.dist-info"], "b", "b"),
+        (["a-1.dist-info", "a-1-py3.8.egg-info"], "x", "a"),
+        (["a-1.dist-info", "b-1.dist-info"], "c", None),
+        ([], "c", None),
+    ],
+)
+def test_the_name_of_a_package_is_that_of_its_folder(folders, package, name):
+    assert installed.name_of(folders, package) == name

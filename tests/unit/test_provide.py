@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import pytest
+
+from mamba_press import provide
+from mamba_press.errors import ContentError
+from tests.support.values import Prefix, entry
+
+
+@pytest.fixture
+def prefix(tmp_path):
+    return Prefix(tmp_path)
+
+
+def test_a_variable_leads_to_where_its_file_or_folder_lies(prefix):
+    entries = [
+        entry(prefix.add("share/proj/proj.db", of="proj")),
+        entry(prefix.add("share/proj/more/a.txt", of="proj")),
+        entry(prefix.add("etc/magic.mgc", of="file"), "other/data/magic.mgc"),
+    ]
+    wanted = {"PROJ_DATA": "share/proj", "MORE": "share/proj/more/", "MAGIC": "etc/magic.mgc"}
+    assert provide.environment(entries, "home", wanted) == {
+        "PROJ_DATA": "_prefix/share/proj",
+        "MORE": "_prefix/share/proj/more",
+        "MAGIC": "../other/data/magic.mgc",
+    }
+
+
+def test_a_folder_that_was_moved_is_found_where_it_is(prefix):
+    entries = [entry(prefix.add("share/proj/proj.db", of="proj"), "home/data/proj.db")]
+    assert provide.environment(entries, "home", {"PROJ_DATA": "share/proj"}) == {"PROJ_DATA": "data"}
+
+
+def test_in_a_package_for_windows_data_is_found_below_its_own_folder(prefix):
+    entries = [entry(prefix.add("Library/share/proj/proj.db", of="proj"))]
+    found = provide.environment(entries, "home", {"PROJ_DATA": "share/proj"})
+    assert found == {"PROJ_DATA": "_prefix/Library/share/proj"}
+
+
+def test_what_is_nowhere_or_in_two_places_is_refused_all_at_once(prefix):
+    entries = [
+        entry(prefix.add("share/proj/proj.db", of="proj")),
+        entry(prefix.add("share/two/a", of="proj"), "one/a"),
+        entry(prefix.add("share/two/b", of="proj"), "other/b"),
+    ]
+    with pytest.raises(ContentError) as caught:
+        provide.environment(entries, "home", {"A": "share/prj", "B": "share/two", "C": "share/pro"})
+    first, second, third = caught.value.problems
+    assert first.what == "A: the wheel has no 'share/prj'"
+    assert "did you mean share/proj" in first.hint
+    assert second.what == "B: 'share/two' is in several places of the wheel: one, other"
+    assert third.what == "C: the wheel has no 'share/pro'"
+
+
+def test_a_program_is_called_as_its_file_and_on_windows_found_where_packages_have_it(prefix):
+    entries = [
+        entry(prefix.add("bin/tool-1.2", of="app")),
+        entry(prefix.add("Library/bin/openssl.exe", of="app")),
+        entry(prefix.add("bin/script", of="app"), "x-1.data/scripts/script"),
+    ]
+    assert provide.programs(entries, "home", ["bin/tool-1.2", "bin/openssl", "bin/script"]) == {
+        "tool-1.2": "_prefix/bin/tool-1.2",
+        "openssl": "_prefix/Library/bin/openssl.exe",
+    }
+
+
+def test_programs_that_are_missing_or_of_one_name_are_refused(prefix):
+    entries = [entry(prefix.add("bin/openssl", of="app")), entry(prefix.add("sbin/openssl", of="app"))]
+    with pytest.raises(ContentError) as caught:
+        provide.programs(entries, "home", ["bin/opensll", "bin/openssl", "sbin/openssl"])
+    assert [problem.what for problem in caught.value.problems] == [
+        "the wheel has no 'bin/opensll'",
+        "two programs are called 'openssl'",
+    ]
+    assert "did you mean bin/openssl" in caught.value.problems[0].hint
+
+
+def test_variables_that_libraries_are_known_to_look_at_are_named_unless_they_are_set(prefix):
+    entries = [entry(prefix.add("share/proj/proj.db", of="proj"))]
+    (note,) = provide.notes(prefix.environment(), entries, ())
+    assert note.startswith("proj: share/proj may be found only where PROJ_DATA names it")
+    assert "pyproj.datadir.set_data_dir" in note
+    assert provide.notes(prefix.environment(), entries, ("PROJ_DATA",)) == ()
+    assert provide.notes(prefix.environment(), [], ()) == ()
+
+
+def test_known_data_is_also_found_in_packages_for_windows(prefix):
+    entries = [entry(prefix.add("Library/share/proj/proj.db", of="proj"))]
+    assert "PROJ_DATA" in provide.notes(prefix.environment(), entries, ())[0]
+
+
+def test_what_activation_sets_is_named_for_packages_in_the_wheel(prefix):
+    script = 'export FOO_DATA="$CONDA_PREFIX/share/foo"\n  export _CONDA_SET_FOO=1\nexport PATH=x\nOTHER=1\n'
+    prefix.add("etc/conda/activate.d/foo.sh", script, of="foo")
+    prefix.add("etc/conda/activate.d/bar.bat", '@set "BAR_DATA=%CONDA_PREFIX%"\n', of="bar")
+    prefix.add("etc/conda/activate.d/gone.sh", "export GONE=1\n", of="gone")
+    entries = [entry(prefix.add("lib/foo.txt", of="foo")), entry(prefix.add("lib/bar.txt", of="bar"))]
+    said = provide.notes(prefix.environment(), entries, ())
+    assert [note.partition(";")[0] for note in said] == [
+        "bar: an activated conda environment sets BAR_DATA",
+        "foo: an activated conda environment sets FOO_DATA",
+    ]
+
+
+def test_of_certificates_is_said_that_certifi_is_the_way(prefix):
+    prefix.add("etc/conda/activate.d/openssl.sh", "export SSL_CERT_FILE=x\n", of="openssl")
+    (note,) = provide.notes(prefix.environment(), [entry(prefix.add("lib/x.txt", of="openssl"))], ())
+    assert "certifi" in note
+    assert "environment can set it" not in note
