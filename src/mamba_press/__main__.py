@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mamba_press import __version__
 from mamba_press.errors import ConfigError, PressError
-from mamba_press.types import Problem
+from mamba_press.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -176,7 +176,8 @@ def _order(arguments: Arguments) -> Order:
 
 def _no_spec(what: str) -> Problem | None:
     """Return why an argument is none, where it was plainly meant as a path."""
-    if Path(what).suffix in (".yaml", ".yml"):
+    is_recipe = Path(what).is_file() or Path(what).stem == "recipe" or "/" in what  # ruamel.yaml is a package
+    if Path(what).suffix in (".yaml", ".yml") and is_recipe:
         hint = "name what it asks for: mamba-press press SPEC…"
         return Problem(where=what, what="recipes are part of the design but not there yet", hint=hint)
     name = what.partition("[")[0].rpartition("::")[2]  # a spec may name its channel, with slashes, in front of "::"

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 
 from mamba_press import atomic, hazards
 from mamba_press.errors import WriteError
-from mamba_press.hazards import Habit
+from mamba_press.hazards import Habit, Remark
 from mamba_press.types import Problem
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def examine(path: Path, *, name: str | None = None, elsewhere: Sequence[str] = (
         problems += rule(contents)
     problems += _loading(contents, tuple(elsewhere))
     ours = contents.wheel.get("Generator", "").startswith("mamba-press")
-    habits = [problem for problem in problems if isinstance(problem, Habit) and not ours]
+    habits = [each for each in problems if isinstance(each, Remark) or (isinstance(each, Habit) and not ours)]
     return replace(
         found,
         problems=tuple(problem for problem in problems if problem not in habits),

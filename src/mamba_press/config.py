@@ -231,6 +231,12 @@ class Link:
 
     Example: "drop"
     """
+    strip: bool = False
+    """Whether binaries are packed without the linker's symbols and debugging information, which no loader reads. For
+    ELF files; it is done before anything else is changed in them.
+
+    Example: true
+    """
     isa: Literal["x86-64-v2", "x86-64-v3", "x86-64-v4"] | None = None
     """The highest level of x86-64 that the wheel may demand. By default none above the baseline: no tag can say it, and
     installers give the wheel to every machine. A wheel that makes use of it says so.

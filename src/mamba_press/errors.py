@@ -6,7 +6,7 @@ that turn one into text and an exit code; exit code 1 is left to bugs.
 
 from __future__ import annotations
 
-from mamba_press.types import Problem
+from mamba_press.problem import Problem
 
 
 class PressError(Exception):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from mamba_press.errors import ConfigError, PressError, WriteError
-from mamba_press.types import Problem
+from mamba_press.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -79,14 +79,15 @@ def requirements(settings: Mapping[str, object] | None, *, environ: Mapping[str,
 
     Whether [project] keeps to all rules is left to the build: the answer would cost more than all the rest.
     """
-    from mamba_press import reader, target
+    from mamba_press import project, reader, target
 
     root = Path.cwd()
     try:
         config = reader.read(root, settings, environ)
         target.resolve(config.python, config.platform, environ)
     except ConfigError:
-        read(root, settings, environ)  # says what is wrong with all tables at once
+        if not project.is_plain(root):
+            read(root, settings, environ)  # says what is wrong with all tables at once
         raise
     wanted = [] if environ.get("MAMBA_PRESS_WORKER") else [_rattler()]
     return wanted + ([DEFLATE] if _has_deflate() else [])

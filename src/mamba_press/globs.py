@@ -31,6 +31,12 @@ def _pattern(glob: str) -> re.Pattern[str]:
     return re.compile("".join(out), re.DOTALL)
 
 
+@lru_cache(maxsize=256)
+def _any(globs: tuple[str, ...]) -> re.Pattern[str]:
+    """All of them at once: most paths match none."""
+    return re.compile("|".join(_pattern(glob).pattern for glob in globs), re.DOTALL)
+
+
 def _class(inside: str) -> str:
     """Return ``[abc]``, ``[a-z]`` or ``[!abc]`` as a pattern; like ``*`` it never stands for a slash."""
     negated, members = ("^", inside[1:]) if inside[0] == "!" and inside[1:] else ("", inside)
@@ -41,7 +47,10 @@ def _class(inside: str) -> str:
 
 def matches(path: str, globs: Iterable[str]) -> str | None:
     """Return the first of the globs that matches the whole path, or None."""
-    return next((glob for glob in globs if _pattern(glob).fullmatch(path)), None)
+    globs = tuple(globs)
+    if not globs or not _any(globs).fullmatch(path):
+        return None
+    return next(glob for glob in globs if _pattern(glob).fullmatch(path))
 
 
 def matches_library(name: str, globs: Iterable[str]) -> str | None:

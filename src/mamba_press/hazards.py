@@ -27,6 +27,11 @@ class Habit(Problem):
     """What mamba-press would not write, and what works nevertheless: wrong in a wheel of ours, a note on any other."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Remark(Problem):
+    """What the wheel alone cannot tell to be right or wrong: a note on every wheel."""
+
+
 def runtimes(libraries: Mapping[str, Binary]) -> Iterator[Problem]:
     """Yield the compilers' runtimes that are packed so that they are ignored, or that end the process."""
     yield from _two_openmp(libraries)

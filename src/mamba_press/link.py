@@ -64,7 +64,12 @@ def link(entries: Sequence[Entry], environment: Environment, config: Config) -> 
     hashed = {path for path, entry in libraries.items() if _is_hashed(entry, path in opened.by_file, requested, config)}
     graph = {path: _needs(entry) for path, entry in libraries.items()}
     draft = _Plan(
-        libraries=libraries, final=keep, hashed=frozenset(hashed), opened=opened, external=config.link.external
+        libraries=libraries,
+        final=keep,
+        hashed=frozenset(hashed),
+        opened=opened,
+        external=config.link.external,
+        strip=config.link.strip,
     )
     digests = _digests(graph, {path: _content(path, draft) for path in libraries})
     final = {path: _hashed_name(keep[path], digests[path]) if path in hashed else keep[path] for path in libraries}
@@ -88,6 +93,7 @@ class _Plan:
     hashed: frozenset[str]
     opened: _Opened
     external: Mapping[str, str]
+    strip: bool = False
 
     def elsewhere(self, needed: str) -> External:
         """Return where the library lies that another wheel brings."""
@@ -203,6 +209,7 @@ def _content(path: str, plan: _Plan) -> bytes:
     return hashlib.sha256(
         hashlib.sha256(entry.source.read_bytes()).digest()
         + repr((removed, edits.search, edits.inherited, edits.unbind_unique)).encode()
+        + (b"stripped" if edits.strip else b"")
     ).digest()
 
 
@@ -338,6 +345,7 @@ def _elf_edits(entry: Entry, binary: Binary, plan: _Plan) -> Edits:
         search=None if (search, inherited and bool(search)) == (binary.search, binary.inherited) else search,
         inherited=inherited,
         unbind_unique=toolchain.runtime_of(binary.name or "") == "libstdcxx",
+        strip=plan.strip,
     )
 
 

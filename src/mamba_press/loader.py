@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mamba_press import binaries, globs, hazards, policies
-from mamba_press.hazards import Habit
+from mamba_press.hazards import Habit, Remark
 from mamba_press.types import Problem
 
 if TYPE_CHECKING:
@@ -227,7 +227,15 @@ def _is_promised(version: str, promise: Promise) -> bool:
 
 
 def _missing(current: _Loaded, needed: str, libraries: Mapping[str, Binary]) -> Problem:
-    """Return the problem of a name that nothing answers; it says where the name was looked for."""
+    """Return the problem of a name that nothing answers; it says where the name was looked for.
+
+    A search path into another folder of ``site-packages`` leads to another wheel.
+    """
+    own = {path.split("/")[0] for path in libraries}
+    for one in _consulted(current):
+        for path in binaries.lookup(one.binary, one.path, needed):
+            if "/" in path and path.split("/")[0] not in own:
+                return Remark(where=current.path, what=f"needs {needed}, which another wheel has to bring as {path}")
     chain = list(current.chain())
     places = [folder for one in _consulted(current) for folder in one.binary.search]
     there = [path for path, binary in libraries.items() if needed in (binary.name, posixpath.basename(path))]

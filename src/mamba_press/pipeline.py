@@ -152,17 +152,22 @@ def _described(
     there = {kept.file.package for kept in selection.kept}
     stays = tuple(package for package in environment.packages if package.requested or package.name in there)
     dynamic = frozenset(name for name in project.DYNAMIC if described.is_dynamic(asked, name))
-    context = requires.Context(
-        target=order.target, config=order.config, solution=solution, stays=stays, dynamic=dynamic
-    )
     needed = requires.needs(solution, stays, order.config)
     # Where nothing depends on it, nothing is asked of a server: what can be read here is good enough for a note.
     local = order.config.offline or "dependencies" not in dynamic
-    found = conda.inspect(
-        solution, requires.asked(needed, solution, order.config), offline=local, environ=order.environ
+    names = requires.asked(needed, solution, order.config)
+    found = conda.inspect(solution, names, offline=local, environ=order.environ)
+    contents = {name: requires.Contents(**each) for name, each in found.items()}
+    context = requires.Context(
+        target=order.target,
+        config=order.config,
+        solution=solution,
+        stays=stays,
+        dynamic=dynamic,
+        unread={name: each.problem for name, each in contents.items()},
     )
-    names = requires.names(needed, {name: requires.Contents(**each) for name, each in found.items()}, solution)
-    derived = requires.derive(asked.name, needed, own, names=names, context=context)
+    called = requires.names(needed, contents, solution)
+    derived = requires.derive(asked.name, needed, own, names=called, context=context)
     others = external.requirements(selection.kept, order.config.link.external)
     derived = replace(derived, dependencies=tuple(dict.fromkeys((*derived.dependencies, *others))))
     first = first_requested(order.config, solution)
@@ -396,13 +401,13 @@ def _script_notes(environment: Environment, selection: Selection) -> tuple[str, 
 
 
 def _pth_notes(entries: Sequence[Entry]) -> tuple[str, ...]:
-    """Name what acts at every start of Python, whether the wheel is used or not."""
-    names = [
-        f"{entry.path} ({entry.kept.file.package})"
-        for entry in entries
-        if entry.kept and entry.path.endswith(".pth") and "/" not in entry.path
-    ]
-    return (f"read at every start of Python: {', '.join(names)}",) if names else ()
+    """Name what acts at every start of Python, whether the wheel is used or not, and eggs, which nothing would find."""
+    kept = [(entry.path.split("/")[0], entry.kept.file.package) for entry in entries if entry.kept]
+    found = []
+    for end, what in ((".pth", "read at every start of Python"), (".egg", "eggs cannot be imported from a wheel")):
+        names = sorted({f"{path} ({package})" for path, package in kept if path.endswith(end)})
+        found += [f"{what}: {', '.join(names)}"] if names else []
+    return tuple(found)
 
 
 def require_packages(config: Config) -> None:

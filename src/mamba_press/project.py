@@ -39,9 +39,13 @@ DYNAMIC = (
 """The fields of ``[project]`` that may be dynamic and then come from the pressed package (`described`)."""
 
 _FROM_CONDA = ("version", "name", "license", *DYNAMIC)
+_ADDED = frozenset(
+    {"dependencies", "optional-dependencies", "urls", "keywords", "classifiers", "authors", "maintainers"}
+)
 SUMMARY = 512  # https://github.com/pypi/warehouse/blob/main/warehouse/forklift/metadata.py
 _CONTENT_TYPES = ("text/markdown", "text/x-rst", "text/plain")
 EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>.]+")
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _OBJECT = re.compile(r"\s*[^\W\d]\w*(?:\.[^\W\d]\w*)*\s*(:\s*[^\W\d]\w*(?:\.[^\W\d]\w*)*)?\s*(?:\[.*\])?\s*")
 # Words after which PEP 440 assumes a 0. A lone letter is no such word: PEP 440 reads `2024a` as a pre-release of 2024,
 # but to those who wrote it, it is the first release of that year.
@@ -64,6 +68,16 @@ def load(root: Path) -> Project:
     # pyproject-metadata before 0.12 says 0.0.0 where the version is dynamic
     version = None if "version" in metadata.dynamic else metadata.version
     return Project(root=root, name=metadata.name, version=version, table=table)
+
+
+def is_plain(root: Path) -> bool:
+    """Return whether ``[project]`` says no more than a good name, so that judging all of it would find nothing.
+
+    To judge it costs more than all else that a hook does before it can report a mistake.
+    """
+    table = _read(root)
+    name = table.get("name")
+    return table == {"name": name, "dynamic": ["version"]} and isinstance(name, str) and bool(_NAME.fullmatch(name))
 
 
 def version(project: Project, package: Package) -> Version:
@@ -235,6 +249,8 @@ def _without(table: Mapping[str, Any], reported: set[str]) -> dict[str, Any]:
     dynamic = table.get("dynamic")
     if isinstance(dynamic, list):
         said = {field for field in dynamic if field in PROJECT_TO_METADATA and field not in _FROM_CONDA}
+        # pyproject-metadata before 0.12 knows no field that is both written and dynamic (PEP 808)
+        said |= {field for field in dynamic if field in _ADDED and field in table}
         kept["dynamic"] = [field for field in dynamic if field not in said]
     elif dynamic is not None:
         kept["dynamic"] = ["version"] * ("version" not in table)

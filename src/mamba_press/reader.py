@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from mamba_press.config import OTHER_VARIABLES, PLANNED, TABLE, VARIABLE, Config, Key, is_text, keys, rules, words
 from mamba_press.errors import ConfigError
-from mamba_press.types import Problem
+from mamba_press.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -33,6 +34,8 @@ def as_json(pressed: Pressed, rows: Sequence[Row]) -> dict[str, object]:
             }
             for floor in pressed.tagging.floors
         ],
+        "forced_by": list(_without(pressed)[0]),
+        "without_these": _without(pressed)[1],
         "entries": _entries_as_json(pressed, rows),
         "left": [
             {"package": d.package, "path": d.path, "size": d.size, "why": d.why} for d in pressed.selection.dropped
@@ -113,6 +116,23 @@ def _tag(pressed: Pressed) -> Iterator[str]:
     for floor in pressed.tagging.floors[:_FLOORS_SHOWN]:
         version = ".".join(map(str, floor.version))
         yield f"  {version}: {floor.symbol} of {floor.library}, needed by {floor.path} ({floor.package})"
+    forcing, tag = _without(pressed)
+    if tag:
+        yield f"  without {', '.join(forcing)}: {tag}"
+    elif forcing:
+        yield f"  nothing but {', '.join(forcing)} sets a floor"
+
+
+def _without(pressed: Pressed) -> tuple[tuple[str, ...], str | None]:
+    """Return the packages that force the lowest tag, and what it would be without them, None if nothing else counts."""
+    floors = pressed.tagging.floors
+    if not floors:
+        return (), None
+    forcing = tuple(sorted({floor.package for floor in floors if floor.version == floors[0].version}))
+    rest = max((floor.version for floor in floors if floor.package not in forcing), default=None)
+    if rest is None:
+        return forcing, None
+    return forcing, re.sub(r"_\d+_\d+_", f"_{rest[0]}_{rest[1]}_", pressed.tagging.lowest, count=1)
 
 
 def _notes(pressed: Pressed) -> Iterator[str]:

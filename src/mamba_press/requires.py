@@ -39,7 +39,7 @@ NOTHING = "false"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Need:
-    """A Python package that stays out of the wheel; which packages of the wheel want which versions of it, or limit it."""
+    """A Python package that stays out of the wheel, and which of the wheel's packages want or limit which versions."""
 
     package: Package
     by: tuple[tuple[str, Dependency], ...]
@@ -191,7 +191,8 @@ def derive(
     """
     deriving = _Deriving()
     chosen = _chosen(context.config, deriving)
-    channel = _of_channel(wheel, needed, names, chosen, deriving)
+    channel = _of_channel(wheel, [need for need in needed if need.package.name not in chosen], names, deriving)
+    deriving.unknown += [_no_name(need, context.unread) for need in needed if _nameless(need, chosen, names)]
     stated = list(_of_packages(wheel, own, channel, _overridden_keys(chosen, names), deriving))
     _note_conditions(stated, channel, _versions(needed, names), context.target, deriving)
     said = {(each.key, each.package) for each in stated}
@@ -215,13 +216,17 @@ def derive(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Context:
-    """For what is derived: the target, the configuration, all packages, those of the wheel, and the dynamic fields."""
+    """For what is derived: the target, the configuration, all packages, those of the wheel, and the dynamic fields.
+
+    ``unread`` says why a package that stays out could not be looked into.
+    """
 
     target: Target
     config: Config
     solution: Solution
     stays: tuple[Package, ...]
     dynamic: frozenset[str]
+    unread: Mapping[str, str] = field(default_factory=dict)
 
 
 def _settle(deriving: _Deriving, *, binding: bool) -> None:
@@ -278,7 +283,6 @@ def _of_channel(
     wheel: str,
     needed: Sequence[Need],
     names: Mapping[str, str | None],
-    chosen: Mapping[str, Requirement | None],
     deriving: _Deriving,
 ) -> list[_Stated]:
     """Return what the channel's records require, each package of the wheel for itself."""
@@ -286,18 +290,12 @@ def _of_channel(
     for need in needed:
         conda = need.package.name
         name = names.get(conda)
-        if conda in chosen or name == "":
-            continue
-        owners = " and ".join(dict.fromkeys(owner for owner, _ in need.by))
-        wanted = _wanted(need, deriving)
-        if name is None:
-            deriving.unknown.append(_no_name(need, owners, wanted))
-        elif canonicalize_name(name) == canonicalize_name(wheel):
-            deriving.problems.append(_itself(conda, name, owners))
-        else:
+        if name and canonicalize_name(name) == canonicalize_name(wheel):
+            deriving.problems.append(_itself(conda, name, _owners(need)))
+        elif name:
             found += [
                 _Stated(requirement=Requirement(f"{name}{specifiers}"), owner=f"the channel's {owner}", package=owner)
-                for owner, specifiers in wanted
+                for owner, specifiers in _wanted(need, deriving)
             ]
     return found
 
@@ -544,12 +542,22 @@ def _override(name: str) -> str:
     return f'state what the wheel requires:\n[{KEY}]\n{name} = "…"'
 
 
-def _no_name(need: Need, owners: str, wanted: Sequence[tuple[str, SpecifierSet]]) -> Problem:
+def _owners(need: Need) -> str:
+    return " and ".join(dict.fromkeys(owner for owner, _ in need.by))
+
+
+def _nameless(need: Need, chosen: Mapping[str, object], names: Mapping[str, str | None]) -> bool:
+    return need.package.name not in chosen and names.get(need.package.name) is None
+
+
+def _no_name(need: Need, unread: Mapping[str, str]) -> Problem:
     name = need.package.name
-    what = f"nobody knows how PyPI calls the conda package {name}, on which {owners} depends"
-    bound = " " + ",".join(dict.fromkeys(str(specifiers) for _, specifiers in wanted if specifiers))
-    hint = f'add it, or false for nothing:\n[{KEY}]\n{_quoted(name)} = "{name}{bound.rstrip()}"'
-    return Problem(where=KEY, what=what, hint=hint)
+    wanted = _wanted(need, _Deriving())
+    bound = ",".join(dict.fromkeys(str(specifiers) for _, specifiers in wanted if specifiers))
+    why = f" ({unread[name]})" if unread.get(name) else ""
+    what = f"nobody knows how PyPI calls the conda package {name}, on which {_owners(need)} depends{why}"
+    line = f'{_quoted(name)} = "{name} {bound}"' if bound else f'{_quoted(name)} = "{name}"'
+    return Problem(where=KEY, what=what, hint=f"add it, or false for nothing:\n[{KEY}]\n{line}")
 
 
 def _quoted(name: str) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mamba_press.types import Binary, Environment, File, Package, Resolved, Solution, Target
 
 _PROGRAMS = ("bin/", "sbin/", "libexec/", "Library/bin/", "Scripts/")
+_PYTHON = ("python", "python_abi")
 _INCLUDED = "select.include"
 _EXECUTABLE = "wheel.executables"
 _LAUNCHER = "a launcher that installers make themselves"
@@ -37,6 +38,7 @@ def packages(solution: Solution, config: Config) -> tuple[tuple[Package, ...], t
     by_name = {package.name: package for package in solution.packages}
     pruned = {name for name in by_name if globs.matches(name, config.select.prune)}
     _check_prune(config, by_name, pruned)
+    _refuse_python(by_name)
     stays: dict[str, Package] = {}
     todo = sorted(name for name, package in by_name.items() if package.requested and name not in pruned)
     while todo:
@@ -55,17 +57,32 @@ def packages(solution: Solution, config: Config) -> tuple[tuple[Package, ...], t
 
 
 def _passes(package: Package) -> bool:
-    return package.requested or not (package.is_python or package.name in ("python", "python_abi"))
+    return package.requested or not (package.is_python or package.name in _PYTHON)
 
 
 def _why_gone(package: Package, pruned: bool) -> str:
     if pruned:
         return "select.prune names it"
-    if package.name in ("python", "python_abi"):
+    if package.name in _PYTHON:
         return "Python is not vendored"
     if package.is_python:
         return "a Python package that nobody asked for"
     return "only needed by packages that leave"
+
+
+def _refuse_python(by_name: Mapping[str, Package]) -> None:
+    asked = [name for name in _PYTHON if name in by_name and by_name[name].requested]
+    if asked:
+        raise ConfigError(
+            *(
+                Problem(
+                    where="tool.mamba-press.packages",
+                    what=f"names {name}: a wheel is installed into a Python and cannot bring one",
+                    hint='say which Python to press for with python = "3.12"',
+                )
+                for name in asked
+            )
+        )
 
 
 def _check_prune(config: Config, by_name: Mapping[str, Package], pruned: set[str]) -> None:
@@ -519,13 +536,18 @@ def _choose_runtimes(
     return replace(rules, runtimes=chosen), tuple(notes)
 
 
+def _is_of(link: Resolved, runtime: str) -> bool:
+    """Whether a needed library is a runtime about which there is something to choose: not macOS's own by its path."""
+    return toolchain.runtime_of(link.needed) == runtime and not macos.is_system(link.needed)
+
+
 def _taken(search: _Search, reached: _Reached, runtime: str) -> frozenset[str]:
     """Return the symbols that the reached files take from a runtime."""
     return frozenset(
         symbol
         for path, links in reached.links.items()
         for link in links
-        if toolchain.runtime_of(link.needed) == runtime and toolchain.runtime_of(path) != runtime
+        if _is_of(link, runtime) and toolchain.runtime_of(path) != runtime
         for symbol in binaries.taken(search.candidates[path].source.read_bytes(), link.needed)
     )
 
@@ -550,8 +572,7 @@ def _demands(search: _Search, reached: _Reached, runtime: str) -> tuple[Requirem
     needing = [
         search.facts[search.real(path)]
         for path, links in reached.links.items()
-        if any(toolchain.runtime_of(link.needed) == runtime for link in links)
-        and toolchain.runtime_of(posixpath.basename(path)) != runtime
+        if any(_is_of(link, runtime) for link in links) and toolchain.runtime_of(posixpath.basename(path)) != runtime
     ]
     if not needing:
         return None

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from mamba_press.problem import Problem as Problem
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -201,7 +203,8 @@ class Edits:
 
     ``needed`` maps old names to new ones, None removes. ``search`` replaces every search path by these, the empty
     tuple removes them. ``unbind_unique`` makes the STB_GNU_UNIQUE symbols STB_GLOBAL (only ever for a vendored
-    libstdc++; design 10). ``sign`` asks for an ad-hoc signature (Mach-O).
+    libstdc++; design 10). ``sign`` asks for an ad-hoc signature (Mach-O), ``strip`` for leaving
+    out what no loader reads, before anything else is done (ELF).
     """
 
     name: str | None = None
@@ -210,6 +213,7 @@ class Edits:
     inherited: bool = False
     unbind_unique: bool = False
     sign: bool = False
+    strip: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -297,19 +301,6 @@ class Wheel:
     def file_name(self) -> str:
         """The name of the ``.whl`` file."""
         return "-".join(filter(None, (self.stem, self.build, self.tags))) + ".whl"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Problem:
-    """Something wrong: which key or file, what was found against what was expected, and what to do."""
-
-    where: str
-    what: str
-    hint: str = ""
-
-    def __str__(self) -> str:
-        text = f"{self.where}: {self.what}" if self.where else self.what
-        return text + "".join(f"\n  {line}" for line in self.hint.splitlines())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,7 +17,9 @@ import base64
 import csv
 import hashlib
 import io
+import mmap
 import os
+import re
 import struct
 import time
 import unicodedata
@@ -72,6 +74,12 @@ _UNWRITABLE = ("Cc", "Cs", "Zl", "Zp")
 """Unicode categories: control characters, lone surrogates, line and paragraph separators (which end lines of RECORD
 for whoever splits it as Python's ``splitlines`` does)."""
 
+_ODD_PATH = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)")
+"""An absolute path, or one with a part that is empty, ``.`` or ``..``."""
+
+_BATCH = 1 << 18
+"""How many bytes of small files one thread takes at once: handing over each alone would cost as much as its work."""
+
 _STORED, _DEFLATED = 0, 8
 _LONG_FROM = 0xFFFFFFFF
 _MANY_FROM = 0xFFFF
@@ -83,7 +91,7 @@ class Compressor:
 
     name: Compression
     version: str
-    deflate: Callable[[bytes], bytes | bytearray] | None
+    deflate: Callable[[bytes | bytearray], bytes | bytearray] | None
 
     def __str__(self) -> str:
         if self.name == "libdeflate":
@@ -229,7 +237,10 @@ def refusals(wheel: Wheel) -> tuple[Problem, ...]:
     for entry in wheel.entries:
         problems += [Problem(where=_shown(entry.path), what=what, hint=hint) for what, hint in _bad_name(entry.path)]
         same.setdefault(unicodedata.normalize("NFC", entry.path), []).append(entry)
-        folders.update(_parents(entry.path))
+        for folder in _parents(entry.path):
+            if folder in folders:
+                break
+            folders.add(folder)
         if entry.path == _record_path(wheel):
             problems.append(Problem(where=entry.path, what="RECORD is written with the wheel and is no entry of it"))
     problems += [_repeated(entries) for entries in same.values() if len(entries) > 1]
@@ -256,18 +267,19 @@ def _record_path(wheel: Wheel) -> str:
 
 def _bad_name(path: str) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with the name of an entry, and what to do about it."""
-    parts = path.split("/")
     leave = "leave the file out with tool.mamba-press.select.exclude"
-    if any(unicodedata.category(character) in _UNWRITABLE for character in path):
+    is_plain = path.isascii() and path.isprintable()
+    if not is_plain and any(unicodedata.category(character) in _UNWRITABLE for character in path):
         yield "the name has control characters, line ends, or bytes that are not UTF-8", leave
     if "\\" in path:
         yield "the name has a backslash, which Windows takes for a folder", leave
-    if path.startswith("/") or any(part in ("", ".", "..") for part in parts):
+    if _ODD_PATH.search(path):
         yield "the path is absolute, leaves the wheel, or has empty parts", leave
     if path.endswith(".pyc"):
         yield "compiled Python code belongs to the interpreter that installs the wheel", leave
     length = len(path.encode("utf-8", "surrogatepass"))
-    if length > 1024 or any(len(part.encode("utf-8", "surrogatepass")) > 255 for part in parts):
+    longest = max(len(part.encode("utf-8", "surrogatepass")) for part in path.split("/")) if length > 255 else length
+    if length > 1024 or longest > 255:
         yield f"the path is too long ({length} bytes; file systems allow 255 for a name, macOS 1024 in all)", leave
 
 
@@ -317,20 +329,28 @@ def _size(entry: Entry) -> int | Problem:
         return _vanished(entry, error)
 
 
-def _content(one: _Sized) -> bytes:
+def _content(one: _Sized) -> bytes | bytearray:
     """Return the bytes that the wheel gets: the source's, edited."""
     entry = one.entry
     if isinstance(entry.source, bytes):
-        data = entry.source
-    else:
-        try:
+        return entry.source if entry.edits is None else _edited(entry, entry.source)
+    try:
+        if entry.edits is not None and one.size:
+            # An edit makes a copy: there is no need for another one to start from.
+            with entry.source.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+                size, data = len(mapped), _edited(entry, mapped)
+        else:
             data = entry.source.read_bytes()
-        except OSError as error:
-            raise WriteError(_vanished(entry, error)) from error
-        if len(data) != one.size:
-            raise WriteError(_changed(one, len(data)))
-    if entry.edits is None:
-        return data
+            size = len(data)
+    except OSError as error:
+        raise WriteError(_vanished(entry, error)) from error
+    if size != one.size:
+        raise WriteError(_changed(one, size))
+    return data
+
+
+def _edited(entry: Entry, data: bytes | mmap.mmap) -> bytes | bytearray:
+    assert entry.edits is not None
     from mamba_press import binaries
 
     try:
@@ -395,7 +415,7 @@ def _packed_record(wheel: Wheel, rows: Sequence[Row], used: Compressor) -> _Pack
     return _pack(_Sized(entry=Entry(path=_record_path(wheel), source=text), size=len(text)), used)
 
 
-def _zlib_deflate(data: bytes) -> bytes:
+def _zlib_deflate(data: bytes | bytearray) -> bytes:
     stream = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
     return stream.compress(data) + stream.flush()
 
@@ -448,9 +468,12 @@ def _in_order(
     pool: ThreadPoolExecutor, sized: Sequence[_Sized], work: Callable[[_Sized], _Result]
 ) -> Iterator[_Result]:
     """Yield ``work`` of every entry, in order, with at most two windows under way."""
-    waiting: deque[deque[Future[_Result]]] = deque()
+    waiting: deque[deque[tuple[Future[list[_Result]], int]]] = deque()
     for window in _windows(sized):
-        begun = {id(one): pool.submit(work, one) for one in sorted(window, key=lambda one: -one.size)}
+        begun: dict[int, tuple[Future[list[_Result]], int]] = {}
+        for batch in _batches(window):
+            future = pool.submit(_all, work, batch)
+            begun.update((id(one), (future, place)) for place, one in enumerate(batch))
         waiting.append(deque(begun.pop(id(one)) for one in window))
         if len(waiting) == 2:
             yield from _drain(waiting.popleft())
@@ -458,10 +481,29 @@ def _in_order(
         yield from _drain(futures)
 
 
-def _drain(futures: deque[Future[_Result]]) -> Iterator[_Result]:
+def _batches(window: Sequence[_Sized]) -> Iterator[list[_Sized]]:
+    """Yield the entries largest first, small ones many at once."""
+    batch: list[_Sized] = []
+    room = _BATCH
+    for one in sorted(window, key=lambda one: -one.size):
+        if batch and one.size > room:
+            yield batch
+            batch, room = [], _BATCH
+        batch.append(one)
+        room -= one.size + _BATCH // 32
+    if batch:
+        yield batch
+
+
+def _all(work: Callable[[_Sized], _Result], batch: Sequence[_Sized]) -> list[_Result]:
+    return [work(one) for one in batch]
+
+
+def _drain(futures: deque[tuple[Future[list[_Result]], int]]) -> Iterator[_Result]:
     """Yield the results and let go of each, so that its bytes are freed when they are written."""
     while futures:
-        yield futures.popleft().result()
+        future, place = futures.popleft()
+        yield future.result()[place]
 
 
 # --- the archive

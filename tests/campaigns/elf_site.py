@@ -26,6 +26,7 @@ DEPENDENCIES = [
     "joblib",
     "threadpoolctl",
     "narwhals",
+    "cloudpickle",
     "python-dateutil",
     "pytz",
     "tzdata",

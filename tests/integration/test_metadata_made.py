@@ -361,6 +361,17 @@ def test_an_old_package_becomes_a_wheel_of_today(tmp_path, pressed, extension):
         assert b"old = old:main" in archive.read("old-1.0.dist-info/entry_points.txt")
 
 
+def test_the_name_of_an_old_archive_is_read_from_its_list_of_files(tmp_path, pressed):
+    thing = noarch("thing", pypi="The.Thing", version="2.0", info={"paths.json": None})
+    found, _ = pressed(channel(tmp_path, noarch("pkg", "thing >=2"), thing, extension=".tar.bz2"), "pkg")
+    assert found["requires_dist"] == ["The.Thing>=2"]
+
+
+def test_an_egg_is_told_for_nothing_would_find_it(tmp_path, pressed):
+    egg = CondaPackage(name="pkg", version="1.0", depends=(f"python {HERE}.*",), files={f"{SITE}/x-1.0.egg/x.py": ""})
+    assert "x-1.0.egg (pkg)" in pressed(channel(tmp_path, egg), "pkg")[1]
+
+
 def test_two_python_packages_of_one_conda_package_are_one_wheel(tmp_path, pressed):
     first, second = noarch("pair", metadata="Requires-Dist: six\nRequires-Dist: twin==1.0\n"), noarch("twin")
     both = CondaPackage(

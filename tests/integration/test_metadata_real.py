@@ -178,6 +178,13 @@ def test_metadata_of_every_python_package_is_valid(name, press):
     assert found.summary
 
 
+def test_what_pypi_checks_is_well(press):
+    wheels = [press(name)[0] for name in PYTHON_PACKAGES]
+    command = [sys.executable, "-m", "twine", "check", "--strict", *map(str, wheels)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=clean_environment())
+    assert done.returncode == 0, done.stdout
+
+
 def test_a_package_without_files_says_which_one_has_them(forge, tmp_path):
     command = [sys.executable, "-m", "mamba_press", "press", "typing-extensions", "-c", str(forge), "--python", "3.10"]
     environ = clean_environment() | {"RATTLER_CACHE_DIR": str(tmp_path / "cache")}
@@ -189,7 +196,11 @@ def test_a_package_without_files_says_which_one_has_them(forge, tmp_path):
 
 def test_packages_pressed_together_require_what_is_left(press):
     fields, _ = parse_email(metadata(press("pydantic", "pydantic-core", "annotated-types")[0]))
-    assert fields["requires_dist"] == ["typing-extensions!=4.7.0,>=4.6.1", 'email-validator>=2.0.0; extra == "email"']
+    assert fields["requires_dist"] == [
+        'typing-extensions>=4.0.0; python_version < "3.9"',
+        "typing-extensions!=4.7.0,>=4.6.1",
+        'email-validator>=2.0.0; extra == "email"',
+    ]
 
 
 def test_an_installer_brings_what_the_wheel_requires(press, tmp_path):

@@ -104,7 +104,8 @@ def dylib(what: Dylib) -> bytes:
     flags = 0x85 if what.kind == DYLIB else 0x200085 if what.kind == PROGRAM else 0x85
     size = sum(map(len, commands))
     header = struct.pack("<8I", 0xFEEDFACF, cpu, subtype, what.kind, len(commands), size, flags, 0)
-    text = (header + b"".join(commands)).ljust(code, b"\0") + b"\xc0\x03\x5f\xd6" * 16 + _unwind(code) + what.text
+    text = (header + b"".join(commands)).ljust(code, b"\0") + b"\xc0\x03\x5f\xd6" * 16 + _unwind(code)
+    text += struct.pack("<2I", code, code + 4) + what.text
     return text.ljust(PAGE, b"\0") + _data(what, code).ljust(PAGE, b"\0") + linkedit
 
 
@@ -140,7 +141,8 @@ def _commands(what: Dylib, *, code: int, parts: _Parts) -> list[bytes]:
     text = [
         ("__text", "__TEXT", code, 64, code),
         ("__unwind_info", "__TEXT", code + 64, _UNWIND, code + 64),
-        ("__cstring", "__TEXT", code + 64 + _UNWIND, len(what.text), code + 64 + _UNWIND),
+        ("__init_offsets", "__TEXT", code + 64 + _UNWIND, 8, code + 64 + _UNWIND),
+        ("__cstring", "__TEXT", code + 72 + _UNWIND, len(what.text), code + 72 + _UNWIND),
     ]
     pointers = 8 * (1 + len(what.needed))
     commands = [_segment("__PAGEZERO", 0, 0x100000000, 0, 0, ())] if what.kind == PROGRAM else []
@@ -246,6 +248,8 @@ def _linkedit(what: Dylib, code: int, start: int) -> tuple[_Parts, bytes]:
     starts = add(_uleb(code))
     strings = b"\0_value\0"
     symbols = struct.pack("<IBBHQ", 1, 0x0F, 1, 0, what.base + code)
+    # Debugging symbols: where a function begins, and how long it is.
+    symbols += struct.pack("<IBBHQ", 1, 0x24, 1, 0, what.base + code) + struct.pack("<IBBHQ", 0, 0x24, 0, 0, 4)
     for number, _ in enumerate(what.needed, 1):
         symbols += struct.pack("<IBBHQ", len(strings), 0x01, 0, number << 8, 0)
         strings += f"_from_{number}\0".encode()

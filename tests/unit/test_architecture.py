@@ -19,15 +19,16 @@ SOURCES = sorted(ROOT.rglob("*.py"))
 
 # From the ground up. A new module takes its place here; two modules of one layer do not know each other.
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"__init__", "data"}),
+    frozenset({"__init__", "data", "problem"}),
     frozenset({"types", "globs"}),
     frozenset({"errors", "log"}),
-    frozenset({"policies", "macos", "binaries"}),
+    frozenset({"policies", "macos", "external", "binaries"}),
     frozenset({"config"}),
     frozenset({"reader", "reference", "target", "project"}),
     # what several stages ask, and that asks no stage
-    frozenset({"atomic", "dyld", "installed", "licenses", "loader", "placeholders", "provide", "runtime", "specifiers", "toolchain", "trial"}),
-    frozenset({"follow"}),
+    frozenset({"atomic", "dyld", "installed", "licenses", "placeholders", "provide", "runtime", "specifiers", "toolchain", "trial"}),
+    frozenset({"follow", "hazards"}),
+    frozenset({"loader"}),
     # the stages
     frozenset({"conda", "described", "sources", "select", "layout", "link", "seam", "tags", "metadata", "requires", "sbom"})
     | {"wheel", "sdist", "check"},

@@ -280,6 +280,15 @@ def test_a_library_of_another_wheel_is_looked_for_there_under_its_name_there(whe
     assert (deep.search, deep.inherited) == (("$ORIGIN/../../torch/lib",), False)
 
 
+def test_binaries_are_stripped_where_the_configuration_says_so_and_then_have_another_hash(wheel):
+    wheel.library("lib/libdep.so.1", "libdep.so.1")
+    wheel.library("lib/plugin.so", of="app", links={"libdep.so.1": "lib/libdep.so.1"})
+    assert not wheel.edits("lib/plugin.so").strip
+    assert wheel.edits("lib/plugin.so", strip=True).strip
+    assert wheel.edits("lib/libdep.so.1", strip=True).strip
+    assert wheel.paths()["lib/libdep.so.1"] != wheel.paths(strip=True)["lib/libdep.so.1"]
+
+
 # Two files at one place
 
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from mamba_press import binaries, hazards, loader
-from mamba_press.hazards import Habit
+from mamba_press.hazards import Habit, Remark
 from mamba_press.loader import Promise
 from mamba_press.types import Binary, Requirement
 from tests.support.compile import Linking, shared_library
@@ -335,3 +335,11 @@ def test_what_the_systems_libraries_need_is_what_this_machine_says():
         if found:
             of_tables = {one for one in found.needed if one in table or any(one in some for some in table.values())}
             assert of_tables <= {*needs, *hazards.of_the_system(name)}, name
+
+
+def test_a_search_path_into_another_package_leads_to_another_wheel():
+    (found,) = loader.problems({"pkg/x.so": elf("libtorch.so", runpath="$ORIGIN/../torch/lib")}, PROMISE)
+    assert isinstance(found, Remark)
+    assert found.what == "needs libtorch.so, which another wheel has to bring as torch/lib/libtorch.so"
+    (wrong,) = loader.problems({"pkg/x.so": elf("libtorch.so", runpath="$ORIGIN/../pkg/lib:$ORIGIN")}, PROMISE)
+    assert not isinstance(wrong, Remark)

@@ -361,6 +361,19 @@ def test_unwind_information_moves_with_the_code(tmp_path) -> None:
     assert f"[1]: {2 * PAGE:#010x}" in after
 
 
+def test_entry_point_initialisers_and_debugging_symbols_move_with_the_code() -> None:
+    data = dylib(Dylib(kind=PROGRAM, name=None, room=40))
+    result = binaries.apply(data, Edits(search=(LONG,), sign=True))
+    code = data.index(b"\xc0\x03\x5f\xd6")
+    for old, new in (
+        (struct.pack("<2IQ", 0x80000028, 24, code), struct.pack("<2IQ", 0x80000028, 24, code + PAGE)),
+        (struct.pack("<2I", code, code + 4), struct.pack("<2I", code + PAGE, code + PAGE + 4)),
+        (struct.pack("<BBHQ", 0x24, 1, 0, 2**32 + code), struct.pack("<BBHQ", 0x24, 1, 0, 2**32 + code + PAGE)),
+        (struct.pack("<BBHQ", 0x24, 0, 0, 4), struct.pack("<BBHQ", 0x24, 0, 0, 4)),
+    ):
+        assert (data.count(old), result.count(new)) == (1, 1)
+
+
 def test_command_that_just_fits_moves_nothing() -> None:
     needed = 16 + len("@loader_path")
     size = -(-needed // 8) * 8 + 16
@@ -385,6 +398,15 @@ def test_unknown_load_command_is_no_obstacle_in_place_and_one_to_moving() -> Non
     assert read(binaries.apply(bytes(data), Edits(search=("@loader_path",)))).search == ("@loader_path",)
     with pytest.raises(Malformed, match="0x7e"):
         binaries.apply(bytes(data), Edits(search=(LONG,)))
+
+
+@ARCHES
+def test_file_does_not_grow_with_the_number_of_edits(arch) -> None:
+    result = binaries.apply(dylib(Dylib(arch=arch, room=40)), Edits(search=(LONG,), sign=True))
+    size = len(result)
+    for number in range(5):
+        result = binaries.apply(result, Edits(search=(f"{LONG}{number}",), sign=True))
+        assert len(result) == size
 
 
 # --- universal files
@@ -556,6 +578,13 @@ def test_broken_structure_is_named(old, new, problem) -> None:
     data = dylib(Dylib(arch="x86_64"))
     assert data.count(old) == 1
     assert any(problem in found for found in binaries.layout_problems(data.replace(old, new)))
+
+
+def test_signature_that_is_not_the_end_of_the_file_is_a_problem() -> None:
+    data = bytearray(binaries.apply(dylib(Dylib()), Edits(sign=True)))
+    at = data.index(struct.pack("<2I", 0x1D, 16)) + 12
+    struct.pack_into("<I", data, at, struct.unpack_from("<I", data, at)[0] - 16)
+    assert "the signature does not end where __LINKEDIT ends" in binaries.layout_problems(bytes(data))
 
 
 def test_search_path_that_is_there_twice_is_a_problem() -> None:

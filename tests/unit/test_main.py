@@ -130,3 +130,8 @@ def test_a_wrong_option_ends_with_2_and_its_text(capsys):
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("mamba-press: the configuration cannot be used\n- --python: ")
+
+
+@pytest.mark.parametrize("what", ["ruamel.yaml", "ruamel.yaml >=0.18", "conda-forge::zlib"])
+def test_a_package_whose_name_ends_like_a_recipe_is_a_spec(what):
+    assert command._no_spec(what) is None

@@ -269,3 +269,26 @@ def test_licence_files_are_those_asked_for_else_the_usual_names(tmp_path):
     found = load(tmp_path, DYNAMIC + 'license-files = ["o*"]', **files)
     assert project.license_files(found) == {"other": Path(tmp_path, "other")}
     assert project.license_files(load(tmp_path, DYNAMIC + "license-files = []", **files)) == {}
+
+
+def test_a_list_may_be_written_and_dynamic(tmp_path):
+    lines = 'name = "x"\nversion = "1"\ndynamic = ["dependencies", "readme"]\ndependencies = ["a"]'
+    assert load(tmp_path, lines).table["dependencies"] == ["a"]
+
+
+def test_a_text_is_either_written_or_dynamic(tmp_path):
+    text = '[project]\nname = "x"\nversion = "1"\ndynamic = ["description"]\ndescription = "a"'
+    assert "dynamic" in problems(tmp_path, text)["project.description"]
+
+
+def test_the_fields_of_an_sdist_that_are_left_to_packages_are_dynamic(tmp_path):
+    lines = 'name = "x"\ndynamic = ["version", "dependencies", "optional-dependencies", "readme", "urls"]'
+    found = validated(project.source_metadata(load(tmp_path, lines), Version("1")))
+    assert {field.lower() for field in found.get_all("Dynamic")} == {
+        "description",
+        "description-content-type",
+        "license-file",
+        "project-url",
+        "provides-extra",
+        "requires-dist",
+    }

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from packaging.version import Version
 
 from mamba_press import report
-from mamba_press.types import Dropped, Floor, Pressed, Selection, Solution, Tagging, Wheel
+from mamba_press.types import Dropped, Edits, Entry, File, Floor, Kept, Pressed, Selection, Solution, Tagging, Wheel
 from mamba_press.wheel import Row
 from tests.support.values import TARGET, package
 
@@ -55,6 +56,7 @@ def test_the_text_says_what_is_in_the_wheel_what_left_and_what_sets_the_tag(pres
         "  2.28: GLIBC_2.0 of libc.so.6, needed by app.so (app)",
         "  2.27: GLIBC_2.1 of libc.so.6, needed by app.so (app)",
         "  2.26: GLIBC_2.2 of libc.so.6, needed by app.so (app)",
+        "  nothing but app sets a floor",
         "notes:",
         "  libgcc: system",
     ]
@@ -68,3 +70,43 @@ def test_the_json_says_everything_and_nothing_is_grouped(pressed):
     assert [floor["version"] for floor in values["floors"]] == ["2.28", "2.27", "2.26", "2.25"]
     assert values["packages"][0]["name"] == "app"
     assert values["notes"] == ["libgcc: system"]
+
+
+def test_what_the_tag_would_be_without_the_packages_that_force_it_is_said(pressed):
+    def floor(package, *version):
+        return Floor(version=version, path="x.so", package=package, library="libc.so.6", symbol="GLIBC_x")
+
+    floors = (floor("icu", 2, 28), floor("krb5", 2, 28), floor("app", 2, 17), floor("icu", 2, 14))
+    found = replace(pressed, tagging=replace(pressed.tagging, floors=floors))
+    assert "  without icu, krb5: manylinux_2_17_x86_64" in report.as_text(found, ROWS).splitlines()
+    values = report.as_json(found, ROWS)
+    assert (values["forced_by"], values["without_these"]) == (["icu", "krb5"], "manylinux_2_17_x86_64")
+
+
+def test_a_wheel_for_any_platform_has_no_floor_and_says_nothing_of_it(pressed):
+    found = replace(pressed, tagging=Tagging(tags="py3-none-any", lowest="any"))
+    assert not any("without" in line or "sets a floor" in line for line in report.as_text(found, ROWS).splitlines())
+
+
+def test_each_entry_knows_its_file_its_edits_and_each_package_its_licence(pressed, tmp_path):
+    def kept(path):
+        return Kept(file=File(path=path, source=tmp_path, package="app", size=1), why="")
+
+    edits = Edits(name="liba-1.so", needed=(("libb.so", "libb-1.so"), ("libc.so", None)), search=("$ORIGIN",))
+    entries = (
+        Entry(path="app/a.so", source=tmp_path, edits=edits, kept=kept("lib/a.so")),
+        Entry(path="app/script", source=b"#!python", kept=kept("bin/script")),
+        Entry(path="app/plain", source=tmp_path, kept=kept("share/plain")),
+        Entry(path="app/ours", source=b"x"),
+    )
+    wheel = replace(pressed.wheel, entries=entries)
+    rows = [Row(path=entry.path, size=1, sha256="ab") for entry in entries]
+    values = json.loads(json.dumps(report.as_json(replace(pressed, wheel=wheel, licenses={"app": "MIT"}), rows)))
+    assert [row["file"] for row in values["entries"]] == ["lib/a.so", "bin/script", "share/plain", None]
+    assert [row["edits"] for row in values["entries"]] == [
+        {"name": "liba-1.so", "needed": {"libb.so": "libb-1.so", "libc.so": None}, "search": ["$ORIGIN"]},
+        {"text": "rewritten"},
+        None,
+        None,
+    ]
+    assert values["packages"][0]["expression"] == "MIT"

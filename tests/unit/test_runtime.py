@@ -107,9 +107,7 @@ def imported(tmp_path, name="home", **provided):
 def python(code, tmp_path, *arguments, **environ):
     plain = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     command = [sys.executable, "-c", code, *arguments]
-    return subprocess.run(
-        command, check=False, capture_output=True, text=True, cwd=tmp_path, env={**plain, **environ}
-    )
+    return subprocess.run(command, check=False, capture_output=True, text=True, cwd=tmp_path, env={**plain, **environ})
 
 
 def test_importing_the_home_sets_a_variable_that_nobody_has_set(tmp_path):

@@ -70,6 +70,11 @@ def test_the_closure_does_not_pass_through_python():
     }
 
 
+def test_python_itself_is_refused():
+    with pytest.raises(ConfigError, match="names python: a wheel is installed into a Python"):
+        closure(package("python", requested=True))
+
+
 def test_the_closure_does_not_pass_through_a_python_package_that_nobody_asked_for():
     stays, dropped = closure(
         package("app", "python", "numpy", "click", requested=True),

@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from mamba_press.binaries import elf
+from mamba_press.binaries import elf, elf_strip
 from mamba_press.binaries.elf import Image, Record, Section, Segment
 from mamba_press.binaries.format import Data, Malformed
 from mamba_press.types import Binary, Edits, Requirement
@@ -58,6 +58,8 @@ def apply(data: Data, edits: Edits) -> Data:
     """The file with the edits made; the same bytes where nothing is to change; raises Malformed."""
     if not elf.is_supported(data):
         raise Malformed("not a 64-bit little-endian ELF file of a machine that can be edited")
+    if edits.strip:
+        data = elf_strip.strip(data)
     image = Image(data)
     before = elf.facts(image)
     wanted = expected(before, edits)

@@ -236,7 +236,7 @@ def _set(state: _Machine, content: bytes, at: int) -> int:
     return at
 
 
-_MOST_BINDS = 1 << 24
+_MOST_BINDS = 1 << 20
 
 
 def _bound(state: _Machine, content: bytes, at: int) -> tuple[list[Bind], int]:

@@ -166,7 +166,7 @@ def _move_pointers(draft: bytearray, image: Image, move: _Move) -> None:
 
 _REBASE_SEGMENT, _REBASE_ADD, _REBASE_ADD_SCALED = 0x20, 0x30, 0x40
 _REBASE_TIMES, _REBASE_TIMES_ULEB, _REBASE_ONE_ADD, _REBASE_SKIPPING = 0x50, 0x60, 0x70, 0x80
-_MOST_POINTERS = 1 << 26
+_MOST_POINTERS = 1 << 22
 
 
 def _rebased(image: Image, part: Part) -> Iterator[int]:

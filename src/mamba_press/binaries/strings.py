@@ -7,18 +7,19 @@ names of needed libraries stand in the dynamic string table, which is left out.
 from __future__ import annotations
 
 import mmap
+import os
 import re
 import struct
 from typing import TYPE_CHECKING
 
 from mamba_press.binaries import macho, pe
-from mamba_press.binaries.format import Malformed
+from mamba_press.binaries.format import Data, Malformed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_MARKS = (b".so", b".dylib", b".dll", b".DLL")
+_MARK = re.compile(rb"\.(?:so|dylib|dll|DLL)")
 _WIDE = (".dll".encode("utf-16-le"), ".DLL".encode("utf-16-le"))
 _WIDE_NAME = re.compile(rb"(?:[A-Za-z0-9_+.-]\0){1,120}\Z")
 _BEFORE = re.compile(rb"[A-Za-z0-9_+.-]{1,120}\Z")
@@ -26,6 +27,8 @@ _AFTER = re.compile(rb"(?:\.[0-9]+)*")
 _CODE = ("__text", "__stubs", "__stub_helper", "__unwind_info", "__eh_frame", "__gcc_except_tab")
 _PROGBITS = 1
 _EXECUTABLE = 0x20000000
+_SMALL = 1 << 20
+"""Up to this size reading a file costs less than mapping it."""
 _NOT_DATA = (b".rsrc", b".reloc", b".pdata")
 
 
@@ -34,20 +37,22 @@ def library_names(path: Path) -> frozenset[str]:
 
     Windows ignores case: names of DLLs are in lower case.
     """
-    if path.stat().st_size == 0:
-        return frozenset()
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        marks = [mark for mark in _MARKS if data.find(mark) >= 0]
-        wide = [mark for mark in _WIDE if data.find(mark) >= 0] if data[:2] == b"MZ" else []
-        if not marks and not wide:
-            return frozenset()
-        regions = list(_regions(data))
-        found = {name for mark in marks for start, end in regions for name in _names(data, mark, start, end)}
-        found |= {name for mark in wide for start, end in regions for name in _wide_names(data, mark, start, end)}
-        return frozenset(name.lower() if name.lower().endswith(".dll") else name for name in found)
+    with path.open("rb", buffering=0) as file:
+        if os.fstat(file.fileno()).st_size <= _SMALL:
+            return _all_names(file.read())
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return _all_names(data)
 
 
-def _wide_names(data: mmap.mmap, mark: bytes, start: int, end: int) -> Iterator[str]:
+def _all_names(data: Data) -> frozenset[str]:
+    wide = [mark for mark in _WIDE if data.find(mark) >= 0] if data[:2] == b"MZ" else []
+    regions = list(_regions(data))
+    found = {name for start, end in regions for name in _names(data, start, end)}
+    found |= {name for mark in wide for start, end in regions for name in _wide_names(data, mark, start, end)}
+    return frozenset(name.lower() if name.lower().endswith(".dll") else name for name in found)
+
+
+def _wide_names(data: Data, mark: bytes, start: int, end: int) -> Iterator[str]:
     """Yield the names of DLLs in strings of two bytes a character, as most functions of Windows take them."""
     at = data.find(mark, start, end)
     while at >= 0:
@@ -57,19 +62,18 @@ def _wide_names(data: mmap.mmap, mark: bytes, start: int, end: int) -> Iterator[
         at = data.find(mark, at + len(mark), end)
 
 
-def _names(data: mmap.mmap, mark: bytes, start: int, end: int) -> Iterator[str]:
-    at = data.find(mark, start, end)
-    while at >= 0:
+def _names(data: Data, start: int, end: int) -> Iterator[str]:
+    # One pattern is faster than four strings, and in a mapped file much faster than its `find`.
+    for mark in _MARK.finditer(data, start, end):
+        at, after = mark.span()
         before = _BEFORE.search(data[max(start, at - 120) : at])
-        after = at + len(mark)
-        version = _AFTER.match(data[after : min(end, after + 32)]) if mark == b".so" else None
+        version = _AFTER.match(data[after : min(end, after + 32)]) if mark[0] == b".so" else None
         after += version.end() if version else 0
         if before and not data[after : after + 1].isalnum() and data[after : after + 1] not in (b"_", b"-"):
             yield (before.group() + data[at:after]).decode("ascii")
-        at = data.find(mark, at + len(mark), end)
 
 
-def _regions(data: mmap.mmap) -> Iterator[tuple[int, int]]:
+def _regions(data: Data) -> Iterator[tuple[int, int]]:
     """Yield the parts of a file that may hold strings of its own: all of it, or a binary's own sections."""
     if len(data) >= 64 and data[:6] == b"\x7fELF\x02\x01":
         sections = list(_elf_sections(data))
@@ -82,7 +86,7 @@ def _regions(data: mmap.mmap) -> Iterator[tuple[int, int]]:
     yield from sections or [(0, len(data))]
 
 
-def _macho_sections(data: mmap.mmap) -> Iterator[tuple[int, int]]:
+def _macho_sections(data: Data) -> Iterator[tuple[int, int]]:
     try:
         images = macho.images(data)
         for image in images:
@@ -95,7 +99,7 @@ def _macho_sections(data: mmap.mmap) -> Iterator[tuple[int, int]]:
         return
 
 
-def _pe_sections(data: mmap.mmap) -> Iterator[tuple[int, int]]:
+def _pe_sections(data: Data) -> Iterator[tuple[int, int]]:
     """Yield the parts of a PE image's data that are not the names of what it imports or of itself."""
     try:
         image = pe.Image(data)
@@ -115,7 +119,7 @@ def _pe_sections(data: mmap.mmap) -> Iterator[tuple[int, int]]:
         yield start, last
 
 
-def _elf_sections(data: mmap.mmap) -> Iterator[tuple[int, int]]:
+def _elf_sections(data: Data) -> Iterator[tuple[int, int]]:
     offset, size, count = struct.unpack_from("<Q", data, 40)[0], *struct.unpack_from("<HH", data, 58)
     if not offset or size != 64 or offset + size * count > len(data):
         return

@@ -441,7 +441,7 @@ async def _info_of(package: Json, *, offline: bool) -> dict[str, bytes | None]:
     if package["url"].startswith("file:"):
         archive = await PackageArchive.from_path(Path(url2pathname(urlsplit(package["url"]).path)))
     elif offline:
-        raise RefusedError("offline = true, and it is not in the package cache")
+        raise RefusedError("it is neither in the package cache nor a file")
     else:
         archive = await PackageArchive.from_url(_client(offline=False), package["url"], max_spool_size=_SPOOLED)
     found = await archive.read_files(["info/paths.json", "info/files"])
