@@ -106,6 +106,21 @@ def elf(session: nox.Session) -> None:
 
 
 @nox.session
+def bench(session: nox.Session) -> None:
+    """Pressing against its limit and against all peers: ``nox -s bench -- --full``; results in .bench/."""
+    install(session, "test", "bench")
+    session.run("python", "-m", "benchmarks", *session.posargs, env={"PYTHONPATH": "src"})
+
+
+@nox.session
+def instructions(session: nox.Session) -> None:
+    """Count what light hooks, ELF and writing cost, and compare with the stored counts; needs valgrind and cc."""
+    install(session)
+    session.install("zstandard")
+    session.run("python", "-m", "benchmarks", "instructions", *session.posargs, env={"PYTHONPATH": "src"})
+
+
+@nox.session
 def light(session: nox.Session) -> None:
     """What light hooks and ``--help`` cost, in multiples of a bare interpreter."""
     install(session)

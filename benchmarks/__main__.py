@@ -21,7 +21,7 @@ def main() -> int:
     parser.add_argument("--store", action="store_true", help="instructions: write the baseline instead of comparing")
     arguments = parser.parse_args()
     if arguments.what == "instructions":
-        return instructions.main(arguments.folder, store=arguments.store)
+        return instructions.main(store=arguments.store)
     folder = arguments.folder.resolve() / ("full" if arguments.full else "small")
     made = payload.make(folder / "payload", full=arguments.full)
     facts: dict[str, object] = {"machine": machine()}

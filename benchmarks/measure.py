@@ -44,7 +44,7 @@ class Result:
 
     def median(self, what: str) -> float:
         """The median of ``cpu``, ``wall`` or ``peak``."""
-        return statistics.median(getattr(run, what) for run in self.runs)
+        return float(statistics.median(getattr(run, what) for run in self.runs))
 
 
 class FailedError(Exception):

@@ -162,7 +162,7 @@ def _write_patched(payload: Payload) -> None:
             subprocess.run(["patchelf", "--force-rpath", "--set-rpath", f"$ORIGIN/{up}/lib", path], check=True)
         for library in libraries.values():
             subprocess.run(["patchelf", "--force-rpath", "--set-rpath", "$ORIGIN/.", library], check=True)
-        depends = ()
+        depends: tuple[str, ...] = ()
         if libraries:
             packages.append(CondaPackage(name=f"{name}-libs", version="1", files=libraries))
             depends = (f"{name}-libs",)

@@ -11,6 +11,7 @@ import base64
 import csv
 import hashlib
 import io
+import mmap
 import os
 import posixpath
 import re
@@ -22,6 +23,7 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 from configparser import ConfigParser
 from configparser import Error as ConfigParserError
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from email.parser import BytesHeaderParser
 from functools import cached_property
@@ -33,7 +35,7 @@ from mamba_press.hazards import Habit, Remark
 from mamba_press.types import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from email.message import Message
     from pathlib import Path
 
@@ -51,6 +53,9 @@ PYPI_RATIO_FROM = 64 << 20
 _STORE = 'write it uncompressed: tool.mamba-press.wheel.compression = "store"'
 _WORKDIR = re.compile(rb"/[\w/.-]*/mamba-press-[a-z0-9_]{8}(?=/)")
 """A folder as `front` makes them for builds, and Python's tempfile names them."""
+
+_MOST_DEFLATED = 1032
+"""How many times smaller than itself anything can become."""
 
 _UNLISTED = ("RECORD.jws", "RECORD.p7s")
 _MANYLINUX = re.compile(r"(?:manylinux_(\d+)_(\d+)|(manylinux1|manylinux2010|manylinux2014)|linux)_(\w+)")
@@ -296,18 +301,53 @@ def _repetitions(paths: Sequence[str]) -> Iterator[Problem]:
 def _read(archive: zipfile.ZipFile) -> dict[str, _Member]:
     """Read every file on all cores; checksums that do not fit raise BadZipFile."""
     infos = [info for info in archive.infolist() if not info.is_dir()]
-    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="mamba-press") as pool:
-        return {member.path: member for member in pool.map(lambda info: _member(archive, info), infos)}
+    assert archive.fp is not None
+    with (
+        mmap.mmap(archive.fp.fileno(), 0, access=mmap.ACCESS_READ) as raw,
+        ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="mamba-press") as pool,
+    ):
+        read = _reader(archive, raw)
+        return {member.path: member for member in pool.map(lambda info: _member(info, read(info)), infos)}
 
 
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Member:
-    """Read one file, and look at it closely when it is a binary."""
+def _reader(archive: zipfile.ZipFile, raw: mmap.mmap) -> Callable[[zipfile.ZipInfo], bytes | bytearray]:
+    """Return what reads a file: libdeflate where it is installed, in half the time.
+
+    Whatever is not as it should be is read by zipfile, so that its judgement and its errors are the same everywhere.
+    """
+    try:
+        import deflate
+    except ImportError:
+        return archive.read
+
+    def read(info: zipfile.ZipInfo) -> bytes | bytearray:
+        at = info.header_offset
+        name, extra = (int.from_bytes(raw[at + place : at + place + 2], "little") for place in (26, 28))
+        start = at + 30 + name + extra
+        is_plain = (
+            info.compress_type == zipfile.ZIP_DEFLATED
+            and raw[at : at + 4] == b"PK\3\4"
+            and raw[at + 30 : at + 30 + name] == info.orig_filename.encode("utf-8", "replace")
+            and not info.flag_bits & 0x01
+            and info.file_size <= info.compress_size * _MOST_DEFLATED
+        )
+        if is_plain:
+            with suppress(deflate.DeflateError):
+                data: bytearray = deflate.deflate_decompress(raw[start : start + info.compress_size], info.file_size)
+                if len(data) == info.file_size and zlib.crc32(data) == info.CRC:
+                    return data
+        return archive.read(info)
+
+    return read
+
+
+def _member(info: zipfile.ZipInfo, data: bytes | bytearray) -> _Member:
+    """Describe one file, and look at it closely when it is a binary."""
     from mamba_press import binaries
 
-    data = archive.read(info)
     binary: Binary | None = None
     whats: tuple[str, ...] = ()
-    if binaries.format_of(data[:8]):
+    if binaries.format_of(bytes(data[:8])):
         try:
             binary = binaries.read(data)
             whats = binaries.layout_problems(data) if binary else ()
@@ -320,18 +360,19 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Member:
         path=info.filename,
         size=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
-        data=data if _is_dist_info(info.filename) or _adds_folders(info.filename) else None,
+        data=bytes(data) if _is_dist_info(info.filename) or _adds_folders(info.filename) else None,
         binary=binary,
         problems=(*(Problem(where=info.filename, what=what) for what in whats), *_leaks(info.filename, data)),
     )
 
 
-def _leaks(path: str, data: bytes) -> Iterator[Problem]:
+def _leaks(path: str, data: bytes | bytearray) -> Iterator[Problem]:
     """Yield paths of a build that stand in a file and mean nothing where it is installed."""
     if b"/mamba-press-" in data and (found := _WORKDIR.search(data)):
         yield Problem(where=path, what=f"holds the path of a temporary folder of a build: {found[0].decode('ascii')}")
     if b"_placehold_placehold" in data:
-        yield Habit(where=path, what="holds a placeholder of conda, which no installer of wheels replaces")
+        # Often only the path of the build, in a text that nothing opens (design 13).
+        yield Remark(where=path, what="holds a placeholder of conda, which no installer of wheels replaces")
 
 
 def _adds_folders(path: str) -> bool:

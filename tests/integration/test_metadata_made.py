@@ -185,6 +185,26 @@ def test_what_stays_out_is_not_downloaded_to_learn_its_name(tmp_path, pressed):
     assert made.archives["big-thing"].stat().st_size > 8 << 20
 
 
+def test_what_is_cached_is_not_asked_for_again(tmp_path, pressed):
+    made = channel(tmp_path, noarch("pkg", "thing"), noarch("thing", pypi="The.Thing"))
+    with served(made.root) as (address, given):
+        pressed(address, "thing")
+        before = given["thing-1.0-py_0.conda"]
+        assert pressed(address, "pkg")[0]["requires_dist"] == ["The.Thing"]
+        assert given["thing-1.0-py_0.conda"] == before
+        assert pressed(address, "pkg", "--offline")[0]["requires_dist"] == ["The.Thing"]
+
+
+def test_offline_what_is_not_cached_has_to_be_in_the_table(tmp_path, pressed):
+    made = channel(tmp_path, noarch("pkg", "thing", "pytorch"), noarch("thing"), noarch("pytorch", pypi="torch"))
+    with served(made.root) as (address, _):
+        pressed(address, "pkg")
+        _, said = pressed(address, "pkg", "--offline", code=2)
+        assert "thing, on which pkg depends (it is neither in the package cache nor a file)" in said
+        found, _ = pressed(address, "pkg", "--offline", "-C", "requires.thing=thing")
+    assert found["requires_dist"] == ["torch", "thing"]
+
+
 def test_the_installed_wheel_says_what_was_promised(tmp_path, pressed):
     own = "Requires-Dist: six>=1.5\nRequires-Dist: colorama; platform_system == 'Windows'\nProvides-Extra: e\n"
     own += "Requires-Dist: x<3; extra == 'e'\nRequires-Python: >=3.7\n"

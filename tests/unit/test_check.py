@@ -593,3 +593,11 @@ def test_an_old_interpreter_is_served_by_its_own_pip(tmp_path):
         pytest.skip("no CPython 3.6 or 3.7 is here")
     path = make(tmp_path, files({"demo.py": b"import sys\nassert sys.version_info < (3, 8)\n"}))
     assert check.check_import(path, str(old)) == ()
+
+
+@pytest.mark.parametrize("by", ["mamba-press 1", "other"])
+def test_a_placeholder_of_conda_is_noted_in_every_wheel_and_wrong_in_none(tmp_path, by):
+    data = b"\0--prefix=/home/conda/feedstock_root/_h_env_placehold_placehold_placehold_plac\0"
+    found = check.examine(make(tmp_path, files({"demo/x.bin": data}, WHEEL=wheel_text(by=by))))
+    assert found.problems == ()
+    assert [note.partition(":")[0] for note in found.notes] == ["demo/x.bin"]

@@ -581,9 +581,9 @@ def test_broken_structure_is_named(old, new, problem) -> None:
 
 
 def test_signature_that_is_not_the_end_of_the_file_is_a_problem() -> None:
-    data = bytearray(binaries.apply(dylib(Dylib()), Edits(sign=True)))
-    at = data.index(struct.pack("<2I", 0x1D, 16)) + 12
-    struct.pack_into("<I", data, at, struct.unpack_from("<I", data, at)[0] - 16)
+    data = bytearray(binaries.apply(dylib(Dylib()), Edits(sign=True))) + bytes(16)
+    at = data.index(b"__LINKEDIT") + 40
+    struct.pack_into("<Q", data, at, struct.unpack_from("<Q", data, at)[0] + 16)
     assert "the signature does not end where __LINKEDIT ends" in binaries.layout_problems(bytes(data))
 
 
