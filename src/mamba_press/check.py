@@ -11,12 +11,12 @@ import base64
 import csv
 import hashlib
 import io
-import mmap
 import os
 import posixpath
 import re
 import shutil
 import stat
+import threading
 import unicodedata
 import zipfile
 import zlib
@@ -27,7 +27,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from email.parser import BytesHeaderParser
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from mamba_press import atomic, hazards
 from mamba_press.errors import WriteError
@@ -301,16 +301,16 @@ def _repetitions(paths: Sequence[str]) -> Iterator[Problem]:
 def _read(archive: zipfile.ZipFile) -> dict[str, _Member]:
     """Read every file on all cores; checksums that do not fit raise BadZipFile."""
     infos = [info for info in archive.infolist() if not info.is_dir()]
-    assert archive.fp is not None
+    assert archive.filename is not None
     with (
-        mmap.mmap(archive.fp.fileno(), 0, access=mmap.ACCESS_READ) as raw,
+        open(archive.filename, "rb") as raw,  # noqa: PTH123 - zipfile has a text for a name
         ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="mamba-press") as pool,
     ):
         read = _reader(archive, raw)
         return {member.path: member for member in pool.map(lambda info: _member(info, read(info)), infos)}
 
 
-def _reader(archive: zipfile.ZipFile, raw: mmap.mmap) -> Callable[[zipfile.ZipInfo], bytes | bytearray]:
+def _reader(archive: zipfile.ZipFile, raw: BinaryIO) -> Callable[[zipfile.ZipInfo], bytes | bytearray]:
     """Return what reads a file: libdeflate where it is installed, in half the time.
 
     Whatever is not as it should be is read by zipfile, so that its judgement and its errors are the same everywhere.
@@ -320,20 +320,25 @@ def _reader(archive: zipfile.ZipFile, raw: mmap.mmap) -> Callable[[zipfile.ZipIn
     except ImportError:
         return archive.read
 
+    one_at_a_time = threading.Lock()
+
     def read(info: zipfile.ZipInfo) -> bytes | bytearray:
-        at = info.header_offset
-        name, extra = (int.from_bytes(raw[at + place : at + place + 2], "little") for place in (26, 28))
-        start = at + 30 + name + extra
         is_plain = (
             info.compress_type == zipfile.ZIP_DEFLATED
-            and raw[at : at + 4] == b"PK\3\4"
-            and raw[at + 30 : at + 30 + name] == info.orig_filename.encode("utf-8", "replace")
             and not info.flag_bits & 0x01
             and info.file_size <= info.compress_size * _MOST_DEFLATED
         )
-        if is_plain:
+        if not is_plain:
+            return archive.read(info)
+        with one_at_a_time:
+            raw.seek(info.header_offset)
+            head = raw.read(30)
+            name = raw.read(int.from_bytes(head[26:28], "little"))
+            raw.seek(int.from_bytes(head[28:30], "little"), os.SEEK_CUR)
+            packed = raw.read(info.compress_size)
+        if head[:4] == b"PK\3\4" and name == info.orig_filename.encode("utf-8", "replace"):
             with suppress(deflate.DeflateError):
-                data: bytearray = deflate.deflate_decompress(raw[start : start + info.compress_size], info.file_size)
+                data: bytearray = deflate.deflate_decompress(packed, info.file_size)
                 if len(data) == info.file_size and zlib.crc32(data) == info.CRC:
                     return data
         return archive.read(info)
@@ -597,7 +602,7 @@ def _entry_points(contents: _Contents) -> Iterator[Problem]:
 
 def _binaries(contents: _Contents) -> Iterator[Problem]:
     """Yield the binaries that are where the tags or WHEEL say that there is none."""
-    found = [member for member in contents.members.values() if member.binary and not _is_launcher(member)]
+    found = [member for member in contents.members.values() if member.binary and not _is_launcher(member, contents)]
     if found and "any" in contents.name.platforms:
         yield Problem(where=found[0].path, what="is a binary, but the tag says that the wheel runs on any platform")
     is_pure = contents.wheel.get("Root-Is-Purelib", "").lower() == "true"
@@ -609,9 +614,12 @@ def _binaries(contents: _Contents) -> Iterator[Problem]:
     yield from _too_new(contents, found)
 
 
-def _is_launcher(member: _Member) -> bool:
-    """Whether a file is a program for Windows, as pip and setuptools carry them to every system."""
-    return member.binary is not None and member.binary.format == "pe" and member.binary.kind == "program"
+def _is_launcher(member: _Member, contents: _Contents) -> bool:
+    """Whether a file is a program for another system, as pip and setuptools (PE) and menuinst (Mach-O) carry them."""
+    if member.binary is None or member.binary.kind != "program":
+        return False
+    own = {"pe": "win", "macho": "macosx"}.get(member.binary.format)
+    return own is not None and not any(platform.startswith(own) for platform in contents.name.platforms)
 
 
 def _foreign(contents: _Contents, found: Sequence[_Member]) -> Iterator[Problem]:
@@ -691,7 +699,7 @@ def _process(contents: _Contents, platform: str, elsewhere: tuple[str, ...]) -> 
             found = runtime.folders_of(text)
             folders[home] = tuple(posixpath.normpath(posixpath.join(home, folder)) for folder in found)
     ours = any(path.endswith(f"/{runtime.MODULE}") or "/_prefix/" in path for path in contents.members)
-    minors = [int(found[1]) for tag in contents.name.tags if (found := re.match(r"cp3(\d+)-", tag))]
+    minors = [int(match[1]) for tag in contents.name.tags if (match := re.match(r"cp3(\d+)-", tag))]
     return Process(arch=arch, python=min(minors, default=8), folders=folders if ours else None, elsewhere=elsewhere)
 
 
