@@ -22,16 +22,17 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"__init__", "data", "problem"}),
     frozenset({"types", "globs"}),
     frozenset({"errors", "log"}),
-    frozenset({"policies", "macos", "external", "binaries"}),
+    frozenset({"policies", "macos", "windows", "external", "binaries"}),
     frozenset({"config"}),
     frozenset({"reader", "reference", "target", "project"}),
     # what several stages ask, and that asks no stage
-    frozenset({"atomic", "dyld", "installed", "licenses", "placeholders", "provide", "runtime", "specifiers", "toolchain", "trial"}),
-    frozenset({"follow", "hazards"}),
+    frozenset({"atomic", "dyld", "installed", "licenses", "placeholders", "provide", "runtime", "specifiers"})
+    | {"toolchain", "trial", "winload"},
+    frozenset({"dlls", "follow", "hazards"}),
     frozenset({"loader"}),
     # the stages
-    frozenset({"conda", "described", "sources", "select", "layout", "link", "seam", "tags", "metadata", "requires", "sbom"})
-    | {"wheel", "sdist", "check"},
+    frozenset({"conda", "described", "sources", "select", "layout", "link", "seam", "tags", "metadata", "requires"})
+    | {"sbom", "wheel", "sdist", "check"},
     frozenset({"pipeline", "report"}),
     # what the two front doors share, and the doors
     frozenset({"front"}),

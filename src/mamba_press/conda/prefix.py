@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,13 +68,14 @@ def _files(root: Path, package: str, entry: dict[str, Any], lost: list[str]) -> 
     installed = root / entry["_path"]
     # rattler renames the file of a package that lost a path to another one, and keeps the name it should have had.
     path = entry.get("original_path") or entry["_path"]
-    if not installed.is_symlink():
+    status = installed.lstat()
+    if not stat.S_ISLNK(status.st_mode):
         mode = entry.get("file_mode") if entry.get("prefix_placeholder") else None
         yield File(
             path=path,
             source=installed,
             package=package,
-            size=installed.stat().st_size,
+            size=status.st_size,
             sha256=entry.get("sha256"),
             placeholder=mode,
         )
