@@ -97,7 +97,7 @@ ASKED = tuple(
 MISSING = (
     ("10", "measured by `growth`"),
     ("12", "`edit` does not exist yet"),
-    ("13", "the requirements of an isolated build are listed below"),
+    ("13", "not measured yet"),
     ("14", "`lock` for several targets does not exist yet"),
 )
 

@@ -285,7 +285,8 @@ def _entry(info: zipfile.ZipInfo) -> Iterator[str]:
 def _bad_name(name: str) -> Iterator[str]:
     if name.startswith("/") or any(part in ("", ".", "..") for part in name.rstrip("/").split("/")):
         yield "its path is absolute, leaves the wheel, or has empty parts"
-    if "\\" in name or any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in name):
+    is_plain = name.isascii() and name.isprintable() and "\\" not in name
+    if not is_plain and ("\\" in name or any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in name)):
         yield "its name has backslashes, control characters or line ends"
 
 
@@ -634,6 +635,9 @@ def _foreign(contents: _Contents, found: Sequence[_Member]) -> Iterator[Problem]
     for member in found:
         binary = member.binary
         if binary is None or binary.kind == "static" or not binary.arch:
+            continue
+        if binary.format == "pe" and binary.kind == "program":
+            # pip and setuptools carry launchers for every machine, and choose when they need one.
             continue
         there = frozenset(binary.archs or (binary.arch,))
         wanted = {"elf": linux, "macho": mac, "pe": win}[binary.format]

@@ -164,6 +164,16 @@ class Runtimes:
 
     Example: "bundle"
     """
+    vcruntime: Runtime = "auto"
+    """Visual C's support library, `vcruntime140.dll`: by default the one beside `python.exe`.
+
+    Example: "bundle"
+    """
+    msvcp: Runtime = "auto"
+    """Visual C++'s runtime, `msvcp140.dll` and what belongs to it: by default a renamed copy, for Python has none.
+
+    Example: "system"
+    """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from mamba_press.problem import Problem as Problem
+from mamba_press.problem import Problem as Problem  # noqa: PLC0414 - a noun like the others, in a home of its own
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

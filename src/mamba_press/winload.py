@@ -1,8 +1,8 @@
 """What Windows' loader does inside a finished wheel: which file answers each needed name.
 
 Nothing is run. The wheel's folders stand for ``site-packages``, as in :mod:`mamba_press.loader`. For what an extension
-module needs, and for what that needs in turn, Windows looks in the module's own folder and in those that the process has
-added: CPython loads with LOAD_LIBRARY_SEARCH_DEFAULT_DIRS and LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR. A DLL's own folder
+module needs, and for what that needs in turn, Windows looks in the module's own folder and in those that the process
+has added: CPython loads with LOAD_LIBRARY_SEARCH_DEFAULT_DIRS and LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR. A DLL's own folder
 counts only where it is the one that was asked for.
 """
 
@@ -49,7 +49,7 @@ class Process:
 
     def added(self, path: str) -> tuple[str, ...]:
         """Return the folders that are added before the file at a path is loaded."""
-        return (self.folders or {}).get(path.split("/")[0], ())
+        return (self.folders or {}).get(path.split("/", 1)[0], ())
 
 
 def problems(libraries: Mapping[str, Binary], process: Process) -> tuple[Problem, ...]:
