@@ -16,18 +16,16 @@ import posixpath
 import re
 import shutil
 import stat
-import threading
 import unicodedata
 import zipfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from configparser import ConfigParser
 from configparser import Error as ConfigParserError
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from email.parser import BytesHeaderParser
 from functools import cached_property
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from mamba_press import atomic, hazards
 from mamba_press.errors import WriteError
@@ -35,7 +33,7 @@ from mamba_press.hazards import Habit, Remark
 from mamba_press.types import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from email.message import Message
     from pathlib import Path
 
@@ -53,9 +51,6 @@ PYPI_RATIO_FROM = 64 << 20
 _STORE = 'write it uncompressed: tool.mamba-press.wheel.compression = "store"'
 _WORKDIR = re.compile(rb"/[\w/.-]*/mamba-press-[a-z0-9_]{8}(?=/)")
 """A folder as `front` makes them for builds, and Python's tempfile names them."""
-
-_MOST_DEFLATED = 1032
-"""How many times smaller than itself anything can become."""
 
 _UNLISTED = ("RECORD.jws", "RECORD.p7s")
 _MANYLINUX = re.compile(r"(?:manylinux_(\d+)_(\d+)|(manylinux1|manylinux2010|manylinux2014)|linux)_(\w+)")
@@ -300,51 +295,13 @@ def _repetitions(paths: Sequence[str]) -> Iterator[Problem]:
 
 
 def _read(archive: zipfile.ZipFile) -> dict[str, _Member]:
-    """Read every file on all cores; checksums that do not fit raise BadZipFile."""
-    infos = [info for info in archive.infolist() if not info.is_dir()]
-    assert archive.filename is not None
-    with (
-        open(archive.filename, "rb") as raw,  # noqa: PTH123 - zipfile has a text for a name
-        ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="mamba-press") as pool,
-    ):
-        read = _reader(archive, raw)
-        return {member.path: member for member in pool.map(lambda info: _member(info, read(info)), infos)}
+    """Read every file on all cores; checksums that do not fit raise BadZipFile.
 
-
-def _reader(archive: zipfile.ZipFile, raw: BinaryIO) -> Callable[[zipfile.ZipInfo], bytes | bytearray]:
-    """Return what reads a file: libdeflate where it is installed, in half the time.
-
-    Whatever is not as it should be is read by zipfile, so that its judgement and its errors are the same everywhere.
+    With zlib, as installers do, and not with the library that compressed: what one gets wrong the other must see.
     """
-    try:
-        import deflate
-    except ImportError:
-        return archive.read
-
-    one_at_a_time = threading.Lock()
-
-    def read(info: zipfile.ZipInfo) -> bytes | bytearray:
-        is_plain = (
-            info.compress_type == zipfile.ZIP_DEFLATED
-            and not info.flag_bits & 0x01
-            and info.file_size <= info.compress_size * _MOST_DEFLATED
-        )
-        if not is_plain:
-            return archive.read(info)
-        with one_at_a_time:
-            raw.seek(info.header_offset)
-            head = raw.read(30)
-            name = raw.read(int.from_bytes(head[26:28], "little"))
-            raw.seek(int.from_bytes(head[28:30], "little"), os.SEEK_CUR)
-            packed = raw.read(info.compress_size)
-        if head[:4] == b"PK\3\4" and name == info.orig_filename.encode("utf-8", "replace"):
-            with suppress(deflate.DeflateError):
-                data: bytearray = deflate.deflate_decompress(packed, info.file_size)
-                if len(data) == info.file_size and zlib.crc32(data) == info.CRC:
-                    return data
-        return archive.read(info)
-
-    return read
+    infos = [info for info in archive.infolist() if not info.is_dir()]
+    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="mamba-press") as pool:
+        return {member.path: member for member in pool.map(lambda info: _member(info, archive.read(info)), infos)}
 
 
 def _member(info: zipfile.ZipInfo, data: bytes | bytearray) -> _Member:

@@ -36,13 +36,17 @@ _NAMES = (
 
 def layout_problems(data: Data) -> tuple[str, ...]:
     """What is wrong with an image that is read closely; nothing is said of others."""
+    found: list[str] = []
     try:
         image = pe.Image(data)
         if image.arch is None:
             return ()
-        return (*_sections(image), *_directories(image), *_names(image), *_checksum(image))
+        # What reading the names finds broken is said after what is known to be wrong with the sections.
+        for rule in (_sections, _directories, _names, _checksum):
+            found += rule(image)
     except Malformed as error:
-        return (str(error),)
+        found.append(str(error))
+    return tuple(found)
 
 
 def checksum(data: Data, at: int) -> int:
