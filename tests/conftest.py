@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -22,6 +23,12 @@ FOREIGN_NAMES = {"ARCHFLAGS", "MACOSX_DEPLOYMENT_TARGET", "SOURCE_DATE_EPOCH", "
 KEPT = {"MAMBA_PRESS_SHARED"}
 
 _numbers = itertools.count()
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach the processes of tests also where a shell has started us in the background, which ignores it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

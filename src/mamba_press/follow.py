@@ -128,8 +128,12 @@ def _one(  # noqa: PLR0913  # what decides about one name
         name, rules.target.arch, asked or policies.newest(rules.target.arch)
     ):
         return Resolved(needed=name, where="system", why="every system of the tag has it")
-    if rules.target.system == "win" and globs.matches(name.lower(), [glob.lower() for glob in rules.system]):
-        return Resolved(needed=name, where="system", why="link.system says so")
+    if rules.target.system == "win":
+        brought = windows.brings(rules.target.python.minor, rules.target.arch)
+        if name.lower() in brought and (rules.runtimes or {}).get("vcruntime") != "bundle":
+            return Resolved(needed=name, where="system", why="it lies beside python.exe")
+        if globs.matches(name.lower(), [glob.lower() for glob in rules.system]):
+            return Resolved(needed=name, where="system", why="link.system says so")
     if globs.matches_library(name, rules.system) or globs.matches_library(posixpath.basename(name), rules.system):
         return Resolved(needed=name, where="system", why="link.system says so")
     return None

@@ -229,15 +229,6 @@ def test_the_first_bytes_tell_the_format(head: bytes, name: str | None) -> None:
     assert binaries.format_of(head) == name
 
 
-def test_what_is_only_recognised_is_read_without_an_architecture_and_not_edited(tmp_path: Path) -> None:
-    launcher = b"MZ".ljust(60, b"\0") + (64).to_bytes(4, "little") + b"PE\0\0" + bytes(100)
-    found = facts(launcher)
-    assert (found.format, found.arch) == ("pe", None)
-    with pytest.raises(Malformed, match="PE is not supported"):
-        binaries.apply(launcher, Edits(search=()))
-    assert binaries.symbols(launcher) == binaries.Symbols(imports=frozenset(), exports=frozenset())
-
-
 @pytest.mark.parametrize(
     "content", [b"", b"MZ", b"MZ and then prose that is longer than a header of DOS would be...", b"#!"]
 )

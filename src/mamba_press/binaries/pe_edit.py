@@ -8,6 +8,7 @@ edits on edits do not add up. Everything else keeps its bytes and its address.
 from __future__ import annotations
 
 import struct
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -164,24 +165,27 @@ def _rename(work: bytearray, changed: Sequence[_Change]) -> None:
     """Write the new texts: in place, or with all that is in the block already into a new block."""
     image = pe.Image(work)
     block = _own_block(image)
-    homeless = [change for change in changed if not _fits(change, image, block)]
+    places = sorted(image.number(each.pointer) for each in _all_names(image))
+    homeless = {change.pointer: change.new for change in changed if not _fits(change, block, places)}
     for change in changed:
-        if change not in homeless:
+        if change.pointer not in homeless:
             size = len(_encoded(change.old))
             at = image.offset(change.address, size)
             work[at : at + size] = _encoded(change.new).ljust(size, b"\0")
     if homeless:
-        _fill(work, {change.pointer: change.new for change in homeless})
+        _fill(work, homeless)
 
 
-def _fits(change: _Change, image: Image, block: _Block | None) -> bool:
-    """Whether the new text may be written over the old one: it is not longer, and nothing else means the same bytes."""
+def _fits(change: _Change, block: _Block | None, places: Sequence[int]) -> bool:
+    """Whether the new text may be written over the old one: it is not longer, and nothing else means the same bytes.
+
+    ``places`` are the addresses of all names, sorted.
+    """
     if block is not None and block.holds(change.address):
         return False
     room = len(_encoded(change.old))
-    others = (other for other in _all_names(image) if other.pointer != change.pointer)
-    shared = any(0 <= image.number(other.pointer) - change.address <= room for other in others)
-    return len(_encoded(change.new)) <= room and not shared
+    meant = bisect_right(places, change.address + room) - bisect_left(places, change.address)
+    return len(_encoded(change.new)) <= room and meant == 1
 
 
 def _all_names(image: Image) -> Iterator[Name]:
