@@ -104,15 +104,9 @@ def resolve(
 def _one(  # noqa: PLR0913  # what decides about one name
     binary: Binary, file: File, name: str, *, prefix: Prefix, rules: Rules, present: Callable[[str], bool]
 ) -> Resolved | None:
-    if rules.target.system == "osx":
-        if macos.is_system(name):
-            return Resolved(needed=name, where="system", why="every macOS has it")
-    elif rules.target.system == "win":
-        why = windows.why_system(name) or ("Python itself" if windows.is_python(name) else None)
-        if why:
-            return Resolved(needed=name, where="system", why=why)
-    elif policies.never_vendored(name):
-        return Resolved(needed=name, where="system", why="never vendored")
+    never = _why_never(name, rules.target)
+    if never is not None:
+        return Resolved(needed=name, where="system", why=never)
     # Stronger than what the prefix has: a library that another wheel brings must not come twice.
     elsewhere = external.find(posixpath.basename(name), rules.external)
     if elsewhere is not None:
@@ -123,19 +117,34 @@ def _one(  # noqa: PLR0913  # what decides about one name
     path = next(filter(present, prefix.find(binary, file.path, name)), None)
     if path is not None:
         return Resolved(needed=name, where="wheel", path=path, why="in the prefix")
-    asked = rules.target.floor if rules.target.tag else None
-    if rules.target.system == "linux" and policies.allowed(
-        name, rules.target.arch, asked or policies.newest(rules.target.arch)
-    ):
-        return Resolved(needed=name, where="system", why="every system of the tag has it")
-    if rules.target.system == "win":
-        brought = windows.brings(rules.target.python.minor, rules.target.arch)
+    why = _why_elsewhere(name, rules)
+    return None if why is None else Resolved(needed=name, where="system", why=why)
+
+
+def _why_never(name: str, target: Target) -> str | None:
+    """Return why a library is the system's (or Python's) whatever the prefix has, or None."""
+    if target.system == "osx":
+        return "every macOS has it" if macos.is_system(name) else None
+    if target.system == "win":
+        return windows.why_system(name) or ("Python itself" if windows.is_python(name) else None)
+    return "never vendored" if policies.never_vendored(name) else None
+
+
+def _why_elsewhere(name: str, rules: Rules) -> str | None:
+    """Return why a library that the prefix has not is there all the same, or None."""
+    target = rules.target
+    asked = target.floor if target.tag else None
+    if target.system == "linux" and policies.allowed(name, target.arch, asked or policies.newest(target.arch)):
+        return "every system of the tag has it"
+    if target.system == "win":
+        brought = windows.brings(target.python.minor, target.arch)
         if name.lower() in brought and (rules.runtimes or {}).get("vcruntime") != "bundle":
-            return Resolved(needed=name, where="system", why="it lies beside python.exe")
-        if globs.matches(name.lower(), [glob.lower() for glob in rules.system]):
-            return Resolved(needed=name, where="system", why="link.system says so")
-    if globs.matches_library(name, rules.system) or globs.matches_library(posixpath.basename(name), rules.system):
-        return Resolved(needed=name, where="system", why="link.system says so")
+            return "it lies beside python.exe"
+        named = globs.matches(name.lower(), [glob.lower() for glob in rules.system])
+    else:
+        named = globs.matches_library(name, rules.system)
+    if named or globs.matches_library(posixpath.basename(name), rules.system):
+        return "link.system says so"
     return None
 
 

@@ -35,7 +35,7 @@ DEPENDENT_LOAD_FLAGS = 78
 """Where, in a 64-bit load configuration, the flags are for loading what is imported."""
 
 _DLL = 0x2000
-_PE32, _PE32_PLUS = 0x10B, 0x20B
+_PE32_PLUS = 0x20B
 _MOST_SECTIONS = 96
 _LONGEST_NAME = 4096
 _MOST_EXPORTS = 1 << 20
@@ -84,8 +84,6 @@ class Image:
         self.optional = self.header + 24
         self.sections_at = self.optional + self.optional_size
         (self.magic,) = self.unpack(struct.Struct("<H"), self.optional)
-        if self.magic not in (_PE32, _PE32_PLUS):
-            raise Malformed(f"the optional header begins with {self.magic:#x}, which is no PE32 and no PE32+")
 
     @property
     def arch(self) -> str | None:
