@@ -69,8 +69,12 @@ def test_program_is_told_from_a_library() -> None:
     assert read(dll(Dll(is_library=False, name=None))).kind == "program"
 
 
-def test_image_for_another_machine_has_no_architecture() -> None:
-    assert read(dll(Dll(arch="i386"))).arch is None
+def test_image_for_another_machine_or_of_another_kind_has_no_architecture_and_no_symbols() -> None:
+    launcher = b"MZ".ljust(60, b"\0") + (64).to_bytes(4, "little") + b"PE\0\0" + bytes(100)
+    for data in (launcher, dll(Dll(arch="i386"))):
+        assert read(data).arch is None
+        assert binaries.symbols(data) == binaries.Symbols(imports=frozenset(), exports=frozenset())
+        assert binaries.layout_problems(data) == ()
 
 
 def test_image_says_where_its_imports_are_looked_for() -> None:
@@ -94,7 +98,7 @@ def test_library_beside_the_image_is_what_its_own_search_path_leads_to() -> None
 
 @pytest.mark.parametrize(
     ("at", "value", "what"),
-    [(0x80 + 24, 0x107, "optional header"), (0x80 + 6, 97, "sections"), (0x80 + 24 + 108, 99, "")],
+    [(0x80 + 20, 100, "no room for 16 directories"), (0x80 + 6, 97, "sections"), (0x80 + 24 + 108, 99, "")],
 )
 def test_headers_that_contradict_themselves_are_malformed(at, value, what) -> None:
     data = bytearray(dll(Dll()))
