@@ -106,6 +106,14 @@ def elf(session: nox.Session) -> None:
 
 
 @nox.session
+def pe(session: nox.Session) -> None:
+    """The PE editor on some 530 files of real packages: ``nox -s pe -- FOLDER [--channel FOLDER]``."""
+    install(session, "test")
+    session.install("delvewheel", "pefile")
+    session.run("python", "-m", "tests.campaigns.pe", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Pressing against its limit and against all peers: ``nox -s bench -- --full``; results in .bench/."""
     install(session, "test", "bench")

@@ -14,8 +14,9 @@ import posixpath
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mamba_press import runtime
-from mamba_press.types import Entry
+from mamba_press import external, runtime
+from mamba_press.errors import ContentError
+from mamba_press.types import Entry, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -32,13 +33,16 @@ class Placed:
     notes: tuple[str, ...] = ()
 
 
-def place(entries: Sequence[Entry], *, prefix: str, home: str, generated: bool) -> Placed:
+def place(
+    entries: Sequence[Entry], *, prefix: str, home: str, generated: bool, others: Mapping[str, str] | None = None
+) -> Placed:
     """Return the entries of a wheel for Windows so that every extension finds its DLLs.
 
     ``prefix`` is the folder of the wheel with the conda packages' own tree, in the package ``home``, which is
-    ``generated`` where no package of the wheel could be it.
+    ``generated`` where no package of the wheel could be it. ``others`` is ``link.external``: folders of other wheels
+    are added, too. Raises ContentError for a module that needs one of these and has no package that could add it.
     """
-    wheel = _Wheel.of(entries, prefix)
+    wheel = _Wheel.of(entries, prefix, others or {})
     hooks = {name: text for name in wheel.packages if (text := _hooked(wheel, name)) is not None}
     reach = {path: wheel.reach(path) for path in wheel.modules}
     hooked = {path for path in reach if path.split("/")[0] in hooks}
@@ -46,8 +50,13 @@ def place(entries: Sequence[Entry], *, prefix: str, home: str, generated: bool) 
     moved = {dll for _, dll in beside} - {dll for path in hooked for dll in reach[path]} - wheel.held()
     kept = [entry for entry in entries if entry.path not in moved]
     copies = [_copy(wheel.entries[dll], folder) for folder, dll in sorted(beside)]
-    inside = {posixpath.dirname(path) for path in wheel.dlls - moved if path.startswith(f"{prefix}/")}
-    named = {path.split("/")[0] for path in hooked if any(posixpath.dirname(dll) in inside for dll in reach[path])}
+    _refuse_alone(wheel, reach.keys() - hooked)
+    inside = {posixpath.dirname(path) for path in wheel.dlls - moved} | wheel.foreign(wheel.needs)
+    named = {
+        path.split("/")[0]
+        for path in hooked
+        if wheel.foreign([path, *reach[path]]) or any(posixpath.dirname(dll) in inside for dll in reach[path])
+    }
     if inside and not generated and home in hooks:
         named.add(home)
     modules = [
@@ -70,16 +79,17 @@ class _Wheel:
     entries: Mapping[str, Entry]
     prefix: str
     needs: Mapping[str, tuple[str, ...]]
+    others: Mapping[str, str]
 
     @classmethod
-    def of(cls, entries: Sequence[Entry], prefix: str) -> _Wheel:
+    def of(cls, entries: Sequence[Entry], prefix: str, others: Mapping[str, str]) -> _Wheel:
         ends = {entry.kept.file.link or entry.kept.file.path: entry.path for entry in entries if entry.kept}
         needs = {
             entry.path: tuple(ends[link.path] for link in entry.kept.links if link.path in ends)
             for entry in entries
             if entry.kept and _binary(entry)
         }
-        return cls(entries={entry.path: entry for entry in entries}, prefix=prefix, needs=needs)
+        return cls(entries={entry.path: entry for entry in entries}, prefix=prefix, needs=needs, others=others)
 
     @property
     def packages(self) -> tuple[str, ...]:
@@ -109,11 +119,32 @@ class _Wheel:
                     todo.append(other)
         return frozenset(other for other in seen if posixpath.dirname(other) != posixpath.dirname(path))
 
+    def foreign(self, paths: Iterable[str]) -> set[str]:
+        """Return the folders of other wheels in which something lies that these files need."""
+        kept = (self.entries[path].kept for path in paths)
+        links = (link for each in kept if each for link in each.links if link.where == "external")
+        found = (external.find(posixpath.basename(link.needed), self.others) for link in links)
+        return {each.folder for each in found if each}
+
     def held(self) -> frozenset[str]:
         """Return the DLLs that must stay where they are: asked for by the user, or needed by what stays there."""
         stays = {path for path in self.dlls if not (self.entries[path].why.startswith("needed by"))}
         stays |= {path for path in self.needs if path.startswith(f"{self.prefix}/") and path not in self.dlls}
         return frozenset(stays | {other for path in stays for other in self.reach(path) | set(self.needs[path])})
+
+
+def _refuse_alone(wheel: _Wheel, modules: Iterable[str]) -> None:
+    problems = [
+        Problem(
+            where=path,
+            what="takes a library from another wheel, and no __init__.py above it can add that wheel's folder",
+            hint="put the module into a package with layout.move, or leave the library out of link.external",
+        )
+        for path in sorted(modules)
+        if wheel.foreign([path, *wheel.reach(path)])
+    ]
+    if problems:
+        raise ContentError(*problems)
 
 
 def _binary(entry: Entry) -> Binary | None:

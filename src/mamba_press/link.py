@@ -264,16 +264,22 @@ def _edits(entry: Entry, plan: _Plan) -> Edits:
 
 
 def _pe_edits(entry: Entry, binary: Binary, plan: _Plan) -> Edits:
-    """Return the new names of what is in the wheel; where it lies, an image cannot say.
+    """Return the new names of what is in this wheel or in another one; where it lies, an image cannot say.
 
     An image that restricts where its imports are looked for would not find them in the wheel.
     """
     assert entry.kept is not None
-    inside = [found for found in entry.kept.links if found.where == "wheel" and found.path is not None]
-    names = [(found.needed, plan.final[found.path]) for found in inside if found.path is not None]
+    names: list[tuple[str, str | None]] = []
+    for found in entry.kept.links:
+        if found.where == "removed":
+            names.append((found.needed, None))
+        elif found.where == "wheel" and found.path is not None:
+            names.append((found.needed, plan.final[found.path]))
+        elif found.where == "external":
+            names.append((found.needed, plan.elsewhere(found.needed).name))
     return Edits(
-        needed=tuple((old, new) for old, new in names if old.lower() != new.lower()),
-        search=() if inside and binary.search else None,
+        needed=tuple((old, new) for old, new in names if new is None or old.lower() != new.lower()),
+        search=() if names and binary.search else None,
     )
 
 

@@ -109,7 +109,7 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str, ep
     stem = metadata.stem(pressed_project.name, version)
     linked = link.link(layout.place(selection, home=home, stem=stem, config=config), environment, config)
     if order.target.system == "win":
-        linked = _with_dlls(linked, home)
+        linked = _with_dlls(linked, home, config)
     provided = _with_runtime(linked, home, pressed_project.name, config)
     entries = _adjusted(provided.entries, order)
     _refuse_leaks(entries, workdir)
@@ -251,9 +251,11 @@ def first_requested(config: Config, solution: Solution) -> Package:
     return next(package for package in solution.packages if package.name == name)
 
 
-def _with_dlls(linked: link.Linked, home: layout.Home) -> link.Linked:
+def _with_dlls(linked: link.Linked, home: layout.Home, config: Config) -> link.Linked:
     """Put the DLLs where Windows finds them."""
-    placed = dlls.place(linked.entries, prefix=home.prefix, home=home.name, generated=home.generated)
+    placed = dlls.place(
+        linked.entries, prefix=home.prefix, home=home.name, generated=home.generated, others=config.link.external
+    )
     there = {entry.path for entry in placed.entries}
     return replace(
         linked,

@@ -270,6 +270,7 @@ def test_uv_installs_the_wheel_for_windows(press, tmp_path: Path) -> None:
 # --- real packages
 
 
+@pytest.mark.real
 def test_real_packages_press_and_pass_the_check(tmp_path: Path) -> None:
     channel = SHARED / "channels" / "main-win"
     if not channel.is_dir():

@@ -110,6 +110,15 @@ def test_headers_that_contradict_themselves_are_malformed(at, value, what) -> No
         binaries.read(bytes(data))
 
 
+@pytest.mark.parametrize("value", [0, 3, 0x80000000])
+@pytest.mark.parametrize("at", [32, 36])
+def test_alignment_that_no_linker_writes_is_malformed(at, value) -> None:
+    data = bytearray(dll(Dll(imports=IMPORTS, slack=False)))
+    struct.pack_into("<I", data, 0x80 + 24 + at, value)
+    with pytest.raises(Malformed, match="alignment"):
+        binaries.apply(bytes(data), RENAMES)
+
+
 def test_file_that_ends_too_early_is_malformed() -> None:
     data = dll(RICH)
     for size in range(0x84, 0x700, 37):

@@ -114,12 +114,18 @@ class Image:
     @property
     def section_alignment(self) -> int:
         """What the sections' addresses are multiples of."""
-        return self.number(self.optional + 32)
+        return self._alignment(32, most=1 << 28)
 
     @property
     def file_alignment(self) -> int:
         """What the sections' offsets are multiples of."""
-        return self.number(self.optional + 36)
+        return self._alignment(36, most=1 << 16)
+
+    def _alignment(self, at: int, *, most: int) -> int:
+        found = self.number(self.optional + at)
+        if not 0 < found <= most or found & (found - 1):
+            raise Malformed(f"an alignment is {found:#x}")
+        return found
 
     @property
     def headers_size(self) -> int:

@@ -34,6 +34,11 @@ _NAMES = (
 )
 
 
+def is_checksum(problem: str) -> bool:
+    """Whether a problem is only that the checksum is wrong."""
+    return problem.startswith("the checksum")
+
+
 def layout_problems(data: Data) -> tuple[str, ...]:
     """What is wrong with an image that is read closely; nothing is said of others."""
     found: list[str] = []
@@ -60,9 +65,6 @@ def checksum(data: Data, at: int) -> int:
 
 def _sections(image: Image) -> Iterator[str]:
     alignment, size = image.section_alignment, len(image.data)
-    if not image.file_alignment or not alignment:
-        yield "an alignment is 0"
-        return
     ends = image.sections_at + pe.SECTION.size * image.section_count
     if not ends <= image.headers_size <= size:
         yield f"the headers are said to have {image.headers_size} bytes and need {ends}"
@@ -76,7 +78,8 @@ def _sections(image: Image) -> Iterator[str]:
         name = section.name.decode("ascii", "replace")
         if not section.raw_size:
             continue
-        if section.offset + section.filled > size:
+        # Some linkers leave out the zeros at the file's end.
+        if section.offset + section.raw_size > size + image.file_alignment or section.offset + section.filled > size:
             yield f"the section {name} ends behind the file"
         if section.offset < max(raw, image.headers_size) and alignment >= _PAGE:
             yield f"the section {name} begins at {section.offset:#x}, inside what stands before it"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mamba_press.binaries import pe
 from mamba_press.binaries.format import Malformed
-from mamba_press.binaries.pe_check import checksum, layout_problems
+from mamba_press.binaries.pe_check import checksum, is_checksum, layout_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -72,6 +72,9 @@ def apply(data: bytes, edits: Edits) -> bytes:
     changes = _changes(image, renames, edits.name)
     if all(change.old == change.new for change in changes) and not (edits.search == () and image.load_flags):
         return data
+    broken = next((problem for problem in layout_problems(data) if not is_checksum(problem)), None)
+    if broken:
+        raise Malformed(f"a broken image is not edited: {broken}")
     work = bytearray(data)
     _clear(work, image)
     _drop_certificates(work)
@@ -155,7 +158,8 @@ def _drop_certificates(work: bytearray) -> None:
 
 def _sections_end(image: Image) -> int:
     """Return where the last section's bytes end in the file."""
-    return max((section.offset + section.raw_size for section in image.sections), default=image.headers_size)
+    ends = (section.offset + section.raw_size for section in image.sections if section.raw_size)
+    return max(ends, default=image.headers_size)
 
 
 # --- where the names go
@@ -401,7 +405,7 @@ def _insert(work: bytearray, at: int, size: int) -> None:
         first = image.offset(address, length)
         places += [first + 28 * number + 24 for number in range(length // 28)]
     for place in places:
-        if image.number(place) >= at > 0:
+        if 0 < at <= image.number(place) <= len(work):
             struct.pack_into("<I", work, place, image.number(place) + size)
     work[at:at] = bytes(size)
 

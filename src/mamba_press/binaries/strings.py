@@ -58,7 +58,9 @@ def _wide_names(data: Data, mark: bytes, start: int, end: int) -> Iterator[str]:
     while at >= 0:
         before = _WIDE_NAME.search(data[max(start, at - 240) : at])
         if before and data[at + len(mark) : at + len(mark) + 2] == bytes(2):
-            yield (before.group() + data[at : at + len(mark)]).decode("utf-16-le")
+            name = (before.group() + data[at : at + len(mark)]).decode("utf-16-le")
+            # The end of a narrow string right before looks like one more wide character.
+            yield from (name, name[1:])
         at = data.find(mark, at + len(mark), end)
 
 
