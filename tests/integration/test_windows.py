@@ -129,6 +129,23 @@ def test_dlls_lie_beside_a_module_at_the_top_and_beside_one_in_a_namespace_packa
     assert "DLLs lie beside the extensions" in done.err
 
 
+def test_wheel_for_arm_takes_what_is_for_arm(make_channel, tmp_path: Path) -> None:
+    arm = {"subdir": "win-arm64", "build": "py310_0", "depends": ("python 3.10.*",)}
+    inner = library("inner.dll", arch="aarch64")
+    module = dll(Dll(name="_user.pyd", arch="aarch64", imports={**PYTHON, "inner.dll": ["value"]}))
+    made = {
+        f"{SITE}/user/__init__.py": "",
+        f"{SITE}/user/_user.cp310-win_arm64.pyd": module,
+        f"{SITE}/user/launcher.exe": dll(Dll(is_library=False, name=None)),
+        "Library/bin/inner.dll": inner,
+    }
+    channel = make_channel([CondaPackage(name="user", files=made, **arm), python_package("3.10", subdir="win-arm64")])
+    options = ["--platform", "win_arm64", "--python", "3.10", "-c", str(channel.root), "-o", str(tmp_path / "dist")]
+    done = command("press", "user", *options, "--json", cwd=tmp_path)
+    assert wheel(done).name == "user-1.0-cp310-cp310-win_arm64.whl"
+    assert "for another machine: Lib/site-packages/user/launcher.exe" in done.err
+
+
 def test_library_that_a_package_opens_by_name_keeps_its_name_and_its_folder_is_added(press) -> None:
     files = {f"{SITE}/user/__init__.py": "import ctypes\nouter = ctypes.CDLL('Outer.dll')\n"}
     found = contents(wheel(press([chain(), user(files)])))
