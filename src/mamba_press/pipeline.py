@@ -410,15 +410,3 @@ def _pth_notes(entries: Sequence[Entry]) -> tuple[str, ...]:
         names = sorted({f"{path} ({package})" for path, package in kept if path.endswith(end)})
         found += [f"{what}: {', '.join(names)}"] if names else []
     return tuple(found)
-
-
-def require_packages(config: Config) -> None:
-    """Raise ConfigError where nothing is asked for."""
-    if not config.packages:
-        raise ConfigError(
-            Problem(
-                where="tool.mamba-press.packages",
-                what="names no package",
-                hint='name the conda packages to press, e.g. packages = ["libmambapy 1.5.8"]',
-            )
-        )
