@@ -162,6 +162,35 @@ class Environment:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class OwnFile:
+    """One file of the project's own code, as it lies after installation.
+
+    ``path`` is relative to the folder of ``scheme``: ``platlib`` is site-packages, the others are those of a wheel's
+    ``.data`` folder (https://packaging.python.org/specifications/binary-distribution-format/#the-data-directory).
+    """
+
+    path: str
+    source: Path
+    scheme: Literal["platlib", "scripts", "headers", "data"] = "platlib"
+    executable: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Own:
+    """What a project brings into its wheel itself: its sources, or what its inner backend built of them.
+
+    ``metadata`` is the METADATA that an inner backend wrote, ``entry_points`` its entry_points.txt, ``licenses`` the
+    files of its ``.dist-info/licenses`` by their path there, ``tags`` its WHEEL's tags; none for plain sources.
+    """
+
+    files: tuple[OwnFile, ...] = ()
+    metadata: bytes | None = None
+    entry_points: bytes | None = None
+    licenses: Mapping[str, Path] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Requirement:
     """The symbol versions that a binary demands of one needed library (a verneed record)."""
 
