@@ -54,6 +54,7 @@ _WORKDIR = re.compile(rb"/[\w/.-]*/mamba-press-[a-z0-9_]{8}(?=/)")
 
 _UNLISTED = ("RECORD.jws", "RECORD.p7s")
 _MANYLINUX = re.compile(r"(?:manylinux_(\d+)_(\d+)|(manylinux1|manylinux2010|manylinux2014)|linux)_(\w+)")
+_SCHEMES = ("platlib", "purelib", "headers", "scripts", "data")
 _LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
 _SCRIPT = re.compile(r"[\w.-]+")
 _OBJECT = re.compile(r"[\w.]+\s*(:\s*[\w.]+\s*)?(\[[^\]]*\]\s*)?")
@@ -391,6 +392,9 @@ def _names(contents: _Contents) -> Iterator[Problem]:
     for folder in sorted(own):
         if folder.rpartition(".")[0] != name.stem:
             yield Problem(where=folder, what=f"the file name says {name.stem}")
+    for path in sorted(contents.members):
+        if (scheme := _scheme(path)) and scheme not in _SCHEMES:
+            yield Problem(where=path, what=f"installers know no place {scheme!r}, only {', '.join(_SCHEMES)}")
     yield from _alike(contents)
     yield from _folders(contents)
 

@@ -126,6 +126,9 @@ class Layout:
     move: Mapping[Inside, Inside] = field(default_factory=dict)
     """Files and folders that go elsewhere: from a path in the conda prefix to a path in the wheel.
 
+    A path that begins with `.data/data/`, `.data/headers/` or `.data/scripts/` leads out of `site-packages`: into the
+    environment's own folder, into its folder for headers, or beside its programs. No binary can go there.
+
     Example: { "share/mylib" = "mypackage/data", "etc/mylib.conf" = "mypackage/mylib.conf" }
     """
 

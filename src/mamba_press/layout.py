@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 _SITE_PACKAGES = re.compile(r"(?:lib/python3\.\d+t?|Lib)/site-packages/(?P<path>.+)")
 _INIT = re.compile(r"(?P<package>[^/]+)/__init__\.(?:py|[^/]*\.?(?:so|pyd))")
 _SCRIPT = re.compile(r"(?:bin|Scripts)/(?P<name>[^/]+)")
+# What is looked for below the folder of the whole Python environment, not in site-packages.
+_SHARED = re.compile(r"(?:Library/)?(?P<path>(?:share/jupyter|etc/jupyter|share/man)/.+)")
+_HEADERS = re.compile(r"include/python3\.\d+[mt]?/(?P<path>.+)")
+DATA = ".data/"
+"""How a value of ``layout.move`` begins that leads out of site-packages, such as ``.data/data/share/man``."""
+
+SCHEMES = ("data", "headers", "scripts")
 _LAUNCHED = re.compile(r"Scripts/(?P<name>[^/]+)-script\.py(?P<window>w?)")
 
 
@@ -90,7 +97,8 @@ def place(selection: Selection, *, home: Home, stem: str, config: Config) -> tup
     """Return the entries of the kept files, sorted by path; raises ContentError where two files meet at one path.
 
     Files below ``site-packages`` go to the wheel's root, Python scripts to ``{stem}.data/scripts`` with the shebang
-    that installers replace, everything else keeps its place below the home's ``_prefix/``.
+    that installers replace, what Jupyter and man look for to ``{stem}.data/data``, headers of Python packages to
+    ``{stem}.data/headers``, everything else keeps its place below the home's ``_prefix/``.
     """
     _check_moves(selection, config)
     entries = [_entry(kept, home=home, stem=stem, config=config) for kept in selection.kept]
@@ -104,6 +112,7 @@ def _entry(kept: Kept, *, home: Home, stem: str, config: Config) -> Entry:
     moved = _moved(file.path, config)
     if moved is not None:
         placed = file.path in config.layout.move
+        moved = stem + moved if moved.startswith(DATA) else moved
         return Entry(path=moved, source=source, executable=executable, kept=kept, placed=placed, why="layout.move")
     found = _SITE_PACKAGES.fullmatch(file.path)
     if found:
@@ -113,8 +122,24 @@ def _entry(kept: Kept, *, home: Home, stem: str, config: Config) -> Entry:
         launched = _LAUNCHED.fullmatch(file.path)
         name = launched["name"] if launched else file.path.rpartition("/")[2]
         return Entry(path=f"{stem}.data/scripts/{name}", source=script, executable=True, kept=kept, why=kept.why)
-    path = f"{home.prefix}/{file.path}"
+    path = _outside(kept, stem) or f"{home.prefix}/{file.path}"
     return Entry(path=path, source=source, executable=executable, kept=kept, why=kept.why)
+
+
+def _outside(kept: Kept, stem: str) -> str | None:
+    """Return the path of what belongs outside of site-packages, or None: a binary has to lie beside its libraries."""
+    if kept.binary is not None:
+        return None
+    shared = _SHARED.fullmatch(kept.file.path)
+    if shared:
+        return f"{stem}{DATA}data/{shared['path']}"
+    header = _HEADERS.fullmatch(kept.file.path)
+    if header is None:
+        return None
+    # Installers add a folder that is called like the wheel; conda packages have it already.
+    own, _, below = header["path"].partition("/")
+    is_own = below and canonicalize_name(own) == canonicalize_name(stem.rpartition("-")[0])
+    return f"{stem}{DATA}headers/{below if is_own else header['path']}"
 
 
 def _moved(path: str, config: Config) -> str | None:
@@ -138,8 +163,26 @@ def _check_moves(selection: Selection, config: Config) -> None:
         for key in config.layout.move
         if not any(path == key.rstrip("/") or path.startswith(key.rstrip("/") + "/") for path in paths)
     ]
+    problems += [problem for kept in selection.kept if (problem := _wrong_outside(kept, config))]
     if problems:
-        raise ConfigError(*problems)
+        raise ConfigError(*dict.fromkeys(problems))
+
+
+def _wrong_outside(kept: Kept, config: Config) -> Problem | None:
+    """Return why ``layout.move`` cannot put a file below ``.data/``."""
+    moved = _moved(kept.file.path, config)
+    if moved is None or not (moved + "/").startswith(DATA):
+        return None
+    where = f"tool.mamba-press.layout.move: {moved}"
+    parts = moved.split("/")
+    if len(parts) < 3 or parts[1] not in SCHEMES:
+        hint = f"write .data/<scheme>/<path>, with one of {', '.join(SCHEMES)}"
+        return Problem(where=where, what="is no place outside of site-packages", hint=hint)
+    if kept.binary is not None:
+        what = f"{kept.file.path} is a binary, whose libraries lie in site-packages: nobody knows how far from there"
+        hint = "let wheel.executables start programs, and leave libraries where they are"
+        return Problem(where=where, what=what, hint=hint)
+    return None
 
 
 def _near(key: str, paths: Sequence[str]) -> str:

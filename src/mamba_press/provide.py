@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _ENVIRONMENT = f"{TABLE}.wheel.environment"
 _EXECUTABLES = f"{TABLE}.wheel.executables"
+_OUTSIDE = re.compile(r"[^/]+\.data/")
 _PROGRAMS = re.compile(r"(?:Library/)?(?:bin|sbin|libexec|Scripts)/")
 _ACTIVATE = re.compile(r"etc/conda/activate\.d/[^/]+\.(?:sh|bat)")
 _SETS = re.compile(r"^\s*(?:export\s+|@?set\s+\"?)([A-Za-z_][A-Za-z0-9_]*)=", re.IGNORECASE | re.MULTILINE)
@@ -42,7 +43,9 @@ def environment(entries: Sequence[Entry], home: str, wanted: Mapping[str, str]) 
     for name, path in sorted(wanted.items()):
         plain = path.rstrip("/")
         places = sorted(_places(entries, plain) or _places(entries, f"Library/{plain}"))
-        if len(places) == 1:
+        if any(_OUTSIDE.match(place) for place in places):
+            problems.append(_outside(_ENVIRONMENT, f"{name}: ", path, places[0]))
+        elif len(places) == 1:
             found[name] = posixpath.relpath(places[0], home)
         elif places:
             what = f"{name}: {path!r} is in several places of the wheel: {', '.join(places)}"
@@ -73,7 +76,9 @@ def programs(entries: Sequence[Entry], home: str, wanted: Iterable[str]) -> dict
         if name in found:
             what = f"two programs are called {name!r}"
             problems.append(Problem(where=_EXECUTABLES, what=what, hint="name one of them"))
-        elif not re.match(r"[^/]+\.data/scripts/", places[path]):
+        elif _OUTSIDE.match(places[path]) and "/scripts/" not in places[path]:
+            problems.append(_outside(_EXECUTABLES, "", asked, places[path]))
+        elif not _OUTSIDE.match(places[path]):
             found[name] = posixpath.relpath(places[path], home)
     if problems:
         raise ContentError(*problems)
@@ -124,6 +129,11 @@ def _places(entries: Iterable[Entry], path: str) -> set[str]:
             below = own[len(path) :]
             found.add(entry.path[: -len(below)] if entry.path.endswith(below) else posixpath.dirname(entry.path))
     return found
+
+
+def _outside(where: str, at: str, path: str, place: str) -> Problem:
+    what = f"{at}{path!r} goes to {place}, and nobody knows how far from site-packages that is after installation"
+    return Problem(where=where, what=what, hint="let layout.move put it into site-packages, or leave this line out")
 
 
 def _folders(entries: Iterable[Entry]) -> list[str]:

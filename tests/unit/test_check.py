@@ -172,6 +172,11 @@ def test_what_is_wrong_is_said(tmp_path, case):
     assert "\x1b" not in text
 
 
+def test_a_place_that_installers_do_not_know_is_said(tmp_path):
+    path = make(tmp_path, files({"demo-1.0.data/share/x": b""}))
+    assert "installers know no place 'share', only platlib, purelib, headers, scripts, data" in said(path)
+
+
 def test_no_dist_info_at_all_is_said(tmp_path):
     path = tmp_path / "demo-1.0-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive:

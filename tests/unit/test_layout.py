@@ -161,3 +161,54 @@ def test_equal_files_at_one_path_are_one_file(prefix):
 def test_paths_that_differ_only_in_case_are_found():
     clashes = layout.case_clashes(["a/B", "a/b", "x/y", "A/b", "straße", "STRASSE"])
     assert clashes == (("A/b", "a/B", "a/b"), ("STRASSE", "straße"))
+
+
+# Outside of site-packages
+
+
+def test_what_the_environment_looks_for_goes_where_it_looks(prefix):
+    prefix.add("share/jupyter/kernels/app/kernel.json", of="app")
+    prefix.add("etc/jupyter/jupyter_server_config.d/app.json", of="app")
+    prefix.add("Library/share/jupyter/lab.json", of="app")
+    prefix.add("share/man/man1/app.1", of="app")
+    prefix.add("include/python3.10/app/app.h", of="app")
+    prefix.add("include/python3.10/other.h", of="app")
+    prefix.add("include/app.h", of="app")
+    prefix.add("share/jupyter/x.so", of="app")
+    assert places(prefix) == {
+        "share/jupyter/kernels/app/kernel.json": "app-1.data/data/share/jupyter/kernels/app/kernel.json",
+        "etc/jupyter/jupyter_server_config.d/app.json": "app-1.data/data/etc/jupyter/jupyter_server_config.d/app.json",
+        "Library/share/jupyter/lab.json": "app-1.data/data/share/jupyter/lab.json",
+        "share/man/man1/app.1": "app-1.data/data/share/man/man1/app.1",
+        "include/python3.10/app/app.h": "app-1.data/headers/app.h",
+        "include/python3.10/other.h": "app-1.data/headers/other.h",
+        "include/app.h": "app/_prefix/include/app.h",  # where the .pc and .cmake files beside it lead
+        "share/jupyter/x.so": "app/_prefix/share/jupyter/x.so",
+    }
+
+
+def test_move_leads_outside_too(prefix):
+    prefix.add("share/fish/app.fish", of="app")
+    prefix.add("include/app.h", of="app")
+    prefix.add("share/jupyter/app.json", of="app")
+    move = {"share/fish": ".data/data/share/fish", "include": ".data/headers/c", "share/jupyter": "app/jupyter"}
+    assert places(prefix, move=move) == {
+        "share/fish/app.fish": "app-1.data/data/share/fish/app.fish",
+        "include/app.h": "app-1.data/headers/c/app.h",
+        "share/jupyter/app.json": "app/jupyter/app.json",
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "to", "says"),
+    [
+        ("share/app", ".data/purelib/x", "write .data/<scheme>/<path>, with one of data, headers, scripts"),
+        ("share/app/a.txt", ".data/data", "is no place outside of site-packages"),
+        ("lib/x.so", ".data/data/lib/x.so", "lib/x.so is a binary, whose libraries lie in site-packages"),
+    ],
+)
+def test_a_move_to_where_nothing_can_be_is_refused(prefix, key, to, says):
+    prefix.add("share/app/a.txt", of="app")
+    prefix.add("lib/x.so", of="app")
+    with pytest.raises(ConfigError, match=says):
+        places(prefix, move={key: to})

@@ -107,3 +107,14 @@ def test_of_certificates_is_said_that_certifi_is_the_way(prefix):
     (note,) = provide.notes(prefix.environment(), [entry(prefix.add("lib/x.txt", of="openssl"))], ())
     assert "certifi" in note
     assert "environment can set it" not in note
+
+
+def test_what_lies_outside_of_site_packages_is_no_place_for_a_variable_or_a_program(prefix):
+    entries = [
+        entry(prefix.add("share/jupyter/a.json", of="app"), "x-1.data/data/share/jupyter/a.json"),
+        entry(prefix.add("bin/run", of="app"), "x-1.data/data/bin/run"),
+    ]
+    with pytest.raises(ContentError, match="nobody knows how far from site-packages"):
+        provide.environment(entries, "home", {"A": "share/jupyter"})
+    with pytest.raises(ContentError, match="'bin/run' goes to"):
+        provide.programs(entries, "home", ["bin/run"])
