@@ -28,10 +28,7 @@ OTHER_VARIABLES = frozenset({"MAMBA_PRESS_WORKER", "MAMBA_PRESS_SHARED"})
 
 PLANNED = frozenset(
     {
-        ("host",),
-        ("build-backend",),
         ("matrix",),
-        ("config-settings",),
         ("overrides",),
         ("wheel", "max-size"),
     }
@@ -47,6 +44,8 @@ class Text:
     pattern: str
     or_false: bool = False
     """Whether `false` may stand there too; it is held as the string "false"."""
+    or_list: bool = False
+    """Whether a list of such strings may stand there too; it is held as a tuple."""
 
 
 Filled = Annotated[str, Text("a string that is not empty", r"\S")]
@@ -87,6 +86,14 @@ ElsewhereLibrary = Annotated[
         r": +(?!(?:.*/)?\.{1,2}(?:/|$))[^/\\;: ]+(?:/[^/\\;: ]+)*$",
     ),
 ]
+Backend = Annotated[
+    str,
+    Text(
+        'a module, or "module:object", as in [build-system]',
+        r"^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*(?::[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)?$",
+    ),
+]
+Setting = Annotated[str, Text("a string, or a list of strings", "", or_list=True)]
 Runtime = Literal["auto", "system", "bundle"]
 
 
@@ -322,6 +329,35 @@ class Config:
 
     Example: ["libmambapy 1.5.8", "fmt >=10,<11"]
     """
+    host: tuple[Filled, ...] = ()
+    """Conda specs of what the project's own code needs: the libraries and headers that an inner backend builds against.
+    Of these only what is reached gets into the wheel.
+
+    Example: ["zlib", "libpng >=1.6"]
+    """
+    build: tuple[Filled, ...] = ()
+    """Conda specs of compilers and tools that run while an inner backend builds, on the machine that builds. By default
+    none: they come from the machine, and from PyPI through `[build-system]`.
+
+    Example: ["cxx-compiler", "cmake"]
+    """
+    build_backend: Backend | None = None
+    """The inner backend, which builds the project's own code; the packages that it needs stand in
+    `[build-system] requires`, beside mamba-press.
+
+    Example: "scikit_build_core.build"
+    """
+    backend_path: tuple[Inside, ...] = ()
+    """Folders of the project in which the inner backend is looked for first, for one that is part of the project.
+
+    Example: ["backend"]
+    """
+    config_settings: Mapping[Filled, Setting] = field(default_factory=dict)
+    """What the inner backend is given as its own settings: each a string or a list of strings. A table in it stands for
+    keys with dots. Settings on the command line (`-C`) that are none of ours go to the inner backend too.
+
+    Example: { build-dir = "build", "cmake.define.WITH_TESTS" = "OFF" }
+    """
     constraints: tuple[Filled, ...] = ()
     """Conda specs that narrow the solve but are not installed.
 
@@ -459,8 +495,9 @@ def words(kind: object) -> str:
     if get_origin(kind) is tuple:
         return "a list of strings"
     if get_origin(kind) is Mapping:
-        or_false = any(rule.or_false for rule in rules(get_args(kind)[1]))
-        return f"a table of strings{' or false' * or_false}"
+        of = rules(get_args(kind)[1])
+        more = " or false" * any(rule.or_false for rule in of) + " or lists of strings" * any(r.or_list for r in of)
+        return f"a table of strings{more}"
     return "a string" if is_text(kind) else "a table"
 
 

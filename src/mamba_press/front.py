@@ -142,6 +142,9 @@ def _tried(get: Callable[[], _Found]) -> tuple[_Found | None, list[Problem]]:
 def order(root: Path, settings: Mapping[str, object] | None, environ: Mapping[str, str]) -> Order:
     """Return the order of a project's build."""
     config, project, target = read(root, settings, environ)
+    for key, value in (("build-backend", config.build_backend), ("host", config.host), ("build", config.build)):
+        if value:
+            raise ConfigError(Problem(where=f"tool.mamba-press.{key}", what="is read, but nothing uses it yet"))
     from mamba_press.pipeline import Order  # the stages: not for a configuration that cannot be used
 
     return Order(config=config, target=target, root=root, environ=environ, project=project)

@@ -35,6 +35,8 @@ _EMPTY = Problem(
     what="names no package, expected at least one",
     hint='name what to press: packages = ["…"]',
 )
+_SETTINGS = ("config-settings",)
+_INNER = r"(?:mamba[-_]press\.)?build[-_]backend"
 _MOMENT = r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)?)?"
 # Control characters, and the halves of characters that Python puts for bytes that are no text.
 _UNWRITABLE = r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]"
@@ -109,7 +111,7 @@ def _read(
     for found in chain(
         _from_table(table, (), problems),
         _from_variables(environ, problems),
-        _from_settings(settings or {}, problems),
+        _from_settings(settings or {}, values, problems),
     ):
         try:
             value = _checked(found, _shaped(found))
@@ -119,7 +121,10 @@ def _read(
         before = values.get(found.key.path)
         values[found.key.path] = {**before, **value} if isinstance(before, dict) and isinstance(value, dict) else value
     # Not said on top of a problem that explains it.
-    if not values.get(("packages",)) and not any("packages" in f"{p.where} {p.hint}".lower() for p in problems):
+    is_own = ("build-backend",) in values
+    about = [f"{p.where} {p.hint}".lower() for p in problems]
+    explained = any(name in text for text in about for name in ("packages", "build-backend"))
+    if not values.get(("packages",)) and not is_own and not explained:
         problems.append(absent if absent and ("packages",) not in values else _EMPTY)
     if problems:
         raise ConfigError(*dict.fromkeys(problems))
@@ -165,8 +170,12 @@ def _from_table(table: object, path: tuple[str, ...], problems: list[Problem]) -
             yield _Found(key=_known()[below], where=".".join((TABLE, *below)), value=value, source="toml")
 
 
-def _from_settings(settings: Mapping[str, object], problems: list[Problem]) -> Iterator[_Found]:
+def _from_settings(
+    settings: Mapping[str, object], values: Mapping[tuple[str, ...], object], problems: list[Problem]
+) -> Iterator[_Found]:
+    """Yield what ``-C`` says; with an inner backend, keys that are none of ours are its own."""
     seen: dict[tuple[str, ...], str] = {}
+    has_inner = ("build-backend",) in values or any(re.fullmatch(_INNER, str(name)) for name in settings)
     # Shorter keys first: `link.runtimes` is for all, `link.runtimes.libgcc` for one of them.
     for spelling, value in sorted(_flat(settings), key=lambda item: item[0].count(".")):
         where = f"-C {_printable(spelling)}"
@@ -179,7 +188,14 @@ def _from_settings(settings: Mapping[str, object], problems: list[Problem]) -> I
         if any(path[:n] in PLANNED for n in (1, 2)):
             problems.append(_planned(where))
         elif key is None or (rest and not key.is_mapping) or (key.table and not key.one_for_all):
-            problems.append(_unknown(where, path, "-C "))
+            near = _nearly_ours(path)
+            if not has_inner or len(parts) < len(spelling.split(".")):
+                problems.append(_unknown(where, path, "-C "))
+            elif near:
+                hint = f"did you mean -C {near}? for the inner backend write -C config-settings.{spelling}=…"
+                problems.append(Problem(where=where, what="unknown key", hint=hint))
+            else:
+                yield _Found(key=_known()[_SETTINGS], where=where, value={spelling: value}, source="setting")
         elif place in seen:
             problems.append(
                 Problem(where=where, what=f"given twice, also as {seen[place]}", hint="keep one of the two")
@@ -188,6 +204,15 @@ def _from_settings(settings: Mapping[str, object], problems: list[Problem]) -> I
             seen[place] = where
             found = _Found(key=key, where=where, value={rest: value} if rest else value, source="setting")
             yield from _each(found, problems)
+
+
+def _nearly_ours(path: tuple[str, ...]) -> str | None:
+    """Return the key of ours that a setting must have been meant for: an inner backend may drop what it does not know.
+
+    Held to less than `_near` is, for backends have keys that resemble ours.
+    """
+    names = [key.name for key in _known().values() if not key.table or key.one_for_all]
+    return _near(".".join(path), names, 0.85)
 
 
 def _from_variables(environ: Mapping[str, str], problems: list[Problem]) -> Iterator[_Found]:
@@ -308,9 +333,12 @@ def _checked(found: _Found, value: object) -> object:
             (left, right) = get_args(kind)
             if any(rule.or_false for rule in rules(right)):
                 value = {name: "false" if each is False else each for name, each in value.items()}
+            is_list = any(rule.or_list for rule in rules(right))
+            value = {name: _held(each, found.source) for name, each in _flat(value)} if is_list else value
             for name, each in value.items():
                 faults += _faults(found, left, name, "")
-                faults += _faults(found, right, each, f"{_found(name)}: ")
+                for item in each if is_list and isinstance(each, tuple) else [each]:
+                    faults += _faults(found, right, item, f"{_found(name)}: ")
         elif is_text(kind) and isinstance(value, str):
             faults += _faults(found, kind, value, "")
         else:
@@ -320,6 +348,13 @@ def _checked(found: _Found, value: object) -> object:
         return value
     what = f"found {_found(value)}, expected {found.key.expected}"
     raise ConfigError(Problem(where=found.where, what=what, hint=_advice(found, value)))
+
+
+def _held(value: object, source: Source) -> object:
+    """Return an inner backend's setting: text, or several texts; `build --config-json` may give claims and numbers."""
+    if isinstance(value, (list, tuple)):
+        return tuple(_held(each, source) for each in value)
+    return str(value).lower() if source == "setting" and isinstance(value, (bool, int)) else value
 
 
 def _faults(found: _Found, kind: object, value: object, at: str) -> tuple[Problem, ...]:
@@ -423,10 +458,10 @@ def _unknown(where: str, path: tuple[str, ...], prefix: str) -> Problem:
     return Problem(where=_printable(where), what="unknown key", hint=hint)
 
 
-def _near(text: str, names: Iterable[str]) -> str | None:
+def _near(text: str, names: Iterable[str], cutoff: float = 0.7) -> str | None:
     from difflib import get_close_matches
 
-    return next(iter(get_close_matches(text[:100], list(names), 1, 0.7)), None)
+    return next(iter(get_close_matches(text[:100], list(names), 1, cutoff)), None)
 
 
 def _printable(text: str) -> str:

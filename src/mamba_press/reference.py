@@ -199,6 +199,8 @@ def _kind_schema(kind: object, path: tuple[str, ...]) -> dict[str, object]:
     if patterns:
         more: dict[str, object] = {"allOf": [{"pattern": pattern} for pattern in patterns[1:]]} if patterns[1:] else {}
         string = {"type": "string", "pattern": patterns[0], **more}
+        if any(rule.or_list for rule in rules(kind)):  # a table in it stands for keys with dots
+            return {"anyOf": [string, {"type": "array", "items": string}, {"type": "object"}]}
         return {"anyOf": [string, {"const": False}]} if any(rule.or_false for rule in rules(kind)) else string
     assert isinstance(kind, type)
     return _table_schema(kind, path)

@@ -13,7 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mamba_press import reference
-from mamba_press.config import PLANNED, VARIABLE, Config, ElsewhereLibrary, Hook, Inside, PackageName, Variable, keys
+from mamba_press.config import (
+    PLANNED,
+    VARIABLE,
+    Backend,
+    Config,
+    ElsewhereLibrary,
+    Hook,
+    Inside,
+    PackageName,
+    Variable,
+    keys,
+)
 from mamba_press.errors import ConfigError
 from mamba_press.reader import from_values, read
 
@@ -25,6 +36,7 @@ NAME = st.text(string.ascii_letters + "_", min_size=1, max_size=8)
 PATH = st.lists(NAME | st.sampled_from(["a.so.1", "x-y", "...", ".x"]), min_size=1, max_size=3).map("/".join)
 KINDS = {
     PackageName: NAME,
+    Backend: NAME,
     Hook: NAME.map(lambda name: f"tools/{name}.py:{name}"),
     Inside: PATH,
     Variable: NAME.map(lambda name: f"X_{name}"),
@@ -135,7 +147,7 @@ def outcome(reading, *arguments) -> None:
         str(result).encode()
     else:
         assert isinstance(result, Config)
-        assert result.packages
+        assert result.packages or result.build_backend
 
 
 def attempt(reading, *arguments):

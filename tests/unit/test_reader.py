@@ -450,7 +450,9 @@ compression = "zstd"
     "planned-key": """\
 [tool.mamba-press]
 packages = ["zlib"]
-host = ["fmt"]
+
+[tool.mamba-press.matrix]
+python = ["3.12"]
 
 [tool.mamba-press.wheel]
 max-size = "100 MB"
@@ -478,7 +480,7 @@ def test_the_text_about_a_missing_file_is_as_agreed(tmp_path, golden):
 def test_the_text_about_unknown_settings_is_as_agreed(golden):
     settings = {"pyton": "3.10", "link": {"runtimes": "bundle", "flor": "symbols"}, "python": ["3.10", "3.11"]}
     with pytest.raises(ConfigError) as caught:
-        config(settings={**settings, "offline": "maybe", "host": "fmt", "select": "x", "--global-option": "x"})
+        config(settings={**settings, "offline": "maybe", "matrix": "fmt", "select": "x", "--global-option": "x"})
     golden("reader/unknown-setting.txt", f"{caught.value}\n")
 
 
@@ -526,3 +528,53 @@ except ConfigError as error:
         "logging",
     }
     assert heavy.isdisjoint(modules)
+
+
+# --- the inner backend's settings ---
+
+INNER = {"build-backend": "mesonpy"}
+
+
+def inner(settings, table=INNER):
+    return dict(from_values(table, settings, {}).config_settings)
+
+
+def test_with_an_inner_backend_settings_that_are_none_of_ours_are_its_own():
+    given = {"setup-args": ["-Da", "-Db"], "wheel.py-api": "cp312", "build": ["cmake"], "build.verbose": True}
+    assert inner(given) == {"setup-args": ("-Da", "-Db"), "wheel.py-api": "cp312", "build.verbose": "true"}
+    assert from_values(INNER, given, {}).build == ("cmake",)
+
+
+def test_an_inner_backend_that_is_named_by_a_setting_gets_settings_too():
+    assert inner({"anything": "1", "build_backend": "mesonpy"}, {}) == {"anything": "1"}
+
+
+def test_settings_go_over_the_table_key_by_key_and_tables_in_it_are_keys_with_dots():
+    table = {**INNER, "config-settings": {"cmake": {"define": {"A": "1", "B": "2"}}, "build-dir": "x"}}
+    expected = {"cmake.define.A": "3", "cmake.define.B": "2", "build-dir": "x", "install.strip": "false"}
+    assert inner({"cmake.define.A": "3", "config-settings.install.strip": "false"}, table) == expected
+
+
+def test_a_setting_that_is_nearly_one_of_ours_is_refused_and_can_be_handed_on_nevertheless():
+    with pytest.raises(ConfigError, match=r"did you mean -C offline\?.*-C config-settings\.offlne=") as caught:
+        inner({"offlne": "1"})
+    assert [problem.where for problem in caught.value.problems] == ["-C offlne"]
+    assert inner({"config-settings.offlne": "1"}) == {"offlne": "1"}
+
+
+def test_a_setting_that_says_it_is_ours_never_goes_to_the_inner_backend():
+    with pytest.raises(ConfigError, match="unknown key"):
+        inner({"mamba-press.wheel.py-api": "cp312"})
+
+
+@pytest.mark.parametrize("value", [1.5, [None], {"a": 1}])
+def test_what_is_no_text_is_no_setting_of_an_inner_backend(value):
+    with pytest.raises(ConfigError, match="expected a string"):
+        inner(None, {**INNER, "config-settings": {"key": value}})
+
+
+def test_with_an_inner_backend_no_package_has_to_be_named():
+    assert from_values(INNER, None, {}).packages == ()
+    with pytest.raises(ConfigError) as caught:
+        from_values({"build-backend": "no module"}, None, {})
+    assert [problem.where for problem in caught.value.problems] == ["tool.mamba-press.build-backend"]
