@@ -106,13 +106,35 @@ class Select:
 
     Example: ["krb5", "libsystemd0"]
     """
+    prune_alone: tuple[Filled, ...] = ()
+    """Conda packages that leave alone: what they need stays.
+
+    Example: ["mysql-common"]
+    """
+    python_packages: tuple[Filled, ...] = ()
+    """Python packages that only dependencies ask for and that are pressed whole all the same, as globs over the names
+    of conda packages. By default they stay out, and the wheel requires them.
+
+    Example: ["eigenpy", "hpp-*"]
+    """
+    default_filters: bool = True
+    """Whether files leave that nothing needs at run time: headers, static libraries, descriptions for build systems,
+    documentation, debuggers' files. Conda's own records and compiled Python leave in any case.
+
+    Example: false
+    """
+    only: tuple[Glob, ...] = ()
+    """The files that may stay, as globs over paths in the conda prefix; all others leave. By default all may.
+
+    Example: ["lib/**", "share/mylib/**"]
+    """
     exclude: tuple[Glob, ...] = ()
     """Files that leave, as globs over paths in the conda prefix.
 
     Example: ["share/doc/**", "lib/python3*/site-packages/*/tests/**"]
     """
     include: tuple[Glob, ...] = ()
-    """Files that stay although a rule would let them leave; stronger than `exclude` and than the defaults.
+    """Files that stay although a rule would let them leave; stronger than `exclude`, `only` and the defaults.
 
     Example: ["include/mylib/**"]
     """

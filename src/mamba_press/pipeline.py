@@ -99,6 +99,7 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str, ep
 
     ``epoch`` is SOURCE_DATE_EPOCH, for what states a date.
     """
+    solution = select.vendored(solution, order.config)
     config, packages = order.config, select.packages(solution, order.config)
     names = frozenset(package.name for package in packages[0])
     environment = conda.fetch(solution, names, workdir, config=config, environ=order.environ)

@@ -16,7 +16,7 @@ from mamba_press.errors import ConfigError, ContentError
 from mamba_press.types import Dropped, Kept, Problem, Requirement, Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Literal
 
     from mamba_press.config import Config
@@ -37,7 +37,8 @@ def packages(solution: Solution, config: Config) -> tuple[tuple[Package, ...], t
     """
     by_name = {package.name: package for package in solution.packages}
     pruned = {name for name in by_name if globs.matches(name, config.select.prune)}
-    _check_prune(config, by_name, pruned)
+    alone = {name for name in by_name if globs.matches(name, config.select.prune_alone)} - pruned
+    _check_names(config, by_name)
     _refuse_python(by_name)
     stays: dict[str, Package] = {}
     todo = sorted(name for name, package in by_name.items() if package.requested and name not in pruned)
@@ -48,21 +49,52 @@ def packages(solution: Solution, config: Config) -> tuple[tuple[Package, ...], t
             continue
         stays[name] = package
         todo.extend(spec.split()[0] for spec in package.depends)
+    named = {**dict.fromkeys(alone, "select.prune-alone"), **dict.fromkeys(pruned, "select.prune")}
     dropped = tuple(
-        Dropped(package=name, path=None, size=package.size or 0, why=_why_gone(package, name in pruned))
+        Dropped(package=name, path=None, size=package.size or 0, why=_why_gone(package, named.get(name)))
         for name, package in sorted(by_name.items())
-        if name not in stays
+        if name not in stays or name in alone
     )
-    return tuple(stays[name] for name in sorted(stays)), dropped
+    return tuple(stays[name] for name in sorted(stays.keys() - alone)), dropped
+
+
+def vendored(solution: Solution, config: Config) -> Solution:
+    """Return the solution in which the Python packages of ``select.python-packages`` are requested ones too.
+
+    Only those that the packages asked for need, perhaps through one another.
+    """
+    by_name = {package.name: package for package in solution.packages}
+    reached: set[str] = set()
+    todo = [name for name, package in by_name.items() if package.requested]
+    while todo:
+        name = todo.pop()
+        package = by_name.get(name)
+        pruned = globs.matches(name, config.select.prune)
+        if package is None or name in reached or pruned or not (_passes(package) or _is_vendored(package, config)):
+            continue
+        reached.add(name)
+        todo.extend(spec.split()[0] for spec in package.depends)
+    packages = (
+        replace(package, requested=True) if package.name in reached and _is_vendored(package, config) else package
+        for package in solution.packages
+    )
+    return replace(solution, packages=tuple(packages))
+
+
+def _is_vendored(package: Package, config: Config) -> bool:
+    if not package.is_python or package.name in _PYTHON:
+        return False
+    asked, alone = config.select.python_packages, config.select.prune_alone
+    return bool(globs.matches(package.name, asked)) and not globs.matches(package.name, alone)
 
 
 def _passes(package: Package) -> bool:
     return package.requested or not (package.is_python or package.name in _PYTHON)
 
 
-def _why_gone(package: Package, pruned: bool) -> str:
-    if pruned:
-        return "select.prune names it"
+def _why_gone(package: Package, key: str | None) -> str:
+    if key:
+        return f"{key} names it"
     if package.name in _PYTHON:
         return "Python is not vendored"
     if package.is_python:
@@ -85,23 +117,34 @@ def _refuse_python(by_name: Mapping[str, Package]) -> None:
         )
 
 
-def _check_prune(config: Config, by_name: Mapping[str, Package], pruned: set[str]) -> None:
-    problems = [
-        Problem(
-            where="tool.mamba-press.select.prune",
-            what=f"{glob!r} names no package of the solution",
-            hint=f"the solution has: {', '.join(sorted(by_name))}",
-        )
-        for glob in config.select.prune
-        if not any(globs.matches(name, (glob,)) for name in by_name)
-    ]
+def _check_names(config: Config, by_name: Mapping[str, Package]) -> None:
+    problems: list[Problem] = []
+    select = config.select
+    for key, names in (("prune", select.prune), ("prune-alone", select.prune_alone)):
+        where = f"tool.mamba-press.select.{key}"
+        problems += [_unknown(where, glob, by_name) for glob in names if not _any(by_name, glob)]
+        problems += [
+            Problem(where=where, what=f"{name} is both in packages and pruned", hint="remove one")
+            for name, package in sorted(by_name.items())
+            if package.requested and globs.matches(name, names)
+        ]
+    pythons = [name for name, package in by_name.items() if package.is_python]
     problems += [
-        Problem(where="tool.mamba-press.select.prune", what=f"{name} is both in packages and pruned", hint="remove one")
-        for name in sorted(pruned)
-        if by_name[name].requested
+        _unknown("tool.mamba-press.select.python-packages", glob, pythons, "Python package")
+        for glob in select.python_packages
+        if glob != "*" and not _any(pythons, glob)
     ]
     if problems:
         raise ConfigError(*problems)
+
+
+def _any(names: Iterable[str], glob: str) -> bool:
+    return any(globs.matches(name, (glob,)) for name in names)
+
+
+def _unknown(where: str, glob: str, names: Iterable[str], kind: str = "package") -> Problem:
+    hint = f"the solution has: {', '.join(sorted(names)) or 'none'}"
+    return Problem(where=where, what=f"{glob!r} names no {kind} of the solution", hint=hint)
 
 
 def files(environment: Environment, target: Target, config: Config) -> Selection:
@@ -346,9 +389,9 @@ def _is_plugin(path: str, binary: Binary) -> bool:
 
 
 @cache
-def _default_filters() -> tuple[tuple[str, tuple[str, ...]], ...]:
+def _default_filters(*, whole: bool = True) -> tuple[tuple[str, tuple[str, ...]], ...]:
     table = json.loads(Path(__file__).with_name("data").joinpath("filters.json").read_text("utf-8"))
-    return tuple((row["why"], tuple(row["paths"])) for row in table)
+    return tuple((row["why"], tuple(row["paths"])) for row in table if whole or row.get("always"))
 
 
 def _filter(environment: Environment, config: Config) -> tuple[dict[str, File], tuple[Dropped, ...]]:
@@ -383,7 +426,10 @@ def _filtered(path: str, config: Config) -> str | None:
     glob = globs.matches(path, config.select.exclude)
     if glob:
         return f"select.exclude has {glob!r}"
-    return next((why for why, paths in _default_filters() if globs.matches(path, paths)), None)
+    if config.select.only and not globs.matches(path, config.select.only):
+        return "select.only does not name it"
+    filters = _default_filters(whole=config.select.default_filters)
+    return next((why for why, paths in filters if globs.matches(path, paths)), None)
 
 
 def _facts(candidates: Mapping[str, File], target: Target) -> dict[str, Binary]:

@@ -108,6 +108,49 @@ def test_what_is_pruned_leaves_with_all_that_only_it_needs():
     assert dropped == {"keyutils": "only needed by packages that leave", "krb5": "select.prune names it"}
 
 
+def test_what_is_pruned_alone_leaves_and_what_it_needs_stays():
+    stays, dropped = closure(
+        package("app", "krb5", requested=True),
+        package("krb5", "keyutils"),
+        package("keyutils"),
+        select={"prune-alone": ["krb5"]},
+    )
+    assert stays == ["app", "keyutils"]
+    assert dropped == {"krb5": "select.prune-alone names it"}
+
+
+def vendored(*packages, **table):
+    found = select.vendored(solution(*packages), config(**table))
+    return [each.name for each in found.packages if each.requested]
+
+
+def test_python_packages_that_are_named_are_pressed_as_if_asked_for():
+    packages = (
+        package("app", "python", "coal", requested=True),
+        package("coal", "python", "eigenpy", "boost"),
+        package("eigenpy", noarch="python"),
+        package("boost"),
+        package("numpy", "python"),
+        package("python", "pip"),
+        package("pip", noarch="python"),
+    )
+    assert vendored(*packages) == ["app"]
+    assert vendored(*packages, select={"python-packages": ["coal"]}) == ["app", "coal"]
+    assert vendored(*packages, select={"python-packages": ["eigenpy"]}) == ["app"]  # only coal needs it
+    assert vendored(*packages, select={"python-packages": ["*"]}) == ["app", "coal", "eigenpy"]
+    assert vendored(*packages, select={"python-packages": ["*"], "prune": ["coal"]}) == ["app"]
+
+
+def test_python_itself_is_never_taken_for_a_python_package():
+    packages = (package("app", "python", "python_abi", requested=True), package("python"))
+    assert vendored(*packages, package("python_abi", "python"), select={"python-packages": ["*"]}) == ["app"]
+
+
+def test_naming_no_python_package_is_an_error():
+    with pytest.raises(ConfigError, match="'zlib' names no Python package of the solution"):
+        closure(package("app", "zlib", requested=True), package("zlib"), select={"python-packages": ["zlib"]})
+
+
 def test_packages_that_need_each_other_end_the_walk():
     stays, _ = closure(package("app", "a", requested=True), package("a", "b"), package("b", "a", "app"))
     assert stays == ["a", "app", "b"]
@@ -252,6 +295,26 @@ def test_libraries_that_need_each_other_are_both_reached(prefix, elf):
 
 
 # What the user says
+
+
+def test_only_lets_everything_else_leave_but_what_is_included(prefix):
+    prefix.add("share/app/data.txt", of="app")
+    prefix.add("share/other/data.txt", of="app")
+    prefix.add("etc/app.conf", of="app")
+    prefix.package("app", requested=True)
+    selection = pressed(prefix, select={"only": ["share/app/**"], "include": ["etc/**"]})
+    assert set(kept(selection)) == {"etc/app.conf", "share/app/data.txt"}
+    assert left(selection)["share/other/data.txt"] == "select.only does not name it"
+
+
+def test_without_the_default_filters_only_conda_s_own_records_and_compiled_python_leave(prefix):
+    prefix.add("include/app.h", of="app")
+    prefix.add("share/doc/app/README", of="app")
+    prefix.add("etc/conda/activate.d/app.sh", of="app")
+    prefix.add("lib/python3.10/site-packages/app/__pycache__/app.cpython-310.pyc", of="app")
+    prefix.package("app", requested=True)
+    selection = pressed(prefix, select={"default-filters": False})
+    assert set(kept(selection)) == {"include/app.h", "share/doc/app/README"}
 
 
 def test_include_is_stronger_than_exclude_and_than_the_filters(prefix):
