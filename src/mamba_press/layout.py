@@ -144,24 +144,33 @@ def _outside(kept: Kept, stem: str) -> str | None:
 
 def _moved(path: str, config: Config) -> str | None:
     """Return where ``layout.move`` puts a path: the most specific key that is the path or a folder above it wins."""
-    keys = [key for key in config.layout.move if path == key.rstrip("/") or path.startswith(key.rstrip("/") + "/")]
+    keys = [key for key in config.layout.move if _is_below(path, key)]
     if not keys:
         return None
     key = max(keys, key=len)
     return (config.layout.move[key].rstrip("/") + path[len(key.rstrip("/")) :]).lstrip("/")
 
 
+def _is_below(path: str, key: str) -> bool:
+    """Whether a path is what a key of ``layout.move`` names, or lies below it."""
+    return path == key.rstrip("/") or path.startswith(key.rstrip("/") + "/")
+
+
 def _check_moves(selection: Selection, config: Config) -> None:
-    """Refuse a key of ``layout.move`` that no kept file lies at or below: it is a mistake that would move nothing."""
+    """Refuse a key of ``layout.move`` that no kept file lies at or below: it is a mistake that would move nothing.
+
+    Keys with one destination are alternatives, of which one is enough.
+    """
     paths = [kept.file.path for kept in selection.kept]
+    reached = {config.layout.move[key] for key in config.layout.move if any(_is_below(path, key) for path in paths)}
     problems = [
         Problem(
             where=f"tool.mamba-press.layout.move.{key!r}",
             what="is no file and no folder of what is pressed",
             hint=_near(key, paths),
         )
-        for key in config.layout.move
-        if not any(path == key.rstrip("/") or path.startswith(key.rstrip("/") + "/") for path in paths)
+        for key, end in config.layout.move.items()
+        if end not in reached
     ]
     problems += [problem for kept in selection.kept if (problem := _wrong_outside(kept, config))]
     if problems:

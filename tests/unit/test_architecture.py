@@ -29,7 +29,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"atomic", "dyld", "installed", "licenses", "placeholders", "provide", "runtime", "specifiers"})
     | {"toolchain", "trial", "winload"},
     frozenset({"dlls", "follow", "hazards"}),
-    frozenset({"loader"}),
+    frozenset({"loader", "recipe"}),
     # the stages
     frozenset({"conda", "described", "sources", "select", "layout", "link", "seam", "tags", "metadata", "requires"})
     | {"sbom", "wheel", "sdist", "check"},
@@ -47,6 +47,7 @@ HOMES = {
     "wheel": {"check.py"},
     "pyproject_metadata": {"project.py", "metadata.py"},
     "deflate": {"wheel.py"},
+    "yaml": {"recipe.py"},
 }
 
 # The worker is the front door of a process of its own: what it finds there was given to it.

@@ -1,0 +1,17 @@
+"""Chained path transforms of recipes are one mapping."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mamba_press import recipe
+
+paths = st.lists(st.sampled_from("abc"), max_size=4).map("/".join)
+mappings = st.dictionaries(paths, paths, max_size=4)
+
+
+@given(first=mappings, second=mappings, path=paths)
+def test_two_mappings_one_after_the_other_are_their_composition(first, second, path):
+    whole = recipe.composed({"": "", **first}, second)
+    assert recipe.target(whole, path) == recipe.target(second, recipe.target({"": "", **first}, path))
