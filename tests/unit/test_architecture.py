@@ -36,6 +36,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"pipeline", "report"}),
     # what the two front doors share, and the doors
     frozenset({"front"}),
+    frozenset({"commands"}),
     frozenset({"build", "__main__"}),
 )
 

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 from mamba_press import __main__ as command
-from mamba_press import __version__
+from mamba_press import __version__, commands
+from mamba_press.commands import asked
 from mamba_press.errors import ConfigError
 
 
-def parsed(*arguments: str) -> command.Arguments:
-    return command._parser().parse_args(arguments, namespace=command.Arguments())
-
-
 def order(*arguments: str):
-    return command._order(parsed(*arguments))
+    return asked.order(command.parse(arguments), {})
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +37,24 @@ def test_a_call_that_means_nothing_ends_with_2_and_says_how(arguments, capsys):
         command.main(arguments)
     assert ended.value.code == 2
     assert "usage: mamba-press" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", commands.HELP)
+def test_the_help_of_a_command_says_what_it_does_and_shows_calls_that_parse(name, capsys):
+    with pytest.raises(SystemExit) as ended:
+        command.main([name, "--help"])
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    assert commands.HELP[name].lower() in " ".join(said.split()).lower()
+    examples = re.findall(rf"mamba-press {name} .*", said[said.index("examples:") :])
+    assert examples
+    for example in examples:
+        command.parse(shlex.split(re.split(r" {2,}| \| ", example)[0])[1:])
+
+
+def test_every_module_of_a_command_is_in_the_help():
+    shared = {"__init__", "asked", "output"}
+    assert {path.stem for path in Path(commands.__file__).parent.glob("*.py")} - shared == set(commands.HELP)
 
 
 def test_specs_make_one_order_without_a_project():
@@ -113,10 +130,9 @@ def test_a_spec_with_a_channel_in_front_is_one(spec):
     ],
 )
 def test_a_call_without_a_project_is_told_of_options_not_of_a_table(text, expected, empty_folder):
-    assert command._as_typed(text, parsed("press", "zlib")) == expected
-    assert command._as_typed(text, parsed("check", "a.whl")) == text
+    assert asked.as_typed(text, ["zlib"]) == expected
     empty_folder.joinpath("pyproject.toml").write_text("")
-    assert command._as_typed(text, parsed("press", ".")) == text
+    assert asked.as_typed(text, ["."]) == text
 
 
 def test_a_file_that_is_no_wheel_ends_check_with_6(empty_folder, capsys):
@@ -134,4 +150,4 @@ def test_a_wrong_option_ends_with_2_and_its_text(capsys):
 
 @pytest.mark.parametrize("what", ["ruamel.yaml", "ruamel.yaml >=0.18", "conda-forge::zlib"])
 def test_a_package_whose_name_ends_like_a_recipe_is_a_spec(what):
-    assert command._no_spec(what) is None
+    assert asked._no_spec(what) is None

@@ -1,0 +1,38 @@
+"""The commands, one module each: ``add`` declares the arguments, ``run`` does the work and returns the exit code.
+
+Only the module of the command that is called is imported. A new command is a module here and a line in :data:`HELP`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+HELP = {
+    "press": "press a project, or conda packages without a project, into one wheel",
+    "list": "say what would be in the wheel, why, and what left; writes nothing",
+    "check": "read finished wheels back and say what is wrong with them",
+}
+"""Every command, in the order in which ``--help`` shows them."""
+
+
+class Command(Protocol):
+    """What a module of this package offers."""
+
+    EXAMPLES: str
+    """Calls to copy, with what each does, for the end of ``--help``."""
+
+    def add(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the arguments."""
+
+    def run(self, arguments: Any, environ: Mapping[str, str]) -> int:  # noqa: ANN401 - each has a Namespace of its own
+        """Do what was asked; the exit code comes back, what the user can act on is raised as a PressError."""
+
+
+def load(name: str) -> Command:
+    """Return the command of that name."""
+    return cast("Command", import_module(f"mamba_press.commands.{name}"))

@@ -1,0 +1,137 @@
+"""What is asked of a command that presses: its options, and the order that they make."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mamba_press.errors import ConfigError
+from mamba_press.problem import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mamba_press.pipeline import Order
+
+
+class Arguments(argparse.Namespace):
+    """What `options` declares."""
+
+    what: list[str]
+    channel: list[str]
+    python: str | None
+    platform: str | None
+    offline: bool
+    name: str | None
+    setting: list[str]
+    json: bool
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Declare what is pressed, for what, and from where."""
+    parser.add_argument("what", nargs="+", metavar="ARG", help="a project's folder, or conda specs")
+    parser.add_argument("-c", "--channel", action="append", default=[], help="name, URL or path (repeatable)")
+    parser.add_argument("--python", help="Python to press for, e.g. 3.10 or 3.14t")
+    parser.add_argument("--platform", help="wheel tag or conda subdir, e.g. manylinux_2_28_x86_64 or linux-aarch64")
+    parser.add_argument("--offline", action="store_true", help="use only what the package cache has")
+    parser.add_argument("--name", help="name of a wheel pressed without a project")
+    parser.add_argument(
+        "-C", dest="setting", action="append", default=[], metavar="KEY=VALUE", help="any key of [tool.mamba-press]"
+    )
+    parser.set_defaults(presses=True)
+
+
+def order(arguments: Arguments, environ: Mapping[str, str]) -> Order:
+    """Return what the arguments ask for: a project's folder, or specs that make one wheel."""
+    from mamba_press import front, reader, target
+
+    settings = _settings(arguments)
+    folders = projects(arguments.what)
+    if folders:
+        if len(arguments.what) > 1 or arguments.name:
+            raise ConfigError(
+                Problem(
+                    where=folders[0],
+                    what="is a project, which is pressed alone and under its own name",
+                    hint="press it in a call of its own",
+                )
+            )
+        return front.order(Path(folders[0]).resolve(), settings, environ)
+    if problems := [problem for what in arguments.what if (problem := _no_spec(what))]:
+        raise ConfigError(*problems)
+    config = reader.from_values({}, {**settings, "packages": list(arguments.what)}, environ)
+    chosen = target.resolve(config.python, config.platform, environ)
+    from mamba_press.pipeline import Order  # the stages: not for a configuration that cannot be used
+
+    return Order(config=config, target=chosen, root=Path.cwd(), environ=environ, name=arguments.name)
+
+
+def projects(what: list[str]) -> list[str]:
+    """Return those of the arguments that are folders of projects."""
+    return [each for each in what if Path(each, "pyproject.toml").is_file()]
+
+
+def _no_spec(what: str) -> Problem | None:
+    """Return why an argument is none, where it was plainly meant as a path."""
+    is_recipe = Path(what).is_file() or Path(what).stem == "recipe" or "/" in what  # ruamel.yaml is a package
+    if Path(what).suffix in (".yaml", ".yml") and is_recipe:
+        hint = "name what it asks for: mamba-press press SPEC…"
+        return Problem(where=what, what="recipes are part of the design but not there yet", hint=hint)
+    name = what.partition("[")[0].rpartition("::")[2]  # a spec may name its channel, with slashes, in front of "::"
+    if what in (".", "..") or "/" in name or os.sep in name:
+        hint = 'name a folder with a pyproject.toml, or conda specs such as "zlib >=1.2"'
+        return Problem(where=what, what="is no folder with a pyproject.toml", hint=hint)
+    return None
+
+
+def _settings(arguments: Arguments) -> dict[str, object]:
+    """Return the options as the settings of a build; paths of channels are from the current folder."""
+    found: dict[str, list[str]] = {}
+    for setting in arguments.setting:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise ConfigError(Problem(where=f"-C {setting}", what="has no '='", hint="write -C key=value"))
+        found.setdefault(key, []).append(value)
+    settings: dict[str, object] = {key: values if len(values) > 1 else values[0] for key, values in found.items()}
+    if arguments.channel:
+        settings["channels"] = [_channel(channel) for channel in arguments.channel]
+    if arguments.python:
+        settings["python"] = arguments.python
+    if arguments.platform:
+        settings["platform"] = arguments.platform
+    if arguments.offline:
+        settings["offline"] = "true"
+    return settings
+
+
+def _channel(text: str) -> str:
+    is_path = "://" not in text and (text.startswith((".", "~", os.sep)) or Path(text).is_dir())
+    return str(Path(text).expanduser().absolute()) if is_path else text
+
+
+_OPTIONS = {
+    "packages": "the specs",
+    "channels": "--channel",
+    "python": "--python",
+    "platform": "--platform",
+    "offline": "--offline",
+}
+
+
+def as_typed(text: str, what: list[str]) -> str:
+    """Return an error's text in the terms of a call without a project, which has no table to look at."""
+    if projects(what):
+        return text
+    text = re.sub(r"\[tool\.mamba-press\.([\w-]+)\] ([\w-]+) = \[\"([^\"]*)\"\]", r"-C \1.\2='\3'", text)
+    pair = r"\[tool\.mamba-press\.([\w-]+)\] ([\w-]+) = \{ \"?([\w.-]+)\"? = \"([^\"]*)\" \}"
+    text = re.sub(pair, r"-C \1.\2.\3='\4'", text)
+    # a table that has the names of packages as keys
+    text = re.sub(r"\[tool\.mamba-press\.requires\]\s+\"?([\w.-]+)\"? = \"([^\"]*)\"", r"-C requires.\1='\2'", text)
+    return re.sub(
+        r"tool\.mamba-press\.([\w-]+)((?:\.[\w-]+)*)",
+        lambda found: (found[2] and f"-C {found[1]}{found[2]}") or _OPTIONS.get(found[1], f"-C {found[1]}"),
+        text,
+    )

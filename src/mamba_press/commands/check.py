@@ -1,0 +1,66 @@
+"""``mamba-press check``: what is wrong with finished wheels."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mamba_press.commands import output
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+EXAMPLES = """\
+  mamba-press check dist/*.whl --import            install each afresh, and import it
+  mamba-press check built.whl --copy-to dist       cibuildwheel's repair step
+"""
+
+
+class Arguments(argparse.Namespace):
+    """What `add` declares."""
+
+    what: list[str]
+    json: bool
+    imports: bool
+    interpreter: str | None
+    requires: list[str]
+    copy_to: Path | None
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("what", nargs="+", metavar="WHEEL")
+    parser.add_argument("--import", dest="imports", action="store_true", help="install it afresh and import it")
+    parser.add_argument("--python", dest="interpreter", help="interpreter for --import (default: this one)")
+    parser.add_argument(
+        "--copy-to", type=Path, metavar="DIR", help="copy each wheel with nothing wrong into this folder"
+    )
+    parser.add_argument("--require", dest="requires", action="append", default=[], help="install this too (repeatable)")
+    output.options(parser)
+
+
+def run(arguments: Arguments, environ: Mapping[str, str]) -> int:  # noqa: ARG001 - a wheel is judged by itself
+    """Check every wheel; WriteError's code comes back where one has a problem."""
+    from mamba_press import check
+    from mamba_press.errors import WriteError
+
+    reports = {}
+    for what in arguments.what:
+        found = check.examine(Path(what))
+        if arguments.imports and not found.problems:
+            wrong = check.check_import(Path(what), arguments.interpreter, arguments.requires)
+            found = replace(found, problems=wrong)
+        reports[what] = found
+        if arguments.copy_to and not found.problems:
+            check.copy(Path(what), arguments.copy_to)
+    if arguments.json:
+        output.say_json({what: asdict(found) for what, found in reports.items()})
+    else:
+        for what, found in reports.items():
+            number = len(found.problems)
+            count = "nothing wrong" if not number else "1 problem" if number == 1 else f"{number} problems"
+            lines = [*(f"- {problem}" for problem in found.problems), *(f"  note: {note}" for note in found.notes)]
+            output.say("\n".join([f"{what}: {count}", *lines]))
+    return WriteError.code if any(found.problems for found in reports.values()) else 0
