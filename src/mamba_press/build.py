@@ -21,12 +21,18 @@ def get_requires_for_build_wheel(config_settings: Settings = None) -> list[str]:
 
 def get_requires_for_build_sdist(config_settings: Settings = None) -> list[str]:
     """https://peps.python.org/pep-0517/#get-requires-for-build-sdist; an sdist holds the solve, so it needs one."""
-    return get_requires_for_build_wheel(config_settings)
+    from mamba_press import front
+
+    with front.hook():
+        return front.requirements(config_settings, environ=os.environ, state="sdist")
 
 
 def get_requires_for_build_editable(config_settings: Settings = None) -> list[str]:
     """https://peps.python.org/pep-0660/#get-requires-for-build-editable"""
-    return get_requires_for_build_wheel(config_settings)
+    from mamba_press import front
+
+    with front.hook():
+        return front.requirements(config_settings, environ=os.environ, state="editable")
 
 
 def prepare_metadata_for_build_wheel(metadata_directory: str, config_settings: Settings = None) -> str:
@@ -55,11 +61,17 @@ def build_sdist(sdist_directory: str, config_settings: Settings = None) -> str:
 
 def prepare_metadata_for_build_editable(metadata_directory: str, config_settings: Settings = None) -> str:
     """https://peps.python.org/pep-0660/#prepare-metadata-for-build-editable"""
-    return prepare_metadata_for_build_wheel(metadata_directory, config_settings)
+    from mamba_press import front
+
+    with front.hook():
+        return front.metadata(metadata_directory, config_settings, environ=os.environ, state="metadata_editable")
 
 
 def build_editable(
     wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None
 ) -> str:
     """https://peps.python.org/pep-0660/#build-editable; a pressed project has nothing to edit: it is the same wheel."""
-    return build_wheel(wheel_directory, config_settings, metadata_directory)
+    from mamba_press import front
+
+    with front.hook():
+        return front.wheel(wheel_directory, config_settings, metadata_directory, environ=os.environ, state="editable")

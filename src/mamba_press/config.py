@@ -28,8 +28,6 @@ OTHER_VARIABLES = frozenset({"MAMBA_PRESS_WORKER", "MAMBA_PRESS_SHARED"})
 
 PLANNED = frozenset(
     {
-        ("matrix",),
-        ("overrides",),
         ("wheel", "max-size"),
     }
 )
@@ -95,6 +93,17 @@ Backend = Annotated[
 ]
 Setting = Annotated[str, Text("a string, or a list of strings", "", or_list=True)]
 Runtime = Literal["auto", "system", "bundle"]
+Pattern = Annotated[str, Text("a regular expression that is not empty", r"\S")]
+Versions = Annotated[str, Text('a range of versions such as ">=3.12"', r"^\s*(?:~=|[=!<>]=|===|<|>)\s*\d")]
+
+State = Literal["sdist", "wheel", "editable", "metadata_wheel", "metadata_editable"]
+"""What a front end asks for, in the words of scikit-build-core; what the command does is `wheel`."""
+
+OVERRIDES = "overrides"
+"""The key of the tables that change others; it stands in ``pyproject.toml`` only."""
+
+GROUPS = ("any", "not")
+"""The tables in an override's `if` that hold conditions too."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -338,6 +347,61 @@ class Licenses:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Matrix:
+    """The targets of a project, every Python with every platform: what `lock`, `matrix` and `press --matrix` cover. A
+    build is for one of them.
+    """
+
+    python: tuple[Filled, ...] = ()
+    """The Pythons, each as `python` takes it. By default the one of `python`.
+
+    Example: ["3.10", "3.13", "3.14t"]
+    """
+    platform: tuple[Filled, ...] = ()
+    """The platforms, each as `platform` takes it. By default the one of `platform`.
+
+    Example: ["manylinux_2_28_x86_64", "osx-arm64", "win-64"]
+    """
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Condition:
+    """When an override counts: where all conditions of its `if` hold, one of those in `if.any`, and none of those in
+    `if.not`. There has to be at least one.
+    """
+
+    platform: Pattern | None = None
+    """The platform that is pressed for, whatever machine builds: the expression is searched for in its conda subdir, in
+    its name as cibuildwheel writes it, and in the tag that `platform` asks for. So `"^linux"` and `"^manylinux"` are
+    the same, and `"arm64|aarch64"` means every 64-bit ARM.
+
+    Example: "^win"
+    """
+    python_version: Versions | None = None
+    """The Python that is pressed for, its first two numbers.
+
+    Example: ">=3.13"
+    """
+    abi_flags: Pattern | None = None
+    """The flags of that Python's ABI: `t` for a free-threaded one, else none.
+
+    Example: "t"
+    """
+    state: Pattern | None = None
+    """What is being built: `sdist`, `wheel`, `editable`, `metadata_wheel` or `metadata_editable`, in which the
+    expression is searched for. What the command does is `wheel`.
+
+    Example: "^editable"
+    """
+    env: Mapping[Filled, Pattern] = field(default_factory=dict)
+    """Environment variables: each name with an expression that is searched for in its value, or with `true` or `false`
+    for whether it is set to something but `0`, `false`, `off`, `no`, `f` or `n`.
+
+    Example: { CI = true, CUDA_VERSION = "^12" }
+    """
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
     """What to press, for what, and from where."""
 
@@ -430,6 +494,7 @@ class Config:
 
     Example: true
     """
+    matrix: Matrix = field(default_factory=Matrix)
     select: Select = field(default_factory=Select)
     layout: Layout = field(default_factory=Layout)
     link: Link = field(default_factory=Link)

@@ -15,7 +15,7 @@ from mamba_press.problem import Problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from mamba_press.config import Config
+    from mamba_press.config import Config, State
     from mamba_press.pipeline import Order
     from mamba_press.types import Pressed, Project, Solution, Target
 
@@ -74,7 +74,9 @@ def machine() -> Iterator[None]:
         raise WriteError(Problem(where=where, what=f"{error.strerror}", hint=hint)) from error
 
 
-def requirements(settings: Mapping[str, object] | None, *, environ: Mapping[str, str]) -> list[str]:
+def requirements(
+    settings: Mapping[str, object] | None, *, environ: Mapping[str, str], state: State = "wheel"
+) -> list[str]:
     """Return what this very build needs beside mamba-press; raises ConfigError for a configuration that cannot be used.
 
     Whether [project] keeps to all rules is left to the build: the answer would cost more than all the rest.
@@ -83,11 +85,11 @@ def requirements(settings: Mapping[str, object] | None, *, environ: Mapping[str,
 
     root = Path.cwd()
     try:
-        config = reader.read(root, settings, environ)
+        config = reader.read(root, settings, environ, state=state)
         target.resolve(config.python, config.platform, environ)
     except ConfigError:
         if not project.is_plain(root):
-            read(root, settings, environ)  # says what is wrong with all tables at once
+            read(root, settings, environ, state)  # says what is wrong with all tables at once
         raise
     wanted = [] if environ.get("MAMBA_PRESS_WORKER") else [_rattler()]
     return wanted + ([DEFLATE] if _has_deflate() else [])
@@ -112,13 +114,13 @@ def _has_deflate() -> bool:
 
 
 def read(
-    root: Path, settings: Mapping[str, object] | None, environ: Mapping[str, str]
+    root: Path, settings: Mapping[str, object] | None, environ: Mapping[str, str], state: State = "wheel"
 ) -> tuple[Config, Project, Target]:
     """Return what a project asks for, with every problem of all its tables at once."""
     from mamba_press import project, reader, target
 
     reader.document(root)  # a file that is missing or broken is one problem, not one of each table
-    config, problems = _tried(lambda: reader.read(root, settings, environ))
+    config, problems = _tried(lambda: reader.read(root, settings, environ, state=state))
     found, more = _tried(lambda: project.load(root))
     problems += [problem for problem in more if problem not in problems]
     if config is not None:
@@ -139,9 +141,11 @@ def _tried(get: Callable[[], _Found]) -> tuple[_Found | None, list[Problem]]:
         return None, list(error.problems)
 
 
-def order(root: Path, settings: Mapping[str, object] | None, environ: Mapping[str, str]) -> Order:
-    """Return the order of a project's build."""
-    config, project, target = read(root, settings, environ)
+def order(
+    root: Path, settings: Mapping[str, object] | None, environ: Mapping[str, str], state: State = "wheel"
+) -> Order:
+    """Return the order of a project's build; ``state`` is what is built, for overrides that depend on it."""
+    config, project, target = read(root, settings, environ, state)
     for key, value in (("build-backend", config.build_backend), ("host", config.host), ("build", config.build)):
         if value:
             raise ConfigError(Problem(where=f"tool.mamba-press.{key}", what="is read, but nothing uses it yet"))
@@ -185,15 +189,26 @@ def make(asked: Order, directory: Path, *, solution: Solution | None = None) -> 
 
 
 def wheel(
-    directory: str, settings: Mapping[str, object] | None, prepared: str | None, *, environ: Mapping[str, str]
+    directory: str,
+    settings: Mapping[str, object] | None,
+    prepared: str | None,
+    *,
+    environ: Mapping[str, str],
+    state: State = "wheel",
 ) -> str:
     """Press the project in the current folder into ``directory`` and return the wheel's file name."""
-    asked = order(Path.cwd(), settings, environ)
+    asked = order(Path.cwd(), settings, environ, state)
     path, _ = make(asked, Path(directory), solution=_handed_over(prepared, asked))
     return path.name
 
 
-def metadata(directory: str, settings: Mapping[str, object] | None, *, environ: Mapping[str, str]) -> str:
+def metadata(
+    directory: str,
+    settings: Mapping[str, object] | None,
+    *,
+    environ: Mapping[str, str],
+    state: State = "metadata_wheel",
+) -> str:
     """Write the ``.dist-info`` that the wheel will have, and the solve beside it; return the folder's name.
 
     An old ``.dist-info`` in the same folder is replaced.
@@ -201,7 +216,7 @@ def metadata(directory: str, settings: Mapping[str, object] | None, *, environ: 
     from mamba_press import conda, pipeline
     from mamba_press import metadata as described
 
-    asked = order(Path.cwd(), settings, environ)
+    asked = order(Path.cwd(), settings, environ, state)
     solution = pipeline.solve(asked)
     with pressed(asked, solution) as result:
         files = described.metadata_files(result.wheel)
@@ -275,9 +290,10 @@ def sdist(directory: str, settings: Mapping[str, object] | None, *, environ: Map
     from mamba_press import conda, log, pipeline, project
     from mamba_press import sdist as source
 
-    asked = order(Path.cwd(), settings, environ)
+    asked = order(Path.cwd(), settings, environ, "sdist")
     assert asked.project is not None
-    solution = pipeline.solve(asked)
+    # What is locked is what a wheel made from the sdist asks for.
+    solution = pipeline.solve(order(Path.cwd(), settings, environ))
     _, version = pipeline.identify(asked, solution)
     _warn_of_channels_outside(asked)
     with tempfile.TemporaryDirectory(prefix="mamba-press-", ignore_cleanup_errors=True) as folder:

@@ -14,16 +14,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timezone
 from functools import cache
-from itertools import chain
+from itertools import tee
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
-from mamba_press.config import OTHER_VARIABLES, PLANNED, TABLE, VARIABLE, Config, Key, is_text, keys, rules, words
+from mamba_press import wording
+from mamba_press.config import (
+    OTHER_VARIABLES,
+    OVERRIDES,
+    PLANNED,
+    TABLE,
+    VARIABLE,
+    Config,
+    Key,
+    is_text,
+    keys,
+    rules,
+    words,
+)
 from mamba_press.errors import ConfigError
 from mamba_press.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+    from mamba_press.config import State
+    from mamba_press.overrides import Facts, Override
 
 TRUE = frozenset({"true", "1", "on", "yes"})
 FALSE = frozenset({"false", "0", "off", "no"})
@@ -52,25 +68,35 @@ class _Found:
     source: Source
 
 
-def read(root: Path, settings: Mapping[str, object] | None, environ: Mapping[str, str]) -> Config:
-    """Return the configuration of the project in ``root``; raise a `ConfigError` with every problem there is."""
+def read(
+    root: Path, settings: Mapping[str, object] | None, environ: Mapping[str, str], *, state: State = "wheel"
+) -> Config:
+    """Return the configuration of the project in ``root``; raise a `ConfigError` with every problem there is.
+
+    ``state`` is what is built, for overrides that depend on it.
+    """
     tool = document(root).get("tool", {})
     if not isinstance(tool, dict):
-        raise ConfigError(Problem(where="tool", what=f"found {_found(tool)}, expected a table"))
+        raise ConfigError(Problem(where="tool", what=f"found {wording.found(tool)}, expected a table"))
     if "mamba-press" not in tool:
         hint = 'add it:\n[tool.mamba-press]\npackages = ["…"]  # the conda packages to press'
-        return _read({}, settings, environ, Problem(where="pyproject.toml", what=f"has no [{TABLE}] table", hint=hint))
-    return _read(tool["mamba-press"], settings, environ)
+        absent = Problem(where="pyproject.toml", what=f"has no [{TABLE}] table", hint=hint)
+        return _read({}, settings, environ, state=state, absent=absent)
+    return _read(tool["mamba-press"], settings, environ, state=state)
 
 
 def from_values(
-    table: Mapping[str, object], settings: Mapping[str, object] | None, environ: Mapping[str, str]
+    table: Mapping[str, object],
+    settings: Mapping[str, object] | None,
+    environ: Mapping[str, str],
+    *,
+    state: State = "wheel",
 ) -> Config:
     """Return the configuration that has no project: ``table`` stands for the TOML table, below all else.
 
     What the user gave as options of a command belongs into ``settings``, which win.
     """
-    return _read(dict(table), settings, environ)
+    return _read(dict(table), settings, environ, state=state)
 
 
 def document(root: Path) -> dict[str, Any]:
@@ -103,23 +129,24 @@ def _read(
     table: object,
     settings: Mapping[str, object] | None,
     environ: Mapping[str, str],
+    *,
+    state: State,
     absent: Problem | None = None,
 ) -> Config:
     problems: list[Problem] = []
-    values: dict[tuple[str, ...], object] = {}
-    # The chain is lazy, so problems come in the order in which things are written.
-    for found in chain(
-        _from_table(table, (), problems),
-        _from_variables(environ, problems),
-        _from_settings(settings or {}, values, problems),
-    ):
-        try:
-            value = _checked(found, _shaped(found))
-        except ConfigError as error:
-            problems.extend(error.problems)
-            continue
-        before = values.get(found.key.path)
-        values[found.key.path] = {**before, **value} if isinstance(before, dict) and isinstance(value, dict) else value
+    overrides: tuple[Override, ...] = ()
+    if isinstance(table, Mapping) and OVERRIDES in table:
+        overrides = _overrides(table[OVERRIDES], problems)
+        table = {name: value for name, value in table.items() if name != OVERRIDES}
+    own = _collected(_from_table(table, (), problems), {}, problems)
+    # Lazily, so problems come in the order in which things are written.
+    variables, again = tee(_from_variables(environ, problems))
+    below = _collected(variables, own, problems)
+    known = {**below, **{path: value for override in overrides for path, value in override.values.items()}}
+    given, given_again = tee(_from_settings(settings or {}, known, problems))
+    values = _collected(given, below, problems)
+    if overrides and not problems:
+        values = _overridden(own, overrides, [*again, *given_again], state=state, environ=environ)
     # Not said on top of a problem that explains it.
     is_own = ("build-backend",) in values
     about = [f"{p.where} {p.hint}".lower() for p in problems]
@@ -131,6 +158,87 @@ def _read(
     config = _built(Config, (), values)
     assert isinstance(config, Config)
     return config
+
+
+def _collected(
+    found: Iterable[_Found], values: Mapping[tuple[str, ...], object], problems: list[Problem]
+) -> dict[tuple[str, ...], object]:
+    """Return the values with all that was found; what cannot be used goes to ``problems``."""
+    collected = dict(values)
+    for each in found:
+        try:
+            value = _checked(each, _shaped(each))
+        except ConfigError as error:
+            problems.extend(error.problems)
+            continue
+        before = collected.get(each.key.path)
+        merged = {**before, **value} if isinstance(before, dict) and isinstance(value, dict) else value
+        collected[each.key.path] = merged
+    return collected
+
+
+# --- overrides ---
+
+
+def _overrides(tables: object, problems: list[Problem]) -> tuple[Override, ...]:
+    """Read every override, whether it counts or not."""
+    if not isinstance(tables, list) or not all(isinstance(table, Mapping) for table in tables):
+        hint = f"write [[{TABLE}.{OVERRIDES}]] above each"
+        what = f"found {wording.found(tables)}, expected tables"
+        problems.append(Problem(where=f"{TABLE}.{OVERRIDES}", what=what, hint=hint))
+        return ()
+    return tuple(_override(table, number, problems) for number, table in enumerate(tables, 1))
+
+
+def _override(table: Mapping[str, object], number: int, problems: list[Problem]) -> Override:
+    from mamba_press.overrides import DECIDES_THE_TARGET, Override, read_if, read_inherit
+
+    where = f"{TABLE}.{OVERRIDES}, number {number}"
+    known = len(problems)
+    tests, groups = read_if(table.get("if"), f"{where}: if", problems)
+    plain = {name: value for name, value in table.items() if name not in ("if", "inherit")}
+    values = _collected(_from_table(plain, (), problems, f"{where}: "), {}, problems)
+    inherit = read_inherit(table.get("inherit", {}), f"{where}: inherit", values, problems)
+    override = Override(all=tests, groups=groups, values=values, inherit=inherit)
+    if not values and len(problems) == known:
+        problems.append(Problem(where=where, what="sets nothing", hint="name the keys that it changes, or remove it"))
+    for path in values:
+        if path[0] in DECIDES_THE_TARGET and override.is_of_target:
+            what = "decides what is pressed for, so it cannot depend on it"
+            hint = "use if.env or if.state there"
+            problems.append(Problem(where=f"{where}: {'.'.join(path)}", what=what, hint=hint))
+    return override
+
+
+def _overridden(
+    own: Mapping[tuple[str, ...], object],
+    overrides: tuple[Override, ...],
+    above: list[_Found],
+    *,
+    state: State,
+    environ: Mapping[str, str],
+) -> dict[tuple[str, ...], object]:
+    """Return all values: those of TOML, what the overrides that count make of them, and what goes above."""
+    from mamba_press.overrides import Facts
+
+    def applied(facts: Facts) -> dict[tuple[str, ...], object]:
+        values = dict(own)
+        for override in overrides:
+            if override.counts(facts) and (facts.target is not None or not override.is_of_target):
+                values = override.applied(values)
+        return _collected(above, values, [])
+
+    facts = Facts(state=state, environ=environ)
+    values = applied(facts)
+    if not any(override.is_of_target for override in overrides):
+        return values
+    from mamba_press import target
+
+    def text(key: str) -> str | None:
+        value = values.get((key,))
+        return None if value is None else str(value)
+
+    return applied(replace(facts, target=target.resolve(text("python"), text("platform"), environ)))
 
 
 def _built(table: type, path: tuple[str, ...], values: Mapping[tuple[str, ...], object]) -> object:
@@ -148,26 +256,30 @@ def _built(table: type, path: tuple[str, ...], values: Mapping[tuple[str, ...], 
 # --- the three sources ---
 
 
-def _from_table(table: object, path: tuple[str, ...], problems: list[Problem]) -> Iterator[_Found]:
-    where = ".".join((TABLE, *path))
+def _from_table(
+    table: object, path: tuple[str, ...], problems: list[Problem], above: str = f"{TABLE}."
+) -> Iterator[_Found]:
+    """Yield the values of a table; ``above`` is what is said of the place in front of a key's path."""
+    where = above + ".".join(path) if path else TABLE
     key = _known().get(path)
     if key and key.one_for_all and isinstance(table, str):
         yield from _spread(_Found(key=key, where=where, value=table, source="toml"))
         return
     if not isinstance(table, Mapping):
         expected = key.expected if key else "a table"
-        problems.append(Problem(where=where, what=f"found {_found(table)}, expected {expected}"))
+        problems.append(Problem(where=where, what=f"found {wording.found(table)}, expected {expected}"))
         return
     for name, value in table.items():
         below = (*path, str(name))
+        place = above + ".".join(below)
         if below in PLANNED:
-            problems.append(_planned(".".join((TABLE, *below))))
+            problems.append(_planned(place))
         elif below not in _known():
-            problems.append(_unknown(".".join((TABLE, *below)), below, f"{TABLE}."))
+            problems.append(_unknown(place, below, f"{TABLE}."))
         elif _known()[below].table:
-            yield from _from_table(value, below, problems)
+            yield from _from_table(value, below, problems, above)
         else:
-            yield _Found(key=_known()[below], where=".".join((TABLE, *below)), value=value, source="toml")
+            yield _Found(key=_known()[below], where=place, value=value, source="toml")
 
 
 def _from_settings(
@@ -178,7 +290,7 @@ def _from_settings(
     has_inner = ("build-backend",) in values or any(re.fullmatch(_INNER, str(name)) for name in settings)
     # Shorter keys first: `link.runtimes` is for all, `link.runtimes.libgcc` for one of them.
     for spelling, value in sorted(_flat(settings), key=lambda item: item[0].count(".")):
-        where = f"-C {_printable(spelling)}"
+        where = f"-C {wording.printable(spelling)}"
         parts = spelling.removeprefix("mamba-press.").removeprefix("mamba_press.").split(".")
         path = tuple(part.replace("_", "-") for part in parts)
         key = _longest(path)
@@ -212,7 +324,7 @@ def _nearly_ours(path: tuple[str, ...]) -> str | None:
     Held to less than `_near` is, for backends have keys that resemble ours.
     """
     names = [key.name for key in _known().values() if not key.table or key.one_for_all]
-    return _near(".".join(path), names, 0.85)
+    return wording.near(".".join(path), names, 0.85)
 
 
 def _from_variables(environ: Mapping[str, str], problems: list[Problem]) -> Iterator[_Found]:
@@ -225,13 +337,13 @@ def _from_variables(environ: Mapping[str, str], problems: list[Problem]) -> Iter
         if name in planned:
             problems.append(_planned(name))
         elif name not in known:
-            near = _near(name.removeprefix(VARIABLE), [each.removeprefix(VARIABLE) for each in known])
+            near = wording.near(name.removeprefix(VARIABLE), [each.removeprefix(VARIABLE) for each in known])
             hint = (
                 f"did you mean {VARIABLE}{near}?"
                 if near
                 else "unset it: every variable that begins so is one of our keys"
             )
-            problems.append(Problem(where=_printable(name), what="unknown environment variable", hint=hint))
+            problems.append(Problem(where=wording.printable(name), what="unknown environment variable", hint=hint))
         elif value.strip():  # An empty variable is how CI systems spell an unset one.
             yield from _each(_Found(key=known[name], where=name, value=value, source="variable"), problems)
 
@@ -310,7 +422,7 @@ def _pairs(found: _Found) -> dict[str, str]:
         for part in filter(None, map(str.strip, item.split(";"))) if isinstance(item, str) else [item]:
             name, equals, text = part.partition("=") if isinstance(part, str) else ("", "", "")
             if not equals:
-                what = f"found {_found(part)}, expected key=value;key=value"
+                what = f"found {wording.found(part)}, expected key=value;key=value"
                 raise ConfigError(Problem(where=found.where, what=what))
             pairs[name.strip()] = text.strip()
     return pairs
@@ -338,7 +450,7 @@ def _checked(found: _Found, value: object) -> object:
             for name, each in value.items():
                 faults += _faults(found, left, name, "")
                 for item in each if is_list and isinstance(each, tuple) else [each]:
-                    faults += _faults(found, right, item, f"{_found(name)}: ")
+                    faults += _faults(found, right, item, f"{wording.found(name)}: ")
         elif is_text(kind) and isinstance(value, str):
             faults += _faults(found, kind, value, "")
         else:
@@ -346,7 +458,7 @@ def _checked(found: _Found, value: object) -> object:
         if faults:
             raise ConfigError(*faults)
         return value
-    what = f"found {_found(value)}, expected {found.key.expected}"
+    what = f"found {wording.found(value)}, expected {found.key.expected}"
     raise ConfigError(Problem(where=found.where, what=what, hint=_advice(found, value)))
 
 
@@ -363,14 +475,14 @@ def _faults(found: _Found, kind: object, value: object, at: str) -> tuple[Proble
     if isinstance(value, str) and get_origin(kind) is Literal:
         if value in get_args(kind):
             return ()
-        near = _near(value, get_args(kind))
+        near = wording.near(value, get_args(kind))
         hint = f'did you mean "{near}"?' if near else ""
     elif isinstance(value, str):
         missed = [rule for rule in rules(kind) if not re.search(rule.pattern, value)]
         if not missed and not re.search(_UNWRITABLE, value):
             return ()
         expected = " and ".join(rule.words for rule in missed) or "a string without control characters"
-    return (Problem(where=found.where, what=f"{at}found {_found(value)}, expected {expected}", hint=hint),)
+    return (Problem(where=found.where, what=f"{at}found {wording.found(value)}, expected {expected}", hint=hint),)
 
 
 def _moment(found: _Found, value: str | date) -> datetime:
@@ -381,7 +493,7 @@ def _moment(found: _Found, value: str | date) -> datetime:
             moment = datetime.combine(moment, time(23, 59, 59))
         return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
     except (ValueError, OverflowError):
-        what = f"found {_found(value)}, expected {found.key.expected}"
+        what = f"found {wording.found(value)}, expected {found.key.expected}"
         raise ConfigError(Problem(where=found.where, what=what)) from None
 
 
@@ -401,23 +513,6 @@ def _parsed(text: str) -> date:
 # --- words ---
 
 
-def _found(value: object) -> str:
-    """Say what a value is, in the words of TOML."""
-    if isinstance(value, str):
-        return f'"{_printable(value)}"'
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, datetime):
-        return "a date and time"
-    plain = {int: "a number", float: "a number", date: "a date", time: "a time", type(None): "nothing"}
-    if type(value) in plain:
-        return plain[type(value)]
-    if isinstance(value, (list, tuple)):
-        strings = bool(value) and all(isinstance(item, str) for item in value)
-        return "a list of strings" if strings else "a list" if value else "an empty list"
-    return "a table" if isinstance(value, Mapping) else "something that is no TOML value"
-
-
 def _advice(found: _Found, value: object) -> str:
     kinds = found.key.kinds
     name = found.key.path[-1]
@@ -426,7 +521,7 @@ def _advice(found: _Found, value: object) -> str:
     if found.source != "toml":
         return ""
     if isinstance(value, str) and any(get_origin(kind) is tuple for kind in kinds):
-        return f'put it in brackets: {name} = ["{_printable(value)}"]'
+        return f'put it in brackets: {name} = ["{wording.printable(value)}"]'
     if isinstance(value, str) and bool in kinds and value.lower() in ("true", "false"):
         return f"without quotes: {name} = {value.lower()}"
     if isinstance(value, (int, float)) and not isinstance(value, bool) and any(map(is_text, kinds)):
@@ -448,26 +543,15 @@ def _unknown(where: str, path: tuple[str, ...], prefix: str) -> Problem:
     hint = f"known here: {', '.join(beside or anywhere)}"
     if path in _known():
         below = (key.name for key in values if key.path[:-1] == path)
-        return Problem(where=_printable(where), what="is a table", hint=f"give one of its keys: {', '.join(below)}")
+        hint = f"give one of its keys: {', '.join(below)}"
+        return Problem(where=wording.printable(where), what="is a table", hint=hint)
     # In a table that is known, the whole name would match anything in it.
     for names, text in ((beside, path[-1]), (anywhere, path[-1]), ({} if beside else whole, ".".join(path))):
-        near = _near(text, names)
+        near = wording.near(text, names)
         if near:
             hint = f"did you mean {prefix}{names[near]}?"
             break
-    return Problem(where=_printable(where), what="unknown key", hint=hint)
-
-
-def _near(text: str, names: Iterable[str], cutoff: float = 0.7) -> str | None:
-    from difflib import get_close_matches
-
-    return next(iter(get_close_matches(text[:100], list(names), 1, cutoff)), None)
-
-
-def _printable(text: str) -> str:
-    """Return the text so that any terminal can show it in one line."""
-    short = text if len(text) <= 100 else f"{text[:99]}…"
-    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in short)
+    return Problem(where=wording.printable(where), what="unknown key", hint=hint)
 
 
 # --- the place of a mistake ---
@@ -481,7 +565,7 @@ def _broken(text: str, message: str) -> Problem:
     if not at:
         row, column = len(lines), len(lines[-1]) + 1
         if not place.startswith("end"):
-            return Problem(where="pyproject.toml", what=f"is not TOML: {_printable(message)}")
+            return Problem(where="pyproject.toml", what=f"is not TOML: {wording.printable(message)}")
     else:
         row, column = int(at[1]), int(at[2])
     line = lines[row - 1] if row <= len(lines) else ""
@@ -490,6 +574,6 @@ def _broken(text: str, message: str) -> Problem:
     shown = "".join(c if c.isprintable() else " " for c in line[start : start + 100])
     return Problem(
         where=f"pyproject.toml:{row}:{column}",
-        what=f"is not TOML: {_printable(what)}",
+        what=f"is not TOML: {wording.printable(what)}",
         hint=f"{shown.rstrip()}\n{' ' * (column - 1 - start)}^",
     )

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args, get_origin
 
 from mamba_press import config
-from mamba_press.config import PLANNED, TABLE, Config, Key, keys, rules
+from mamba_press.config import GROUPS, OVERRIDES, PLANNED, TABLE, Condition, Config, Key, keys, rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,6 +53,7 @@ def manual() -> str:
         described = _described(table)
         parts.append(f"## `[{name}]`\n\n{inspect.getdoc(table)}\n")
         parts += [_section(key, *described[key.path[-1]]) for key in _own(table, path) if key.path[-1] in described]
+    parts.append(_overrides())
     planned = ", ".join(f"`{'.'.join(path)}`" for path in sorted(PLANNED))
     parts.append(f"## Not there yet\n\nThese keys are part of the design; using one is an error:\n{planned}.\n")
     return "\n".join(parts)
@@ -62,10 +63,86 @@ def schema() -> dict[str, object]:
     """Return the JSON schema of the table (draft 7, as validate-pyproject wants it)."""
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
-        "$id": "urn:mamba-press:configuration",
+        # A name only (RFC 2606); a URN would not do, for readers resolve the references in it as they do in URLs.
+        "$id": "https://mamba-press.invalid/configuration.json",
         "title": f"The table [{TABLE}]",
-        **_table_schema(Config, ()),
+        **_with_overrides(_table_schema(Config, ())),
     }
+
+
+def _overrides() -> str:
+    """Return the part of the manual on overrides."""
+    sections = [
+        f"### `if.{name}`\n\n{description}\n\n```toml\n[[{TABLE}.{OVERRIDES}]]\nif.{name} = {example}\n```\n"
+        for name, (description, example) in _described(Condition).items()
+    ]
+    return f"""\
+## `[[{TABLE}.{OVERRIDES}]]`
+
+Values that count only under conditions; any number of such tables, each going over what stands before it. An override
+may set every key but `{OVERRIDES}`; `python`, `platform` and `matrix` only where neither the platform nor the Python is
+a condition. Settings and variables go over all of them. What is wrong in an override is an error even where it does not
+count. They stand in `pyproject.toml` only.
+
+{inspect.getdoc(Condition)}
+
+A list or a table replaces the one that was there, unless `inherit` says how the two meet: `"append"` puts a list's
+items behind the others, `"prepend"` in front of them. In tables, where both have a name, `"append"` takes the
+override's value and `"prepend"` keeps the other. `"none"` is the default.
+
+```toml
+[[{TABLE}.{OVERRIDES}]]
+if.platform = "^win"
+if.any.env.CI = true
+if.any.python-version = ">=3.13"
+inherit.link.system = "append"
+packages = ["libcurl 8.*", "vc 14.*"]
+link.system = ["odbc32.dll"]
+```
+
+{chr(10).join(sections)}"""
+
+
+def _with_overrides(table: dict[str, object]) -> dict[str, object]:
+    """Return the schema of the table with that of its overrides, which have the same keys."""
+    properties = table["properties"]
+    assert isinstance(properties, dict)
+    conditions: dict[str, object] = {}
+    for key in keys(Condition):
+        if key.path == ("env",):
+            either = {"anyOf": [{"type": "string", "pattern": r"\S"}, {"type": "boolean"}]}
+            plain: dict[str, object] = {"type": "object", "minProperties": 1, "additionalProperties": either}
+        else:
+            plain = _kind_schema(key.kinds[0], key.path)
+        conditions[key.name] = {"description": _described(Condition)[key.name][0], **plain}
+    group = {"type": "object", "additionalProperties": False, "properties": conditions}
+    when = {**group, "minProperties": 1, "properties": {**conditions, **dict.fromkeys(GROUPS, group)}}
+    override = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["if"],
+        "minProperties": 2,
+        "properties": {
+            "if": {"description": inspect.getdoc(Condition), **when},
+            "inherit": {"description": "How lists and tables meet those that are there.", **_inherit_schema(())},
+            **{name: {"$ref": f"#/properties/{name}"} for name in properties},
+        },
+    }
+    return {**table, "properties": {**properties, OVERRIDES: {"type": "array", "items": override}}}
+
+
+def _inherit_schema(path: tuple[str, ...]) -> dict[str, object]:
+    """Return the schema of `inherit` for a table: its lists and tables of the user's names."""
+    properties: dict[str, object] = {}
+    for key in keys():
+        if key.path[:-1] != path:
+            continue
+        if key.table:
+            below = _inherit_schema(key.path)
+            properties |= {key.path[-1]: below} if below["properties"] else {}
+        elif key.is_mapping or any(get_origin(kind) is tuple for kind in key.kinds):
+            properties[key.path[-1]] = {"type": "string", "enum": ["append", "prepend", "none"]}
+    return {"type": "object", "additionalProperties": False, "properties": properties}
 
 
 def examples() -> dict[str, object]:

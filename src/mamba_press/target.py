@@ -126,17 +126,6 @@ def resolve(
     )
 
 
-def parse_python(text: str) -> Python:
-    """Return the Python that ``3.10``, ``3.10.*``, ``3.10.13``, ``3.14t``, ``cp314t`` or ``cp314-cp314t`` names.
-
-    Raises :class:`ConfigError` for anything else: a wheel is pressed for exactly one minor version of CPython.
-    """
-    try:
-        return _read_python(text)
-    except _RefusedError as refused:
-        raise ConfigError(Problem(where=PYTHON_KEY, what=refused.what, hint=refused.hint)) from None
-
-
 def virtual_packages(target: Target, hints: Mapping[str, str] | None = None) -> tuple[VirtualPackage, ...]:
     """Return what a solve may assume about the target, sorted by name.
 

@@ -22,9 +22,10 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"__init__", "data", "problem"}),
     frozenset({"types", "globs"}),
     frozenset({"errors", "log"}),
-    frozenset({"policies", "macos", "windows", "external", "binaries"}),
+    frozenset({"policies", "macos", "windows", "external", "binaries", "wording"}),
     frozenset({"config"}),
-    frozenset({"reader", "reference", "target", "project"}),
+    frozenset({"reference", "target", "project", "overrides"}),
+    frozenset({"reader"}),
     # what several stages ask, and that asks no stage
     frozenset({"atomic", "dyld", "installed", "licenses", "placeholders", "provide", "runtime", "specifiers"})
     | {"toolchain", "trial", "winload"},

@@ -136,7 +136,7 @@ def test_validate_pyproject_takes_dates_of_toml(moment, validate):
         "backend-path = ['../backend']",
         "config-settings = { a = 1 }",
         "config-settings = { a = [true] }",
-        "matrix = {}",
+        "matrix = { pythons = ['3.12'] }",
         "layout.home = 'a-b'",
         "layout.move = { a = '../b' }",
         "layout.move = { '/a' = 'b' }",

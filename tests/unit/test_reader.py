@@ -451,9 +451,6 @@ compression = "zstd"
 [tool.mamba-press]
 packages = ["zlib"]
 
-[tool.mamba-press.matrix]
-python = ["3.12"]
-
 [tool.mamba-press.wheel]
 max-size = "100 MB"
 """,
@@ -480,12 +477,14 @@ def test_the_text_about_a_missing_file_is_as_agreed(tmp_path, golden):
 def test_the_text_about_unknown_settings_is_as_agreed(golden):
     settings = {"pyton": "3.10", "link": {"runtimes": "bundle", "flor": "symbols"}, "python": ["3.10", "3.11"]}
     with pytest.raises(ConfigError) as caught:
-        config(settings={**settings, "offline": "maybe", "matrix": "fmt", "select": "x", "--global-option": "x"})
+        config(
+            settings={**settings, "offline": "maybe", "wheel.max-size": "fmt", "select": "x", "--global-option": "x"}
+        )
     golden("reader/unknown-setting.txt", f"{caught.value}\n")
 
 
 def test_the_text_about_unknown_variables_is_as_agreed(golden):
-    environ = {"MAMBA_PRESS_CHANELS": "x", "MAMBA_PRESS_MATRIX": "y", "MAMBA_PRESS_OFFLINE": "perhaps"}
+    environ = {"MAMBA_PRESS_CHANELS": "x", "MAMBA_PRESS_WHEEL_MAX_SIZE": "y", "MAMBA_PRESS_OFFLINE": "perhaps"}
     with pytest.raises(ConfigError) as caught:
         config(environ={**environ, "MAMBA_PRESS_QQQ": "", "MAMBA_PRESS_LAYOUT_MOVE": "a"})
     golden("reader/unknown-variable.txt", f"{caught.value}\n")

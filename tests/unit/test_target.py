@@ -9,7 +9,7 @@ import pytest
 
 import mamba_press
 from mamba_press.errors import ConfigError
-from mamba_press.target import Machine, parse_python, resolve, this_machine, virtual_packages
+from mamba_press.target import Machine, resolve, this_machine, virtual_packages
 from mamba_press.types import Python
 
 LINUX = Machine(implementation="cpython", python=Python(minor=11), platform="linux-x86_64", glibc=(2, 36))
@@ -43,7 +43,7 @@ def problems(python, platform, hints=None, running=LINUX):
     ],
 )
 def test_a_python_is_read_from_every_usual_spelling(text, minor, free_threaded):
-    assert parse_python(text) == Python(minor=minor, free_threaded=free_threaded)
+    assert resolve(text, "linux-64", {}, LINUX).python == Python(minor=minor, free_threaded=free_threaded)
 
 
 @pytest.mark.parametrize(
@@ -63,9 +63,7 @@ def test_a_python_is_read_from_every_usual_spelling(text, minor, free_threaded):
     ],
 )
 def test_a_python_that_cannot_be_pressed_for_is_refused_with_the_reason(text, words):
-    with pytest.raises(ConfigError) as caught:
-        parse_python(text)
-    [problem] = caught.value.problems
+    [problem] = problems(text, "linux-64")
     assert problem.where == "tool.mamba-press.python"
     assert words in problem.what
     assert problem.hint
