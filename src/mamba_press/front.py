@@ -168,6 +168,16 @@ def pressed(asked: Order, solution: Solution | None = None) -> Iterator[Pressed]
         yield pipeline.press(asked, solution or pipeline.solve(asked), workdir, generator=generator, epoch=date)
 
 
+def modules(asked: Order) -> tuple[str, ...]:
+    """Return the top-level modules and packages of what would be pressed, sorted; installs it for a moment."""
+    import tempfile
+
+    from mamba_press import pipeline
+
+    with tempfile.TemporaryDirectory(prefix="mamba-press-", ignore_cleanup_errors=True) as folder:
+        return pipeline.modules(asked, pipeline.solve(asked), Path(folder).resolve())
+
+
 def make(asked: Order, directory: Path, *, solution: Solution | None = None) -> tuple[Path, Pressed]:
     """Press, write, check; the file takes its name only when the check has found nothing."""
     from mamba_press import check, log, pipeline

@@ -47,6 +47,13 @@ class Home:
         return f"{self.name}/_prefix"
 
 
+def modules(paths: Iterable[str]) -> tuple[str, ...]:
+    """Return the top-level modules and packages that lie at these paths of a prefix, sorted."""
+    inside = (found["path"].partition("/")[0] for path in paths if (found := _SITE_PACKAGES.fullmatch(path)))
+    tops = {top for top in inside if not top.endswith((".dist-info", ".egg-info", ".pth")) and top != "__pycache__"}
+    return tuple(sorted({re.sub(r"\..*", "", top) for top in tops}))
+
+
 def home(name: str, selection: Selection, packages: Iterable[Package], config: Config) -> Home:
     """Choose where the prefix's own tree lives.
 

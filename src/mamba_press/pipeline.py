@@ -94,6 +94,15 @@ def _refuse_stale(solution: Solution, config: Config) -> None:
         )
 
 
+def modules(order: Order, solution: Solution, workdir: Path) -> tuple[str, ...]:
+    """Return the top-level modules and packages that the solution's packages bring, sorted."""
+    solution = select.vendored(solution, order.config)
+    stays, _ = select.packages(solution, order.config)
+    names = frozenset(package.name for package in stays)
+    environment = conda.fetch(solution, names, workdir, config=order.config, environ=order.environ)
+    return layout.modules(file.path for file in environment.files)
+
+
 def press(order: Order, solution: Solution, workdir: Path, *, generator: str, epoch: int | None = None) -> Pressed:
     """Press a solution: fetch, choose, lay out, relocate, tag, describe. Nothing is written outside ``workdir``.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mamba_press import specifiers
@@ -62,6 +62,10 @@ class Recipe:
         texts = [*self.drop, *self.only, *self.external, *self.remove]
         texts += [text for moves in self.moves for pair in moves or () for text in pair]
         return self.name is None and any(PACKAGE_NAME in _VARIABLE.findall(text) for text in texts)
+
+    def bare(self) -> Recipe:
+        """Return the recipe without what may need a name: its packages, and which of them leave."""
+        return replace(self, drop=(), only=(), moves=(None,), external=(), remove=())
 
     @property
     def site_packages(self) -> str:
@@ -159,7 +163,8 @@ def _document(path: Path) -> object:
         # Everything as a string: 3.10 and 2.20 are versions here, not numbers.
         loaded: object = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - BaseLoader makes only str, list, dict
     except OSError as error:
-        raise ConfigError(Problem(where=str(path), what=f"cannot be read: {error.strerror}")) from None
+        hint = "name a file that is there, or the conda packages themselves"
+        raise ConfigError(Problem(where=str(path), what=f"cannot be read: {error.strerror}", hint=hint)) from None
     except UnicodeDecodeError:
         raise ConfigError(Problem(where=path.name, what="is not UTF-8")) from None
     except (yaml.YAMLError, RecursionError) as error:
@@ -513,6 +518,7 @@ _SECTIONS = {
     "link": "where needed libraries are found",
 }
 _COMMENTS = {
+    "channels": "named with -c",
     "packages": "source.packages",
     "constraints": "source.constraints",
     "python": "source.python",
@@ -543,7 +549,7 @@ def pyproject(found: Mapping[str, object], *, name: str, source: str) -> str:
         'dynamic = ["version", "dependencies"]  # those of the first conda package',
         "",
         "[tool.mamba-press]",
-        'channels = ["conda-forge"]',
+        *([] if "channels" in found else ['channels = ["conda-forge"]']),
     ]
     tables = {key: value for key, value in found.items() if isinstance(value, dict)}
     lines += _lines({key: value for key, value in found.items() if key not in tables})

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 HELP = {
-    "press": "press a project, or conda packages without a project, into one wheel",
+    "press": "press a project, a recipe, or conda packages without a project, into one wheel",
     "list": "say what would be in the wheel, why, and what left; writes nothing",
     "check": "read finished wheels back and say what is wrong with them",
+    "init": "write the project that says what a recipe of mamba-org/mamba-press says",
 }
 """Every command, in the order in which ``--help`` shows them."""
 

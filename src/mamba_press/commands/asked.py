@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mamba_press.pipeline import Order
+    from mamba_press.recipe import Recipe
 
 
 class Arguments(argparse.Namespace):
@@ -32,7 +33,7 @@ class Arguments(argparse.Namespace):
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Declare what is pressed, for what, and from where."""
-    parser.add_argument("what", nargs="+", metavar="ARG", help="a project's folder, or conda specs")
+    parser.add_argument("what", nargs="+", metavar="ARG", help="a project's folder, a recipe, or conda specs")
     parser.add_argument("-c", "--channel", action="append", default=[], help="name, URL or path (repeatable)")
     parser.add_argument("--python", help="Python to press for, e.g. 3.10 or 3.14t")
     parser.add_argument("--platform", help="wheel tag or conda subdir, e.g. manylinux_2_28_x86_64 or linux-aarch64")
@@ -45,28 +46,56 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def order(arguments: Arguments, environ: Mapping[str, str]) -> Order:
-    """Return what the arguments ask for: a project's folder, or specs that make one wheel."""
-    from mamba_press import front, reader, target
+    """Return what the arguments ask for: a project's folder, a recipe, or specs that make one wheel."""
+    from mamba_press import front
 
-    settings = _settings(arguments)
-    folders = projects(arguments.what)
-    if folders:
-        if len(arguments.what) > 1 or arguments.name:
-            raise ConfigError(
-                Problem(
-                    where=folders[0],
-                    what="is a project, which is pressed alone and under its own name",
-                    hint="press it in a call of its own",
-                )
-            )
-        return front.order(Path(folders[0]).resolve(), settings, environ)
+    settings = given(arguments)
+    for kind, found in (("project", projects(arguments.what)), ("recipe", recipes(arguments.what))):
+        if found and (len(arguments.what) > 1 or (arguments.name and kind == "project")):
+            under = " and under its own name" if kind == "project" else ""
+            what = f"is a {kind}, which is pressed alone{under}"
+            raise ConfigError(Problem(where=found[0], what=what, hint="press it in a call of its own"))
+    if projects(arguments.what):
+        return front.order(Path(arguments.what[0]).resolve(), settings, environ)
+    if recipes(arguments.what):
+        return _of_recipe(arguments, settings, environ)
     if problems := [problem for what in arguments.what if (problem := _no_spec(what))]:
         raise ConfigError(*problems)
-    config = reader.from_values({}, {**settings, "packages": list(arguments.what)}, environ)
+    return _without_project({}, {**settings, "packages": list(arguments.what)}, environ, arguments.name)
+
+
+def _without_project(
+    table: Mapping[str, object], settings: Mapping[str, object], environ: Mapping[str, str], name: str | None
+) -> Order:
+    from mamba_press import reader, target
+
+    config = reader.from_values(table, settings, environ)
     chosen = target.resolve(config.python, config.platform, environ)
     from mamba_press.pipeline import Order  # the stages: not for a configuration that cannot be used
 
-    return Order(config=config, target=chosen, root=Path.cwd(), environ=environ, name=arguments.name)
+    return Order(config=config, target=chosen, root=Path.cwd(), environ=environ, name=name)
+
+
+def _of_recipe(arguments: Arguments, settings: Mapping[str, object], environ: Mapping[str, str]) -> Order:
+    from mamba_press import recipe
+
+    read = recipe.read(Path(arguments.what[0]))
+    table = recipe_table(read, settings, environ)
+    return _without_project(table, settings, environ, arguments.name or read.name)
+
+
+def recipe_table(read: Recipe, settings: Mapping[str, object], environ: Mapping[str, str]) -> dict[str, object]:
+    """Return the table that says what a recipe says; its packages are looked into where it needs the name of one."""
+    from mamba_press import front, recipe
+
+    if not read.needs_name:
+        return recipe.table(read)
+    found = front.modules(_without_project(recipe.table(read.bare()), settings, environ, None))
+    if len(found) != 1:
+        what = f"needs the name of the only Python package, and there {'are' if found else 'is'} "
+        hint = "say it: target:\n  name: …"
+        raise ConfigError(Problem(where="target", what=what + (", ".join(found) or "none"), hint=hint))
+    return recipe.table(read, found[0])
 
 
 def projects(what: list[str]) -> list[str]:
@@ -74,12 +103,18 @@ def projects(what: list[str]) -> list[str]:
     return [each for each in what if Path(each, "pyproject.toml").is_file()]
 
 
+def recipes(what: list[str]) -> list[str]:
+    """Return those of the arguments that are recipes; ``ruamel.yaml`` is a package, unless there is such a file."""
+    return [
+        each
+        for each in what
+        if Path(each).suffix in (".yaml", ".yml")
+        and (Path(each).is_file() or Path(each).stem == "recipe" or "/" in each)
+    ]
+
+
 def _no_spec(what: str) -> Problem | None:
     """Return why an argument is none, where it was plainly meant as a path."""
-    is_recipe = Path(what).is_file() or Path(what).stem == "recipe" or "/" in what  # ruamel.yaml is a package
-    if Path(what).suffix in (".yaml", ".yml") and is_recipe:
-        hint = "name what it asks for: mamba-press press SPEC…"
-        return Problem(where=what, what="recipes are part of the design but not there yet", hint=hint)
     name = what.partition("[")[0].rpartition("::")[2]  # a spec may name its channel, with slashes, in front of "::"
     if what in (".", "..") or "/" in name or os.sep in name:
         hint = 'name a folder with a pyproject.toml, or conda specs such as "zlib >=1.2"'
@@ -87,7 +122,7 @@ def _no_spec(what: str) -> Problem | None:
     return None
 
 
-def _settings(arguments: Arguments) -> dict[str, object]:
+def given(arguments: Arguments) -> dict[str, object]:
     """Return the options as the settings of a build; paths of channels are from the current folder."""
     found: dict[str, list[str]] = {}
     for setting in arguments.setting:

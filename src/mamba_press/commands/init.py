@@ -1,0 +1,64 @@
+"""``mamba-press init``: write a commented ``pyproject.toml``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mamba_press.commands import asked, output
+from mamba_press.errors import ConfigError, WriteError
+from mamba_press.problem import Problem
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+EXAMPLES = """\
+  mamba-press init --from recipe.yaml             the same as a project, in this folder
+  mamba-press init --from recipe.yaml -o project
+"""
+
+
+class Arguments(asked.Arguments):
+    """What `add` declares."""
+
+    recipe: Path
+    output: Path
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--from", dest="recipe", type=Path, required=True, metavar="RECIPE", help="a recipe, version 0")
+    parser.add_argument("-c", "--channel", action="append", default=[], help="name, URL or path (repeatable)")
+    parser.add_argument("-o", "--output", type=Path, default=Path(), help="the project's folder (default: this one)")
+    parser.set_defaults(setting=[], python=None, platform=None, offline=False)
+    output.options(parser)
+
+
+def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
+    """Write the project; one that is there already stays."""
+    from mamba_press import conda, reader, recipe
+    from mamba_press.atomic import replacing
+
+    path = arguments.output / "pyproject.toml"
+    if path.exists():
+        raise ConfigError(Problem(where=str(path), what="is there already", hint="name another folder with -o"))
+    read = recipe.read(arguments.recipe)
+    settings = asked.given(arguments)
+    table = recipe.table(read) if not read.needs_name else asked.recipe_table(read, settings, environ)
+    reader.from_values(table, settings, environ)  # what it says has to be right, too
+    if "channels" in settings:
+        table = {"channels": settings["channels"], **table}
+    name = read.name or conda.spec_name(read.packages[0])
+    text = recipe.pyproject(table, name=name, source=arguments.recipe.name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as file:
+            file.write(text.encode())
+    except OSError as error:
+        raise WriteError(Problem(where=str(path), what=f"cannot be written: {error.strerror}")) from error
+    if arguments.json:
+        output.say_json({"pyproject": str(path)})
+    else:
+        output.say(str(path))
+    return 0
