@@ -49,6 +49,13 @@ class Text:
 Filled = Annotated[str, Text("a string that is not empty", r"\S")]
 Glob = Annotated[str, Text("a glob that is not empty", r"\S")]
 PackageName = Annotated[str, Text("the name of a Python package", r"^[A-Za-z_][A-Za-z0-9_]*$")]
+ModuleName = Annotated[
+    str,
+    Text(
+        "the name of a module as it is imported",
+        r"^[A-Za-z_][A-Za-z0-9_]*(?:-stubs)?(?:\.[A-Za-z_][A-Za-z0-9_]*)*$",
+    ),
+]
 Hook = Annotated[str, Text('"file.py:function"', r"^[^:]+\.py:[A-Za-z_][A-Za-z0-9_]*$")]
 Inside = Annotated[
     str,
@@ -56,6 +63,13 @@ Inside = Annotated[
     Text(
         "a relative path with / and no part '.' or '..'",
         r"^(?!/)(?![A-Za-z]:)(?!(?:.*/)?\.{1,2}(?:/|$))(?!.*//)[^\\]*[^\\\s][^\\]*$",
+    ),
+]
+Folder = Annotated[
+    str,
+    Text(
+        "'.', or a relative path with / and no part '.' or '..'",
+        r"^(?:\.$|(?!/)(?![A-Za-z]:)(?!(?:.*/)?\.{1,2}(?:/|$))(?!.*//)[^\\]*[^\\\s][^\\]*$)",
     ),
 ]
 Variable = Annotated[
@@ -104,6 +118,43 @@ OVERRIDES = "overrides"
 
 GROUPS = ("any", "not")
 """The tables in an override's `if` that hold conditions too."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sources:
+    """Which Python code of its own the project has."""
+
+    modules: tuple[ModuleName, ...] | None = None
+    """The project's packages and modules, by the names by which they are imported; parts of namespace packages with
+    dots. By default the one that is called like the project, if there is one; `[]` for none.
+
+    A name that is given may be a folder without an `__init__.py`; one that is found has to be a regular package or a
+    single file.
+
+    Example: ["mypackage", "company.tools", "mypackage-stubs"]
+    """
+    root: Folder | None = None
+    """The folder, below the project, in which the modules are. By default `src`, or the project's own folder.
+
+    Example: "python"
+    """
+    exclude: tuple[Glob, ...] = ()
+    """Files of the modules that stay out of the wheel, as globs over paths in the project. They are in the sdist.
+
+    Example: ["src/mypackage/tests/**", "**/*.c"]
+    """
+    include: tuple[Glob, ...] = ()
+    """Files that are the project's although a `.gitignore` names them, as globs over paths in the project: for what is
+    generated before the build.
+
+    Example: ["src/mypackage/_parser.py"]
+    """
+    version_file: Inside | None = None
+    """A file, as a path in the project, that is made anew for each wheel and sets `__version__`. The sources are not
+    written to.
+
+    Example: "src/mypackage/_version.py"
+    """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -411,13 +462,14 @@ class Config:
     Example: ["conda-forge", "./channel"]
     """
     packages: tuple[Filled, ...] = ()
-    """Conda specs of the packages that are pressed whole. At least one is needed.
+    """Conda specs of the packages that are pressed whole. At least one is needed where the project has no code of its
+    own.
 
     Example: ["libmambapy 1.5.8", "fmt >=10,<11"]
     """
     host: tuple[Filled, ...] = ()
-    """Conda specs of what the project's own code needs: the libraries and headers that an inner backend builds against.
-    Of these only what is reached gets into the wheel.
+    """Conda specs of the packages that the project's own code makes use of, or that an inner backend builds against. Of
+    these only the libraries that are reached are in the wheel: needed by a binary, or opened by name.
 
     Example: ["zlib", "libpng >=1.6"]
     """
@@ -495,6 +547,7 @@ class Config:
     Example: true
     """
     matrix: Matrix = field(default_factory=Matrix)
+    sources: Sources = field(default_factory=Sources)
     select: Select = field(default_factory=Select)
     layout: Layout = field(default_factory=Layout)
     link: Link = field(default_factory=Link)

@@ -31,9 +31,12 @@ _LABEL = 32  # https://github.com/pypi/warehouse/blob/main/warehouse/forklift/me
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sources:
-    """What the dynamic fields are taken from, in this order: own metadata, then the recipe's ``about.json``."""
+    """What the dynamic fields are taken from, in this order: own metadata, then the recipe's ``about.json``.
 
-    package: Package
+    ``package`` is None where nothing is pressed whole: then no field is taken from a package.
+    """
+
+    package: Package | None
     derived: Derived
     raw: RawMetadata
     about: Mapping[str, object] = field(default_factory=dict)
@@ -147,6 +150,7 @@ def _readme(sources: Sources) -> dict[str, str]:
     """Return the package's description, with a line on where it was pressed from."""
     text, kind = _description(sources)
     package = sources.package
+    assert package is not None
     name = f"{package.name} {package.version} {package.build}"
     quoted = f"`{name}`" if kind == "text/markdown" else f"``{name}``" if kind == "text/x-rst" else name
     origin = f"Pressed from the conda package {quoted} by mamba-press."

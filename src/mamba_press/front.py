@@ -87,6 +87,9 @@ def requirements(
     try:
         config = reader.read(root, settings, environ, state=state)
         target.resolve(config.python, config.platform, environ)
+        if not (config.packages or config.host or config.build_backend):
+            read(root, settings, environ, state)  # says if there is no code either
+            return [DEFLATE] if _has_deflate() else []
     except ConfigError:
         if not project.is_plain(root):
             read(root, settings, environ, state)  # says what is wrong with all tables at once
@@ -126,9 +129,28 @@ def read(
     if config is not None:
         chosen, more = _tried(lambda: target.resolve(config.python, config.platform, environ))
         problems += more
+        problems += _nothing_to_press(config, found) if found is not None else ()
     if problems or config is None or found is None or chosen is None:
         raise ConfigError(*problems)
     return config, found, chosen
+
+
+def _nothing_to_press(config: Config, asked: Project) -> Iterator[Problem]:
+    """Yield what is wrong with a project that presses nothing whole: it needs code of its own, and a version.
+
+    What an inner backend builds is not known yet.
+    """
+    from mamba_press import project, sources
+
+    if config.build_backend is not None:
+        return
+    modules, problems = _tried(lambda: sources.find(asked, config.sources))
+    yield from problems
+    if config.packages or problems:
+        return
+    if not modules:
+        yield sources.nothing(asked, config)
+    yield from project.without_packages(asked)
 
 
 _Found = TypeVar("_Found")
@@ -297,7 +319,7 @@ def sdist(directory: str, settings: Mapping[str, object] | None, *, environ: Map
     """Write the sdist of the project in the current folder, the solve frozen in it; return its file name."""
     import tempfile
 
-    from mamba_press import conda, log, pipeline, project
+    from mamba_press import conda, log, pipeline, project, sources, tree
     from mamba_press import sdist as source
 
     asked = order(Path.cwd(), settings, environ, "sdist")
@@ -307,13 +329,17 @@ def sdist(directory: str, settings: Mapping[str, object] | None, *, environ: Map
     _, version = pipeline.identify(asked, solution)
     _warn_of_channels_outside(asked)
     with tempfile.TemporaryDirectory(prefix="mamba-press-", ignore_cleanup_errors=True) as folder:
-        lock = Path(folder, pipeline.LOCK)
-        conda.write_lock((solution,), lock, asked.root, environ=environ)
+        made: dict[str, Path | bytes] = {}
+        if solution.packages:
+            made[pipeline.LOCK] = Path(folder, pipeline.LOCK)
+            conda.write_lock((solution,), Path(folder, pipeline.LOCK), asked.root, environ=environ)
+        if asked.config.sources.version_file is not None:
+            made[asked.config.sources.version_file] = sources.version_text(version)
         needed = [*conda.inside(asked.config.channels, asked.root), *_hook_file(asked)]
-        collected = source.collect(asked.root, Path(directory), always=needed)
-        files = [file for file in collected if file[0] != pipeline.LOCK]
+        collected = tree.collect(asked.root, Path(directory), always=needed, include=asked.config.sources.include)
+        files = [file for file in collected if file[0] not in made and file[0] != pipeline.LOCK]
         path = source.write(
-            [*files, (pipeline.LOCK, lock, False)],
+            [*files, *((path, source, False) for path, source in made.items())],
             name=asked.project.name,
             version=version,
             pkg_info=project.source_metadata(asked.project, version),

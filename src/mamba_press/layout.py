@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
+from mamba_press import own
 from mamba_press.errors import ConfigError, ContentError
 from mamba_press.placeholders import python_script
-from mamba_press.types import Entry, Problem
+from mamba_press.types import OWN, Entry, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Sequence
@@ -57,8 +58,9 @@ def modules(paths: Iterable[str]) -> tuple[str, ...]:
 def home(name: str, selection: Selection, packages: Iterable[Package], config: Config) -> Home:
     """Choose where the prefix's own tree lives.
 
-    ``layout.home`` if given; else the top-level regular package named as the project; else the only regular package
-    of the requested conda packages; else a generated private one. Raises ConfigError for a home that is no package.
+    ``layout.home`` if given; else the top-level regular package named as the project; else the only one of the
+    project's own code; else the only one of the requested conda packages; else a generated private one. Raises
+    ConfigError for a home that is no package.
     """
     normalised = canonicalize_name(name).replace("-", "_")
     requested = {package.name for package in packages if package.requested}
@@ -74,12 +76,13 @@ def home(name: str, selection: Selection, packages: Iterable[Package], config: C
             regular[init["package"]].add(kept.file.package)
     if config.layout.home is not None:
         return _asked(config.layout.home, regular, taken)
-    own = next((package for package in sorted(regular) if package.lower() == normalised), None)
-    if own is not None:
-        return Home(name=own, generated=False)
-    theirs = [package for package, owners in sorted(regular.items()) if owners & requested]
-    if len(theirs) == 1:
-        return Home(name=theirs[0], generated=False)
+    named = next((package for package in sorted(regular) if package.lower() == normalised), None)
+    if named is not None:
+        return Home(name=named, generated=False)
+    for asked in ({OWN}, requested):
+        theirs = [package for package, owners in sorted(regular.items()) if owners & asked]
+        if len(theirs) == 1:
+            return Home(name=theirs[0], generated=False)
     return Home(name=f"_{normalised}_prefix", generated=True)
 
 
@@ -121,6 +124,8 @@ def _entry(kept: Kept, *, home: Home, stem: str, config: Config) -> Entry:
         placed = file.path in config.layout.move
         moved = stem + moved if moved.startswith(DATA) else moved
         return Entry(path=moved, source=source, executable=executable, kept=kept, placed=placed, why="layout.move")
+    if file.package == OWN:
+        return Entry(path=own.place(file.path, stem), source=source, executable=executable, kept=kept, why=kept.why)
     found = _SITE_PACKAGES.fullmatch(file.path)
     if found:
         return Entry(path=found["path"], source=source, executable=executable, kept=kept, why=kept.why)

@@ -17,6 +17,7 @@ from mamba_press import (
     link,
     log,
     metadata,
+    own,
     placeholders,
     project,
     provide,
@@ -24,13 +25,14 @@ from mamba_press import (
     runtime,
     sbom,
     select,
+    sources,
     tags,
     target,
     toolchain,
 )
 from mamba_press import wheel as writer
 from mamba_press.errors import ConfigError, ContentError
-from mamba_press.types import Entry, Pressed, Problem
+from mamba_press.types import OWN, Entry, Own, Pressed, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,13 +82,14 @@ def solve(order: Order) -> Solution:
 def _refuse_stale(solution: Solution, config: Config) -> None:
     """Refuse a lock that was made for other packages than are asked for now."""
     locked = {package.name for package in solution.packages}
-    missing = [spec for spec in config.packages if conda.spec_name(spec) not in locked]
+    missing = [spec for spec in (*config.packages, *config.host) if conda.spec_name(spec) not in locked]
     if missing:
         raise ConfigError(
             *(
                 Problem(
                     where=LOCK,
-                    what=f"has no package for {spec!r}, which tool.mamba-press.packages names",
+                    what=f"has no package for {spec!r}, which tool.mamba-press."
+                    f"{'packages' if spec in config.packages else 'host'} names",
                     hint="the lock was made for other packages: remove it, and solve anew",
                 )
                 for spec in missing
@@ -111,10 +114,12 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str, ep
     solution = select.vendored(solution, order.config)
     config, packages = order.config, select.packages(solution, order.config)
     names = frozenset(package.name for package in packages[0])
-    environment = conda.fetch(solution, names, workdir, config=config, environ=order.environ)
+    fetched = conda.fetch(solution, names, workdir, config=config, environ=order.environ)
+    pressed_project, version = identify(order, solution, fetched)
+    brought = _own(order, version, workdir)
+    environment = own.install(brought, fetched, order.target, name=pressed_project.name)
     selection = select.files(environment, order.target, config)
     selection = replace(selection, dropped=(*packages[1], *selection.dropped))
-    pressed_project, version = identify(order, solution, environment)
     home = layout.home(pressed_project.name, selection, environment.packages, config)
     stem = metadata.stem(pressed_project.name, version)
     linked = link.link(layout.place(selection, home=home, stem=stem, config=config), environment, config)
@@ -124,12 +129,12 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str, ep
     entries = _adjusted(provided.entries, order)
     _refuse_leaks(entries, workdir)
     tagging = tags.tags(entries, _present(entries, environment), order.target, config)
-    filled, described_notes = _described(order, pressed_project, solution, environment, selection)
-    licensed = _licensed(_with_programs(filled, provided.programs), entries, environment, config)
+    filled, described_notes = _described(order, pressed_project, solution, fetched, selection)
+    licensed = _licensed(_with_programs(filled, provided.programs), entries, fetched, config)
     wheel = metadata.complete(
-        licensed.project, version, entries, tagging=tagging, environment=environment, generator=generator
+        licensed.project, version, entries, tagging=tagging, environment=fetched, generator=generator
     )
-    wheel = _with_bill(wheel, entries, environment, licensed, epoch)
+    wheel = _with_bill(wheel, entries, fetched, licensed, epoch)
     notes = (
         *_empty_notes(selection),
         *selection.notes,
@@ -140,7 +145,7 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str, ep
         *_pth_notes(entries),
         *described_notes,
         *licensed.notes,
-        *provide.notes(environment, entries, config.wheel.environment),
+        *provide.notes(fetched, entries, config.wheel.environment),
         *licenses.notes(licensed.licences, wheel.entries, f"{stem}.dist-info"),
         *placeholders.report(placeholders.examine(entries), config.placeholders),
     )
@@ -158,7 +163,7 @@ def _described(
     order: Order, asked: Project, solution: Solution, environment: Environment, selection: Selection
 ) -> tuple[Project, tuple[str, ...]]:
     """Return the project with its dynamic fields filled in from the pressed packages and from the channel."""
-    own = installed.read(kept.file for kept in selection.kept)
+    theirs = installed.read(kept.file for kept in selection.kept)
     there = {kept.file.package for kept in selection.kept}
     stays = tuple(package for package in environment.packages if package.requested or package.name in there)
     dynamic = frozenset(name for name in project.DYNAMIC if described.is_dynamic(asked, name))
@@ -166,8 +171,8 @@ def _described(
     # Where nothing depends on it, nothing is asked of a server: what can be read here is good enough for a note.
     local = order.config.offline or "dependencies" not in dynamic
     names = requires.asked(needed, solution, order.config)
-    found = conda.inspect(solution, names, offline=local, environ=order.environ)
-    contents = {name: requires.Contents(**each) for name, each in found.items()}
+    read = conda.inspect(solution, names, offline=local, environ=order.environ)
+    contents = {name: requires.Contents(**each) for name, each in read.items()}
     context = requires.Context(
         target=order.target,
         config=order.config,
@@ -177,18 +182,18 @@ def _described(
         unread={name: each.problem for name, each in contents.items()},
     )
     called = requires.names(needed, contents, solution)
-    derived = requires.derive(asked.name, needed, own, names=called, context=context)
+    derived = requires.derive(asked.name, needed, theirs, names=called, context=context)
     others = external.requirements(selection.kept, order.config.link.external)
     derived = replace(derived, dependencies=tuple(dict.fromkeys((*derived.dependencies, *others))))
     first = first_requested(order.config, solution)
-    one = installed.of(first.name, own)
-    sources = described.Sources(
+    one = installed.of(first.name, theirs) if first else None
+    found = described.Sources(
         package=first,
         derived=derived,
         raw=one.raw if one else {},
-        about=metadata.about(environment.info.get(first.name)),
+        about=metadata.about(environment.info.get(first.name)) if first else {},
     )
-    return described.complete(asked, sources)
+    return described.complete(asked, found)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -250,13 +255,26 @@ def identify(order: Order, solution: Solution, environment: Environment | None =
     package = first_requested(order.config, solution)
     if order.project is not None:
         return order.project, project.version(order.project, package)
-    own = metadata.own_name(environment.files, package.name) if environment else None
-    found = project.from_specs(order.name, package, {"Name": own} if own else None)
+    assert package is not None
+    name = metadata.own_name(environment.files, package.name) if environment else None
+    found = project.from_specs(order.name, package, {"Name": name} if name else None)
     return found, project.version(found, package)
 
 
-def first_requested(config: Config, solution: Solution) -> Package:
-    """Return the package of the first spec: it gives a wheel its version, and its name where no project does."""
+def _own(order: Order, version: Version, workdir: Path) -> Own:
+    """Return what the project brings itself."""
+    if order.project is None or order.config.build_backend is not None:
+        return Own()
+    return sources.collect(order.project, version, order.config.sources, workdir)
+
+
+def first_requested(config: Config, solution: Solution) -> Package | None:
+    """Return the package of the first spec: it gives a wheel its version, and its name where no project does.
+
+    None where nothing is pressed whole, only own code shipped.
+    """
+    if not config.packages:
+        return None
     name = conda.spec_name(config.packages[0])
     return next(package for package in solution.packages if package.name == name)
 
@@ -285,13 +303,17 @@ def _with_runtime(linked: link.Linked, home: layout.Home, name: str, config: Con
     programs = provide.programs(linked.entries, home.name, config.wheel.executables)
     starts = {name: f"{home.name}._mamba_press:{call}" for name, call in runtime.functions(programs).items()}
     has_prefix = any(entry.path.startswith(f"{home.prefix}/") for entry in linked.entries)
-    if not variables and not programs and not linked.folders and not (home.generated and has_prefix):
+    is_asked = home.generated or any(entry.kept and entry.kept.file.package == OWN for entry in linked.entries)
+    if not variables and not programs and not linked.folders and not (is_asked and has_prefix):
         return _Provided(entries=linked.entries, programs=starts)
     inside = f"{home.name}/"
     libraries = {old: path[len(inside) :] for old, path in linked.names.items() if path.startswith(inside)}
     text = runtime.module(libraries, environment=variables, programs=programs, folders=linked.folders)
     generated = [Entry(path=f"{inside}{runtime.MODULE}", source=text, why="finds the libraries")]
     entries = linked.entries
+    if any(entry.path == generated[0].path for entry in entries):
+        what, hint = "is the name of the module that mamba-press writes there", "give the file another name"
+        raise ContentError(Problem(where=generated[0].path, what=what, hint=hint))
     if home.generated:
         init = runtime.init(name)
         source = runtime.with_import(init) if variables or linked.folders else init

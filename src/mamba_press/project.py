@@ -38,6 +38,8 @@ DYNAMIC = (
 )
 """The fields of ``[project]`` that may be dynamic and then come from the pressed package (`described`)."""
 
+_DERIVED = frozenset({"dependencies", "optional-dependencies", "requires-python"})
+"""What follows from all packages, not from the first one."""
 _FROM_CONDA = ("version", "name", "license", *DYNAMIC)
 _ADDED = frozenset(
     {"dependencies", "optional-dependencies", "urls", "keywords", "classifiers", "authors", "maintainers"}
@@ -80,16 +82,30 @@ def is_plain(root: Path) -> bool:
     return table == {"name": name, "dynamic": ["version"]} and isinstance(name, str) and bool(_NAME.fullmatch(name))
 
 
-def version(project: Project, package: Package) -> Version:
+def version(project: Project, package: Package | None) -> Version:
     """Return the project's own version, or that of the conda package in PEP 440's terms where it is dynamic.
 
-    A conda version that PEP 440 would order or read differently is refused, never bent.
+    Without a package it must not be dynamic (`without_packages`). A conda version that PEP 440 would order or read
+    differently is refused, never bent.
     """
     if project.version is not None:
         return project.version
+    assert package is not None
     return _from_conda(
         package, 'write project.version = "…" in pyproject.toml and take "version" out of project.dynamic'
     )
+
+
+def without_packages(project: Project) -> Iterator[Problem]:
+    """Yield the dynamic fields for which there would have to be a pressed package."""
+    left = project.table.get("dynamic")
+    for name in left if isinstance(left, list) else ():
+        if name in ("version", *DYNAMIC) and name not in _DERIVED:
+            yield Problem(
+                where="project.dynamic",
+                what=f'"{name}" cannot be dynamic: there is no conda package in packages to take it from',
+                hint=f'write project.{name}, and take "{name}" out of project.dynamic',
+            )
 
 
 def from_specs(

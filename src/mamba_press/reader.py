@@ -46,11 +46,6 @@ FALSE = frozenset({"false", "0", "off", "no"})
 
 Source = Literal["toml", "setting", "variable"]
 
-_EMPTY = Problem(
-    where=f"{TABLE}.packages",
-    what="names no package, expected at least one",
-    hint='name what to press: packages = ["…"]',
-)
 _SETTINGS = ("config-settings",)
 _INNER = r"(?:mamba[-_]press\.)?build[-_]backend"
 _MOMENT = r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)?)?"
@@ -148,11 +143,10 @@ def _read(
     if overrides and not problems:
         values = _overridden(own, overrides, [*again, *given_again], state=state, environ=environ)
     # Not said on top of a problem that explains it.
-    is_own = ("build-backend",) in values
     about = [f"{p.where} {p.hint}".lower() for p in problems]
     explained = any(name in text for text in about for name in ("packages", "build-backend"))
-    if not values.get(("packages",)) and not is_own and not explained:
-        problems.append(absent if absent and ("packages",) not in values else _EMPTY)
+    if absent and ("packages",) not in values and ("build-backend",) not in values and not explained:
+        problems.append(absent)
     if problems:
         raise ConfigError(*dict.fromkeys(problems))
     config = _built(Config, (), values)

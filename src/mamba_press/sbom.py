@@ -1,7 +1,8 @@
 """The bill of materials of a wheel (PEP 770): CycloneDX 1.6, from the conda records that its files came from.
 
 At the top of ``components`` stands one component for each conda package that has a file in the wheel, below it each of
-these files: with its hash in the wheel, which is RECORD's, and, as its ancestor, path and hash in the package.
+these files: with its hash in the wheel, which is RECORD's, and, as its ancestor, path and hash in the package. Binaries
+of the project's own code stand below the wheel itself.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from packaging.utils import canonicalize_name
 
 from mamba_press import __version__
-from mamba_press.types import Entry
+from mamba_press.types import OWN, Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -83,6 +84,9 @@ def document(wheel: Wheel, hashes: Mapping[str, str], facts: Facts) -> bytes:
             files.setdefault(entry.kept.file.package, []).append(entry)
     present = [package for package in facts.packages if package.name in files]
     root = _root(wheel, facts.expression)
+    binaries = [entry for entry in files.get(OWN, ()) if entry.kept and entry.kept.binary]
+    if binaries:
+        root["components"] = [_file(entry, hashes) for entry in binaries]
     metadata: Json = {
         **_timestamp(present, facts.epoch),
         "lifecycles": [{"phase": "build"}],

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from mamba_press import binaries, follow, globs, macos, policies, provide, toolchain, windows
 from mamba_press.binaries import strings
 from mamba_press.errors import ConfigError, ContentError
-from mamba_press.types import Dropped, Kept, Problem, Requirement, Selection
+from mamba_press.specifiers import spec_name
+from mamba_press.types import OWN, Dropped, Kept, Problem, Requirement, Selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,29 +27,27 @@ _PROGRAMS = ("bin/", "sbin/", "libexec/", "Library/bin/", "Scripts/")
 _PYTHON = ("python", "python_abi")
 _INCLUDED = "select.include"
 _EXECUTABLE = "wheel.executables"
+_ONE_OF_TWO = "leave a package out with select.prune, or the file, if nothing needs it, with select.exclude"
+_APART = (
+    "press the package or ship the code: take it out of packages, or the code out of the wheel with "
+    "[tool.mamba-press.sources] modules = []"
+)
 _LAUNCHER = "a launcher that installers make themselves"
 
 
 def packages(solution: Solution, config: Config) -> tuple[tuple[Package, ...], tuple[Dropped, ...]]:
     """Return the packages that may have a file in the wheel, and those that leave by their record alone.
 
-    The closure of the requested packages over the channel's ``depends``, not passing through a Python package that
-    nobody asked for, through ``python`` itself, or through what ``select.prune`` names.
+    The closure of the requested packages and of ``host`` over the channel's ``depends``, not passing through a Python
+    package that nobody asked for, through ``python`` itself, or through what ``select.prune`` names.
     """
     by_name = {package.name: package for package in solution.packages}
     pruned = {name for name in by_name if globs.matches(name, config.select.prune)}
     alone = {name for name in by_name if globs.matches(name, config.select.prune_alone)} - pruned
     _check_names(config, by_name)
     _refuse_python(by_name)
-    stays: dict[str, Package] = {}
-    todo = sorted(name for name, package in by_name.items() if package.requested and name not in pruned)
-    while todo:
-        name = todo.pop()
-        package = by_name.get(name)
-        if package is None or name in stays or name in pruned or not _passes(package):
-            continue
-        stays[name] = package
-        todo.extend(spec.split()[0] for spec in package.depends)
+    asked = [name for name, package in by_name.items() if package.requested]
+    stays = _closure([*asked, *map(spec_name, config.host)], {n: p for n, p in by_name.items() if n not in pruned})
     named = {**dict.fromkeys(alone, "select.prune-alone"), **dict.fromkeys(pruned, "select.prune")}
     dropped = tuple(
         Dropped(package=name, path=None, size=package.size or 0, why=_why_gone(package, named.get(name)))
@@ -86,6 +85,19 @@ def _is_vendored(package: Package, config: Config) -> bool:
         return False
     asked, alone = config.select.python_packages, config.select.prune_alone
     return bool(globs.matches(package.name, asked)) and not globs.matches(package.name, alone)
+
+
+def _closure(names: Iterable[str], by_name: Mapping[str, Package]) -> dict[str, Package]:
+    """Return the packages that are reached from some by what the records depend on."""
+    found: dict[str, Package] = {}
+    todo = sorted(names)
+    while todo:
+        name = todo.pop()
+        package = by_name.get(name)
+        if package is not None and name not in found and _passes(package):
+            found[name] = package
+            todo.extend(spec.split()[0] for spec in package.depends)
+    return found
 
 
 def _passes(package: Package) -> bool:
@@ -150,9 +162,10 @@ def _unknown(where: str, glob: str, names: Iterable[str], kind: str = "package")
 def files(environment: Environment, target: Target, config: Config) -> Selection:
     """Return what stays of an environment and what leaves; raises ContentError for a library that is nowhere.
 
-    Of a requested package everything stays but what the default filters name. Of a dependency stay the libraries that
-    are reached (needed, or opened by name by a requested package), its plugins, and its data where anything of it is
-    reached or it has no binary at all.
+    Of a requested package everything stays but what the default filters name, of own code everything. Of a dependency
+    stay the libraries that are reached (needed, or opened by name by a requested package), its plugins, and its data
+    where anything of it is reached or it has no binary at all. A package that only ``host`` brings leaves whole where
+    nothing of it, or of what depends on it, is reached.
     """
     candidates, filtered = _filter(environment, config)
     facts = _facts(candidates, target)
@@ -167,6 +180,8 @@ def files(environment: Environment, target: Target, config: Config) -> Selection
         include=tuple(config.select.include),
         unused=config.link.unused_libraries,
         programs=_programs(config),
+        packages={package.name: package for package in environment.packages},
+        host=frozenset(map(spec_name, config.host)),
     )
     rules = follow.Rules(
         target=target,
@@ -245,6 +260,8 @@ class _Search:
     include: tuple[str, ...]
     unused: Literal["keep", "drop"] | None = None
     programs: frozenset[str]
+    packages: Mapping[str, Package]
+    host: frozenset[str]
 
     def real(self, path: str) -> str:
         return self.candidates[path].link or path
@@ -257,11 +274,14 @@ class _Search:
             by_package.setdefault(file.package, []).append(path)
         todo: list[tuple[str, str]] = []
         active: set[str] = set()
+        whole = {name for name, paths in by_package.items() if not any(path in self.facts for path in paths)}
+        only_host = _closure(self.host, self.packages).keys() - _closure(self.requested, self.packages).keys()
         for package, paths in sorted(by_package.items()):
             if package in self.requested:
                 active.add(package)
-                todo += [(path, "of a requested package") for path in paths if self._stays_by_itself(path)]
-            elif not any(path in self.facts for path in paths):
+                why = "of the project" if package == OWN else "of a requested package"
+                todo += [(path, why) for path in paths if self._stays_by_itself(path)]
+            elif package in whole and package not in only_host:
                 active.add(package)
                 todo += [(path, "data of a dependency") for path in paths if not self._is_alias(path)]
             elif self.unused == "keep":
@@ -280,12 +300,17 @@ class _Search:
             if package not in active and (why != _INCLUDED or self.real(path) in self.facts):
                 active.add(package)
                 todo += [(other, reason) for other in by_package[package] if (reason := self._comes_along(other))]
+                data = (_closure((package,), self.packages).keys() & whole) - active
+                active |= data
+                todo += [(p, "data of a dependency") for each in sorted(data) for p in by_package[each]]
             todo += self._needs(path, rules, reached)
             todo += [(library, f"opened by name by {path}") for library in self.opened.get(path, ())]
         return reached
 
     def _stays_by_itself(self, path: str) -> bool:
         """Whether a file of a requested package stays though nothing needs it."""
+        if self.candidates[path].package == OWN:
+            return True
         if self._is_alias(path):
             return False
         return self.unused != "drop" or not self._is_plain_library(path)
@@ -401,7 +426,7 @@ def _filter(environment: Environment, config: Config) -> tuple[dict[str, File], 
     launchers = _launchers(environment)
     # Of two packages' files at one path the requested one's counts, here as where the problem is told.
     for file in sorted(environment.files, key=lambda file: file.package in requested):
-        why = _filtered(file.path, config) or (_LAUNCHER if file.path in launchers else None)
+        why = _filtered(file, config) or (_LAUNCHER if file.path in launchers else None)
         if why is None:
             stays[file.path] = file
         else:
@@ -420,12 +445,15 @@ def _programs(config: Config) -> frozenset[str]:
     return frozenset(path for asked in config.wheel.executables for path in provide.spellings(asked))
 
 
-def _filtered(path: str, config: Config) -> str | None:
+def _filtered(file: File, config: Config) -> str | None:
+    path = file.path
     if globs.matches(path, config.select.include) or path in _programs(config):
         return None
     glob = globs.matches(path, config.select.exclude)
     if glob:
         return f"select.exclude has {glob!r}"
+    if file.package == OWN:
+        return None
     if config.select.only and not globs.matches(path, config.select.only):
         return "select.only does not name it"
     filters = _default_filters(whole=config.select.default_filters)
@@ -533,7 +561,7 @@ def _clobbered(environment: Environment, reached: _Reached, candidates: Mapping[
         Problem(
             where=path,
             what=f"{len(packages)} different files would lie here, of {' and of '.join(sorted(packages))}",
-            hint="leave a package out with select.prune, or the file, if nothing needs it, with select.exclude",
+            hint=_APART if OWN in packages else _ONE_OF_TWO,
         )
         for path, packages in sorted(owners.items())
         if len(packages) > 1

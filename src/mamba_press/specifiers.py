@@ -70,6 +70,11 @@ class _Range:
         return not point or not all(each.contains(self.low.version, prereleases=True) for each in self.without)
 
 
+def spec_name(spec: str) -> str:
+    """Return the package name that a conda spec begins with: ``zlib`` of ``conda-forge::zlib >=1.2``."""
+    return re.split(r"[\s=<>!~\[;@]", spec.strip().rpartition("::")[2], maxsplit=1)[0].lower()
+
+
 def dependency(text: str) -> Dependency:
     """Return the name and the version of a conda spec; the build is dropped."""
     match = _SPEC.fullmatch(text)

@@ -33,6 +33,10 @@ backslash would begin an escape in many of the texts that it is written into; Wi
 """
 
 
+OWN = "the project"
+"""What stands for the project's own code where files have the name of their conda package: none can have this one."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Python:
     """A CPython to press for: ``3.10``, or ``3.14t`` when free-threaded."""

@@ -19,8 +19,10 @@ from mamba_press.config import (
     Backend,
     Config,
     ElsewhereLibrary,
+    Folder,
     Hook,
     Inside,
+    ModuleName,
     PackageName,
     Variable,
     keys,
@@ -37,6 +39,8 @@ PATH = st.lists(NAME | st.sampled_from(["a.so.1", "x-y", "...", ".x"]), min_size
 KINDS = {
     PackageName: NAME,
     Backend: NAME,
+    ModuleName: NAME | st.sampled_from(["a.b_1", "a-stubs"]),
+    Folder: PATH | st.just("."),
     Hook: NAME.map(lambda name: f"tools/{name}.py:{name}"),
     Inside: PATH,
     Variable: NAME.map(lambda name: f"X_{name}"),
@@ -147,7 +151,6 @@ def outcome(reading, *arguments) -> None:
         str(result).encode()
     else:
         assert isinstance(result, Config)
-        assert result.packages or result.build_backend
 
 
 def attempt(reading, *arguments):

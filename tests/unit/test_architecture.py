@@ -29,7 +29,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     # what several stages ask, and that asks no stage
     frozenset({"atomic", "dyld", "installed", "licenses", "placeholders", "provide", "runtime", "specifiers"})
     | {"toolchain", "trial", "winload"},
-    frozenset({"dlls", "follow", "hazards"}),
+    frozenset({"dlls", "follow", "hazards", "own", "tree"}),
     frozenset({"loader", "recipe"}),
     # the stages
     frozenset({"conda", "described", "sources", "select", "layout", "link", "seam", "tags", "metadata", "requires"})

@@ -137,6 +137,8 @@ def test_validate_pyproject_takes_dates_of_toml(moment, validate):
         "config-settings = { a = 1 }",
         "config-settings = { a = [true] }",
         "matrix = { pythons = ['3.12'] }",
+        "sources.modules = ['a b']",
+        "sources.root = '../x'",
         "layout.home = 'a-b'",
         "layout.move = { a = '../b' }",
         "layout.move = { '/a' = 'b' }",

@@ -196,3 +196,46 @@ def test_a_prepared_folder_that_cannot_be_written_is_named(tmp_path):
     tmp_path.joinpath("file").write_text("no folder")
     with pytest.raises(WriteError, match="folder of the metadata"):
         front._replace_folder(tmp_path / "file" / "new-1.0.dist-info", {"METADATA": b"new"})
+
+
+# --- projects with code of their own
+
+PLAIN = """\
+[project]
+name = "my-tool"
+{version}
+
+[tool.mamba-press]
+{table}
+"""
+
+
+def plain(root: Path, table: str = "", version: str = 'version = "1.0"') -> Path:
+    root.joinpath("pyproject.toml").write_text(PLAIN.format(table=table, version=version))
+    return root
+
+
+def test_a_project_without_packages_and_without_code_has_nothing_to_press(tmp_path, monkeypatch):
+    monkeypatch.chdir(plain(tmp_path, 'host = ["zlib"]'))
+    with pytest.raises(ConfigError, match=r"no my_tool/__init__\.py and no my_tool\.py, in src or beside"):
+        front.read(tmp_path, None, {})
+    plain(tmp_path)
+    with pytest.raises(ConfigError, match="names no package"):
+        front.requirements(None, environ={})
+
+
+def test_code_alone_asks_for_no_solver(tmp_path, monkeypatch):
+    monkeypatch.chdir(plain(tmp_path))
+    tmp_path.joinpath("my_tool.py").write_text("")
+    assert not [each for each in front.requirements(None, environ={}) if each.startswith("py-rattler")]
+
+
+def test_without_a_pressed_package_nothing_can_be_taken_from_one(tmp_path):
+    plain(tmp_path, 'host = ["zlib"]', 'dynamic = ["version", "readme", "dependencies"]')
+    tmp_path.joinpath("my_tool.py").write_text("")
+    with pytest.raises(ConfigError) as error:
+        front.read(tmp_path, None, {})
+    assert [problem.what.partition(":")[0] for problem in error.value.problems] == [
+        '"version" cannot be dynamic',
+        '"readme" cannot be dynamic',
+    ]

@@ -357,16 +357,6 @@ def test_what_was_found_is_said_in_the_words_of_toml(value, words):
     assert problems({"python": value}) == [("tool.mamba-press.python", f"found {words}, expected a string")]
 
 
-def test_nothing_to_press_is_a_problem_beside_others(project):
-    root = project("[tool.mamba-press]\npackages = []\noffline = 1\n")
-    with pytest.raises(ConfigError) as caught:
-        read(root, None, {})
-    assert [problem.where for problem in caught.value.problems] == [
-        "tool.mamba-press.offline",
-        "tool.mamba-press.packages",
-    ]
-
-
 def test_one_mistake_about_packages_is_one_problem(project):
     root = project('[tool.mamba-press]\npakages = ["zlib"]\n')
     with pytest.raises(ConfigError) as caught:
@@ -456,7 +446,6 @@ max-size = "100 MB"
 """,
     "broken": '[tool.mamba-press]\npackages = ["zlib"]\nchannels = ["conda-forge"\npython = "3.10"\n',
     "cut-off": '[tool.mamba-press]\npackages = ["zlib"',
-    "no-packages": '[tool.mamba-press]\npython = "3.10"\n',
     "no-table": '[project]\nname = "x"\n',
 }
 

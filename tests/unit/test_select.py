@@ -6,7 +6,7 @@ import pytest
 
 from mamba_press import reader, select
 from mamba_press.errors import ConfigError, ContentError
-from mamba_press.types import Solution
+from mamba_press.types import OWN, Solution
 from tests.support.values import TARGET, Libraries, Prefix, package
 
 
@@ -565,3 +565,66 @@ def test_the_bound_that_a_package_states_counts_unless_only_symbols_shall(prefix
 def test_the_bound_of_the_runtime_itself_does_not_decide_about_it(prefix, elf):
     prefix.package("libstdcxx", "__glibc >=2.35,<3.0.a0")
     assert "lib/libstdc++.so.6" in kept(runtimes(prefix, elf, "GLIBCXX_3.4.30"))
+
+
+# Own code and what it is built for
+
+
+def own(prefix, **files):
+    prefix.packages[OWN] = package(OWN, requested=True)
+    for name, text in files.items():
+        prefix.add(f"lib/python3.10/site-packages/mine/{name}.py", text, of=OWN)
+    return prefix
+
+
+def test_all_of_own_code_stays_whatever_a_filter_says_of_packages(prefix):
+    own(prefix, __init__="")
+    prefix.add("include/python3.10/mine/mine.h", of=OWN)
+    prefix.add("share/doc/mine.html", of=OWN)
+    prefix.add("lib/libmine.so", "INPUT(libother.so)", of=OWN)
+    assert set(kept(pressed(prefix, packages=[])).values()) == {"of the project"}
+    assert len(kept(pressed(prefix, packages=[]))) == 4
+
+
+def test_of_host_packages_only_what_is_reached_stays(prefix, elf):
+    own(prefix, __init__="CDLL('libgeos_c.so.1')")
+    prefix.package("geos", "certificates", "left")
+    prefix.add("lib/libgeos_c.so.1", elf.library("libgeos_c.so.1", "libgeos.so.3"), of="geos")
+    prefix.add("lib/libgeos.so.3", elf.library("libgeos.so.3"), of="geos")
+    prefix.add("lib/libextra.so.1", elf.library("libextra.so.1"), of="geos")
+    prefix.add("bin/geosop", elf.program("libgeos.so.3"), of="geos")
+    prefix.add("share/geos/x", of="geos")
+    prefix.add("ssl/cacert.pem", of="certificates")
+    prefix.package("png", "words")
+    prefix.add("lib/libpng.so.1", elf.library("libpng.so.1"), of="png")
+    prefix.add("share/words/x", of="words")
+    prefix.package("eigen").add("share/eigen3/Eigen", of="eigen")
+    selection = pressed(prefix, packages=[], host=["geos", "png", "eigen"])
+    assert sorted(path for path in kept(selection) if "site-packages" not in path) == [
+        "lib/libgeos.so.3",
+        "lib/libgeos_c.so.1",
+        "share/geos/x",
+        "ssl/cacert.pem",
+    ]
+
+
+def test_what_a_requested_package_needs_stays_though_it_is_in_host_too(prefix):
+    prefix.package("app", "words", requested=True).add("share/app/x", of="app")
+    prefix.add("share/words/x", of="words")
+    assert sorted(kept(pressed(prefix, host=["words"]))) == ["share/app/x", "share/words/x"]
+
+
+def test_own_code_and_a_package_that_have_the_same_file_are_both_named(prefix):
+    own(prefix, __init__="mine")
+    prefix.add("lib/python3.10/site-packages/mine/__init__.py", "theirs", of="app")
+    (problem,) = problems(prefix)
+    assert "of app and of the project" in problem
+    assert "[tool.mamba-press.sources] modules = []" in problem
+
+
+def test_the_closure_starts_at_host_packages_too():
+    stays, dropped = closure(
+        package("zlib"), package("png", "zlib"), package("numpy", "python"), packages=[], host=["png >=1.6", "numpy"]
+    )
+    assert stays == ["png", "zlib"]
+    assert dropped == {"numpy": "a Python package that nobody asked for"}

@@ -17,13 +17,23 @@ from mamba_press import log
 from mamba_press.atomic import replacing
 from mamba_press.conda import hints, lock, prefix, process
 from mamba_press.errors import ConfigError, FetchError, PressError, SolveError, WriteError
-from mamba_press.types import NEUTRAL, NEUTRAL_ON_WINDOWS, Package, Problem, Python, Solution, Target, VirtualPackage
+from mamba_press.specifiers import spec_name as spec_name
+from mamba_press.types import (
+    NEUTRAL,
+    NEUTRAL_ON_WINDOWS,
+    Environment,
+    Package,
+    Problem,
+    Python,
+    Solution,
+    Target,
+    VirtualPackage,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from mamba_press.config import Config
-    from mamba_press.types import Environment
 
 Json = dict[str, Any]
 
@@ -38,15 +48,17 @@ def solve(
     virtual: Sequence[VirtualPackage],
     environ: Mapping[str, str],
 ) -> Solution:
-    """Return the packages that satisfy ``config.packages`` for the target, earlier channels first.
+    """Return the packages that satisfy ``config.packages`` and ``host`` for the target, earlier channels first.
 
-    ``virtual`` is what the solve may assume. Raises ConfigError for what is no spec, FetchError for a channel,
-    SolveError where nothing fits.
+    ``virtual`` is what the solve may assume. For no specs nothing is asked. Raises ConfigError for what is no spec,
+    FetchError for a channel, SolveError where nothing fits.
     """
+    if not config.packages and not config.host:
+        return Solution(target=target, packages=(), channels=tuple(channels))
     request = {
         "do": "solve",
         "channels": list(channels),
-        "specs": list(config.packages),
+        "specs": [*config.packages, *config.host],
         "constraints": list(config.constraints),
         "python": python_specs(target.python),
         "subdir": target.subdir,
@@ -58,7 +70,8 @@ def solve(
     answer = _ask(request, target, environ, SolveError)
     packages = sorted(map(package_of, answer["packages"]), key=lambda package: package.name)
     refuse_foreign(packages)
-    return _mark(Solution(target=target, packages=tuple(packages), channels=tuple(channels)), answer["names"])
+    asked = answer["names"][: len(config.packages)]
+    return _mark(Solution(target=target, packages=tuple(packages), channels=tuple(channels)), asked)
 
 
 def python_specs(python: Python) -> list[str]:
@@ -84,6 +97,8 @@ def fetch(
     chosen = [package for package in solution.packages if package.name in names and package.name != "python"]
     root = workdir / "prefix"
     root.mkdir(parents=True, exist_ok=True)
+    if not chosen:
+        return Environment(prefix=root, files=(), packages=(), info={})
     target = solution.target
     request = {
         "do": "fetch",
@@ -249,11 +264,6 @@ def refuse_foreign(packages: Iterable[Package]) -> None:
     ]
     if problems:
         raise SolveError(*problems)
-
-
-def spec_name(spec: str) -> str:
-    """Return the package name that a conda spec begins with: ``zlib`` of ``conda-forge::zlib >=1.2``."""
-    return re.split(r"[\s=<>!~\[;@]", spec.strip().rpartition("::")[2], maxsplit=1)[0].lower()
 
 
 def _mark(solution: Solution, names: Collection[str]) -> Solution:
