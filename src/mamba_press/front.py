@@ -247,11 +247,12 @@ def metadata(
     """
     from mamba_press import conda, pipeline
     from mamba_press import metadata as described
+    from mamba_press import wheel as writer
 
     asked = order(Path.cwd(), settings, environ, state)
     solution = pipeline.solve(asked)
     with pressed(asked, solution) as result:
-        files = described.metadata_files(result.wheel)
+        files = described.metadata_files(writer.stated(result.wheel))
     folder = Path(directory, f"{result.wheel.stem}.dist-info")
     _replace_folder(folder, {**files, _HANDED: _hand_over(asked, conda.to_json(solution))})
     return folder.name

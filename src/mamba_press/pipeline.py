@@ -30,7 +30,6 @@ from mamba_press import (
     target,
     toolchain,
 )
-from mamba_press import wheel as writer
 from mamba_press.errors import ConfigError, ContentError
 from mamba_press.types import OWN, Entry, Own, Pressed, Problem
 
@@ -229,8 +228,6 @@ def _with_bill(
     wheel: Wheel, entries: Sequence[Entry], environment: Environment, licensed: _Licensed, epoch: int | None
 ) -> Wheel:
     """Add the packages' own bills of materials, and ours, which states every hash that RECORD will have."""
-    wheel = replace(wheel, entries=(*wheel.entries, *sbom.inherited(entries, wheel.stem)))
-    hashes = {row.path: row.sha256 for row in writer.listing(wheel) if row.sha256 is not None}
     facts = sbom.Facts(
         packages=environment.packages,
         licences=licensed.licences,
@@ -239,7 +236,7 @@ def _with_bill(
         info=environment.info,
         epoch=epoch,
     )
-    return sbom.add(wheel, hashes, facts)
+    return replace(wheel, entries=(*wheel.entries, *sbom.inherited(entries, wheel.stem)), bill=sbom.Bill(facts=facts))
 
 
 def elsewhere(config: Config) -> tuple[str, ...]:

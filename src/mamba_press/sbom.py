@@ -57,11 +57,16 @@ class Facts:
     epoch: int | None
 
 
-def add(wheel: Wheel, hashes: Mapping[str, str], facts: Facts) -> Wheel:
-    """Return the wheel with its bill; ``hashes`` holds the sha256 of each entry as it will be written, by path."""
-    path = f"{wheel.stem}.dist-info/sboms/{NAME}"
-    entry = Entry(path=path, source=document(wheel, hashes, facts), why="the wheel's bill of materials")
-    return replace(wheel, entries=(*wheel.entries, entry))
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bill:
+    """The bill of a wheel, as soon as the hashes of its files are known."""
+
+    facts: Facts
+
+    def entry(self, wheel: Wheel, hashes: Mapping[str, str]) -> Entry:
+        """Return the file; ``hashes`` holds the sha256 of each entry as it is written, by path."""
+        path = f"{wheel.stem}.dist-info/sboms/{NAME}"
+        return Entry(path=path, source=document(wheel, hashes, self.facts), why="the wheel's bill of materials")
 
 
 def inherited(entries: Iterable[Entry], stem: str) -> tuple[Entry, ...]:
@@ -99,14 +104,15 @@ def document(wheel: Wheel, hashes: Mapping[str, str], facts: Facts) -> bytes:
         "components": [_component(package, files[package.name], hashes, facts) for package in present],
         "dependencies": [*_dependencies(str(root["bom-ref"]), present, facts.packages), *_needs(wheel.entries)],
     }
-    serial = uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(body, sort_keys=True))
+    text = json.dumps(body, sort_keys=True)  # on one line: with an indent json takes ten times as long
+    serial = uuid.uuid5(uuid.NAMESPACE_URL, text)
     head: Json = {
         "$schema": SCHEMA,
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
         "serialNumber": serial.urn,
     }
-    return (json.dumps({**head, **body}, indent=1) + "\n").encode()
+    return f"{json.dumps(head)[:-1]}, {text[1:]}\n".encode()
 
 
 def purl(package: Package) -> str:

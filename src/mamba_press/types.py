@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from mamba_press.problem import Problem as Problem  # noqa: PLC0414 - a noun like the others, in a home of its own
 
@@ -308,9 +308,16 @@ class Entry:
     why: str = ""
 
 
+class Bill(Protocol):
+    """A file of a wheel's ``.dist-info`` that states the hashes of all others, and so is made when they are known."""
+
+    def entry(self, wheel: Wheel, hashes: Mapping[str, str]) -> Entry:
+        """Return the file; ``hashes`` holds the sha256 of each entry as it is written, by path."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wheel:
-    """A finished wheel: writing adds nothing but RECORD, and decides nothing.
+    """A finished wheel: writing adds nothing but RECORD and what ``bill`` makes of the hashes, and decides nothing.
 
     ``tags`` is the file name's last part, each of the three sorted as packaging wants:
     ``cp310-cp310-manylinux2014_x86_64.manylinux_2_17_x86_64``. ``entries`` are in the order in which they are
@@ -322,6 +329,7 @@ class Wheel:
     tags: str
     entries: tuple[Entry, ...]
     build: str | None = None
+    bill: Bill | None = None
 
     @property
     def stem(self) -> str:

@@ -27,7 +27,7 @@ import zlib
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal, TypeVar
 
@@ -203,6 +203,7 @@ def _fill(archive: _Archive, wheel: Wheel, sized: Sequence[_Sized], used: Compre
         archive.append(packed) if packed.row else _append_huge(archive, packed.of, used, pool)
         for packed in _in_order(pool, sized, lambda one: _pack(one, used))
     ]
+    rows += [archive.append(_pack(one, used)) for one in _bill(wheel, rows)]
     archive.append(_packed_record(wheel, rows, used))
     archive.finish()
 
@@ -215,8 +216,25 @@ def listing(wheel: Wheel, *, threads: int | None = None) -> tuple[Row, ...]:
     sized = _measure(_ordered(wheel))
     with _pool(threads) as pool:
         rows = list(_in_order(pool, sized, _describe))
+    rows += [_describe(one) for one in _bill(wheel, rows)]
     text = record(wheel, rows)
     return (*rows, Row(path=_record_path(wheel), size=len(text), sha256=None, why="the wheel's list of files"))
+
+
+def stated(wheel: Wheel) -> Wheel:
+    """Return the wheel with its bill as an entry like the others; all entries are read for their hashes."""
+    without = replace(wheel, bill=None)
+    bill = (one.entry for one in _bill(wheel, listing(without)))
+    return replace(without, entries=(*wheel.entries, *bill))
+
+
+def _bill(wheel: Wheel, rows: Iterable[Row]) -> tuple[_Sized, ...]:
+    """Return the one entry that is made of the others' hashes, if the wheel has it."""
+    if wheel.bill is None:
+        return ()
+    entry = wheel.bill.entry(wheel, {row.path: row.sha256 for row in rows if row.sha256 is not None})
+    assert isinstance(entry.source, bytes)
+    return (_Sized(entry=entry, size=len(entry.source)),)
 
 
 def record(wheel: Wheel, rows: Sequence[Row]) -> bytes:

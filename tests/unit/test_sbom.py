@@ -229,10 +229,11 @@ def test_the_sources_are_those_of_the_recipe_in_the_package(name, tmp_path):
     assert sources == expected
 
 
-def test_the_bill_is_added_to_the_dist_info():
+def test_the_bill_lies_in_the_dist_info():
     wheel = Wheel(name="x", version=Version("1"), tags="py3-none-any", entries=())
-    added = sbom.add(wheel, {}, facts())
-    assert [each.path for each in added.entries] == ["x-1.dist-info/sboms/mamba-press.cdx.json"]
+    entry = sbom.Bill(facts=facts()).entry(wheel, {})
+    assert entry.path == "x-1.dist-info/sboms/mamba-press.cdx.json"
+    assert json.loads(entry.source)["bomFormat"] == "CycloneDX"
 
 
 def test_bills_that_packages_bring_are_kept_in_folders_of_their_own():

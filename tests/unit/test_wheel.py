@@ -17,7 +17,9 @@ import textwrap
 import time
 import zipfile
 import zlib
+from collections.abc import Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,40 @@ def mixed(tmp_path: Path) -> Wheel:
 
 def write(made: Wheel, directory: Path, **options: object) -> Path:
     return wheel.write(made, directory, **{"compression": None, "epoch": None, **options})  # type: ignore[arg-type]
+
+
+class Sums:
+    """A bill that states the hashes as sha256sum would."""
+
+    def entry(self, made: Wheel, hashes: Mapping[str, str]) -> Entry:
+        lines = "".join(f"{hashes[each.path]}  {each.path}\n" for each in made.entries)
+        return entry(f"{made.stem}.dist-info/sboms/sums.txt", lines.encode())
+
+
+def test_what_states_the_hashes_of_all_others_is_made_of_what_was_written(mixed, tmp_path):
+    made = replace(mixed, bill=Sums())
+    path = write(made, tmp_path)
+    with zipfile.ZipFile(path) as archive:
+        *_, bill, record = archive.namelist()
+        assert bill == "demo-1.0.dist-info/sboms/sums.txt"
+        assert record == "demo-1.0.dist-info/RECORD"
+        stated = dict(line.split("  ")[::-1] for line in archive.read(bill).decode().splitlines())
+        assert stated == {
+            name: hashlib.sha256(archive.read(name)).hexdigest()
+            for name in archive.namelist()
+            if name not in (bill, record)
+        }
+        assert archive.read(record) == wheel.record(made, wheel.listing(made)[:-1])
+    assert write(wheel.stated(made), tmp_path / "again").read_bytes() == path.read_bytes()
+
+
+def test_a_wheel_that_is_stored_after_all_states_the_same(monkeypatch, tmp_path):
+    monkeypatch.setattr(wheel, "PYPI_RATIO_FROM", 1000)
+    made = replace(demo(entry("demo/zeros", bytes(1 << 20))), bill=Sums())
+    path = write(made, tmp_path)
+    with zipfile.ZipFile(path) as archive:
+        assert archive.namelist().count("demo-1.0.dist-info/sboms/sums.txt") == 1
+        assert archive.testzip() is None
 
 
 # --- what is in it
