@@ -33,12 +33,13 @@ def read(prefix: Path, packages: Sequence[Package], notes: list[str]) -> Environ
     root = Path(os.path.realpath(prefix))
     files: list[File] = []
     info, scripts = {}, []
+    folders: dict[str, str] = {}
     for package in packages:
         record = json.loads(_record_path(prefix, package).read_text("utf-8"))
         extracted = Path(record["extracted_package_dir"])
         info[package.name] = extracted / "info"
         lost: list[str] = []
-        mine = [file for entry in _paths(record) for file in _files(root, package.name, entry, lost)]
+        mine = [file for entry in _paths(record) for file in _files(root, package.name, entry, lost, folders)]
         files += (_hashed(file, extracted) for file in mine)
         if any(SCRIPT.fullmatch(file.path) for file in mine):
             scripts.append(package.name)
@@ -64,46 +65,71 @@ def _paths(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield entry
 
 
-def _files(root: Path, package: str, entry: dict[str, Any], lost: list[str]) -> Iterator[File]:
-    installed = root / entry["_path"]
+def _files(root: Path, package: str, entry: dict[str, Any], lost: list[str], folders: dict[str, str]) -> Iterator[File]:
+    installed = f"{root}/{entry['_path']}"
     # rattler renames the file of a package that lost a path to another one, and keeps the name it should have had.
     path = entry.get("original_path") or entry["_path"]
-    status = installed.lstat()
+    status = os.lstat(installed)
     if not stat.S_ISLNK(status.st_mode):
         mode = entry.get("file_mode") if entry.get("prefix_placeholder") else None
         yield File(
             path=path,
-            source=installed,
+            source=Path(installed),
             package=package,
             size=status.st_size,
             sha256=entry.get("sha256"),
             placeholder=mode,
         )
         return
-    end = Path(os.path.realpath(installed))
-    if not end.exists() or not end.is_relative_to(root) or end == root:
+    end = _end(installed, folders)
+    try:
+        status = os.stat(end)  # noqa: PTH116 - as below
+    except OSError:
         lost.append(path)
-    elif end.is_file():
+        return
+    if not end.startswith(f"{root}/"):
+        lost.append(path)
+    elif stat.S_ISREG(status.st_mode):
         yield _link(root, path, end, package)
-    elif installed.is_relative_to(end):
+    elif f"{installed}/".startswith(f"{end}/"):
         lost.append(path)  # a folder within itself has no end
     else:
-        for folder, folders, names in os.walk(end):
-            folders.sort()
+        for folder, inner, names in os.walk(end):
+            inner.sort()
             for name in sorted(names):
-                file = Path(os.path.realpath(Path(folder, name)))
-                if file.is_file() and file.is_relative_to(root):
-                    below = Path(folder, name).relative_to(end).as_posix()
-                    yield _link(root, f"{path}/{below}", file, package)
+                file = f"{folder}/{name}"
+                if stat.S_ISLNK(os.lstat(file).st_mode):
+                    file = os.path.realpath(file)
+                if file.startswith(f"{root}/") and Path(file).is_file():
+                    yield _link(root, f"{path}{folder[len(end) :]}/{name}", file, package)
 
 
-def _link(root: Path, path: str, end: Path, package: str) -> File:
+def _end(link: str, folders: dict[str, str]) -> str:
+    """Return what `os.path.realpath` does, which looks at every folder on the way, again for every link.
+
+    ``folders`` keeps what was found out about the folders.
+    """
+    target = os.readlink(link)  # noqa: PTH115 - thousands of them, and all are plain strings here
+    inside, _, name = f"{link.rpartition('/')[0]}/{target}".rpartition("/")
+    if target.startswith("/") or name in ("", ".", ".."):
+        return os.path.realpath(link)
+    if inside not in folders:
+        folders[inside] = os.path.realpath(inside)
+    end = f"{folders[inside]}/{name}"
+    try:
+        is_link = stat.S_ISLNK(os.lstat(end).st_mode)
+    except OSError:
+        return end
+    return os.path.realpath(end) if is_link else end
+
+
+def _link(root: Path, path: str, end: str, package: str) -> File:
     return File(
         path=path,
-        source=end,
+        source=Path(end),
         package=package,
-        size=end.stat().st_size,
-        link=end.relative_to(root).as_posix(),
+        size=os.stat(end).st_size,  # noqa: PTH116 - as above
+        link=end[len(str(root)) + 1 :],
     )
 
 
