@@ -168,7 +168,7 @@ def order(
 ) -> Order:
     """Return the order of a project's build; ``state`` is what is built, for overrides that depend on it."""
     config, project, target = read(root, settings, environ, state)
-    for key, value in (("build-backend", config.build_backend), ("host", config.host), ("build", config.build)):
+    for key, value in (("build-backend", config.build_backend), ("build", config.build)):
         if value:
             raise ConfigError(Problem(where=f"tool.mamba-press.{key}", what="is read, but nothing uses it yet"))
     from mamba_press.pipeline import Order  # the stages: not for a configuration that cannot be used

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mamba_press import binaries, globs, macos, toolchain, windows
+from mamba_press import asks, binaries, globs, macos, toolchain, windows
 from mamba_press.binaries import strings
 from mamba_press.errors import ContentError
 from mamba_press.external import External, find
@@ -154,6 +154,8 @@ def _opened(entries: Sequence[Entry], names: Mapping[str, str]) -> _Opened:
         # The file as it was installed: what is rewritten of it, such as a script's first line, opens nothing.
         own = _real(entry)
         found = {name for name in strings.library_names(entry.kept.file.source) if names.get(name, own) != own}
+        asked = asks.calls(entry.kept.file)  # the generated module knows what these are called here
+        found -= asked.names | asked.perhaps
         if found:
             by_entry[entry.path] = frozenset(found)
         for name in found:

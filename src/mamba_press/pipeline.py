@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from mamba_press import (
+    asks,
     conda,
     described,
     dlls,
@@ -300,8 +301,9 @@ def _with_runtime(linked: link.Linked, home: layout.Home, name: str, config: Con
     programs = provide.programs(linked.entries, home.name, config.wheel.executables)
     starts = {name: f"{home.name}._mamba_press:{call}" for name, call in runtime.functions(programs).items()}
     has_prefix = any(entry.path.startswith(f"{home.prefix}/") for entry in linked.entries)
-    is_asked = home.generated or any(entry.kept and entry.kept.file.package == OWN for entry in linked.entries)
-    if not variables and not programs and not linked.folders and not (is_asked and has_prefix):
+    own_code = [entry.kept.file for entry in linked.entries if entry.kept and entry.kept.file.package == OWN]
+    is_used = (has_prefix and (home.generated or own_code)) or any(map(asks.uses, own_code))
+    if not variables and not programs and not linked.folders and not is_used:
         return _Provided(entries=linked.entries, programs=starts)
     inside = f"{home.name}/"
     libraries = {old: path[len(inside) :] for old, path in linked.names.items() if path.startswith(inside)}

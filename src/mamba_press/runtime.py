@@ -153,7 +153,7 @@ def module(
         files.setdefault(path.rpartition("/")[2], path)
     bare: dict[str, set[str]] = {}
     for name in libraries:
-        for stem in _stems(name):
+        for stem in stems(name):
             bare.setdefault(stem, set()).add(name)
     tables = _table("_files", {key: repr(value) for key, value in files.items()})
     tables += _table("_bare", {key: repr(tuple(sorted(names))) for key, names in bare.items()})
@@ -265,7 +265,7 @@ def _differ_by_the_import(tree: ast.Module, source: bytes) -> bool:
     return any(body == [*before[:at], ours, *before[at:]] for at in range(len(before) + 1))
 
 
-def _stems(name: str) -> set[str]:
+def stems(name: str) -> set[str]:
     """Return the bare names of a library: ``curl`` of ``libcurl.so.4``, ``tcl8.6`` and ``tcl8`` of a dylib."""
     plain = re.sub(r"\.so(\.[0-9][^/]*)?$|\.dylib$|\.dll$", "", name)
     stems = {plain, re.sub(r"(\.[0-9]+)+$", "", plain)} if name.endswith(".dylib") else {plain}

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mamba_press import binaries, follow, globs, macos, policies, provide, toolchain, windows
+from mamba_press import asks, binaries, follow, globs, macos, policies, provide, toolchain, windows
 from mamba_press.binaries import strings
 from mamba_press.errors import ConfigError, ContentError
 from mamba_press.specifiers import spec_name
@@ -171,12 +171,14 @@ def files(environment: Environment, target: Target, config: Config) -> Selection
     facts = _facts(candidates, target)
     prefix = follow.Prefix.of(environment)
     requested = frozenset(package.name for package in environment.packages if package.requested)
+    asked = asks.read(candidates.values(), asks.libraries(prefix, candidates, facts))
+    problems = [*asked.problems]
     search = _Search(
         prefix=prefix,
         candidates=candidates,
         facts=facts,
         requested=requested,
-        opened=_opened(prefix, candidates, facts, requested),
+        opened=_together(_opened(prefix, candidates, facts, requested), asked.opened),
         include=tuple(config.select.include),
         unused=config.link.unused_libraries,
         programs=_programs(config),
@@ -195,7 +197,7 @@ def files(environment: Environment, target: Target, config: Config) -> Selection
         search, gone = _without_missing(search, rules)
     rules, notes = _choose_runtimes(search, rules, environment, config)
     reached = search.run(rules)
-    problems = [*reached.problems, *_clobbered(environment, reached, candidates)]
+    problems += [*reached.problems, *_clobbered(environment, reached, candidates)]
     if problems:
         raise ContentError(*problems)
     _refuse_two_openmp(reached, candidates)
@@ -540,6 +542,12 @@ def _opened(
         if found:
             opened[path] = found
     return opened
+
+
+def _together(
+    first: Mapping[str, tuple[str, ...]], second: Mapping[str, tuple[str, ...]]
+) -> dict[str, tuple[str, ...]]:
+    return {path: (*first.get(path, ()), *second.get(path, ())) for path in (*first, *second)}
 
 
 def _never_opened(name: str) -> bool:

@@ -30,7 +30,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"atomic", "dyld", "installed", "licenses", "placeholders", "provide", "runtime", "specifiers"})
     | {"toolchain", "trial", "winload"},
     frozenset({"dlls", "follow", "hazards", "own", "tree"}),
-    frozenset({"loader", "recipe"}),
+    frozenset({"asks", "loader", "recipe"}),
     # the stages
     frozenset({"conda", "described", "sources", "select", "layout", "link", "seam", "tags", "metadata", "requires"})
     | {"sbom", "wheel", "sdist", "check"},
