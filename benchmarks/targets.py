@@ -96,7 +96,7 @@ ASKED = tuple(
 )
 MISSING = (
     ("10", "measured by `growth`"),
-    ("12", "`edit` does not exist yet"),
+    ("12", "measured by `python -m benchmarks.edit`"),
     ("13", "not measured yet"),
     ("14", "`lock` for several targets does not exist yet"),
 )

@@ -62,11 +62,14 @@ _OBJECT = re.compile(r"[\w.]+\s*(:\s*[\w.]+\s*)?(\[[^\]]*\]\s*)?")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Member:
-    """One file of the archive, as read; ``data`` is kept for ``.dist-info`` and for what adds folders with DLLs."""
+    """One file of the archive, as read; ``data`` is kept for ``.dist-info`` and for what adds folders with DLLs.
+
+    ``sha256`` is None where the file was not read.
+    """
 
     path: str
     size: int
-    sha256: str
+    sha256: str | None
     data: bytes | None = None
     binary: Binary | None = None
     problems: tuple[Problem, ...] = ()
@@ -130,12 +133,15 @@ class Findings:
     files: int = 0
 
 
-def examine(path: Path, *, name: str | None = None, elsewhere: Sequence[str] = ()) -> Findings:
-    """Return everything that is wrong with a wheel, as :func:`check`, and everything that is worth knowing of it."""
+def examine(path: Path, *, name: str | None = None, elsewhere: Sequence[str] = (), payload: bool = True) -> Findings:
+    """Return everything that is wrong with a wheel, as :func:`check`, and everything that is worth knowing of it.
+
+    Without ``payload`` only the archive's directory and ``.dist-info`` are read.
+    """
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             problems = list(_structure(path, archive))
-            members = _read(archive)
+            members = _read(archive, payload=payload)
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         why = getattr(error, "strerror", None) or error
         return Findings(problems=(Problem(where=name or path.name, what=f"cannot be read as a wheel: {why}"),))
@@ -295,14 +301,19 @@ def _repetitions(paths: Sequence[str]) -> Iterator[Problem]:
             yield Problem(where=_shown(path), what=f"is in the archive more than once (also as {_shown(first)!r})")
 
 
-def _read(archive: zipfile.ZipFile) -> dict[str, _Member]:
+def _read(archive: zipfile.ZipFile, *, payload: bool = True) -> dict[str, _Member]:
     """Read every file on all cores; checksums that do not fit raise BadZipFile.
 
     With zlib, as installers do, and not with the library that compressed: what one gets wrong the other must see.
     """
     infos = [info for info in archive.infolist() if not info.is_dir()]
-    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="mamba-press") as pool:
-        return {member.path: member for member in pool.map(lambda info: _member(info, archive.read(info)), infos)}
+    unread = [info for info in infos if not payload and not _is_dist_info(info.filename)]
+    members = {info.filename: _Member(path=info.filename, size=info.file_size, sha256=None) for info in unread}
+    wanted = infos if payload else [info for info in infos if _is_dist_info(info.filename)]
+    threads = os.cpu_count() if payload else 1
+    with ThreadPoolExecutor(threads, thread_name_prefix="mamba-press") as pool:
+        read = pool.map(lambda info: _member(info, archive.read(info)), wanted)
+        return {**members, **{member.path: member for member in read}}
 
 
 def _member(info: zipfile.ZipInfo, data: bytes | bytearray) -> _Member:
@@ -502,7 +513,7 @@ def _recorded(contents: _Contents, own: str, row: Sequence[str]) -> Iterator[Pro
         algorithm, _, value = digest.partition("=")
         if algorithm != "sha256":
             yield Problem(where=path, what=f"RECORD has {algorithm or 'no hash'} for it; mamba-press wants sha256")
-        elif value != _urlsafe(member.sha256):
+        elif member.sha256 is not None and value != _urlsafe(member.sha256):
             yield Problem(where=path, what="is not what RECORD's hash was made of")
         if size != str(member.size):
             yield Problem(where=path, what=f"has {member.size} bytes; RECORD says {size or 'nothing'}")

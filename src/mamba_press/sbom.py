@@ -115,6 +115,57 @@ def document(wheel: Wheel, hashes: Mapping[str, str], facts: Facts) -> bytes:
     return f"{json.dumps(head)[:-1]}, {text[1:]}\n".encode()
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Edit:
+    """What was changed of a finished wheel: its version, the stem of its own folders, and what a reader is told."""
+
+    version: str
+    old_stem: str
+    stem: str
+    words: tuple[str, ...]
+
+
+def edited(bill: bytes, edit: Edit) -> bytes:
+    """Return our bill of a finished wheel as that of the edited one, whose ancestor the old one is.
+
+    Raises ValueError for a bill that is none of ours.
+    """
+    found: Json = json.loads(bill)
+    metadata = found.get("metadata")
+    root = metadata.get("component") if isinstance(metadata, dict) else None
+    if not isinstance(metadata, dict) or not isinstance(root, dict) or "bom-ref" not in root:
+        raise ValueError("has no component that it describes")
+    old = str(root["bom-ref"])
+    new = f"{old.rpartition('@')[0]}@{quote(edit.version, safe='')}"
+    ancestor = {key: value for key, value in root.items() if key != "bom-ref"}
+    pedigree = {"ancestors": [ancestor], "notes": f"edited by mamba-press {__version__}: {'; '.join(edit.words)}"}
+    root = {**root, "bom-ref": new, "version": edit.version, "purl": new, "pedigree": pedigree}
+    # Files of the wheel's own folders are named, and referred to, by paths that begin with the version.
+    stems = tuple((f"{edit.old_stem}.{kind}/", f"{edit.stem}.{kind}/") for kind in ("dist-info", "data"))
+    quoted = tuple((f"file:{quote(before)}", f"file:{quote(after)}") for before, after in stems)
+    rest = {key: value for key, value in found.items() if key != "serialNumber"}
+    moved = _moved(rest, (*stems, *quoted), {old: new})
+    assert isinstance(moved, dict)
+    body = {**moved, "metadata": {**metadata, "component": root}}
+    serial = uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(body, sort_keys=True))
+    head = {key: body.pop(key) for key in ("$schema", "bomFormat", "specVersion") if key in body}
+    return (json.dumps({**head, "serialNumber": serial.urn, **body}, indent=1) + "\n").encode()
+
+
+def _moved(value: object, starts: tuple[tuple[str, str], ...], whole: Mapping[str, str]) -> object:
+    """Return a value of JSON in which texts that begin with a path of old begin with the new one."""
+    if isinstance(value, dict):
+        return {key: _moved(each, starts, whole) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_moved(each, starts, whole) for each in value]
+    if isinstance(value, str):
+        for before, after in starts:
+            if value.startswith(before):
+                return after + value[len(before) :]
+        return whole.get(value, value)
+    return value
+
+
 def purl(package: Package) -> str:
     """Return the package URL of a conda package; a channel on this machine is written by its last part."""
     archive = "conda" if package.file_name.endswith(".conda") else "tar.bz2"

@@ -27,14 +27,27 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"reference", "target", "project", "overrides"}),
     frozenset({"reader"}),
     # what several stages ask, and that asks no stage
-    frozenset({"atomic", "dyld", "installed", "licenses", "placeholders", "provide", "runtime", "specifiers"})
+    frozenset(
+        {
+            "atomic",
+            "dyld",
+            "fields",
+            "installed",
+            "licenses",
+            "placeholders",
+            "provide",
+            "runtime",
+            "specifiers",
+            "splice",
+        }
+    )
     | {"toolchain", "trial", "winload"},
     frozenset({"dlls", "follow", "hazards", "own", "tree"}),
     frozenset({"asks", "loader", "recipe"}),
     # the stages
     frozenset({"conda", "described", "sources", "select", "layout", "link", "seam", "tags", "metadata", "requires"})
     | {"sbom", "wheel", "sdist", "check"},
-    frozenset({"pipeline", "report"}),
+    frozenset({"pipeline", "report", "edit"}),
     # what the two front doors share, and the doors
     frozenset({"front"}),
     frozenset({"commands"}),

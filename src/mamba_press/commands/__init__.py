@@ -16,6 +16,7 @@ HELP = {
     "press": "press a project, a recipe, or conda packages without a project, into one wheel",
     "list": "say what would be in the wheel, why, and what left; writes nothing",
     "check": "read finished wheels back and say what is wrong with them",
+    "edit": "release a wheel again with other metadata, without building it again",
     "init": "write the project that says what a recipe of mamba-org/mamba-press says",
 }
 """Every command, in the order in which ``--help`` shows them."""

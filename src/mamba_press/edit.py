@@ -1,0 +1,487 @@
+"""A released wheel under a new version or build number, with other metadata: the payload is copied as it is.
+
+All that was asked of all wheels is decided first; then every file is written beside its place, checked, and only when
+all are sound do they get their names.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import filecmp
+import hashlib
+import io
+import re
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mamba_press import atomic, check, fields, sbom, splice
+from mamba_press.errors import ConfigError, PressError, WriteError
+from mamba_press.types import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from mamba_press.fields import Fields
+    from mamba_press.splice import Member
+
+_SIGNATURES = ("RECORD.jws", "RECORD.p7s")
+_NAMED = {
+    "name": "a wheel keeps its name",
+    "version": "use --version-suffix",
+    "requires-dist": "use --require and --drop-require",
+    "metadata-version": "it follows from the fields that are there",
+    "description": "the description is no single line",
+}
+"""Fields that ``--set`` does not set, and why."""
+
+_METADATA_VERSIONS = ("2.1", "2.2", "2.3", "2.4", "2.5")
+_MODULE = re.compile(r"\.(?:cpython-3(?P<linux>\d+)[a-z]*(?:-[\w-]+)?\.so|cp3(?P<win>\d+)t?-win_\w+\.pyd)$")
+_BARE = re.compile(r"([^/.]+)(?P<abi>\.abi3t?)?\.(?:so|pyd)$")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Changes:
+    """What to change. ``fields`` are pairs of names and values; ``tag`` may be a platform alone.
+
+    ``forced`` allows a file of the same name with other bytes.
+    """
+
+    require: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    fields: tuple[tuple[str, str], ...] = ()
+    build: str | None = None
+    suffix: str | None = None
+    tag: str | None = None
+    forced: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Edited:
+    """One wheel as it is to be written; ``words`` say what is changed, ``notes`` what is worth knowing."""
+
+    source: Path
+    file_name: str
+    version: str
+    build: str
+    old_version: str
+    old_build: str
+    old_stem: str
+    stem: str
+    words: tuple[str, ...]
+    notes: tuple[str, ...]
+    members: tuple[Member, ...]
+    retagged: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Named:
+    """The parts of a wheel's file name."""
+
+    name: str
+    version: str
+    build: str
+    tags: str
+
+    def __str__(self) -> str:
+        return "-".join(filter(None, (self.name, self.version, self.build, self.tags))) + ".whl"
+
+
+def edit(paths: Sequence[Path], changes: Changes, directory: Path) -> tuple[Edited, ...]:
+    """Write the edited wheels into a folder; all of them, or none, with every problem of every wheel.
+
+    Raises ConfigError for what cannot be asked, WriteError for what cannot be read or written, or would be wrong.
+    """
+    planned: list[Edited] = []
+    refused: list[PressError] = []
+    for path in paths:
+        try:
+            planned.append(plan(path, changes))
+        except PressError as error:
+            refused.append(error)
+    _refuse(refused)
+    names = [one.file_name for one in planned]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigError(*(Problem(where=name, what="is what two of these wheels would be called") for name in twice))
+    with ExitStack() as files:
+        for one in planned:
+            target = directory / one.file_name
+            file = files.enter_context(atomic.replacing(target))
+            with one.source.open("rb") as source:
+                splice.write(source, file, one.members)
+            file.flush()
+            refused += [WriteError(*found)] if (found := _wrong(one, Path(file.name), target, changes)) else []
+        _refuse(refused)
+    return tuple(planned)
+
+
+def _refuse(errors: Sequence[PressError]) -> None:
+    """Raise all problems of the first kind that there is."""
+    if errors:
+        first = type(errors[0])
+        problems = dict.fromkeys(problem for error in errors if type(error) is first for problem in error.problems)
+        raise first(*problems)
+
+
+def reach(edited: Edited) -> tuple[str, ...]:
+    """Return, one sentence each, who gets the edited wheel and who does not, as PEP 440 and installers have it."""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    old, new = edited.old_version, edited.version
+    if old == new:
+        is_later = edited.build != edited.old_build
+        chosen = "before those with a lower build number or none" if is_later else "only where its tags come first"
+        return (
+            f"=={old}, and all else that takes {old}, takes this file {chosen}",
+            f"PyPI takes further files for {old} only within 14 days of its release; an index of your own, at any time",
+            f"who has {old} installed keeps it, until it is installed anew (pip install --force-reinstall)",
+        )
+    takes: dict[bool, list[str]] = {True: [], False: []}
+    for text in (f">={old}", f"~={old}", f"=={old}", f"=={old}.*"):
+        try:
+            takes[SpecifierSet(text).contains(new, prereleases=True)].append(text)
+        except InvalidSpecifier:  # ~= wants two numbers, .* no local version
+            continue
+    found = [f"{', '.join(takes[True])} take{'' if len(takes[True]) > 1 else 's'} {new}"]
+    found += [f"{', '.join(takes[False])} does not: only a higher build number reaches it"] if takes[False] else []
+    return (*found, *(["PyPI takes no local versions: this is for an index of your own"] if "+" in new else []))
+
+
+# --- deciding
+
+
+def plan(path: Path, changes: Changes) -> Edited:
+    """Return what an edited wheel consists of; nothing is written. Raises as `edit` does."""
+    named = _named(path.name)
+    try:
+        with path.open("rb") as file:
+            members = splice.read(file)
+            folder = _folder(members)
+            texts = {member.name: splice.content(file, member) for member in members if _is_text(member.name, folder)}
+            problems = _python_problems(file, members, changes.tag, named)
+    except (OSError, splice.ArchiveError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise WriteError(Problem(where=path.name, what=f"cannot be read as a wheel: {why}")) from None
+    missing = [name for name in ("METADATA", "WHEEL", "RECORD") if f"{folder}/{name}" not in texts]
+    if missing:
+        raise WriteError(*(Problem(where=f"{folder}/{name}", what="is missing") for name in missing))
+    renamed, found = _renamed(named, changes)
+    metadata, said, more = _metadata(fields.parse(texts[f"{folder}/METADATA"]), renamed.version, changes)
+    about, tags, wrong = _wheel(fields.parse(texts[f"{folder}/WHEEL"]), renamed, changes.tag)
+    problems = (*found, *more, *wrong, *problems)
+    renamed = replace(renamed, tags=tags)
+    if str(renamed) == path.name and not changes.forced:
+        problems = (*problems, _same_name(path.name))
+    if problems:
+        raise ConfigError(*(replace(problem, where=problem.where or path.name) for problem in problems))
+    words = (*_words(named, renamed), *said)
+    old_stem = folder.removesuffix(".dist-info")
+    edited = Edited(
+        source=path,
+        file_name=str(renamed),
+        version=renamed.version,
+        build=renamed.build,
+        old_version=named.version,
+        old_build=named.build,
+        old_stem=old_stem,
+        stem=f"{old_stem.rpartition('-')[0]}-{renamed.version}" if renamed.version != named.version else old_stem,
+        words=words,
+        notes=(),
+        members=members,
+        retagged=renamed.tags != named.tags,
+    )
+    return _with_members(edited, texts, {"METADATA": bytes(metadata), "WHEEL": bytes(about)})
+
+
+def _named(name: str) -> _Named:
+    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+    try:
+        _, version, build, _ = parse_wheel_filename(name)
+    except InvalidWheelFilename as error:
+        raise WriteError(Problem(where=name, what=f"is not the name of a wheel: {error}")) from None
+    tags = "-".join(name.removesuffix(".whl").split("-")[-3:])
+    return _Named(name=name.partition("-")[0], version=str(version), build="".join(map(str, build)), tags=tags)
+
+
+def _folder(members: Sequence[Member]) -> str:
+    folders = sorted({top for member in members if (top := member.name.split("/")[0]).endswith(".dist-info")})
+    if len(folders) != 1:
+        raise splice.ArchiveError(f"has {len(folders) or 'no'} .dist-info folder{'s' if len(folders) > 1 else ''}")
+    return folders[0]
+
+
+def _is_text(name: str, folder: str) -> bool:
+    return name in {f"{folder}/{text}" for text in ("METADATA", "WHEEL", "RECORD", f"sboms/{sbom.NAME}")}
+
+
+def _same_name(name: str) -> Problem:
+    return Problem(
+        where=name,
+        what="would be another file under the same name, which indexes refuse and caches do not notice",
+        hint="give it --build-number N or --version-suffix post1, or --force it",
+    )
+
+
+def _renamed(named: _Named, changes: Changes) -> tuple[_Named, tuple[Problem, ...]]:
+    """Return the name with its new version and build number, and what is wrong with them."""
+    problems = []
+    renamed = named
+    if changes.suffix is not None:
+        version = _suffixed(named.version, changes.suffix)
+        if isinstance(version, Problem):
+            problems.append(version)
+        else:
+            renamed = replace(renamed, version=version)
+    if changes.build is not None:
+        renamed = replace(renamed, build=changes.build)
+        if not re.fullmatch(r"\d[\w.]*", changes.build, re.ASCII):
+            what, hint = f"is {changes.build!r}", "a build number begins with a digit, such as 1"
+            problems.append(Problem(where="--build-number", what=what, hint=hint))
+        elif renamed.version == named.version and _build(changes.build) <= _build(named.build) and not changes.forced:
+            what = f"is {changes.build}, and the wheel has {named.build}: installers would go on to prefer that one"
+            problems.append(Problem(where="--build-number", what=what, hint="give it a higher one, or --force it"))
+    return renamed, tuple(problems)
+
+
+def _build(text: str) -> tuple[int, str]:
+    found = re.match(r"(\d*)(.*)", text)
+    assert found
+    return int(found[1] or -1), found[2]
+
+
+def _suffixed(old: str, suffix: str) -> str | Problem:
+    """Return a version with ``postN`` or ``+local`` in place of its own; it sorts after the old one."""
+    from packaging.version import InvalidVersion, Version
+
+    text = suffix.lstrip(".")
+    found = Version(old)
+    base = found.public if text.startswith("+") else re.sub(r"\.post\d+|\.dev\d+|\+.*", "", old)
+    try:
+        version = Version(base + (text if text.startswith("+") else f".{text}"))
+    except InvalidVersion:
+        version = found
+    if not re.fullmatch(r"post\d+|\+[a-z0-9.]+", text) or str(version) == old:
+        hint = "write post1, post2, …, or +words for an index of your own"
+        return Problem(
+            where="--version-suffix", what=f"is {suffix!r}, of which no later version than {old} comes", hint=hint
+        )
+    if version < found or found.is_devrelease:
+        what = f"makes {version} of {old}, which installers take for older"
+        return Problem(where="--version-suffix", what=what, hint="give it a higher number")
+    return str(version)
+
+
+def _words(old: _Named, new: _Named) -> Iterator[str]:
+    for what in ("version", "build", "tags"):
+        before, after = getattr(old, what), getattr(new, what)
+        if before != after:
+            name = "build number" if what == "build" else what
+            yield f"{name} {after}, was {before}" if before else f"{name} {after}"
+
+
+# --- METADATA
+
+
+def _metadata(old: Fields, version: str, changes: Changes) -> tuple[Fields, tuple[str, ...], tuple[Problem, ...]]:
+    """Return METADATA as asked, what is changed in words, and what is wrong with what was asked."""
+    found, words, problems = _required(old, changes)
+    asked: dict[str, list[str]] = {}
+    for name, value in changes.fields:
+        asked.setdefault(name, []).extend([value] if value else [])
+        if reason := _NAMED.get(name.lower()):
+            problems.append(Problem(where=f"--set {name}", what=f"cannot be set: {reason}"))
+    for name, values in asked.items():
+        before = found.values(name)
+        found = found.setting(name, tuple(values))
+        now, was = ", ".join(values) or "removed", ", ".join(before) or "nothing"
+        words.append(f"{name}: {now} (was {was})")
+    if version not in old.values("Version"):
+        found = found.setting("Version", (version,))
+    found, wrong = _valid(found, old)
+    return found, tuple(words), (*problems, *wrong)
+
+
+def _required(old: Fields, changes: Changes) -> tuple[Fields, list[str], list[Problem]]:
+    """Return METADATA with the requirements added and dropped."""
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
+
+    problems, words = [], []
+    required = old.values("Requires-Dist")
+    names = {text: canonicalize_name(re.split(r"[^\w.-]", text, maxsplit=1)[0]) for text in required}
+    for name in changes.drop:
+        leaving = [text for text in required if names[text] == canonicalize_name(name)]
+        if not leaving:
+            there = ", ".join(sorted(set(names.values()))) or "nothing"
+            problems.append(
+                Problem(where=f"--drop-require {name}", what=f"is not required; the wheel requires {there}")
+            )
+        required = tuple(text for text in required if text not in leaving)
+        words += [f"requires no longer {text}" for text in leaving]
+    for text in changes.require:
+        try:
+            asked = Requirement(text)
+        except InvalidRequirement as error:
+            what = f"is no requirement: {str(error).splitlines()[0]}"
+            problems.append(Problem(where=f"--require {text!r}", what=what, hint='write one as "numpy<2.5"'))
+            continue
+        if asked.url:
+            problems.append(Problem(where=f"--require {text!r}", what="is a URL, which PyPI refuses in a wheel"))
+        if str(asked) not in required:
+            required = (*required, str(asked))
+            words.append(f"requires {asked}")
+    return old.setting("Requires-Dist", required), words, problems
+
+
+def _valid(new: Fields, old: Fields) -> tuple[Fields, list[Problem]]:
+    """Return METADATA in the lowest version, not below its own, that has its fields; and what was wrong before not."""
+    before = set(_invalid(bytes(old)))
+    stated = next(iter(new.values("Metadata-Version")), "2.1")
+    wrong = [what for what in _invalid(bytes(new)) if what not in before]
+    for version in _METADATA_VERSIONS:
+        if not any("introduced in metadata version" in what for what in wrong):
+            break
+        if version > stated:
+            new = new.setting("Metadata-Version", (version,))
+            wrong = [what for what in _invalid(bytes(new)) if what not in before]
+    return new, [Problem(where="METADATA", what=f"would be wrong: {what}") for what in wrong]
+
+
+def _invalid(text: bytes) -> Iterator[str]:
+    from packaging.metadata import ExceptionGroup, Metadata
+
+    try:
+        Metadata.from_email(text)
+    except ExceptionGroup as group:
+        yield from (str(error) for error in group.exceptions)
+
+
+# --- WHEEL and tags
+
+
+def _wheel(old: Fields, renamed: _Named, tag: str | None) -> tuple[Fields, str, tuple[Problem, ...]]:
+    """Return WHEEL with its build number and tags, the tags as the file name has them, and what is wrong with them."""
+    from packaging.tags import parse_tag
+
+    new = old.setting("Build", (renamed.build,) if renamed.build else ())
+    if tag is None:
+        return new, renamed.tags, ()
+    parts = tag.split("-")
+    parts = [*renamed.tags.split("-")[:2], tag] if len(parts) == 1 else parts
+    if len(parts) != 3 or not all(re.fullmatch(r"[\w.]+", part) for part in parts):
+        hint = "write all three parts, such as py3-none-manylinux_2_28_x86_64, or the platform alone"
+        return new, renamed.tags, (Problem(where="--tag", what=f"is {tag!r}", hint=hint),)
+    tags = "-".join(".".join(sorted(set(part.split(".")))) for part in parts)
+    return new.setting("Tag", tuple(sorted(map(str, parse_tag(tags))))), tags, ()
+
+
+def _python_problems(
+    file: io.BufferedReader, members: Sequence[Member], tag: str | None, named: _Named
+) -> tuple[Problem, ...]:
+    """Return the extension modules that a new Python tag would promise too much of.
+
+    What a module of the stable ABI needs of Python is known when it is built, so its lowest Python may only be raised.
+    """
+    if tag is None or "-" not in tag or tag.split("-")[:2] == named.tags.split("-")[:2]:
+        return ()
+    pythons, abis = (part.split(".") for part in tag.split("-")[:2])
+    is_narrower = set(abis) <= {"abi3", "abi3t"} and _oldest(pythons) >= _oldest([named.tags])
+    found = []
+    for member in members:
+        module, bare = _MODULE.search(member.name), _BARE.search(member.name)
+        if module:
+            only = f"3{module['linux'] or module['win']}"
+            found += [(member, f"is for CPython 3.{only[1:]} alone")] if set(pythons) != {f"cp{only}"} else []
+        elif (
+            bare and not (bare["abi"] and is_narrower) and f"PyInit_{bare[1]}".encode() in splice.content(file, member)
+        ):
+            found.append(
+                (member, f"is an extension module, of which {named.tags.rpartition('-')[0]} is all that is known")
+            )
+    return tuple(Problem(where=member.name, what=f"{what}: --tag {tag} would not be true") for member, what in found)
+
+
+def _oldest(pythons: Sequence[str]) -> int:
+    return min((int(found[1]) for text in pythons if (found := re.match(r"cp3(\d+)", text))), default=0)
+
+
+# --- files
+
+
+def _with_members(edited: Edited, texts: Mapping[str, bytes], new: Mapping[str, bytes]) -> Edited:
+    """Return the plan with the entries that the archive gets: names follow the version, and RECORD follows all."""
+    old, stem = edited.old_stem, edited.stem
+    changed = {f"{old}.dist-info/{name}": data for name, data in new.items()}
+    notes = []
+    bill = f"{old}.dist-info/sboms/{sbom.NAME}"
+    if bill in texts:
+        asked = sbom.Edit(version=edited.version, old_stem=old, stem=stem, words=edited.words)
+        try:
+            changed[bill] = sbom.edited(texts[bill], asked)
+        except ValueError as error:
+            notes.append(f"{bill} cannot be read ({error}) and stays as it is")
+    else:
+        notes.append("the wheel has no bill of materials of mamba-press, so none says what was changed")
+    signatures = [f"{old}.dist-info/{name}" for name in _SIGNATURES]
+    gone = [member.name for member in edited.members if member.name in signatures]
+    notes += [f"{name} is left out: it signs the file as it was" for name in gone]
+    own = f"{old}.dist-info/RECORD"
+    changed[own] = _record(texts[own], {**changed, own: b""}, lambda name: _moved(name, old, stem), frozenset(gone))
+    members = []
+    for member in edited.members:
+        if member.name not in gone:
+            data = changed.get(member.name)
+            moved = member.named(_moved(member.name, old, stem))
+            members.append(moved if data is None or data == texts[member.name] else moved.holding(data))
+    return replace(edited, members=tuple(members), notes=(*edited.notes, *notes))
+
+
+def _moved(name: str, old: str, new: str) -> str:
+    """Return the path of a file of the wheel's own folders under the new stem; every other one as it is."""
+    for kind in (".dist-info/", ".data/"):
+        if name.startswith(f"{old}{kind}"):
+            return f"{new}{name[len(old) :]}"
+    return name
+
+
+def _record(text: bytes, changed: Mapping[str, bytes], moved: Callable[[str], str], gone: frozenset[str]) -> bytes:
+    """Return RECORD with the new paths, and the new hashes and sizes of what is changed; its own line has none."""
+    out = io.StringIO(newline="")
+    lines = csv.writer(out, lineterminator="\n")
+    for path, *rest in csv.reader(io.StringIO(text.decode("utf-8"), newline="")):
+        if path not in gone:
+            data = changed.get(path)
+            lines.writerow((moved(path), *(_hashed(data) if data else rest)))
+    return out.getvalue().encode("utf-8")
+
+
+def _hashed(data: bytes) -> tuple[str, int]:
+    digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode("ascii")
+    return f"sha256={digest}", len(data)
+
+
+# --- checking
+
+
+def _wrong(edited: Edited, written: Path, target: Path, changes: Changes) -> tuple[Problem, ...]:
+    """Return what is wrong with a wheel that was written, and was not with the one that it was made of.
+
+    The payload is only looked at where the tags promise something else than before.
+    """
+    found = check.examine(written, name=edited.file_name, payload=edited.retagged).problems
+    if found:
+        before = check.examine(edited.source, payload=edited.retagged).problems
+        known = {_without_names(problem, edited.source.name, edited.old_stem) for problem in before}
+        found = tuple(
+            problem for problem in found if _without_names(problem, edited.file_name, edited.stem) not in known
+        )
+    if target.exists() and not changes.forced and not filecmp.cmp(written, target, shallow=False):
+        found = (*found, _same_name(str(target)))
+    return found
+
+
+def _without_names(problem: Problem, name: str, stem: str) -> str:
+    return str(problem).replace(name, "WHEEL").replace(stem, "STEM")
