@@ -100,6 +100,7 @@ def fetch(
     if not chosen:
         return Environment(prefix=root, files=(), packages=(), info={})
     target = solution.target
+    neutral = NEUTRAL_ON_WINDOWS if target.system == "win" else NEUTRAL
     request = {
         "do": "fetch",
         "packages": [asdict(package) for package in chosen],
@@ -107,11 +108,12 @@ def fetch(
         "prefix": str(root),
         # rattler signs what it patches with macOS's codesign if it hears that the files are for macOS.
         "platform": "linux-64" if target.system == "osx" else target.subdir,
-        "neutral": NEUTRAL_ON_WINDOWS if target.system == "win" else NEUTRAL,
+        "neutral": neutral,
         "offline": config.offline,
         "cache": str(cache_folder(environ)),
     }
     notes = list(_ask(request, target, environ, FetchError)["notes"])
+    prefix.keep_lengths(root, chosen, neutral)
     environment = prefix.read(root, chosen, notes)
     for note in notes:
         log.note(note)

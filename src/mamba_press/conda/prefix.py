@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -52,6 +53,35 @@ def read(prefix: Path, packages: Sequence[Package], notes: list[str]) -> Environ
         info=info,
         scripts=tuple(scripts),
     )
+
+
+def keep_lengths(prefix: Path, packages: Sequence[Package], neutral: str) -> None:
+    """Give each string in a binary file back the length that it had before the install replaced its placeholder.
+
+    An install moves what follows a placeholder to the front, and fills up the end. But a linker lets a string that is
+    the end of another one share its bytes ("/share/x" lies within "<prefix>/share/x"), and compilers store lengths:
+    both would then read something else. Slashes after the neutral prefix lead to the same file.
+    """
+    for package in packages:
+        record = json.loads(_record_path(prefix, package).read_text("utf-8"))
+        for entry in _paths(record):
+            placeholder = (entry.get("prefix_placeholder") or "").encode()
+            installed = prefix / entry["_path"]
+            if entry.get("file_mode") == "binary" and len(placeholder) >= len(neutral) and not installed.is_symlink():
+                new = neutral.encode().ljust(len(placeholder), b"/")
+                _replace(installed, Path(record["extracted_package_dir"]), entry, (placeholder, new))
+
+
+def _replace(installed: Path, extracted: Path, entry: dict[str, Any], change: tuple[bytes, bytes]) -> None:
+    path = entry.get("original_path") or entry["_path"]
+    noarch = f"site-packages/{path.partition('site-packages/')[2]}"  # as a noarch package has it
+    original = next((found for found in (extracted / path, extracted / noarch) if found.is_file()), None)
+    data = original.read_bytes() if original else b""
+    if change[0] in data and installed.read_bytes() != data:
+        changed = installed.with_name(f"{installed.name}.mamba-press")
+        changed.write_bytes(data.replace(*change))
+        shutil.copymode(installed, changed)
+        changed.replace(installed)
 
 
 def _record_path(prefix: Path, package: Package) -> Path:
