@@ -398,6 +398,23 @@ class Licenses:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Placeholders:
+    """What to do about paths of the conda prefix that a wheel cannot have."""
+
+    mode: Literal["report", "error"] = "report"
+    """Whether a file that looks for something in the conda prefix is reported, or an error.
+
+    Example: "error"
+    """
+    accept: tuple[Glob, ...] = ()
+    """What may stay: globs over what is looked for, and over the files that look for it, both as paths in the conda
+    prefix. Such places are neither reported nor errors; `mamba-press list --json` has them all.
+
+    Example: ["ssl/**", "lib/krb5/plugins/**", "share/terminfo/**"]
+    """
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Matrix:
     """The targets of a project, every Python with every platform: what `lock`, `matrix` and `press --matrix` cover. A
     build is for one of them.
@@ -525,8 +542,9 @@ class Config:
 
     Example: "2026-10-01"
     """
-    placeholders: Literal["report", "error"] = "report"
-    """What to do about files that still look for something in the conda prefix that cannot be found after installation.
+    placeholders: Placeholders = field(default_factory=Placeholders, metadata={"one_for_all": True})
+    """What to do about files that still look for something in the conda prefix that cannot be found after installation:
+    `"report"` or `"error"`, or a table.
 
     Example: "error"
     """
@@ -560,8 +578,8 @@ class Key:
     """One key: its path below ``[tool.mamba-press]`` and what may stand there.
 
     ``kinds`` are the types that a value may have, without None: ``bool``, ``datetime``, a ``Literal``, an annotated
-    ``str``, a tuple or a mapping of these, or a dataclass for a table. ``one_for_all`` says that one value may stand
-    for every key of the table.
+    ``str``, a tuple or a mapping of these, or a dataclass for a table. ``one_for_all`` says that one word may stand
+    for every key of the table that is a choice of words.
     """
 
     path: tuple[str, ...]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import posixpath
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from mamba_press import (
     project,
     provide,
     requires,
+    rewrite,
     runtime,
     sbom,
     select,
@@ -125,9 +127,9 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str, ep
     linked = link.link(layout.place(selection, home=home, stem=stem, config=config), environment, config)
     if order.target.system == "win":
         linked = _with_dlls(linked, home, config)
+    linked = replace(linked, entries=_relative(linked.entries, home, config))
     provided = _with_runtime(linked, home, pressed_project.name, config)
     entries = _adjusted(provided.entries, order)
-    _refuse_leaks(entries, workdir)
     tagging = tags.tags(entries, _present(entries, environment), order.target, config)
     filled, described_notes = _described(order, pressed_project, solution, fetched, selection)
     licensed = _licensed(_with_programs(filled, provided.programs), entries, fetched, config)
@@ -135,6 +137,7 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str, ep
         licensed.project, version, entries, tagging=tagging, environment=fetched, generator=generator
     )
     wheel = _with_bill(wheel, entries, fetched, licensed, epoch)
+    findings = placeholders.examine(entries, config.placeholders.accept)
     notes = (
         *_empty_notes(selection),
         *selection.notes,
@@ -147,7 +150,8 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str, ep
         *licensed.notes,
         *provide.notes(fetched, entries, config.wheel.environment),
         *licenses.notes(licensed.licences, wheel.entries, f"{stem}.dist-info"),
-        *placeholders.report(placeholders.examine(entries), config.placeholders),
+        *placeholders.report(findings, config.placeholders),
+        *_traces(wheel.entries, workdir),
     )
     return Pressed(
         wheel=wheel,
@@ -156,7 +160,14 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str, ep
         tagging=tagging,
         notes=notes,
         licenses={licence.package: licence.expression for licence in licensed.licences},
+        findings=findings,
     )
+
+
+def _relative(entries: Sequence[Entry], home: layout.Home, config: Config) -> tuple[Entry, ...]:
+    """Rewrite the texts that can find the prefix from where they lie."""
+    programs = {posixpath.basename(path) for path in config.wheel.executables}
+    return rewrite.rewrite(entries, home.prefix, programs)
 
 
 def _described(
@@ -383,21 +394,28 @@ def _present(entries: Sequence[Entry], environment: Environment) -> tuple[Packag
     return tuple(package for package in environment.packages if package.name in names)
 
 
-def _refuse_leaks(entries: Sequence[Entry], workdir: Path) -> None:
-    """Fail if a path of this very build stands in any file: it would mean nothing where the wheel is installed."""
-    needle = str(workdir).encode()
-    leaks = [entry.path for entry in entries if placeholders.contains(entry.source, needle)]
+def _traces(entries: Sequence[Entry], workdir: Path) -> tuple[str, ...]:
+    """Read every file of the finished wheel for paths of the machines that made it.
+
+    A path of this very build's temporary folder is an error, those of the packages' own builds are told.
+    """
+    own = str(workdir).encode()
+    leaks: list[Problem] = []
+    built: dict[str, list[str]] = {}
+    for entry in entries:
+        data = entry.source if isinstance(entry.source, bytes) else entry.source.read_bytes()
+        if own in data:
+            what = f"holds the path of this build's temporary folder, {workdir}"
+            hint = "report this: no file may depend on where the wheel was made"
+            leaks.append(Problem(where=entry.path, what=what, hint=hint))
+        if entry.kept and placeholders.has_build_path(data):
+            built.setdefault(entry.kept.file.package, []).append(entry.path)
     if leaks:
-        raise ContentError(
-            *(
-                Problem(
-                    where=path,
-                    what=f"holds the path of this build's temporary folder, {workdir}",
-                    hint="report this: no file may depend on where the wheel was made",
-                )
-                for path in leaks
-            )
-        )
+        raise ContentError(*leaks)
+    if not built:
+        return ()
+    files = (f"{package} ({len(paths)} files)" if paths[1:] else package for package, paths in sorted(built.items()))
+    return (f"paths of the machines that built the packages stand in files, and mean nothing: {', '.join(files)}",)
 
 
 def _case_notes(tags: str, entries: Sequence[Entry]) -> tuple[str, ...]:

@@ -7,16 +7,17 @@ conda packages carry the path of the environment they will live in. A wheel has 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
+from mamba_press import globs
 from mamba_press.errors import ContentError
-from mamba_press.types import NEUTRAL, NEUTRAL_ON_WINDOWS, Problem
+from mamba_press.types import NEUTRAL, NEUTRAL_ON_WINDOWS, Finding, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from mamba_press.config import Placeholders
     from mamba_press.types import Entry
 
 BUILD_PATHS = (b"/home/conda/feedstock_root", b"/croot/", b"/opt/conda/conda-bld", b"_h_env_placehold")
@@ -99,25 +100,11 @@ _THROUGH_SHELL = re.compile(
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
-    """One path below the neutral prefix in one file of the wheel.
-
-    ``text`` is that path, neutral prefix included. ``kind`` is *relocated* where linking or rewriting replaces it,
-    *inert* where nothing opens it, else *functional*, and then ``consequence`` says in words what does not work.
-    """
-
-    path: str
-    package: str
-    text: str
-    kind: Literal["relocated", "inert", "functional"]
-    consequence: str = ""
-
-
-def examine(entries: Iterable[Entry]) -> tuple[Finding, ...]:
+def examine(entries: Iterable[Entry], accept: Sequence[str] = ()) -> tuple[Finding, ...]:
     """Return what the entries' files say about the neutral prefix, each path of a file once, in the entries' order.
 
-    Only files that the package lists as having a placeholder are read. What is unknown counts as functional.
+    Only files that the package lists as having a placeholder are read. What is unknown counts as functional. ``accept``
+    are globs over files and over what they look for, both as paths in the prefix.
     """
     findings: dict[tuple[str, str], Finding] = {}
     for entry in entries:
@@ -127,52 +114,44 @@ def examine(entries: Iterable[Entry]) -> tuple[Finding, ...]:
             key = (finding.path, finding.text)
             if key not in findings or _weight(finding) > _weight(findings[key]):
                 findings[key] = finding
-    return tuple(findings.values())
+    return tuple(replace(each, accepted=True) if _accepting(each, accept) else each for each in findings.values())
 
 
-def report(findings: Sequence[Finding], mode: Literal["report", "error"]) -> tuple[str, ...]:
-    """Return the lines that tell the user what will not be found, a few for each package.
+def _accepting(finding: Finding, accept: Sequence[str]) -> str | None:
+    """Return the glob that accepts a functional finding."""
+    if finding.kind != "functional":
+        return None
+    return globs.matches(finding.file, accept) or globs.matches(_below(finding.text).strip("/"), accept)
 
-    In mode ``error`` a functional finding is a ContentError instead.
+
+def report(findings: Sequence[Finding], settings: Placeholders) -> tuple[str, ...]:
+    """Return the lines that tell the user what will not be found, a few for each package, and what is not accepted.
+
+    In mode ``error`` a functional finding that is not accepted is a ContentError instead.
     """
     groups: dict[str, dict[str, list[Finding]]] = {}
     for finding in sorted(findings, key=lambda finding: (finding.package, finding.path, finding.text)):
-        if finding.kind == "functional":
+        if finding.kind == "functional" and not finding.accepted:
             groups.setdefault(finding.package, {}).setdefault(finding.consequence, []).append(finding)
-    if mode == "error" and groups:
-        hint = 'leave the files out with select.exclude, or set placeholders = "report"'
-        raise ContentError(
-            *(
-                Problem(where=f"{package}: {members[0].path}", what=_line(consequence, members), hint=hint)
-                for package, group in groups.items()
-                for consequence, members in group.items()
-            )
-        )
-    return tuple(line for package, group in groups.items() for line in _lines(package, group))
+    if settings.mode == "error" and groups:
+        raise ContentError(*(each for package, group in groups.items() for each in _problems(package, group)))
+    idle = [glob for glob in settings.accept if not any(_accepting(finding, (glob,)) for finding in findings)]
+    lines = [line for package, group in groups.items() for line in _lines(package, group)]
+    return (*lines, *(f"placeholders.accept names {glob!r}, which nothing looks for" for glob in idle))
 
 
-def leaks(data: bytes, needles: Sequence[bytes]) -> tuple[bytes, ...]:
-    """Return each distinct string of ``data`` that has one of the needles in it, at most eight for each needle."""
-    found: dict[bytes, None] = {}
-    for needle in filter(None, needles):
-        own: dict[bytes, None] = {}
-        start = data.find(needle)
-        while start >= 0 and len(own) < 8:
-            end = _PATH.match(data, start + len(needle))
-            own[data[start : end.end() if end else start + len(needle)]] = None
-            start = data.find(needle, start + len(needle))
-        found.update(own)
-    return tuple(found)
+def _problems(package: str, group: Mapping[str, Sequence[Finding]]) -> Iterator[Problem]:
+    """Yield each path that is looked for once, with the first file that does."""
+    hint = "let placeholders.accept name what is looked for, or leave the files out with select.exclude"
+    for consequence, members in group.items():
+        for below in dict.fromkeys(_below(member.text) for member in members):
+            same = [member for member in members if _below(member.text) == below]
+            yield Problem(where=f"{package}: {same[0].file}", what=_line(consequence, same), hint=hint)
 
 
-def contains(source: Path | bytes, needle: bytes) -> bool:
-    """Return whether a file, or what will be written as one, has the needle in it."""
-    return needle in (source if isinstance(source, bytes) else source.read_bytes())
-
-
-def build_paths(data: bytes) -> int:
-    """Return how many places of ``data`` name a folder in which conda packages are built."""
-    return sum(data.count(path) for path in BUILD_PATHS)
+def has_build_path(data: bytes) -> bool:
+    """Whether a file names a folder in which conda packages are built."""
+    return any(path in data for path in BUILD_PATHS)
 
 
 def python_script(data: bytes) -> bytes | None:
@@ -185,13 +164,14 @@ def _in_file(entry: Entry, data: bytes) -> Iterator[Finding]:
     assert entry.kept is not None
     file = entry.kept.file
     text = file.placeholder == "text"
-    rewritten = isinstance(entry.source, bytes) and not _ANY_NEUTRAL.search(entry.source)
     end = 0
     while found := _ANY_NEUTRAL.search(data, end):
         start = found.start()
         match = (_PATH if found[0] == _NEUTRAL else _WINDOWS_PATH).match(data, found.end())
         end = match.end() if match else found.end()
-        path = data[start:end].rstrip(b".").decode("utf-8", "replace")
+        written = data[start:end].rstrip(b".")
+        path = written.decode("utf-8", "replace")
+        rewritten = isinstance(entry.source, bytes) and written not in entry.source
         before, after = _surroundings(data, start, end, text=text)
         below = _below(path)
         kind: Literal["relocated", "inert", "functional"] = "functional"
@@ -200,14 +180,21 @@ def _in_file(entry: Entry, data: bytes) -> Iterator[Finding]:
         elif _is_inert(file.path, below, before, text=text):
             kind = "inert"
         consequence = _consequence(below, file.path) if kind == "functional" else ""
-        yield Finding(path=entry.path, package=file.package, text=path, kind=kind, consequence=consequence)
+        yield Finding(
+            path=entry.path,
+            file=file.path,
+            package=file.package,
+            text=path,
+            kind=kind,
+            consequence=consequence,
+        )
 
 
 def _below(path: str) -> str:
-    """Return what stands after the neutral prefix, as it would in a package for any system."""
+    """Return what stands after the neutral prefix and its slashes, as it would in a package for any system."""
     if path.startswith(NEUTRAL):
-        return path[len(NEUTRAL) :]
-    return path[len(NEUTRAL_ON_WINDOWS) :].replace("\\", "/").removeprefix("/Library")
+        return re.sub("^/+", "/", path[len(NEUTRAL) :])
+    return re.sub("^/+", "/", path[len(NEUTRAL_ON_WINDOWS) :]).replace("\\", "/").removeprefix("/Library")
 
 
 def _surroundings(data: bytes, start: int, end: int, *, text: bool) -> tuple[bytes, bytes]:

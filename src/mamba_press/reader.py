@@ -365,7 +365,7 @@ def _each(found: _Found, problems: list[Problem]) -> Iterator[_Found]:
 
 def _spread(found: _Found) -> Iterator[_Found]:
     for below in _known().values():
-        if below.path[:-1] == found.key.path:
+        if below.path[:-1] == found.key.path and get_origin(below.kinds[0]) is Literal:
             yield replace(found, key=below)
 
 

@@ -203,7 +203,8 @@ def _section(key: Key, description: str, example: str) -> str:
     value = _toml(example)
     table = ".".join((TABLE, *key.path[:-1]))
     given = " ".join(f"-C {shlex.quote(f'{name}={text}')}" for name, text in settings(key, value))
-    default = f"{_default(next(_own(key.table, key.path)).default)} for each" if key.table else _default(key.default)
+    default = _default(next(_own(key.table, key.path)).default if key.table else key.default)
+    default += " for each" * (len(_choices(key)) > 1)
     return f"""\
 ### `{key.name}`
 
@@ -222,6 +223,11 @@ def _section(key: Key, description: str, example: str) -> str:
 {key.variable}={shlex.quote(variable(value))}
 ```
 """
+
+
+def _choices(key: Key) -> list[Key]:
+    """Return the keys of a table for which one word may be given."""
+    return [each for each in _own(key.table, key.path) if get_origin(each.kinds[0]) is Literal] if key.table else []
 
 
 def _default(value: object) -> str:

@@ -51,6 +51,7 @@ def as_json(pressed: Pressed, rows: Sequence[Row]) -> dict[str, object]:
             }
             for p in pressed.solution.packages
         ],
+        "placeholders": [asdict(finding) for finding in pressed.findings],
         "notes": list(pressed.notes),
     }
 

@@ -397,10 +397,29 @@ class Derived:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One path below the neutral prefix that a file of a package names.
+
+    ``path`` is the file's in the wheel, ``file`` the one in the prefix. ``text`` is the path that it names, neutral
+    prefix included. ``kind`` is *relocated* where linking or rewriting replaces it, *inert* where nothing opens it,
+    else *functional*, and then ``consequence`` says in words what does not work. ``accepted``: the user knows of it.
+    """
+
+    path: str
+    file: str
+    package: str
+    text: str
+    kind: Literal["relocated", "inert", "functional"]
+    consequence: str = ""
+    accepted: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Pressed:
     """All that pressing found out: the wheel, and why it is as it is.
 
-    ``licenses`` holds the SPDX expression of each package that has a file in the wheel.
+    ``licenses`` holds the SPDX expression of each package that has a file in the wheel, ``findings`` each place that
+    named the conda prefix.
     """
 
     wheel: Wheel
@@ -409,3 +428,4 @@ class Pressed:
     tagging: Tagging
     notes: tuple[str, ...] = ()
     licenses: Mapping[str, str] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()

@@ -45,7 +45,9 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"dlls", "follow", "hazards", "own", "tree"}),
     frozenset({"asks", "loader", "recipe"}),
     # the stages
-    frozenset({"conda", "described", "sources", "select", "layout", "link", "seam", "tags", "metadata", "requires"})
+    frozenset(
+        {"conda", "described", "sources", "select", "layout", "link", "seam", "tags", "metadata", "requires", "rewrite"}
+    )
     | {"sbom", "wheel", "sdist", "check"},
     frozenset({"pipeline", "report", "edit"}),
     # what the two front doors share, and the doors

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mamba_press import placeholders
+from mamba_press.config import Placeholders
 from mamba_press.errors import ContentError
-from mamba_press.types import NEUTRAL, Binary, Edits, Entry, File, Kept
+from mamba_press.types import NEUTRAL, Binary, Edits, Entry, File, Finding, Kept
 
 HERE = NEUTRAL.encode()
+REPORT, ERROR = Placeholders(), Placeholders(mode="error")
 
 
 def entry(tmp_path, data, *, path="lib/libx.so.1", placeholder="binary", **changes):
@@ -115,49 +119,67 @@ def test_file_that_its_package_does_not_list_is_not_read(tmp_path):
 
 
 def finding(number, consequence="is gone", kind="functional"):
-    return placeholders.Finding(
-        path=f"x/{number}", package="x", text=f"{NEUTRAL}/{number}", kind=kind, consequence=consequence
+    return Finding(
+        path=f"home/_prefix/x/{number}",
+        file=f"x/{number}",
+        package="x",
+        text=f"{NEUTRAL}/{number}",
+        kind=kind,
+        consequence=consequence,
     )
 
 
 def test_report_groups_files_by_what_follows():
-    assert placeholders.report([finding(1), finding(2), finding(3)], "report") == (
-        "x: is gone (1 and 2 more files: /1)",
-    )
+    assert placeholders.report([finding(1), finding(2), finding(3)], REPORT) == ("x: is gone (1 and 2 more files: /1)",)
 
 
 def test_report_is_bounded_for_each_package():
-    lines = placeholders.report([finding(n, f"{n} is gone") for n in range(9)], "report")
+    lines = placeholders.report([finding(n, f"{n} is gone") for n in range(9)], REPORT)
     assert len(lines) == 6
     assert lines[-1] == "x: and 4 more"
 
 
 def test_inert_findings_are_not_reported_and_no_error():
-    assert placeholders.report([finding(1, kind="inert"), finding(2, kind="relocated")], "error") == ()
+    assert placeholders.report([finding(1, kind="inert"), finding(2, kind="relocated")], ERROR) == ()
 
 
 def test_error_mode_names_every_consequence():
     with pytest.raises(ContentError) as caught:
-        placeholders.report([finding(1, "a"), finding(2, "b"), finding(3, kind="inert")], "error")
+        placeholders.report([finding(1, "a"), finding(2, "b"), finding(3, kind="inert")], ERROR)
     assert [problem.where for problem in caught.value.problems] == ["x: x/1", "x: x/2"]
-    assert 'placeholders = "report"' in str(caught.value)
+    assert "placeholders.accept" in str(caught.value)
 
 
-def test_leaks_are_the_strings_that_hold_a_needle():
-    data = b"a\0/tmp/b1/x/y.c\0/tmp/b1/z b/tmp/b1/z\0"
-    assert placeholders.leaks(data, [b"/tmp/b1", b"/tmp/c"]) == (b"/tmp/b1/x/y.c", b"/tmp/b1/z")
-    assert placeholders.leaks(data, [b"/tmp/b2", b""]) == ()
+def test_what_is_accepted_is_no_error_and_not_reported():
+    findings = [finding(1, "a"), finding(2, "b")]
+    accept = Placeholders(mode="error", accept=("1", "x/2"))
+    known = [replace(found, accepted=True) for found in findings]
+    assert placeholders.report(known, accept) == ()
+    with pytest.raises(ContentError, match="x: x/2"):
+        placeholders.report([known[0], findings[1]], accept)
 
 
-def test_contains_reads_bytes_and_files(tmp_path):
-    (tmp_path / "f").write_bytes(b"..needle..")
-    assert placeholders.contains(tmp_path / "f", b"needle")
-    assert placeholders.contains(b"a needle", b"needle")
-    assert not placeholders.contains(tmp_path / "f", b"other")
+def test_a_file_and_what_it_looks_for_can_be_accepted(tmp_path):
+    data = b"\0" + HERE + b"/ssl/certs\0" + HERE + b"/lib/engines\0"
+    one, two = placeholders.examine([entry(tmp_path, data)], ["ssl/**"])
+    assert (one.accepted, two.accepted) == (True, False)
+    assert all(found.accepted for found in placeholders.examine([entry(tmp_path, data)], ["lib/libx.so*"]))
 
 
-def test_build_paths_are_counted():
-    assert placeholders.build_paths(b"/home/conda/feedstock_root/a /croot/b\0/croots") == 2
+def test_an_acceptance_of_nothing_is_told():
+    (line,) = placeholders.report([finding(1, kind="inert")], Placeholders(accept=("ssl/**",)))
+    assert line == "placeholders.accept names 'ssl/**', which nothing looks for"
+
+
+def test_slashes_that_keep_a_strings_length_are_no_part_of_the_path(tmp_path):
+    (found,) = placeholders.examine([entry(tmp_path, b"\0" + HERE + b"//////ssl/cert.pem\0")], ["ssl/cert.pem"])
+    assert (found.kind, found.accepted) == ("functional", True)
+    assert "SSL_CERT_FILE" in found.consequence
+
+
+def test_paths_of_the_machines_that_build_packages_are_known():
+    assert placeholders.has_build_path(b"cc -I/home/conda/feedstock_root/a")
+    assert not placeholders.has_build_path(b"/home/conda/feed /croots/b")
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def test_every_key_of_the_table_arrives(project):
     assert got.constraints == ("openssl 3.*",)
     assert (got.python, got.platform, got.offline) == ("3.10.*", "manylinux_2_28_x86_64", True)
     assert got.exclude_newer == datetime(2026, 10, 1, 10, tzinfo=timezone.utc)
-    assert (got.placeholders, got.hook) == ("error", "tools/press_hook.py:adjust")
+    assert (got.placeholders.mode, got.hook) == ("error", "tools/press_hook.py:adjust")
     assert (got.select.prune, got.select.exclude, got.select.include) == (("krb5",), ("share/**",), ("share/zlib/**",))
     assert (got.layout.home, got.layout.move) == ("zlib", {"share/x.txt": "zlib/x.txt"})
     assert (got.link.system, got.link.rename, got.link.floor) == (("libcuda*",), ("libssl*",), "symbols")
