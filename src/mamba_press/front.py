@@ -81,7 +81,7 @@ def requirements(
 
     Whether [project] keeps to all rules is left to the build: the answer would cost more than all the rest.
     """
-    from mamba_press import project, reader, target
+    from mamba_press import project, providers, reader, target
 
     root = Path.cwd()
     try:
@@ -89,13 +89,13 @@ def requirements(
         target.resolve(config.python, config.platform, environ)
         if not (config.packages or config.host or config.build_backend):
             read(root, settings, environ, state)  # says if there is no code either
-            return [DEFLATE] if _has_deflate() else []
+            return ([DEFLATE] if _has_deflate() else []) + providers.requirements(root)
     except ConfigError:
         if not project.is_plain(root):
             read(root, settings, environ, state)  # says what is wrong with all tables at once
         raise
     wanted = [] if environ.get("MAMBA_PRESS_WORKER") else [_rattler()]
-    return wanted + ([DEFLATE] if _has_deflate() else [])
+    return wanted + ([DEFLATE] if _has_deflate() else []) + providers.requirements(root)
 
 
 def _rattler() -> str:
@@ -120,12 +120,13 @@ def read(
     root: Path, settings: Mapping[str, object] | None, environ: Mapping[str, str], state: State = "wheel"
 ) -> tuple[Config, Project, Target]:
     """Return what a project asks for, with every problem of all its tables at once."""
-    from mamba_press import project, reader, target
+    from mamba_press import project, providers, reader, target
 
     reader.document(root)  # a file that is missing or broken is one problem, not one of each table
     config, problems = _tried(lambda: reader.read(root, settings, environ, state=state))
     found, more = _tried(lambda: project.load(root))
     problems += [problem for problem in more if problem not in problems]
+    problems += _tried(lambda: providers.asked(root))[1]
     if config is not None:
         chosen, more = _tried(lambda: target.resolve(config.python, config.platform, environ))
         problems += more
@@ -140,7 +141,7 @@ def _nothing_to_press(config: Config, asked: Project) -> Iterator[Problem]:
 
     What an inner backend builds is not known yet.
     """
-    from mamba_press import project, sources
+    from mamba_press import project, providers, sources
 
     if config.build_backend is not None:
         return
@@ -150,7 +151,8 @@ def _nothing_to_press(config: Config, asked: Project) -> Iterator[Problem]:
         return
     if not modules:
         yield sources.nothing(asked, config)
-    yield from project.without_packages(asked)
+    if not _tried(lambda: providers.asked(asked.root))[0]:
+        yield from project.without_packages(asked)
 
 
 _Found = TypeVar("_Found")
@@ -173,7 +175,7 @@ def order(
             raise ConfigError(Problem(where=f"tool.mamba-press.{key}", what="is read, but nothing uses it yet"))
     from mamba_press.pipeline import Order  # the stages: not for a configuration that cannot be used
 
-    return Order(config=config, target=target, root=root, environ=environ, project=project)
+    return Order(config=config, target=target, root=root, environ=environ, project=project, state=state)
 
 
 @contextmanager
@@ -320,14 +322,14 @@ def sdist(directory: str, settings: Mapping[str, object] | None, *, environ: Map
     """Write the sdist of the project in the current folder, the solve frozen in it; return its file name."""
     import tempfile
 
-    from mamba_press import conda, log, pipeline, project, sources, tree
+    from mamba_press import conda, log, pipeline, project, providers, sources, tree
     from mamba_press import sdist as source
 
     asked = order(Path.cwd(), settings, environ, "sdist")
     assert asked.project is not None
     # What is locked is what a wheel made from the sdist asks for.
     solution = pipeline.solve(order(Path.cwd(), settings, environ))
-    _, version = pipeline.identify(asked, solution)
+    found, version = pipeline.identify(pipeline.provided(asked, solution), solution)
     _warn_of_channels_outside(asked)
     with tempfile.TemporaryDirectory(prefix="mamba-press-", ignore_cleanup_errors=True) as folder:
         made: dict[str, Path | bytes] = {}
@@ -341,9 +343,9 @@ def sdist(directory: str, settings: Mapping[str, object] | None, *, environ: Map
         files = [file for file in collected if file[0] not in made and file[0] != pipeline.LOCK]
         path = source.write(
             [*files, *((path, source, False) for path, source in made.items())],
-            name=asked.project.name,
+            name=found.name,
             version=version,
-            pkg_info=project.source_metadata(asked.project, version),
+            pkg_info=project.source_metadata(found, version, providers.changing(asked.root)),
             directory=Path(directory),
             epoch=epoch(environ),
         )

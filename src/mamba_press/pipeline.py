@@ -23,6 +23,7 @@ from mamba_press import (
     placeholders,
     project,
     provide,
+    providers,
     requires,
     rewrite,
     runtime,
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
     from packaging.version import Version
 
-    from mamba_press.config import Config
+    from mamba_press.config import Config, State
     from mamba_press.types import Environment, Package, Project, Selection, Solution, Target, Wheel
 
 LOCK = "mamba-press.lock"
@@ -54,7 +55,7 @@ class Order:
     """What a front door asks for.
 
     ``project`` is None where the command presses specs; ``name`` is then the name asked for. Relative channels start
-    at ``root``. ``environ`` is the caller's environment.
+    at ``root``. ``environ`` is the caller's environment, ``state`` what its hook is to make.
     """
 
     config: Config
@@ -63,6 +64,7 @@ class Order:
     environ: Mapping[str, str]
     project: Project | None = None
     name: str | None = None
+    state: State = "wheel"
 
 
 def solve(order: Order) -> Solution:
@@ -108,11 +110,25 @@ def modules(order: Order, solution: Solution, workdir: Path) -> tuple[str, ...]:
     return layout.modules(file.path for file in environment.files)
 
 
+def provided(order: Order, solution: Solution) -> Order:
+    """Return the order with what the project's providers of dynamic metadata give."""
+    if order.project is None:
+        return order
+    package = first_requested(order.config, solution)
+    seen = project.pep440(package) if package else None
+    found = providers.complete(order.project, seen, order.state)
+    problems = [] if package else [*project.without_packages(found)]
+    if problems:
+        raise ConfigError(*problems)
+    return replace(order, project=found)
+
+
 def press(order: Order, solution: Solution, workdir: Path, *, generator: str, epoch: int | None = None) -> Pressed:
     """Press a solution: fetch, choose, lay out, relocate, tag, describe. Nothing is written outside ``workdir``.
 
     ``epoch`` is SOURCE_DATE_EPOCH, for what states a date.
     """
+    order = provided(order, solution)
     solution = select.vendored(solution, order.config)
     config, packages = order.config, select.packages(solution, order.config)
     names = frozenset(package.name for package in packages[0])
@@ -128,11 +144,11 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str, ep
     if order.target.system == "win":
         linked = _with_dlls(linked, home, config)
     linked = replace(linked, entries=_relative(linked.entries, home, config))
-    provided = _with_runtime(linked, home, pressed_project.name, config)
-    entries = _adjusted(provided.entries, order)
+    ready = _with_runtime(linked, home, pressed_project.name, config)
+    entries = _adjusted(ready.entries, order)
     tagging = tags.tags(entries, _present(entries, environment), order.target, config)
     filled, described_notes = _described(order, pressed_project, solution, fetched, selection)
-    licensed = _licensed(_with_programs(filled, provided.programs), entries, fetched, config)
+    licensed = _licensed(_with_programs(filled, ready.programs), entries, fetched, config)
     wheel = metadata.complete(
         licensed.project, version, entries, tagging=tagging, environment=fetched, generator=generator
     )

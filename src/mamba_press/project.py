@@ -13,7 +13,7 @@ from mamba_press.errors import ConfigError
 from mamba_press.types import NEUTRAL, Problem, Project
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from typing import Any
 
     from packaging.version import Version
@@ -58,18 +58,38 @@ _REVISION = re.compile(r"(?<![a-z])(?:r|rev)(?![a-z])", re.IGNORECASE)
 
 def load(root: Path) -> Project:
     """Return the project that stands in ``root``; every problem of its ``[project]`` table is raised at once."""
-    table = _read(root)
-    problems = [*_early(root, table)]
+    table, has_providers = _read(root)
+    problems = [*_early(root, table), *([] if has_providers else _never_dynamic(table))]
     unreadable = {problem.where for problem in problems}
-    metadata, found = _standard(_without(table, unreadable), root)
+    metadata, found = _standard(table if has_providers and not problems else _without(table, unreadable), root)
     problems += [problem for problem in found if problem.where not in unreadable]
     if metadata is not None:
         problems += _refused_by_pypi(metadata)
     if problems or metadata is None:
         raise ConfigError(*problems)
+    return _project(root, metadata, table)
+
+
+def _project(root: Path, metadata: StandardMetadata, table: Mapping[str, Any]) -> Project:
     # pyproject-metadata before 0.12 says 0.0.0 where the version is dynamic
     version = None if "version" in metadata.dynamic else metadata.version
     return Project(root=root, name=metadata.name, version=version, table=table)
+
+
+def completed(project: Project, table: Mapping[str, Any]) -> Project:
+    """Return the project with a table that providers have completed; raises ConfigError for whatever is wrong in it.
+
+    What is dynamic still has to be a field that conda packages can give.
+    """
+    problems = [*_never_dynamic(table, "no provider of [[tool.dynamic-metadata]] gives it, and no conda package does")]
+    problems += _early(project.root, table)
+    said = {problem.where for problem in problems}
+    metadata, found = _standard(_without(table, said) if said else table, project.root)
+    problems += [problem for problem in found if problem.where not in said]
+    problems += _refused_by_pypi(metadata) if metadata is not None else ()
+    if problems or metadata is None:
+        raise ConfigError(*problems)
+    return _project(project.root, metadata, table)
 
 
 def is_plain(root: Path) -> bool:
@@ -77,9 +97,14 @@ def is_plain(root: Path) -> bool:
 
     To judge it costs more than all else that a hook does before it can report a mistake.
     """
-    table = _read(root)
+    table, has_providers = _read(root)
     name = table.get("name")
-    return table == {"name": name, "dynamic": ["version"]} and isinstance(name, str) and bool(_NAME.fullmatch(name))
+    return (
+        not has_providers
+        and table == {"name": name, "dynamic": ["version"]}
+        and isinstance(name, str)
+        and bool(_NAME.fullmatch(name))
+    )
 
 
 def version(project: Project, package: Package | None) -> Version:
@@ -106,6 +131,14 @@ def without_packages(project: Project) -> Iterator[Problem]:
                 what=f'"{name}" cannot be dynamic: there is no conda package in packages to take it from',
                 hint=f'write project.{name}, and take "{name}" out of project.dynamic',
             )
+
+
+def pep440(package: Package) -> str | None:
+    """Return a conda package's version in PEP 440's terms, None where it has none."""
+    try:
+        return str(_from_conda(package, ""))
+    except ConfigError:
+        return None
 
 
 def from_specs(
@@ -156,20 +189,21 @@ def standard_metadata(project: Project, version: Version, *, license_files: Sequ
     return _write(project, version, license_files=license_files, dynamic=())
 
 
-def source_metadata(project: Project, version: Version) -> bytes:
+def source_metadata(project: Project, version: Version, changing: Collection[str] = ()) -> bytes:
     """Return the text of an sdist's PKG-INFO, at least metadata 2.2; what was solved stands in it as static.
 
     ``License-File`` is dynamic, for a wheel adds the licences of what it vendors (PEP 643); where the project leaves it
-    open, the expression that joins them is so too. So are the other fields that are left to the packages: to know them,
-    these would have to be fetched.
+    open, the expression that joins them is so too. So are the other fields that are left to the packages, which differ
+    from target to target, and the fields ``changing``, of which a provider says so.
     """
     from pyproject_metadata.constants import PROJECT_TO_METADATA
 
     left = project.table.get("dynamic")
     open_fields = [name for name in left if name in DYNAMIC] if isinstance(left, list) else []
     is_open = isinstance(left, list) and "license" in left
-    solved = sorted({field for name in open_fields for field in PROJECT_TO_METADATA[name]})
-    dynamic = ("License-File", *(("License-Expression",) if is_open else ()), *solved)
+    opened = {field for name in (*open_fields, *changing) for field in PROJECT_TO_METADATA[name]}
+    opened |= {"License-File", "License-Expression"} if is_open else {"License-File"}
+    dynamic = tuple(sorted(opened))
     return _write(project, version, license_files=tuple(license_files(project)), dynamic=dynamic)
 
 
@@ -198,8 +232,8 @@ def _write(project: Project, version: Version, *, license_files: Sequence[str], 
     return message.as_bytes()
 
 
-def _read(root: Path) -> dict[str, Any]:
-    """Return the raw ``[project]`` table."""
+def _read(root: Path) -> tuple[dict[str, Any], bool]:
+    """Return the raw ``[project]`` table, and whether there are providers for its dynamic fields."""
     if sys.version_info >= (3, 11):
         import tomllib
     else:
@@ -222,25 +256,17 @@ def _read(root: Path) -> dict[str, Any]:
         raise ConfigError(Problem(where="project", what="pyproject.toml has no [project] table", hint=hint))
     if not isinstance(table, dict):
         raise ConfigError(Problem(where="project", what=f"must be a table, not {table!r}"))
-    return table
+    tool = data.get("tool")
+    return table, isinstance(tool, dict) and bool(tool.get("dynamic-metadata"))
 
 
 def _early(root: Path, table: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield what pyproject-metadata would not say, or would answer with a traceback."""
-    from pyproject_metadata.constants import PROJECT_TO_METADATA
-
     if "name" not in table:
         yield Problem(where="project.name", what="is missing", hint='write name = "…" in [project]')
     dynamic = table.get("dynamic", [])
     if not isinstance(dynamic, list):  # pyproject-metadata 0.12 fails on it
         yield Problem(where="project.dynamic", what=f"must be a list, not {dynamic!r}", hint='dynamic = ["version"]')
-    for field in dynamic if isinstance(dynamic, list) else []:
-        if field in PROJECT_TO_METADATA and field not in _FROM_CONDA:
-            yield Problem(
-                where="project.dynamic",
-                what=f'"{field}" cannot be dynamic: taking it from conda packages is not there yet',
-                hint=f'write project.{field}, or take "{field}" out of project.dynamic',
-            )
     for key in ("readme", "license"):
         value = table.get(key)
         if key == "license" and isinstance(value, str):
@@ -255,6 +281,17 @@ def _early(root: Path, table: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(where=where, what=f"{name} is not UTF-8: {error}", hint="save it as UTF-8")
         except OSError:
             yield Problem(where=where, what=f"there is no file {name}", hint=f"write it, or change {where}")
+
+
+def _never_dynamic(table: Mapping[str, Any], why: str = "no conda package says it") -> Iterator[Problem]:
+    """Yield the dynamic fields that nobody is going to give."""
+    from pyproject_metadata.constants import PROJECT_TO_METADATA
+
+    dynamic = table.get("dynamic")
+    for field in dynamic if isinstance(dynamic, list) else []:
+        if field in PROJECT_TO_METADATA and field not in _FROM_CONDA:
+            hint = f'write project.{field}, let a provider give it ([[tool.dynamic-metadata]]), or take "{field}" out'
+            yield Problem(where="project.dynamic", what=f'"{field}" cannot be dynamic: {why}', hint=hint)
 
 
 def _without(table: Mapping[str, Any], reported: set[str]) -> dict[str, Any]:

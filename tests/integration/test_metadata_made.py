@@ -415,3 +415,69 @@ def test_data_for_every_platform_needs_no_python(tmp_path, pressed):
     assert "requires_dist" not in found
     assert "requires_python" not in found
     assert [path.name for path in (tmp_path / "dist").iterdir()] == ["fonts-3.0-py3-none-any.whl"]
+
+
+PROVIDED = """\
+[build-system]
+requires = ["mamba-press"]
+build-backend = "mamba_press.build"
+[project]
+name = "pkg"
+dynamic = ["version", "description", "dependencies", "scripts"]
+[tool.mamba-press]
+channels = ["{channel}"]
+packages = ["pkg"]
+python = "{here}"
+[[tool.dynamic-metadata]]
+provider = {{ path = "tools", module = "told" }}
+"""
+PROVIDER = """\
+def dynamic_metadata(settings, project):
+    return {"scripts": {"told": "pkg:main"}, "description": "for " + project["version"]}
+def get_requires_for_dynamic_metadata(settings):
+    return ["a-tool >=2"]
+"""
+
+
+@pytest.fixture
+def provided(tmp_path):
+    made = channel(tmp_path, noarch("pkg", "six"), noarch("six", version="1.9"))
+    root = tmp_path / "provided"
+    root.joinpath("tools").mkdir(parents=True)
+    root.joinpath("tools/told.py").write_text(PROVIDER)
+    root.joinpath("pyproject.toml").write_text(PROVIDED.format(channel=made.root, here=HERE))
+    return root
+
+
+def test_providers_give_what_conda_does_not_and_say_what_they_need(provided, tmp_path):
+    assert "a-tool >=2" in press.returned(press.hook("get_requires_for_build_wheel", cwd=provided))
+    press.returned(press.hook("build_wheel", tmp_path / "dist", cwd=provided))
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    found = metadata(wheel)
+    assert (found["version"], found["summary"], found["requires_dist"]) == ("1.0", "for 1.0", ["six"])
+    with zipfile.ZipFile(wheel) as archive:
+        assert b"told = pkg:main" in archive.read("pkg-1.0.dist-info/entry_points.txt")
+
+
+def test_an_sdist_freezes_what_providers_gave_and_a_wheel_of_it_agrees(provided, tmp_path):
+    dist = tmp_path / "dist"
+    name = press.returned(press.hook("build_sdist", dist, cwd=provided))
+    folder = press.unpacked(dist / name, tmp_path / "unpacked")
+    stated, _ = parse_email(folder.joinpath("PKG-INFO").read_bytes())
+    assert stated["summary"] == "for 1.0"
+    assert stated["dynamic"] == ["License-File", "Requires-Dist"]
+    press.returned(press.hook("build_wheel", dist, cwd=folder))
+    built = metadata(next(dist.glob("*.whl")))
+    for field, value in stated.items():
+        if field not in ("metadata_version", "dynamic"):
+            assert built[field] == value, field
+
+
+def test_the_command_runs_providers_in_the_projects_folder(provided, tmp_path):
+    provided.joinpath("tools/told.py").write_text(PROVIDER + "open('pyproject.toml').close()\n")
+    done = press.command("press", provided, "-o", tmp_path / "dist", cwd=tmp_path).ok()
+    assert metadata(Path(tmp_path, done.out.strip()))["summary"] == "for 1.0"
+    provided.joinpath("tools/told.py").write_text("raise ValueError('not today')\n")
+    done = press.command("press", provided, "-o", tmp_path / "dist", cwd=tmp_path)
+    assert done.code == 2
+    assert "tool.dynamic-metadata, entry 1: ValueError: not today\n  raised in" in done.err

@@ -36,6 +36,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "licenses",
             "placeholders",
             "provide",
+            "providers",
             "runtime",
             "specifiers",
             "splice",

@@ -72,7 +72,7 @@ def test_static_version_is_a_version(tmp_path):
         ('[project]\nname = "x"\nversion = "1"\ndynamic = ["version"]', "project.version", "declared as dynamic"),
         ('[project]\nname = "x"\nversion = "1+a"', "project.version", "write 1, or add the classifier"),
         ('[project]\nname = "x"\ndynamic = "version"', "project.dynamic", "must be a list"),
-        ('[project]\nname = "x"\ndynamic = ["version", "import-names"]', "project.dynamic", "is not there yet"),
+        ('[project]\nname = "x"\ndynamic = ["version", "import-names"]', "project.dynamic", "no conda package says it"),
         ('[project]\nname = "x"\nversion = "1"\nfoo = 1', "project", "'foo'"),
         ('[project]\nname = "x"\nversion = "1"\nreadme = "R.md"', "project.readme", "there is no file R.md"),
         ('[project]\nname = "x"\nversion = "1"\nlicense = {file = "L"}', "project.license.file", "there is no file L"),
