@@ -117,7 +117,8 @@ def provided(order: Order, solution: Solution) -> Order:
     package = first_requested(order.config, solution)
     seen = project.pep440(package) if package else None
     found = providers.complete(order.project, seen, order.state)
-    problems = [] if package else [*project.without_packages(found)]
+    without = package is None and order.config.build_backend is None
+    problems = [*project.without_packages(found)] if without else []
     if problems:
         raise ConfigError(*problems)
     return replace(order, project=found)

@@ -481,3 +481,15 @@ def test_the_command_runs_providers_in_the_projects_folder(provided, tmp_path):
     done = press.command("press", provided, "-o", tmp_path / "dist", cwd=tmp_path)
     assert done.code == 2
     assert "tool.dynamic-metadata, entry 1: ValueError: not today\n  raised in" in done.err
+
+
+def test_a_project_of_own_code_only_takes_its_version_from_a_provider(tmp_path):
+    root = tmp_path / "own"
+    (root / "own").mkdir(parents=True)
+    root.joinpath("own/__init__.py").write_text('__version__ = "4.5"\n')
+    text = '[project]\nname = "own"\ndynamic = ["version"]\n[tool.mamba-press]\n[[tool.dynamic-metadata]]\n'
+    text += 'provider = "dynamic_metadata.regex"\nfield = "version"\ninput = "own/__init__.py"\n'
+    root.joinpath("pyproject.toml").write_text(text)
+    press.returned(press.hook("build_wheel", tmp_path / "dist", cwd=root))
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    assert metadata(wheel)["version"] == "4.5"
