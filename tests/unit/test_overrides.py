@@ -157,7 +157,7 @@ def test_settings_and_variables_go_over_every_override():
     override = {"if": {"platform": "linux"}, "packages": ["override"], "placeholders": "error"}
     found = config(override, settings={"packages": "setting"}, environ={"MAMBA_PRESS_PLACEHOLDERS": "report"})
     assert found.packages == ("setting",)
-    assert found.placeholders == "report"
+    assert found.placeholders.mode == "report"
 
 
 def test_the_environment_may_choose_the_target_and_the_target_the_rest():
