@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 
 from mamba_press import atomic, hazards
 from mamba_press.errors import WriteError
-from mamba_press.hazards import Habit, Remark
+from mamba_press.hazards import Habit, Remark, Style
 from mamba_press.types import Problem
 
 if TYPE_CHECKING:
@@ -162,10 +162,11 @@ def examine(path: Path, *, name: str | None = None, elsewhere: Sequence[str] = (
     problems += _loading(contents, tuple(elsewhere))
     ours = contents.wheel.get("Generator", "").startswith("mamba-press")
     habits = [each for each in problems if isinstance(each, Remark) or (isinstance(each, Habit) and not ours)]
+    said = [f"{habit.where}: {habit.what}" for habit in habits if not isinstance(habit, Style)]
     return replace(
         found,
         problems=tuple(problem for problem in problems if problem not in habits),
-        notes=(*_facts(members), *(f"{habit.where}: {habit.what}" for habit in habits), *notes(path)),
+        notes=(*_facts(members), *said, *notes(path)),
     )
 
 
@@ -254,7 +255,7 @@ def _structure(path: Path, archive: zipfile.ZipFile) -> Iterator[Problem]:
         )
     folders = [info.filename for info in infos if info.is_dir()]
     if folders:
-        yield Habit(
+        yield Style(
             where=_shown(folders[0]), what=f"is an entry for a folder ({len(folders)} in all): wheels have files only"
         )
     for info in infos:
@@ -387,7 +388,7 @@ def _parse_name(name: str) -> _Name | Problem:
 def _tag_order(name: str) -> Iterator[Problem]:
     for part in name.removesuffix(".whl").split("-")[-3:]:
         if part.split(".") != sorted(set(part.split("."))):
-            yield Habit(where=name, what=f"its tags are not sorted, or there twice: {part}")
+            yield Style(where=name, what=f"its tags are not sorted, or there twice: {part}")
 
 
 def _not_one(folders: Sequence[str]) -> Problem:
@@ -540,7 +541,7 @@ def _metadata(contents: _Contents) -> Iterator[Problem]:
     except ExceptionGroup as group:
         for error in group.exceptions:
             # A field that is newer than the stated version is read by all tools, and was taken by PyPI.
-            kind = Habit if "introduced in metadata version" in str(error) else Problem
+            kind = Style if "introduced in metadata version" in str(error) else Problem
             yield kind(where=where, what=str(error))
         return
     if not _is_same(contents.name, metadata.name, str(metadata.version)):
@@ -581,7 +582,8 @@ def _binaries(contents: _Contents) -> Iterator[Problem]:
     is_pure = contents.wheel.get("Root-Is-Purelib", "").lower() == "true"
     for member in found:
         if _scheme(member.path) == "purelib" or (is_pure and not _scheme(member.path)):
-            yield Problem(where=member.path, what="is a binary in the part of the wheel that is said to be pure Python")
+            # Where the two parts have one folder, as nearly everywhere, it works.
+            yield Habit(where=member.path, what="is a binary in the part of the wheel that is said to be pure Python")
             break
     yield from _foreign(contents, found)
     yield from _too_new(contents, found)

@@ -246,6 +246,17 @@ class Runtimes:
 
     Example: "bundle"
     """
+    libomp: Runtime = "auto"
+    """The OpenMP runtime of LLVM or of Intel, `libomp` or `libiomp5`.
+
+    Example: "bundle"
+    """
+    libatomic: Runtime = "auto"
+    """GCC's library for atomic operations that the processor has not. It is packed although the tags promise it: many
+    systems come without it.
+
+    Example: "system"
+    """
     libquadmath: Runtime = "auto"
     """The runtime for quadruple precision, which the Fortran one needs.
 
@@ -275,7 +286,8 @@ class Link:
     system: tuple[Glob, ...] = ()
     """Libraries that are expected on every target machine, beside those that the wheel's tag promises.
 
-    Globs over library names; they match with and without the version at the end.
+    Globs over library names; they match with and without the version at the end. For macOS, a library that packages
+    ask for by `@rpath` has to be named by its path there, such as `/usr/lib/libodbc.dylib`: that is then written.
 
     Example: ["libcuda*", "libodbc.so"]
     """

@@ -141,6 +141,9 @@ def _why_elsewhere(name: str, rules: Rules) -> str | None:
         if name.lower() in brought and (rules.runtimes or {}).get("vcruntime") != "bundle":
             return "it lies beside python.exe"
         named = globs.matches(name.lower(), [glob.lower() for glob in rules.system])
+    elif target.system == "osx" and name.startswith("@"):
+        # No search path of the wheel leads out of it: the key has to say where the library is.
+        return "link.system says so" if macos.at(name, rules.system) else None
     else:
         named = globs.matches_library(name, rules.system)
     if named or globs.matches_library(posixpath.basename(name), rules.system):
@@ -175,12 +178,13 @@ def _missing(binary: Binary, file: File, name: str, target: Target, left: str | 
             f'or leave this one out too: [tool.mamba-press.select] exclude = ["{file.path}"]',
         )
     places = "Library/bin, " if binary.format == "pe" else "lib/, "
+    by_path = " by its path on their machines (/usr/lib/…)" if name.startswith("@") else ""
     searched = ", ".join(binary.search) or "no search path of its own"
     return Problem(
         where=f"{file.path} ({file.package})",
         what=f"needs {name}, which is in no package of the solution and not promised by "
         f"{target.tag or target.subdir}; looked in: {searched}, {places}the whole prefix",
-        hint="add the conda package that has it to packages, name it in link.system if every user has it, "
+        hint=f"add the conda package that has it to packages, name it in link.system{by_path} if every user has it, "
         f'or leave this file out: [tool.mamba-press.select] exclude = ["{file.path}"]',
     )
 

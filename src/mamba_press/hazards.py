@@ -28,6 +28,11 @@ class Habit(Problem):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Style(Habit):
+    """A habit that says nothing to the users of a wheel, and that most tools have: no word of it on other wheels."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Remark(Problem):
     """What the wheel alone cannot tell to be right or wrong: a note on every wheel."""
 
@@ -37,7 +42,7 @@ def runtimes(libraries: Mapping[str, Binary]) -> Iterator[Problem]:
     yield from _two_openmp(libraries)
     for path, binary in sorted(libraries.items()):
         runtime = toolchain.runtime_of(binary.name or posixpath.basename(path))
-        if binary.kind != "shared" or runtime is None:
+        if binary.kind != "shared" or runtime not in toolchain.RENAMED:
             continue
         what = (
             f"is a packed {binary.name or posixpath.basename(path)} under the name that the system's has: of the two, "

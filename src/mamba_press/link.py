@@ -57,25 +57,35 @@ def link(entries: Sequence[Entry], environment: Environment, config: Config) -> 
     Raises ContentError where two libraries would get one name.
     """
     libraries = {_real(entry): entry for entry in entries if _is_library(entry)}
-    names = _names(libraries, environment)
+    graph = {path: _needs(entry) for path, entry in libraries.items()}
+    inner = {path for path, entry in libraries.items() if _is_inner(entry)} & {
+        path for entry in entries for path in _needs(entry)
+    }
+    names = _names(libraries, environment, inner)
     opened = _opened(entries, names)
     requested = frozenset(package.name for package in environment.packages if package.requested)
     keep = {path: _kept_name(path, entry, opened) for path, entry in libraries.items()}
-    hashed = {path for path, entry in libraries.items() if _is_hashed(entry, path in opened.by_file, requested, config)}
-    graph = {path: _needs(entry) for path, entry in libraries.items()}
+    hashed = {
+        path
+        for path, entry in libraries.items()
+        if (_in_library_folder(entry) or (path in inner and names[posixpath.basename(path)] == path))
+        and _is_hashed(entry, path in opened.by_file, requested, config)
+    }
     draft = _Plan(
         libraries=libraries,
         final=keep,
         hashed=frozenset(hashed),
         opened=opened,
         external=config.link.external,
+        system=config.link.system,
         strip=config.link.strip,
     )
     digests = _digests(graph, {path: _content(path, draft) for path in libraries})
     final = {path: _hashed_name(keep[path], digests[path]) if path in hashed else keep[path] for path in libraries}
     plan = replace(draft, final=final)
     linked = _without_twins(sorted((_edited(entry, plan) for entry in entries), key=lambda entry: entry.path))
-    return Linked(entries=linked, names=_table(names, plan), notes=_notes(plan, requested))
+    notes = (*_notes(plan, requested), *_signature_notes(linked), *_strip_notes(linked, config))
+    return Linked(entries=linked, names=_table(names, plan), notes=notes)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,6 +103,7 @@ class _Plan:
     hashed: frozenset[str]
     opened: _Opened
     external: Mapping[str, str]
+    system: tuple[str, ...] = ()
     strip: bool = False
 
     def elsewhere(self, needed: str) -> External:
@@ -128,8 +139,20 @@ def _in_library_folder(entry: Entry) -> bool:
     return entry.kept is not None and posixpath.dirname(entry.kept.file.path) == "lib"
 
 
-def _names(libraries: Mapping[str, Entry], environment: Environment) -> dict[str, str]:
-    """Return every name by which a library of the wheel may be called: file name, SONAME, symlinks' names."""
+def _is_inner(entry: Entry) -> bool:
+    """Whether a library lies below the library folder and has a name to be needed by: it is no module of Python."""
+    binary = _binary(entry)
+    folder = posixpath.dirname(_real(entry))
+    if binary is None or binary.format == "pe" or binary.name is None:
+        return False
+    return folder.startswith("lib/") and "/site-packages" not in folder
+
+
+def _names(libraries: Mapping[str, Entry], environment: Environment, inner: set[str]) -> dict[str, str]:
+    """Return every name by which a library of the wheel may be called: file name, SONAME, symlinks' names.
+
+    Of two with one name the one in the library folder counts; ``inner`` are those below it that others need.
+    """
     names: dict[str, str] = {}
     for file in environment.files:
         if file.link is not None and file.link in libraries and _in_library_folder(libraries[file.link]):
@@ -142,6 +165,11 @@ def _names(libraries: Mapping[str, Entry], environment: Environment) -> dict[str
                 names.setdefault(posixpath.basename(path).lower(), path)
             elif binary.name:
                 names[posixpath.basename(binary.name)] = path
+    for path in sorted(inner):
+        binary = _binary(libraries[path])
+        soname = binary.name if binary is not None else None
+        for name in (path, soname or path):
+            names.setdefault(posixpath.basename(name), path)
     return names
 
 
@@ -183,9 +211,9 @@ def _is_hashed(entry: Entry, is_opened: bool, requested: frozenset[str], config:
     assert entry.kept is not None
     # What a DLL is called inside does not count: the loader knows its file.
     name = posixpath.basename(_real(entry)) if binary.format == "pe" else binary.name
-    if not _in_library_folder(entry) or name is None or not _LIBRARY_NAME.fullmatch(name):
+    if name is None or not _LIBRARY_NAME.fullmatch(name):
         return False
-    if toolchain.runtime_of(name):
+    if toolchain.runtime_of(name) in toolchain.RENAMED:
         return True
     if entry.placed:
         return False
@@ -306,6 +334,8 @@ def _macho_edits(entry: Entry, binary: Binary, plan: _Plan) -> Edits:
             needed.append((found.needed, f"{_relative('@loader_path', here, other.folder)}/{other.name}"))
         elif toolchain.runtime_of(found.needed) and not macos.is_system(found.needed):
             needed.append((found.needed, f"/usr/lib/{posixpath.basename(found.needed)}"))
+        elif found.where == "system" and (place := macos.at(found.needed, plan.system)):
+            needed.append((found.needed, place))
     folders = tuple(_opened_folders(entry, plan))
     own = _real(entry)
     name = binary.name
@@ -424,6 +454,24 @@ def _notes(plan: _Plan, requested: frozenset[str]) -> tuple[str, ...]:
         note = f"{plan.final[path]} keeps its name: {by[0]} opens it by name" + _more(len(by) - 1)
         notes.append(note + (_FROM_PYTHON if any(opener.endswith(".py") for opener in by) else ""))
     return tuple(notes)
+
+
+def _signature_notes(entries: Sequence[Entry]) -> Iterable[str]:
+    """Say which certificates no longer vouch for a file, as it is edited."""
+    paths = [entry.path for entry in entries if (binary := _binary(entry)) and binary.vouched and _is_new(entry)]
+    if paths:
+        yield f"the signature of a developer cannot be kept on an edited file: {paths[0]}" + _more(len(paths) - 1)
+
+
+def _is_new(entry: Entry) -> bool:
+    """Whether the edits change a file, and do not only see to it that it is signed."""
+    return entry.edits is not None and replace(entry.edits, inherited=False, sign=False) != Edits()
+
+
+def _strip_notes(entries: Sequence[Entry], config: Config) -> Iterable[str]:
+    others = [entry.path for entry in entries if (binary := _binary(entry)) and binary.format != "elf"]
+    if config.link.strip and others:
+        yield f"link.strip is for ELF files; these are packed as they are: {others[0]}" + _more(len(others) - 1)
 
 
 def _more(count: int) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mamba_press import globs
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 OLDEST = {"arm64": (11, 0), "x86_64": (10, 9)}
 """The first macOS of each architecture for which there are tools, as tags."""
@@ -24,6 +27,13 @@ _LAST_BEFORE_26 = 15
 def is_system(name: str) -> bool:
     """Whether an install name is that of a library of macOS itself."""
     return name.startswith(SYSTEM)
+
+
+def at(name: str, places: Iterable[str]) -> str | None:
+    """Return which of some libraries' absolute paths a name means that says no place, such as ``@rpath/x.dylib``."""
+    known = {posixpath.basename(place): place for place in places if place.startswith("/")}
+    found = globs.matches_library(posixpath.basename(name), known)
+    return known[found] if found else None
 
 
 def rounded(version: tuple[int, int]) -> tuple[int, int]:

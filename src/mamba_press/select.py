@@ -212,7 +212,7 @@ def files(environment: Environment, target: Target, config: Config) -> Selection
     )
     notes += _foreign(kept) + _empty(environment, kept)
     notes += tuple(f"{each.path} ({each.package}) is left out: {each.why}" for each in gone)
-    notes += tuple(_untouched(config, kept))
+    notes += tuple(_untouched(config, kept)) + tuple(_lost_links(search, reached))
     return Selection(kept=kept, dropped=(*filtered, *gone, *left), notes=notes)
 
 
@@ -240,6 +240,23 @@ def _untouched(config: Config, kept: Sequence[Kept]) -> Iterator[str]:
         for glob in names:
             if not any(globs.matches_library(name, (glob,)) for name in needed):
                 yield f"{key} names {glob!r}, which nothing in the wheel needs"
+
+
+def _lost_links(search: _Search, reached: _Reached) -> Iterator[str]:
+    """Name the symlinks to libraries from elsewhere than the library folder: what opens them finds nothing there."""
+    lost = [
+        (path, end)
+        for path, file in sorted(search.candidates.items())
+        if file.package in search.requested and path not in reached.why and (end := search.real(path)) in reached.why
+        if end != path and posixpath.dirname(path) not in ("lib", posixpath.dirname(end))
+    ]
+    if lost:
+        path, end = lost[0]
+        yield (
+            f"{path} is a link to {end}: wheels have no links, and of a library there is one copy"
+            + _more(len(lost) - 1)
+            + f'; if something opens it there, let it lie there: layout.move = {{ "{end}" = "…" }}'
+        )
 
 
 @dataclass(slots=True)
@@ -551,7 +568,7 @@ def _together(
 
 
 def _never_opened(name: str) -> bool:
-    return toolchain.runtime_of(name) is not None or policies.never_vendored(name)
+    return toolchain.runtime_of(name) in toolchain.RENAMED or policies.never_vendored(name)
 
 
 def _more(count: int) -> str:

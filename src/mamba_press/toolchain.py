@@ -26,15 +26,23 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "libgfortran": ("libgfortran.so", "libgfortran.dylib", "libgfortran-*.dll"),
     "libquadmath": ("libquadmath.so", "libquadmath.dylib", "libquadmath-*.dll"),
     "libgomp": ("libgomp.so", "libgomp.dylib", "libgomp-*.dll"),
+    "libomp": (
+        *("libomp.so", "libiomp5.so", "libomp.dylib", "libiomp5.dylib"),
+        *("libomp.dll", "libomp140*.dll", "libiomp5md.dll"),
+    ),
+    "libatomic": ("libatomic.so", "libatomic.dylib", "libatomic-*.dll"),
     "libgcc": ("libgcc_s.so", "libgcc_s.dylib", "libgcc_s_*.dll"),
 }
 """The runtimes by the key that ``link.runtimes`` uses. libgcc stands last: the others need it."""
 
-OPENMP = (
-    *("libgomp.so", "libomp.so", "libiomp5.so", "libgomp.dylib", "libomp.dylib", "libiomp5.dylib"),
-    *("libgomp-*.dll", "libomp.dll", "libomp140*.dll", "libiomp5md.dll", "vcomp1*.dll"),
-)
+OPENMP = (*LIBRARIES["libgomp"], *LIBRARIES["libomp"], "vcomp1*.dll")
 """Libraries that each bring an OpenMP runtime: two in one process crash or oversubscribe."""
+
+RENAMED = frozenset(LIBRARIES) - {"libomp"}
+"""Those that get names with a hash whatever is asked: under the system's name they are ignored, or crash.
+
+LLVM's and Intel's OpenMP is no system's, and Intel's mathematical library opens it by name.
+"""
 
 _ON_SYSTEMS = ("libstdcxx", "libgcc")
 
@@ -57,12 +65,13 @@ def choose(
     """Return where a runtime is taken from, and why.
 
     ``requirements`` are the symbol versions that the wheel demands of it; ``floor`` is the glibc that the wheel needs
-    in any case. Runtimes that no system promises (libgfortran, libgomp, libquadmath) travel unless told otherwise.
+    in any case. Runtimes that no system promises (libgfortran, libgomp, libquadmath) travel unless told otherwise, so does
+    libatomic: the tags promise it, but many systems, slim containers above all, come without it.
     """
     if wanted != "auto":
         return wanted, f"link.runtimes says {wanted}"
     if runtime not in _ON_SYSTEMS:
-        return "bundle", "no system promises it"
+        return "bundle", "not every system has it" if runtime == "libatomic" else "no system promises it"
     beyond = sorted(
         {v for r in requirements for v in r.versions if not _promised(v, arch, floor)},
         key=_version_key,

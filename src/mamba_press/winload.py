@@ -57,6 +57,8 @@ def problems(libraries: Mapping[str, Binary], process: Process) -> tuple[Problem
     found: dict[Problem, None] = {}
     by_place = {path.lower(): path for path in libraries}
     everywhere = tuple(sorted({posixpath.dirname(path) for path in libraries})) if process.folders is None else ()
+    for path, binary in sorted(libraries.items()):
+        found.update(dict.fromkeys(_side_by_side(path, name) for name in binary.assemblies))
     reached: set[str] = set()
     modules = [path for path in sorted(libraries) if path.lower().endswith((".pyd", ".exe"))]
     for root in (*modules, *sorted(libraries)):
@@ -111,6 +113,14 @@ def _missing(path: str, name: str, root: str, *, search: Sequence[str], by_place
     what = f"needs {name}, which is neither in the wheel where Windows looks nor a part of Windows or Python{through}"
     folders = ", ".join(folder or "the top of site-packages" for folder in dict.fromkeys(search))
     return Problem(where=path, what=what, hint=f"looked for in {folders}" + (f"; it is at {near[0]}" if near else ""))
+
+
+def _side_by_side(path: str, name: str) -> Problem:
+    return Problem(
+        where=path,
+        what=f"asks in its manifest for the side-by-side assembly {name}, which no wheel can install",
+        hint="take a build that links to its libraries by their names, as those of Visual Studio 2015 and later do",
+    )
 
 
 def _restricted(path: str, name: str) -> Problem:

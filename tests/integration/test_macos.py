@@ -145,6 +145,18 @@ def test_missing_library_is_an_error_and_a_weak_one_is_not(press) -> None:
     assert wheel(press(packages(weak))).is_file()
 
 
+def test_library_of_the_system_has_to_be_named_by_its_path(press) -> None:
+    """No search path of a wheel leads out of it, so what is asked for by @rpath would never be found."""
+    content = packages(library("libinner.1.dylib", "@rpath/libodbc.2.dylib"))
+    done = press(content, "-C", "link.system=libodbc.dylib")
+    assert done.code == 5
+    assert "name it in link.system by its path on their machines" in done.err
+    path = wheel(press(content, "-C", "link.system=/opt/homebrew/lib/libodbc.dylib"))
+    with zipfile.ZipFile(path) as archive:
+        inner = next(name for name in archive.namelist() if "libinner" in name)
+        assert needs(archive.read(inner))[1] == "/opt/homebrew/lib/libodbc.dylib"
+
+
 def test_placeholder_in_a_library_is_mended_with_its_signature(press) -> None:
     inner = library("libinner.1.dylib", text=PLACEHOLDER.encode() + b"/share/inner\0")
     done = press(packages(inner))

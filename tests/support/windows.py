@@ -24,7 +24,7 @@ class Dll:
 
     ``imports`` and ``delayed`` give the symbols by library. ``forwards`` are exports that stand for ``library.symbol``.
     ``slack`` leaves room behind the constants, ``header_room`` room for one more section. ``overlay`` follows the
-    sections, ``certificate`` follows that.
+    sections, ``certificate`` follows that. ``manifest`` is a resource.
     """
 
     arch: str = "x86_64"
@@ -40,6 +40,7 @@ class Dll:
     slack: bool = True
     header_room: bool = True
     text: bytes = b""
+    manifest: bytes = b""
     overlay: bytes = b""
     certificate: bytes = b""
 
@@ -74,6 +75,8 @@ def dll(wanted: Dll) -> bytes:
     if wanted.load_flags:
         config = struct.pack("<I", 320).ljust(78, b"\0") + struct.pack("<H", wanted.load_flags)
         directories[10] = (constants.add(config.ljust(320, b"\0"), 8), 320)
+    if wanted.manifest:
+        directories[2] = _resources(constants, wanted.manifest)
     if not wanted.slack:
         constants.add(b"\xcc" * (-len(constants.data) % 512))
     sections = [
@@ -124,6 +127,14 @@ def _delayed(constants: _Constants, slots: _Constants, imports: Mapping[str, Seq
         lookup, slot, handle = constants.add(thunks, 8), slots.add(thunks, 8), slots.add(bytes(8), 8)
         descriptors += struct.pack("<8I", 1, constants.text(library), handle, slot, lookup, 0, 0, 0)
     return constants.add(descriptors + bytes(32), 4), len(descriptors) + 32
+
+
+def _resources(constants: _Constants, manifest: bytes) -> tuple[int, int]:
+    """Three levels, kind, name and language, with one entry each, and the manifest."""
+    text = constants.add(manifest)
+    below = 0x80000000
+    levels = [struct.pack("<3I2H2I", 0, 0, 0, 0, 1, *each) for each in ((24, below | 24), (2, below | 48), (1033, 72))]
+    return constants.add(b"".join(levels) + struct.pack("<4I", text, len(manifest), 0, 0), 4), 88
 
 
 def _file(wanted: Dll, directories: list[tuple[int, int]], sections: list[tuple[bytes, int, bytes, int]]) -> bytes:

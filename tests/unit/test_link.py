@@ -102,8 +102,29 @@ def test_a_plugin_keeps_name_and_path(wheel, path, soname):
     assert wheel.paths() == {path: f"home/_prefix/{path}"}
 
 
+def test_a_library_below_the_library_folder_that_others_need_is_renamed_where_it_lies(wheel):
+    wheel.library("lib/dep/libdep-16.so", "libdep-16.so")
+    wheel.extension({"libdep-16.so": "lib/dep/libdep-16.so"})
+    path = wheel.paths()["lib/dep/libdep-16.so"]
+    folder, _, new = path.rpartition("/")
+    assert folder == "home/_prefix/lib/dep"
+    assert new.startswith("libdep-16-")
+    edits = wheel.edits("lib/python3.10/site-packages/app.so")
+    assert edits.needed == (("libdep-16.so", new),)
+    assert edits.search == ("$ORIGIN/home/_prefix/lib/dep",)
+    assert wheel.edits("lib/dep/libdep-16.so").name == new
+
+
+def test_a_module_that_others_need_keeps_its_name(wheel):
+    path = "lib/python3.10/site-packages/dep/core.so"
+    wheel.library(path, "core.so", at="dep/core.so")
+    wheel.extension({"core.so": path})
+    assert wheel.paths()[path] == "dep/core.so"
+
+
 def test_what_a_plugin_is_needed_by_finds_it_where_it_lies(wheel):
     wheel.library("lib/dep/libdep.so", "libdep.so")
+    wheel.text("share/plugins.txt", "libdep.so")
     wheel.extension({"libdep.so": "lib/dep/libdep.so"})
     edits = wheel.edits("lib/python3.10/site-packages/app.so")
     assert edits.needed == ()
@@ -146,6 +167,27 @@ def test_the_cpp_runtime_is_always_renamed_and_it_alone_loses_its_unique_symbols
     assert name(wheel.paths(rename=False), "lib/libstdc++.so.6.0.33").startswith("libstdc++-")
     assert wheel.edits("lib/libstdc++.so.6.0.33").unbind_unique
     assert not wheel.edits("lib/libdep.so.1").unbind_unique
+
+
+def test_an_openmp_runtime_that_something_opens_by_name_keeps_it(wheel):
+    wheel.library("lib/libiomp5.so", "libiomp5.so")
+    wheel.extension({"libiomp5.so": "lib/libiomp5.so"})
+    assert name(wheel.paths(), "lib/libiomp5.so").startswith("libiomp5-")
+    wheel.text("lib/mkl.txt", "libiomp5.so")
+    assert name(wheel.paths(), "lib/libiomp5.so") == "libiomp5.so"
+
+
+def test_it_is_said_that_a_developers_signature_is_lost_where_a_file_is_edited(wheel):
+    wheel.library("lib/libdep.1.dylib", "@rpath/libdep.1.dylib", format="macho", vouched=True)
+    wheel.library("lib/libother.1.dylib", "@rpath/libother.1.dylib", format="macho")
+    (note,) = wheel.link().notes
+    assert note.startswith("the signature of a developer cannot be kept on an edited file: home/_prefix/lib/libdep-")
+
+
+def test_it_is_said_that_only_elf_files_are_stripped(wheel):
+    wheel.library("lib/libdep.1.dylib", "@rpath/libdep.1.dylib", format="macho")
+    assert any("link.strip is for ELF files" in note for note in wheel.link(strip=True).notes)
+    assert wheel.link().notes == ()
 
 
 def test_a_needed_library_that_is_removed_is_removed(wheel):

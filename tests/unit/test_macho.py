@@ -321,6 +321,40 @@ def test_content_moves_where_the_load_commands_need_more_room(arch, fixups, kind
         )
 
 
+def sections(data: bytes, header: int) -> dict[tuple[bytes, bytes], int]:
+    """The addresses of the sections, from where the header that is at an offset says that it is itself."""
+    count = struct.unpack_from("<I", data, header + 16)[0]
+    at, found, base = header + 32, {}, 0
+    for _ in range(count):
+        kind, size = struct.unpack_from("<2I", data, at)
+        if kind == 0x19:
+            name, address = struct.unpack_from("<16sQ", data, at + 8)
+            base = address if name.startswith(b"__TEXT") else base
+            for place in range(at + 72, at + size, 80):
+                section, segment, where = struct.unpack_from("<16s16sQ", data, place)
+                found[segment, section] = where
+        at += size
+    return {name: address - base for name, address in found.items()}
+
+
+@pytest.mark.parametrize("kind", [6, 2])
+def test_code_that_asks_for_its_own_header_finds_one_where_it_would_have_moved(kind) -> None:
+    data = dylib(Dylib(kind=kind, name="@rpath/a.dylib" if kind == 6 else None, needed=TWO, room=40))
+    result = binaries.apply(data, Edits(search=(LONG,)))
+    assert result[PAGE : PAGE + 16] == data[:16]
+    assert sections(result, PAGE) == sections(data, 0)
+    assert sections(result, 0) == {name: address + PAGE for name, address in sections(data, 0).items()}
+
+
+def test_more_commands_than_a_page_do_not_cover_the_header_that_code_finds() -> None:
+    data = dylib(Dylib(needed=TWO, room=40))
+    search = tuple(f"@loader_path/{number:03}{'x' * 500}" for number in range(40))
+    result = binaries.apply(data, Edits(search=search, sign=True))
+    assert binaries.layout_problems(result) == ()
+    assert result[2 * PAGE : 2 * PAGE + 16] == data[:16]
+    assert sections(result, 2 * PAGE) == sections(data, 0)
+
+
 def view(data: bytes) -> dict[str, list[tuple[int, ...]]]:
     """Everything that says where something is, by what LIEF reads; addresses come first."""
     lief = pytest.importorskip("lief", reason="LIEF is what reads the result")
@@ -517,6 +551,16 @@ def test_new_signature_keeps_identifier_and_entitlements_and_drops_the_linkers_m
     assert found.blobs[5][8:] == b"<plist/>"
     assert found.special[5] == hashlib.sha256(found.blobs[5]).digest()
     assert binaries.layout_problems(result) == ()
+
+
+def test_certificate_vouches_for_a_file_until_it_is_edited() -> None:
+    signed = bytearray(binaries.apply(dylib(Dylib()), Edits(sign=True)))
+    assert not read(bytes(signed)).vouched
+    at = signed.rindex(struct.pack(">2I", 0xFADE0B01, 8))
+    struct.pack_into(">I", signed, at + 4, 12)
+    assert read(bytes(signed)).vouched
+    assert read(universal(bytes(signed), dylib(Dylib(arch="x86_64")))).vouched
+    assert not read(binaries.apply(bytes(signed), Edits(name="@rpath/other.dylib"))).vouched
 
 
 def test_sound_signature_of_an_unedited_file_is_left_alone() -> None:

@@ -87,6 +87,36 @@ def test_symbols_are_those_imported_at_once_or_late_and_those_exported() -> None
     assert found.exports == {"value", "also", "more"}
 
 
+MANIFEST = b"""<assembly xmlns="urn:schemas-microsoft-com:asm.v1" manifestVersion="1.0">
+<assemblyIdentity name="own" version="1.0.0.0"/>
+<dependency><dependentAssembly>
+  <assemblyIdentity type="win32" name="Microsoft.VC90.CRT" version="9.0.21022.8"></assemblyIdentity>
+</dependentAssembly></dependency>
+<dependency><dependentAssembly>
+  <assemblyIdentity type='win32' name='Microsoft.Windows.Common-Controls' version='6.0.0.0'/>
+</dependentAssembly></dependency></assembly>"""
+
+
+def test_assemblies_that_a_manifest_asks_for_are_read_but_for_windows_own() -> None:
+    data = dll(Dll(manifest=MANIFEST))
+    lief = pytest.importorskip("lief")
+    assert "Microsoft.VC90.CRT" in lief.PE.parse(list(data)).resources_manager.manifest
+    assert read(data).assemblies == ("Microsoft.VC90.CRT",)
+    assert read(dll(Dll(manifest=b"<assembly/>"))).assemblies == ()
+
+
+def test_broken_resources_ask_for_nothing() -> None:
+    data = dll(Dll(manifest=MANIFEST))
+    at = data.index(struct.pack("<2I", 24, 0x80000018))
+    assert read(data[:at] + struct.pack("<2I", 24, 0xFFFFFFF0) + data[at + 8 :]).assemblies == ()
+
+
+def test_certificate_vouches_for_an_image_until_it_is_edited() -> None:
+    data = dll(Dll(imports=IMPORTS, certificate=b"certificate"))
+    assert read(data).vouched
+    assert not read(binaries.apply(data, RENAMES)).vouched
+
+
 def test_text_that_begins_with_mz_is_no_binary() -> None:
     assert binaries.read(b"MZ is how this sentence begins, which is not enough to be a program for Windows.") is None
 

@@ -252,6 +252,16 @@ def test_a_library_is_stored_once_and_found_by_the_name_of_a_symlink(prefix, elf
     assert [(link.needed, link.path) for link in app.links] == [("libz.so.1", "lib/libz.so.1.3.1")]
 
 
+def test_a_symlink_to_a_library_from_elsewhere_is_told_with_the_way_out(prefix, elf):
+    prefix.add("lib/libapp.so.1", elf.library("libapp.so.1"), of="app")
+    prefix.link("lib/libapp.so", "lib/libapp.so.1", of="app")
+    assert not pressed(prefix).notes
+    prefix.link("lib/python3.10/site-packages/app/core.so", "lib/libapp.so.1", of="app")
+    (note,) = pressed(prefix).notes
+    assert "app/core.so is a link to lib/libapp.so.1: wheels have no links" in note
+    assert 'layout.move = { "lib/libapp.so.1" = "…" }' in note
+
+
 def test_a_package_that_is_only_other_names_of_libraries_stores_nothing(prefix, elf):
     prefix.add("lib/libapp.so", elf.library("libapp.so", "libblas.so.3"), of="app")
     prefix.add("lib/libopenblas.so.0", elf.library("libopenblas.so.0"), of="openblas")

@@ -20,6 +20,10 @@ def choose(*versions, wanted="auto", floor=(2, 17), runtime="libstdcxx", arch="x
         ("libgfortran.so.5", "libgfortran"),
         ("libquadmath.so.0", "libquadmath"),
         ("libgomp.so.1", "libgomp"),
+        ("libiomp5.so", "libomp"),
+        ("@rpath/libomp.dylib", "libomp"),
+        ("libomp140.x86_64.dll", "libomp"),
+        ("libatomic.so.1", "libatomic"),
         ("libstdc++fs.so", None),
         ("libgcc.so", None),
     ],
@@ -50,6 +54,10 @@ def test_a_higher_floor_promises_more():
 @pytest.mark.parametrize("runtime", ["libgfortran", "libgomp", "libquadmath"])
 def test_what_no_system_promises_travels(runtime):
     assert choose(runtime=runtime, floor=(2, 39)) == ("bundle", "no system promises it")
+
+
+def test_the_atomic_operations_travel_for_many_systems_come_without_them():
+    assert choose("LIBATOMIC_1.0", runtime="libatomic", floor=(2, 39)) == ("bundle", "not every system has it")
 
 
 @pytest.mark.parametrize("wanted", ["system", "bundle"])

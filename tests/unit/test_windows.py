@@ -219,6 +219,12 @@ def test_image_that_restricts_the_search_does_not_find_what_is_in_the_wheel() ->
     assert any("DependentLoadFlags" in each for each in problems(restricted, folders=ADDED))
 
 
+def test_assembly_that_no_wheel_can_install_is_a_problem() -> None:
+    asks = Binary(format="pe", arch="x86_64", kind="shared", assemblies=("Microsoft.VC90.CRT",))
+    (problem,) = winload.problems({"x.pyd": asks}, winload.Process(arch="amd64", python=10))
+    assert "Microsoft.VC90.CRT" in problem.what
+
+
 def test_library_that_nobody_needs_is_opened_with_all_folders_added() -> None:
     plugin = {**WHEEL, "pkg/_prefix/Library/plugins/p.dll": image("inner.dll")}
     assert problems(plugin, folders=ADDED) == []

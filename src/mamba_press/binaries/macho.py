@@ -76,6 +76,9 @@ _OLDEST_ARM64 = (11, 0)
 _ZERO_FILL = (0x1, 0xC, 0x12)
 
 
+_CMS_SLOT, _EMPTY_BLOB, _MOST_BLOBS = b"\0\1\0\0", 8, 64
+
+
 class Slice(NamedTuple):
     """One architecture's part of a file; ``arch`` is None for what is not edited, ``align`` a power of two."""
 
@@ -444,6 +447,7 @@ def read(data: Data) -> Binary:
         search=_united(one.search for one in found),
         interpreter=first.interpreter,
         floor=max((one.floor for one in found if one.floor), default=None),
+        vouched=any(one.vouched for one in found),
     )
 
 
@@ -475,7 +479,22 @@ def facts(image: Image) -> Binary:
         search=tuple(image.text(command) for command in image.of(LC_RPATH)),
         interpreter=next((image.text(command) for command in image.of(LC_LOAD_DYLINKER)), None),
         floor=image.floor,
+        vouched=_is_vouched(image),
     )
+
+
+def _is_vouched(image: Image) -> bool:
+    """Whether the signature has a certificate's in it, which ad-hoc signatures have not."""
+    part = image.signature
+    if part is None or part.offset + part.size > image.size:
+        return False
+    content = image.slice(*part)
+    count = int.from_bytes(content[8:12], "big")
+    for at in range(12, 12 + 8 * min(count, _MOST_BLOBS), 8):
+        if content[at : at + 4] == _CMS_SLOT:
+            start = int.from_bytes(content[at + 4 : at + 8], "big")
+            return int.from_bytes(content[start + 4 : start + 8], "big") > _EMPTY_BLOB
+    return False
 
 
 def symbols(data: Data) -> Symbols:

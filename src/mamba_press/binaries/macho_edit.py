@@ -249,10 +249,17 @@ def _verify(before: Image, after: Image, wanted: Binary) -> None:
     problems = macho_sign.problems(after)
     if problems:
         raise Malformed(f"after the edit, {problems[0]}")
-    if macho.room(before).available == macho.room(after).available:
-        _verify_in_place(before, after)
+    by = _header_segment(after) - _header_segment(before)
+    if by:
+        _verify_moved(before, after, by)
     else:
-        _verify_moved(before, after)
+        _verify_in_place(before, after)
+
+
+def _header_segment(image: Image) -> int:
+    """The size of the segment that has the header: it grows by as much as its content moves."""
+    sizes = [segment.memory_size for segment in image.segments if not segment.offset and segment.file_size]
+    return sizes[0] if sizes else 0
 
 
 def _verify_binds(before: Image, after: Image, names: Mapping[str, str | None]) -> None:
@@ -283,11 +290,10 @@ def _verify_in_place(before: Image, after: Image) -> None:
         raise Malformed("after the edit, bytes outside of the load commands have changed")
 
 
-def _verify_moved(before: Image, after: Image) -> None:
+def _verify_moved(before: Image, after: Image, by: int) -> None:
     """Compare what stays the same when the content has moved."""
     from mamba_press.binaries import macho_check
 
-    by = macho.room(after).available - macho.room(before).available
     for one, other in zip(before.segments, after.segments, strict=True):
         if (one.name, one.protection, len(one.sections)) != (other.name, other.protection, len(other.sections)):
             raise Malformed("after the edit, the segments are others")

@@ -3,8 +3,9 @@
 Every segment moves by as much, so what code says relative to itself stays true. What counts from the header or from
 address 0 is written anew: the load commands, the symbols, the pointers that dyld rebases, the exports, and what finds
 a function by its distance from the header, above all the unwind information, without which no exception is caught.
-(LIEF 1.0's `Binary.shift` leaves that as it was.) Of two ways to say the same, only those are known that linkers have
-written since 2009; a slice with anything else is refused.
+(LIEF 1.0's `Binary.shift` leaves that as it was.) Code that asks for its own header (``__dso_handle``) counts from
+where it is itself, and so finds the place to which the header would have moved: a copy stands there. Of two ways to say
+the same, only those are known that linkers have written since 2009; a slice with anything else is refused.
 """
 
 from __future__ import annotations
@@ -68,10 +69,11 @@ def widen(image: Image, missing: int) -> bytes:
         raise Malformed("no segment has the header")
     _refuse_unknown(image)
     first = macho.room(image).available
-    move = _Move(text.address, first, -(-missing // _STEP) * _STEP)
+    move = _Move(text.address, first, -(-(image.commands_end + missing) // _STEP) * _STEP)
     draft = bytearray(image.slice(0, first, "the header")) + bytes(move.by)
     draft += image.slice(first, image.size - first, "the content")
     _move_commands(draft, image, text, move)
+    draft[move.by : move.by + image.commands_end] = _header_for_code(image, move)
     _move_symbols(draft, image, move)
     _move_pointers(draft, image, move)
     for segment in image.segments:
@@ -93,13 +95,20 @@ def _refuse_unknown(image: Image) -> None:
             raise Malformed("room cannot be made before relocations of the oldest kind")
 
 
+def _header_for_code(image: Image, move: _Move) -> bytes:
+    """The old header and commands, as they are right where they would be had all moved: by it, sections are found."""
+    copy = bytearray(image.slice(0, image.commands_end, "the load commands"))
+    _move_commands(copy, image, None, move)
+    return bytes(copy)
+
+
 def _add(draft: bytearray, kind: str, at: int, by: int) -> None:
     (value,) = struct.unpack_from(kind, draft, at)
     struct.pack_into(kind, draft, at, value + by)
 
 
-def _move_commands(draft: bytearray, image: Image, text: Segment, move: _Move) -> None:
-    """Write anew where the load commands say that things are."""
+def _move_commands(draft: bytearray, image: Image, text: Segment | None, move: _Move) -> None:
+    """Write anew where the load commands say that things are; ``text`` is the segment that grows and does not move."""
     for command in image.commands:
         at = command.offset
         if command.type in macho.LINKEDIT_DATA:
@@ -115,7 +124,8 @@ def _move_commands(draft: bytearray, image: Image, text: Segment, move: _Move) -
         for place in offsets:
             if place + 4 <= command.size and struct.unpack_from("<I", draft, at + place)[0]:
                 _add(draft, "<I", at + place, move.by)
-        if command.type in (_LC_MAIN, _LC_ROUTINES):
+        # The entry point is told from the header, which moves in the copy.
+        if command.type == _LC_ROUTINES or (command.type == _LC_MAIN and text):
             _add(draft, "<Q", at + 8, move.by)
     for segment in image.segments:
         _move_segment(draft, segment, move, has_header=segment is text)

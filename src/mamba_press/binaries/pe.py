@@ -6,6 +6,7 @@ is called an address, an offset from where the image will be mapped (an RVA).
 
 from __future__ import annotations
 
+import re
 import struct
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 ARCHES = {0x8664: "x86_64", 0xAA64: "aarch64"}
 """The machines that are read closely, as spelled in Linux wheel tags."""
 
-EXPORTS, IMPORTS, SECURITY, DEBUG, LOAD_CONFIG, BOUND_IMPORTS, DELAY_IMPORTS = 0, 1, 4, 6, 10, 11, 13
+EXPORTS, IMPORTS, RESOURCES, SECURITY, DEBUG, LOAD_CONFIG, BOUND_IMPORTS, DELAY_IMPORTS = 0, 1, 2, 4, 6, 10, 11, 13
 """The data directories that matter here, by number."""
 
 RESTRICTED = "DependentLoadFlags "
@@ -63,6 +64,11 @@ class Section(NamedTuple):
     def filled(self) -> int:
         """How many of the file's bytes are mapped."""
         return min(self.raw_size, -(-(self.virtual_size or self.raw_size) // 4096) * 4096)
+
+
+_MANIFEST, _LEAF, _MOST_RESOURCES = 24, 0x7FFFFFFF, 4096
+_DEPENDENT = re.compile(rb"<dependentAssembly\b.*?</dependentAssembly>", re.DOTALL)
+_IDENTITY = re.compile(rb"<assemblyIdentity\b[^>]*?\bname\s*=\s*[\"']([^\"']+)")
 
 
 class Name(NamedTuple):
@@ -298,7 +304,42 @@ def read(data: Data) -> Binary:
         name=image.name.text if image.name else None,
         needed=needed(image),
         search=(f"{RESTRICTED}{flags:#x}",) if flags else (),
+        vouched=image.directories[SECURITY].size > 0,
+        assemblies=_assemblies(image),
     )
+
+
+def _assemblies(image: Image) -> tuple[str, ...]:
+    """The side-by-side assemblies that the manifests ask for; broken resources are for others to find."""
+    try:
+        texts = list(_manifests(image))
+    except Malformed:
+        return ()
+    found = (_IDENTITY.search(each) for text in texts for each in _DEPENDENT.findall(text))
+    names = dict.fromkeys(match[1].decode("utf-8", "replace") for match in found if match)
+    return tuple(name for name in names if not name.startswith("Microsoft.Windows."))
+
+
+def _manifests(image: Image) -> Iterator[bytes]:
+    """The texts of the resources of the kind 24, below a level for names and one for languages."""
+    address = image.directories[RESOURCES].address
+    if not address:
+        return
+    for number, offset in _resources(image, address, 0):
+        for _, inner in _resources(image, address, offset) if number == _MANIFEST else ():
+            for _, leaf in _resources(image, address, inner):
+                place, size = image.unpack(struct.Struct("<2I"), image.offset(address + (leaf & _LEAF), 8))
+                start = image.offset(place, size)
+                yield bytes(image.data[start : start + size])
+
+
+def _resources(image: Image, address: int, offset: int) -> Iterator[tuple[int, int]]:
+    """The numbers (or names) and offsets that a level of the resources has."""
+    at = image.offset(address + (offset & _LEAF), 16)
+    named, numbered = image.unpack(struct.Struct("<2H"), at + 12)
+    for each in range(min(named + numbered, _MOST_RESOURCES)):
+        number, below = image.unpack(struct.Struct("<2I"), at + 16 + 8 * each)
+        yield number, below
 
 
 def needed(image: Image) -> tuple[str, ...]:
