@@ -632,7 +632,8 @@ def _too_new(contents: _Contents, found: Sequence[_Member]) -> Iterator[Problem]
         floor = member.binary.floor if member.binary else None
         # From macOS 11 on tags have no minors, and installers read macosx_12_0 as any 12.
         if lowest and floor and floor > lowest and not (floor[0] == lowest[0] and floor[0] >= 11):
-            yield Problem(
+            # dyld asks programs for it, not libraries: some run on older ones all the same.
+            yield Habit(
                 where=member.path,
                 what=f"states macOS {floor[0]}.{floor[1]}, the tag promises {lowest[0]}.{lowest[1]}",
             )

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from mamba_press import binaries, macos
+from mamba_press.hazards import Habit, Remark
 from mamba_press.types import Problem
 
 if TYPE_CHECKING:
@@ -60,15 +61,19 @@ def _strays(path: str, binary: Binary) -> Iterator[Problem]:
     """Yield the search paths that are not in the wheel; dyld would look there first."""
     for element in binary.search:
         if element.partition("/")[0] not in _RELATIVE[:2]:
-            yield Problem(where=path, what=f"the search path has {element!r}, which is outside the wheel", hint=_HINT)
+            yield Habit(where=path, what=f"the search path has {element!r}, which is outside the wheel", hint=_HINT)
         elif element.startswith("@loader_path") and not list(binaries.lookup(binary, path, f"{element}/x")):
-            yield Problem(where=path, what=f"the search path has {element!r}, which leaves the wheel", hint=_HINT)
+            yield Habit(where=path, what=f"the search path has {element!r}, which leaves the wheel", hint=_HINT)
 
 
 def _missing(path: str, name: str, places: tuple[str, ...], libraries: Mapping[str, Binary]) -> Problem:
     if name.partition("/")[0] not in _RELATIVE:
         what = f"needs {name}, which is neither in the wheel nor a part of macOS"
         return Problem(where=path, what=what, hint=_HINT)
+    own = {path.split("/")[0] for path in libraries}
+    for place in places:
+        if "/" in place and place.split("/")[0] not in own:
+            return Remark(where=path, what=f"needs {name}, which another wheel has to bring as {place}")
     base = posixpath.basename(name)
     near = [other for other in sorted(libraries) if posixpath.basename(other) == base]
     hint = f"looked for at {', '.join(places)}" if places else "the file has no search path that leads into the wheel"

@@ -65,8 +65,8 @@ def choose(
     """Return where a runtime is taken from, and why.
 
     ``requirements`` are the symbol versions that the wheel demands of it; ``floor`` is the glibc that the wheel needs
-    in any case. Runtimes that no system promises (libgfortran, libgomp, libquadmath) travel unless told otherwise, so does
-    libatomic: the tags promise it, but many systems, slim containers above all, come without it.
+    in any case. Runtimes that no system promises (libgfortran, libgomp, libquadmath) travel unless told otherwise; so
+    does libatomic: the tags promise it, but many systems, slim containers above all, come without it.
     """
     if wanted != "auto":
         return wanted, f"link.runtimes says {wanted}"

@@ -214,6 +214,12 @@ def test_a_wheel_with_a_problem_is_not_copied(call, wheel, tmp_path):
     assert not (tmp_path / "repaired").exists()
 
 
+def test_a_library_that_another_wheel_brings_can_be_told(call, wheel, tmp_path):
+    bad = changed(wheel, tmp_path / "bad", lose_the_library)
+    assert "libgreet" in call("check", bad).out
+    assert "libgreet" not in call("check", bad, "--elsewhere", "libgreet*").out
+
+
 def test_a_sound_wheel_can_be_installed_and_imported(call, wheel):
     assert call("check", "--import", wheel).ok().out == f"{wheel}: nothing wrong\n"
 

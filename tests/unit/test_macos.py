@@ -11,9 +11,10 @@ from mamba_press import binaries, dyld, globs, macos, toolchain
 from mamba_press.binaries import strings
 from mamba_press.config import Config, Link
 from mamba_press.errors import ContentError
+from mamba_press.hazards import Remark
 from mamba_press.tags import tags
 from mamba_press.target import Machine, resolve
-from mamba_press.types import Edits, Entry, File, Kept, Package, Python
+from mamba_press.types import Binary, Edits, Entry, File, Kept, Package, Python
 from tests.support.macho import BUNDLE, LOAD, Dylib, dylib, universal
 
 SYSTEM = "/usr/lib/libSystem.B.dylib"
@@ -158,6 +159,16 @@ def test_search_path_of_the_file_itself_is_followed() -> None:
 def test_library_that_is_not_where_it_is_looked_for_is_named_with_its_place() -> None:
     [problem] = one("@loader_path/liba.dylib")
     assert "looked for at pkg/liba.dylib; it is at pkg/lib/liba.dylib" in problem
+
+
+def test_search_path_into_another_package_leads_to_another_wheel() -> None:
+    asks = Binary(
+        format="macho", arch="arm64", archs=("arm64",), kind="shared",
+        needed=("@rpath/libother.dylib",), search=("@loader_path/../other/lib",),
+    )  # fmt: skip
+    (remark,) = dyld.problems({"one/_one.so": asks})
+    assert isinstance(remark, Remark)
+    assert "another wheel has to bring as other/lib/libother.dylib" in remark.what
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ TARGET = Target(system="win", arch="amd64", subdir="win-64", python=Python(minor
     "name",
     [
         *("KERNEL32.dll", "ws2_32.DLL", "api-ms-win-crt-heap-l1-1-0.dll", "ext-ms-win-x.dll", "ucrtbase.dll"),
-        *("WINSPOOL.DRV", "nvcuda.dll"),
+        *("WINSPOOL.DRV", "nvcuda.dll", "icuuc.dll"),
     ],
 )
 def test_windows_and_its_drivers_have_these(name) -> None:

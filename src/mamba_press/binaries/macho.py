@@ -76,6 +76,7 @@ _OLDEST_ARM64 = (11, 0)
 _ZERO_FILL = (0x1, 0xC, 0x12)
 
 
+_FIRST_FOR_ARM = (11, 0)
 _CMS_SLOT, _EMPTY_BLOB, _MOST_BLOBS = b"\0\1\0\0", 8, 64
 
 
@@ -446,9 +447,16 @@ def read(data: Data) -> Binary:
         weak=_united(one.weak for one in found),
         search=_united(one.search for one in found),
         interpreter=first.interpreter,
-        floor=max((one.floor for one in found if one.floor), default=None),
+        floor=_floor_of_all(found),
         vouched=any(one.vouched for one in found),
     )
+
+
+def _floor_of_all(slices: Iterable[Binary]) -> tuple[int, int] | None:
+    """The highest floor; that of the first Macs with ARM says nothing of Intel's, and they have no older one."""
+    floors = [(one.arch, one.floor) for one in slices if one.floor]
+    counted = [floor for arch, floor in floors if len(floors) == 1 or arch != "arm64" or floor > _FIRST_FOR_ARM]
+    return max(counted, default=None)
 
 
 def _heads(data: Data) -> tuple[bytes, ...]:

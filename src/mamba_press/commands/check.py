@@ -27,6 +27,7 @@ class Arguments(argparse.Namespace):
     interpreter: str | None
     requires: list[str]
     copy_to: Path | None
+    elsewhere: list[str]
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +37,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--python", dest="interpreter", help="interpreter for --import (default: this one)")
     parser.add_argument(
         "--copy-to", type=Path, metavar="DIR", help="copy each wheel with nothing wrong into this folder"
+    )
+    parser.add_argument(
+        "--elsewhere",
+        action="append",
+        default=[],
+        metavar="LIBRARY",
+        help="a library, as a glob, that another wheel or the system brings (repeatable)",
     )
     parser.add_argument("--require", dest="requires", action="append", default=[], help="install this too (repeatable)")
     output.options(parser)
@@ -48,7 +56,7 @@ def run(arguments: Arguments, environ: Mapping[str, str]) -> int:  # noqa: ARG00
 
     reports = {}
     for what in arguments.what:
-        found = check.examine(Path(what))
+        found = check.examine(Path(what), elsewhere=arguments.elsewhere)
         if arguments.imports and not found.problems:
             wrong = check.check_import(Path(what), arguments.interpreter, arguments.requires)
             found = replace(found, problems=wrong)
