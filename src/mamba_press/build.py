@@ -70,7 +70,7 @@ def prepare_metadata_for_build_editable(metadata_directory: str, config_settings
 def build_editable(
     wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None
 ) -> str:
-    """https://peps.python.org/pep-0660/#build-editable; a pressed project has nothing to edit: it is the same wheel."""
+    """https://peps.python.org/pep-0660/#build-editable; a project without code of its own has nothing to edit."""
     from mamba_press import front
 
     with front.hook():

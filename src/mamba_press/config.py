@@ -48,7 +48,9 @@ class Text:
 
 Filled = Annotated[str, Text("a string that is not empty", r"\S")]
 Glob = Annotated[str, Text("a glob that is not empty", r"\S")]
-PackageName = Annotated[str, Text("the name of a Python package", r"^[A-Za-z_][A-Za-z0-9_]*$")]
+PackageName = Annotated[
+    str, Text("the name of a Python package", r"^[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*$")
+]
 ModuleName = Annotated[
     str,
     Text(
@@ -205,10 +207,11 @@ class Layout:
     """Where files go in the wheel."""
 
     home: PackageName | None = None
-    """The top-level package in which vendored files live, below `_prefix/`.
+    """The package in which vendored files live, below `_prefix/`.
 
-    By default the package that is called like the project, else the only package of the requested conda packages, else
-    a private one that is made for it.
+    By default the package that is called like the project, else the only package of the project's own code, else that
+    of the requested conda packages, else a private one that is made for it. A part of a namespace package is named with
+    dots.
 
     Example: "mypackage"
     """

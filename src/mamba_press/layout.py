@@ -17,7 +17,7 @@ from mamba_press.placeholders import python_script
 from mamba_press.types import OWN, Entry, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
 
     from mamba_press.config import Config
     from mamba_press.types import File, Kept, Package, Selection
@@ -37,10 +37,18 @@ _LAUNCHED = re.compile(r"Scripts/(?P<name>[^/]+)-script\.py(?P<window>w?)")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Home:
-    """The regular package in which ``_prefix/`` lies; ``generated`` when mamba-press writes that package itself."""
+    """The regular package in which ``_prefix/`` lies; ``generated`` when mamba-press writes that package itself.
+
+    ``name`` is its folder in the wheel, ``company/tools`` for a part of a namespace package.
+    """
 
     name: str
     generated: bool
+
+    @property
+    def module(self) -> str:
+        """The name by which it is imported."""
+        return self.name.replace("/", ".")
 
     @property
     def prefix(self) -> str:
@@ -59,8 +67,8 @@ def home(name: str, selection: Selection, packages: Iterable[Package], config: C
     """Choose where the prefix's own tree lives.
 
     ``layout.home`` if given; else the top-level regular package named as the project; else the only one of the
-    project's own code; else the only one of the requested conda packages; else a generated private one. Raises
-    ConfigError for a home that is no package.
+    project's own code, which may be a part of a namespace package; else the only one of the requested conda packages;
+    else a generated private one. Raises ConfigError for a home that is no package.
     """
     normalised = canonicalize_name(name).replace("-", "_")
     requested = {package.name for package in packages if package.requested}
@@ -74,9 +82,11 @@ def home(name: str, selection: Selection, packages: Iterable[Package], config: C
         init = _INIT.fullmatch(found["path"])
         if init:
             regular[init["package"]].add(kept.file.package)
+    for folder in _parts_of_namespaces(kept.file.path for kept in selection.kept if kept.file.package == OWN):
+        regular[folder].add(OWN)
     if config.layout.home is not None:
         return _asked(config.layout.home, regular, taken)
-    named = next((package for package in sorted(regular) if package.lower() == normalised), None)
+    named = next((each for each in sorted(regular) if each.lower().replace("/", "_") == normalised), None)
     if named is not None:
         return Home(name=named, generated=False)
     for asked in ({OWN}, requested):
@@ -86,10 +96,20 @@ def home(name: str, selection: Selection, packages: Iterable[Package], config: C
     return Home(name=f"_{normalised}_prefix", generated=True)
 
 
+def _parts_of_namespaces(paths: Iterable[str]) -> Iterator[str]:
+    """Yield the regular packages below site-packages whose parents are none."""
+    places = [found["path"] for path in paths if (found := _SITE_PACKAGES.fullmatch(path))]
+    folders = {place.rpartition("/")[0] for place in places if _INIT.fullmatch("/".join(place.split("/")[-2:]))}
+    for folder in sorted(folders):
+        parents = folder.split("/")[:-1]
+        if parents and not any("/".join(parents[:n]) in folders for n in range(1, len(parents) + 1)):
+            yield folder
+
+
 def _asked(asked: str, regular: Iterable[str], taken: Container[str]) -> Home:
     """Return the home asked for: an ``__init__.py`` of ours in a namespace package or over a module would break it."""
-    if asked in regular:
-        return Home(name=asked, generated=False)
+    if asked.replace(".", "/") in regular:
+        return Home(name=asked.replace(".", "/"), generated=False)
     if asked.isidentifier() and not iskeyword(asked) and asked not in taken:
         return Home(name=asked, generated=True)
     raise ConfigError(

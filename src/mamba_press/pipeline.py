@@ -12,6 +12,7 @@ from mamba_press import (
     conda,
     described,
     dlls,
+    editable,
     external,
     installed,
     layout,
@@ -55,7 +56,8 @@ class Order:
     """What a front door asks for.
 
     ``project`` is None where the command presses specs; ``name`` is then the name asked for. Relative channels start
-    at ``root``. ``environ`` is the caller's environment, ``state`` what its hook is to make.
+    at ``root``. ``environ`` is the caller's environment, ``state`` what its hook is to make: an editable wheel leaves
+    the sources where they are.
     """
 
     config: Config
@@ -146,7 +148,8 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str, ep
         linked = _with_dlls(linked, home, config)
     linked = replace(linked, entries=_relative(linked.entries, home, config))
     ready = _with_runtime(linked, home, pressed_project.name, config)
-    entries = _adjusted(ready.entries, order)
+    left = _without_sources(ready.entries, order, stem)
+    entries = _adjusted(left.entries, order)
     tagging = tags.tags(entries, _present(entries, environment), order.target, config)
     filled, described_notes = _described(order, pressed_project, solution, fetched, selection)
     licensed = _licensed(_with_programs(filled, ready.programs), entries, fetched, config)
@@ -159,6 +162,7 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str, ep
         *_empty_notes(selection),
         *selection.notes,
         *linked.notes,
+        *left.notes,
         *tagging.notes,
         *_case_notes(wheel.tags, wheel.entries),
         *_script_notes(environment, selection),
@@ -294,6 +298,15 @@ def _own(order: Order, version: Version, workdir: Path) -> Own:
     return sources.collect(order.project, version, order.config.sources, workdir)
 
 
+def _without_sources(entries: tuple[Entry, ...], order: Order, stem: str) -> editable.Editable:
+    """Return what is in an editable wheel, which is the wheel where the project has no code."""
+    is_editable = order.state in ("editable", "metadata_editable")
+    if not is_editable or order.project is None or order.config.build_backend is not None:
+        return editable.Editable(entries=entries)
+    modules = sources.find(order.project, order.config.sources)
+    return editable.adjust(entries, modules, order.root, stem=stem, lock=LOCK)
+
+
 def first_requested(config: Config, solution: Solution) -> Package | None:
     """Return the package of the first spec: it gives a wheel its version, and its name where no project does.
 
@@ -327,7 +340,7 @@ def _with_runtime(linked: link.Linked, home: layout.Home, name: str, config: Con
     """
     variables = provide.environment(linked.entries, home.name, config.wheel.environment)
     programs = provide.programs(linked.entries, home.name, config.wheel.executables)
-    starts = {name: f"{home.name}._mamba_press:{call}" for name, call in runtime.functions(programs).items()}
+    starts = {name: f"{home.module}._mamba_press:{call}" for name, call in runtime.functions(programs).items()}
     has_prefix = any(entry.path.startswith(f"{home.prefix}/") for entry in linked.entries)
     own_code = [entry.kept.file for entry in linked.entries if entry.kept and entry.kept.file.package == OWN]
     is_used = (has_prefix and (home.generated or own_code)) or any(map(asks.uses, own_code))

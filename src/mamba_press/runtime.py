@@ -132,6 +132,25 @@ def _run(path):
             pass  # the program has got it too, and decides
 """
 
+_WATCH = """
+
+def _watch(path, expected):
+    import hashlib
+    import warnings
+
+    try:
+        with open(path, "rb") as lock:
+            found = hashlib.sha256(lock.read()).hexdigest()
+    except OSError:
+        found = None
+    if found != expected:
+        text = "{} has changed since this editable install was made: install it again to have what it locks now"
+        warnings.warn(text.format(path), RuntimeWarning, stacklevel=2)
+
+
+_watch({lock!r}, {digest!r})
+"""
+
 _IMPORT = b"from . import _mamba_press as _mamba_press"
 
 
@@ -170,6 +189,11 @@ def module(
 def folders_module(folders: Sequence[str]) -> bytes:
     """Return the text of a module that only lets Windows look in folders, relative to the module's own."""
     return (_ADDING + _adding(folders)).encode()
+
+
+def watching(source: bytes, lock: str, digest: str | None) -> bytes:
+    """Return a module that warns when a lock, whose sha256 is ``digest`` (None: it is not there), has changed."""
+    return source + _WATCH.replace("{lock!r}", repr(lock)).replace("{digest!r}", repr(digest)).encode()
 
 
 def folders_of(source: bytes) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from packaging.utils import canonicalize_name
 from mamba_press import globs, tree
 from mamba_press.config import TABLE
 from mamba_press.errors import ConfigError
-from mamba_press.types import Own, OwnFile, Problem
+from mamba_press.types import Module, Own, OwnFile, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,20 +23,6 @@ if TYPE_CHECKING:
 
 KEY = f"{TABLE}.sources"
 _ROOTS = ("src", "")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Module:
-    """A module or package of the project: the name by which it is imported, and its path below the project."""
-
-    name: str
-    path: str
-
-    @property
-    def root(self) -> str:
-        """The folder below the project that has to be on Python's path, "" for the project itself."""
-        depth = len(self.name.split("."))
-        return "/".join(self.path.split("/")[:-depth])
 
 
 def find(project: Project, wanted: Sources) -> tuple[Module, ...]:

@@ -166,6 +166,20 @@ class Environment:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Module:
+    """A module or package of the project: the name by which it is imported, and its path below the project."""
+
+    name: str
+    path: str
+
+    @property
+    def root(self) -> str:
+        """The folder below the project that has to be on Python's path, "" for the project itself."""
+        depth = len(self.name.split("."))
+        return "/".join(self.path.split("/")[:-depth])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class OwnFile:
     """One file of the project's own code, as it lies after installation.
 

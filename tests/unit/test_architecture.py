@@ -46,7 +46,20 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"asks", "dyld", "loader", "recipe"}),
     # the stages
     frozenset(
-        {"conda", "described", "sources", "select", "layout", "link", "seam", "tags", "metadata", "requires", "rewrite"}
+        {
+            "conda",
+            "described",
+            "editable",
+            "sources",
+            "select",
+            "layout",
+            "link",
+            "seam",
+            "tags",
+            "metadata",
+            "requires",
+        }
+        | {"rewrite"}
     )
     | {"sbom", "wheel", "sdist", "check"},
     frozenset({"pipeline", "report", "edit"}),

@@ -4,8 +4,8 @@ import pytest
 
 from mamba_press import layout, reader
 from mamba_press.errors import ConfigError, ContentError
-from mamba_press.types import Kept, Selection
-from tests.support.values import Prefix, binary
+from mamba_press.types import OWN, Kept, Selection
+from tests.support.values import Prefix, binary, package
 
 SITE = "lib/python3.10/site-packages"
 HOME = layout.Home(name="app", generated=False)
@@ -212,3 +212,25 @@ def test_a_move_to_where_nothing_can_be_is_refused(prefix, key, to, says):
     prefix.add("lib/x.so", of="app")
     with pytest.raises(ConfigError, match=says):
         places(prefix, move={key: to})
+
+
+# Own code
+
+
+def test_the_packages_of_the_project_are_its_home_before_those_it_presses(prefix):
+    prefix.add(f"{SITE}/theirs/__init__.py", of="app")
+    prefix.packages[OWN] = package(OWN, requested=True)
+    prefix.add(f"{SITE}/mine/__init__.py", of=OWN)
+    assert home(prefix, "other") == ("mine", False)
+
+
+def test_a_part_of_a_namespace_package_can_be_the_home_of_the_project(prefix):
+    prefix.packages[OWN] = package(OWN, requested=True)
+    prefix.add(f"{SITE}/space/tool/__init__.py", of=OWN)
+    prefix.add(f"{SITE}/space/tool/deep/__init__.py", of=OWN)
+    assert home(prefix, "other") == ("space/tool", False)
+    prefix.add(f"{SITE}/space/more/__init__.py", of=OWN)
+    assert home(prefix, "other") == ("_other_prefix", True)
+    assert home(prefix, "space-tool") == ("space/tool", False)
+    assert home(prefix, "other", home="space.more") == ("space/more", False)
+    assert layout.Home(name="space/tool", generated=False).module == "space.tool"
