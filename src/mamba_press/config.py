@@ -23,7 +23,7 @@ TABLE = "tool.mamba-press"
 VARIABLE = "MAMBA_PRESS_"
 """How the name of every environment variable of ours begins."""
 
-OTHER_VARIABLES = frozenset({"MAMBA_PRESS_WORKER", "MAMBA_PRESS_SHARED"})
+OTHER_VARIABLES = frozenset({"MAMBA_PRESS_KEEP", "MAMBA_PRESS_SHARED", "MAMBA_PRESS_WORKER"})
 """Environment variables of ours that are no keys."""
 
 PLANNED = frozenset(

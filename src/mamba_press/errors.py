@@ -57,3 +57,10 @@ class WriteError(PressError):
 
     code = 6
     title = "the wheel cannot be written"
+
+
+class BuildError(PressError):
+    """The inner backend failed, or made something that cannot be used."""
+
+    code = 7
+    title = "the project's own code cannot be built"

@@ -27,6 +27,7 @@ _DEFLATE_WHEELS = {
     ("darwin", "arm64"),
     ("win32", "amd64"),
 }
+KEEP = "MAMBA_PRESS_KEEP"
 _HANDED = "mamba-press.json"
 """The solve that `prepare_metadata_for_build_wheel` leaves in the prepared folder for `build_wheel` (PEP 517)."""
 
@@ -95,7 +96,20 @@ def requirements(
             read(root, settings, environ, state)  # says what is wrong with all tables at once
         raise
     wanted = [] if environ.get("MAMBA_PRESS_WORKER") else [_rattler()]
-    return wanted + ([DEFLATE] if _has_deflate() else []) + providers.requirements(root)
+    return [*wanted, *([DEFLATE] if _has_deflate() else []), *_of_inner(config, root, environ, state)]
+
+
+def _of_inner(config: Config, root: Path, environ: Mapping[str, str], state: State) -> list[str]:
+    """Return what providers of metadata need, or the inner backend: it is asked in a process of its own."""
+    if config.build_backend is None:
+        from mamba_press import providers
+
+        return providers.requirements(root)
+    from mamba_press import inner
+
+    backend = inner.of(config, root)
+    assert backend is not None
+    return inner.requires(backend, state, environ)
 
 
 def _rattler() -> str:
@@ -124,12 +138,15 @@ def read(
 
     reader.document(root)  # a file that is missing or broken is one problem, not one of each table
     config, problems = _tried(lambda: reader.read(root, settings, environ, state=state))
-    found, more = _tried(lambda: project.load(root))
+    is_built = config is not None and config.build_backend is not None
+    found, more = _tried(lambda: project.load_unread(root) if is_built else project.load(root))
     problems += [problem for problem in more if problem not in problems]
     problems += _tried(lambda: providers.asked(root))[1]
     if config is not None:
         chosen, more = _tried(lambda: target.resolve(config.python, config.platform, environ))
         problems += more
+        if chosen is not None and is_built:
+            problems += target.foreign(chosen, environ)
         problems += _nothing_to_press(config, found) if found is not None else ()
     if problems or config is None or found is None or chosen is None:
         raise ConfigError(*problems)
@@ -170,9 +187,6 @@ def order(
 ) -> Order:
     """Return the order of a project's build; ``state`` is what is built, for overrides that depend on it."""
     config, project, target = read(root, settings, environ, state)
-    for key, value in (("build-backend", config.build_backend), ("build", config.build)):
-        if value:
-            raise ConfigError(Problem(where=f"tool.mamba-press.{key}", what="is read, but nothing uses it yet"))
     from mamba_press.pipeline import Order  # the stages: not for a configuration that cannot be used
 
     return Order(config=config, target=target, root=root, environ=environ, project=project, state=state)
@@ -181,15 +195,34 @@ def order(
 @contextmanager
 def pressed(asked: Order, solution: Solution | None = None) -> Iterator[Pressed]:
     """Give the finished wheel as a value; the files that its entries name are there until the block ends."""
-    import tempfile
-
     from mamba_press import pipeline
     from mamba_press import wheel as writer
 
     generator, date = writer.generator(asked.config.wheel.compression), epoch(asked.environ)
-    with tempfile.TemporaryDirectory(prefix="mamba-press-", ignore_cleanup_errors=True) as folder:
-        workdir = Path(folder).resolve()
+    with _workdir(asked.environ) as workdir:
         yield pipeline.press(asked, solution or pipeline.solve(asked), workdir, generator=generator, epoch=date)
+
+
+@contextmanager
+def _workdir(environ: Mapping[str, str]) -> Iterator[Path]:
+    """Give a temporary folder; after a failure it stays where MAMBA_PRESS_KEEP says so, to be looked at."""
+    import shutil
+    import tempfile
+
+    from mamba_press import log
+
+    workdir = Path(tempfile.mkdtemp(prefix="mamba-press-")).resolve()
+    is_kept = False
+    try:
+        yield workdir
+    except Exception:
+        is_kept = bool(environ.get(KEEP))
+        raise
+    finally:
+        if is_kept:
+            log.note(f"{KEEP} is set: what there is of the build stays in {workdir}")
+        else:
+            shutil.rmtree(workdir, ignore_errors=True)
 
 
 def modules(asked: Order) -> tuple[str, ...]:

@@ -41,8 +41,14 @@ def _class(inside: str) -> str:
     """Return ``[abc]``, ``[a-z]`` or ``[!abc]`` as a pattern; like ``*`` it never stands for a slash."""
     negated, members = ("^", inside[1:]) if inside[0] == "!" and inside[1:] else ("", inside)
     pattern = re.sub(r"([\\^\[&~|])", r"\\\1", members)
-    pattern = re.sub(r"(.)-(.)", lambda m: m[0] if m[1] <= m[2] else f"{m[1]}\\-{m[2]}", pattern, flags=re.DOTALL)
+    pattern = re.sub(r"(.)-(.)", _range, pattern, flags=re.DOTALL)
     return f"(?!/)[{negated}{pattern}]"
+
+
+def _range(found: re.Match[str]) -> str:
+    first, last = (f"\\{end}" if end == "-" else end for end in found.groups())
+    between = "-" if found[1] <= found[2] else "\\-"
+    return f"{first}{between}{last}"
 
 
 def matches(path: str, globs: Iterable[str]) -> str | None:

@@ -79,6 +79,9 @@ def complete(  # noqa: PLR0913  # what a wheel says about itself has this many s
         written["entry_points.txt"] = entry_points_file(points)
     own = [Entry(path=f"{base}/{name}", source=data, why="the wheel's metadata") for name, data in written.items()]
     own += [replace(entry, path=f"{base}/licenses/{entry.path}") for entry in licences]
+    if project.built is not None:
+        why = "of the inner backend"
+        own += [Entry(path=f"{base}/{name}", source=path, why=why) for name, path in project.built.others.items()]
     return replace(wheel, entries=(*sorted(payload, key=lambda entry: entry.path), *own))
 
 

@@ -84,6 +84,7 @@ def _package(own: Own) -> Package:
         subdir="noarch",
         url="",
         file_name="",
+        noarch=None if oldest is None else "generic",  # else `tags` takes it for made for one Python
         depends=() if oldest is None else (f"cpython >=3.{oldest}",),
         requested=True,
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mamba_press import (
     asks,
+    built,
     conda,
     described,
     dlls,
@@ -20,6 +21,7 @@ from mamba_press import (
     link,
     log,
     metadata,
+    native,
     own,
     placeholders,
     project,
@@ -72,7 +74,9 @@ class Order:
 def solve(order: Order) -> Solution:
     """Return the solution of the project's lock for this target, or solve: once, with the channels as they are now."""
     channels = conda.channel_urls(order.config.channels, order.root)
-    virtual = target.virtual_packages(order.target, order.environ)
+    is_built = order.config.build_backend is not None
+    assumed = native.assumed(order.target) if is_built else order.target
+    virtual = target.virtual_packages(assumed, order.environ)
     locked = None
     if order.project is not None and (order.root / LOCK).is_file():
         locked = conda.read_lock(
@@ -113,14 +117,13 @@ def modules(order: Order, solution: Solution, workdir: Path) -> tuple[str, ...]:
 
 
 def provided(order: Order, solution: Solution) -> Order:
-    """Return the order with what the project's providers of dynamic metadata give."""
-    if order.project is None:
+    """Return the order with what the project's providers of dynamic metadata give; an inner backend asks its own."""
+    if order.project is None or order.config.build_backend is not None:
         return order
     package = first_requested(order.config, solution)
     seen = project.pep440(package) if package else None
     found = providers.complete(order.project, seen, order.state)
-    without = package is None and order.config.build_backend is None
-    problems = [*project.without_packages(found)] if without else []
+    problems = [*project.without_packages(found)] if package is None else []
     if problems:
         raise ConfigError(*problems)
     return replace(order, project=found)
@@ -136,8 +139,7 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str, ep
     config, packages = order.config, select.packages(solution, order.config)
     names = frozenset(package.name for package in packages[0])
     fetched = conda.fetch(solution, names, workdir, config=config, environ=order.environ)
-    pressed_project, version = identify(order, solution, fetched)
-    brought = _own(order, version, workdir)
+    pressed_project, version, brought = _brought(order, solution, fetched, workdir)
     environment = own.install(brought, fetched, order.target, name=pressed_project.name)
     selection = select.files(environment, order.target, config)
     selection = replace(selection, dropped=(*packages[1], *selection.dropped))
@@ -151,6 +153,7 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str, ep
     left = _without_sources(ready.entries, order, stem)
     entries = _adjusted(left.entries, order)
     tagging = tags.tags(entries, _present(entries, environment), order.target, config)
+    tagging = tags.narrowed(tagging, brought.tags, order.target)
     filled, described_notes = _described(order, pressed_project, solution, fetched, selection)
     licensed = _licensed(_with_programs(filled, ready.programs), entries, fetched, config)
     wheel = metadata.complete(
@@ -289,6 +292,18 @@ def identify(order: Order, solution: Solution, environment: Environment | None =
     name = metadata.own_name(environment.files, package.name) if environment else None
     found = project.from_specs(order.name, package, {"Name": name} if name else None)
     return found, project.version(found, package)
+
+
+def _brought(order: Order, solution: Solution, environment: Environment, workdir: Path) -> tuple[Project, Version, Own]:
+    """Return the project, its version, and what it brings itself: its sources, or what its inner backend built."""
+    if order.config.build_backend is None:
+        found, version = identify(order, solution, environment)
+        return found, version, _own(order, version, workdir)
+    assert order.project is not None
+    made = native.build(order.config, solution, root=order.root, workdir=workdir, environ=order.environ)
+    found = built.project(order.project, made)
+    assert found.version is not None
+    return found, found.version, made
 
 
 def _own(order: Order, version: Version, workdir: Path) -> Own:

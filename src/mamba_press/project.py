@@ -92,6 +92,15 @@ def completed(project: Project, table: Mapping[str, Any]) -> Project:
     return _project(project.root, metadata, table)
 
 
+def load_unread(root: Path) -> Project:
+    """Return the project that an inner backend builds: ``[project]`` is for that to judge, and may be missing."""
+    table = _document(root).get("project", {})
+    if not isinstance(table, dict):
+        raise ConfigError(Problem(where="project", what=f"must be a table, not {table!r}"))
+    name = table.get("name")
+    return Project(root=root, name=name if isinstance(name, str) else "", version=None, table=table)
+
+
 def is_plain(root: Path) -> bool:
     """Return whether ``[project]`` says no more than a good name, so that judging all of it would find nothing.
 
@@ -172,6 +181,8 @@ def from_specs(
 
 def license_files(project: Project) -> dict[str, Path]:
     """Return the project's own licence files by their path in the project, sorted."""
+    if project.built is not None:
+        return dict(sorted(project.built.licenses.items()))
     globs = project.table.get("license-files", LICENSE_GLOBS)
     patterns = [pattern for pattern in globs if isinstance(pattern, str)] if isinstance(globs, (list, tuple)) else []
     found = {path for pattern in patterns for path in project.root.glob(pattern) if path.is_file()}
@@ -184,8 +195,13 @@ def license_files(project: Project) -> dict[str, Path]:
 def standard_metadata(project: Project, version: Version, *, license_files: Sequence[str]) -> bytes:
     """Return the text of METADATA; ``license_files`` are paths below ``.dist-info/licenses``.
 
-    The metadata version is the lowest that carries the fields. Static fields stand exactly as in ``[project]``.
+    The metadata version is the lowest that carries the fields. Static fields stand exactly as in ``[project]``,
+    and what an inner backend wrote exactly as it did.
     """
+    if project.built is not None:
+        from mamba_press import built
+
+        return built.metadata(project, license_files)
     return _write(project, version, license_files=license_files, dynamic=())
 
 
@@ -232,8 +248,8 @@ def _write(project: Project, version: Version, *, license_files: Sequence[str], 
     return message.as_bytes()
 
 
-def _read(root: Path) -> tuple[dict[str, Any], bool]:
-    """Return the raw ``[project]`` table, and whether there are providers for its dynamic fields."""
+def _document(root: Path) -> dict[str, Any]:
+    """Return what stands in ``pyproject.toml``."""
     if sys.version_info >= (3, 11):
         import tomllib
     else:
@@ -241,7 +257,7 @@ def _read(root: Path) -> tuple[dict[str, Any], bool]:
 
     path = root / "pyproject.toml"
     try:
-        data = tomllib.loads(path.read_bytes().decode("utf-8"))
+        found: dict[str, Any] = tomllib.loads(path.read_bytes().decode("utf-8"))
     except FileNotFoundError:
         raise ConfigError(Problem(where=str(path), what="there is no such file")) from None
     except UnicodeDecodeError as error:
@@ -250,6 +266,12 @@ def _read(root: Path) -> tuple[dict[str, Any], bool]:
         ) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(Problem(where="pyproject.toml", what=f"is not TOML: {error}")) from None
+    return found
+
+
+def _read(root: Path) -> tuple[dict[str, Any], bool]:
+    """Return the raw ``[project]`` table, and whether there are providers for its dynamic fields."""
+    data = _document(root)
     table = data.get("project")
     if table is None:
         hint = 'add it:\n[project]\nname = "…"\ndynamic = ["version"]  # the version of the conda package'

@@ -10,7 +10,7 @@ import mmap
 import posixpath
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -173,6 +173,34 @@ def _for_macos(
         )
     name = macos.tag(lowest, target.arch)
     return Tagging(tags=f"{interpreter}-{abi}-{target.tag or name}", lowest=name, floors=tuple(floors), notes=notes)
+
+
+def narrowed(tagging: Tagging, built: Sequence[str], target: Target) -> Tagging:
+    """Return the tags with what the inner backend knows and no binary shows: ``built`` are those of its own wheel.
+
+    Where it says that a wheel is for one Python, or for one system, it is; it is never believed to be for more.
+    """
+    if not built:
+        return tagging
+    interpreter, abi, platform = tagging.tags.split("-")
+    interpreters, abis, platforms = (sorted({tag.split("-")[n] for tag in built}) for n in range(3))
+    if target.python.abi in abis and abi != target.python.abi:
+        interpreter, abi = target.python.interpreter, target.python.abi
+    elif abi == "none" and "none" not in abis:
+        interpreter, abi = min(interpreters, key=lambda name: int(name[3:] or 0)), ".".join(abis)
+    elif abi == "none" and "py3" not in interpreters:
+        interpreter = next((name for name in interpreters if name.endswith(f"3{target.python.minor}")), interpreter)
+    if platform == "any" and "any" not in platforms:
+        lowest = {"linux": policies.baseline, "osx": macos.OLDEST.__getitem__}.get(target.system)
+        platform = f"win_{target.arch}" if lowest is None else _lowest(target, lowest(target.arch))
+        tagging = replace(tagging, lowest=platform.split(".")[-1])
+    return replace(tagging, tags=f"{interpreter}-{abi}-{platform}")
+
+
+def _lowest(target: Target, floor: tuple[int, int]) -> str:
+    if target.system == "osx":
+        return target.tag or macos.tag(floor, target.arch)
+    return ".".join(sorted(_platforms(floor, (), target)))
 
 
 def without(tagging: Tagging, package: str) -> tuple[int, int] | None:

@@ -126,6 +126,24 @@ def resolve(
     )
 
 
+def foreign(wanted: Target, hints: Mapping[str, str]) -> tuple[Problem, ...]:
+    """Return why an inner backend cannot build for a target: it builds for the interpreter that it runs on.
+
+    ``hints`` may say that this machine builds for another one, as cibuildwheel does on macOS.
+    """
+    here, problems = this_machine(), []
+    if wanted.python != here.python:
+        what = f"is {wanted.python}, but the inner backend builds for the interpreter that it runs on, {here.python}"
+        hint = f"build under Python {wanted.python} (uv build --python {wanted.python}; cibuildwheel does it for many)"
+        problems.append(Problem(where=PYTHON_KEY, what=what, hint=hint))
+    native = resolve(None, None, {**hints, "CIBUILDWHEEL_BUILD_IDENTIFIER": ""}).subdir
+    if wanted.subdir != native:
+        what = f"is for {wanted.subdir}, but the inner backend builds on and for this machine, {native}"
+        hint = "build on a machine of that kind: cibuildwheel has one for each"
+        problems.append(Problem(where=PLATFORM_KEY, what=what, hint=hint))
+    return tuple(problems)
+
+
 def virtual_packages(target: Target, hints: Mapping[str, str] | None = None) -> tuple[VirtualPackage, ...]:
     """Return what a solve may assume about the target, sorted by name.
 

@@ -199,6 +199,7 @@ class Own:
 
     ``metadata`` is the METADATA that an inner backend wrote, ``entry_points`` its entry_points.txt, ``licenses`` the
     files of its ``.dist-info/licenses`` by their path there, ``tags`` its WHEEL's tags; none for plain sources.
+    ``others`` are the rest of its ``.dist-info``, such as bills of materials, by their path there.
     """
 
     files: tuple[OwnFile, ...] = ()
@@ -206,6 +207,7 @@ class Own:
     entry_points: bytes | None = None
     licenses: Mapping[str, Path] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
+    others: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -391,13 +393,15 @@ class Tagging:
 class Project:
     """The ``[project]`` table and where it stands.
 
-    ``table`` is the raw table; ``name`` is as the user wrote it; ``version`` is None while it is dynamic.
+    ``table`` is the raw table; ``name`` is as the user wrote it; ``version`` is None while it is dynamic. ``built`` is
+    what an inner backend made of the project: then its metadata count, and ``table`` says what they say.
     """
 
     root: Path
     name: str
     version: Version | None
     table: Mapping[str, object] = field(default_factory=dict)
+    built: Own | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -22,7 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"__init__", "data", "problem"}),
     frozenset({"types", "globs"}),
     frozenset({"errors", "log"}),
-    frozenset({"policies", "macos", "windows", "external", "binaries", "wording"}),
+    frozenset({"built", "policies", "macos", "windows", "external", "binaries", "wording"}),
     frozenset({"config"}),
     frozenset({"reference", "target", "project", "overrides"}),
     frozenset({"reader"}),
@@ -61,7 +61,8 @@ LAYERS: tuple[frozenset[str], ...] = (
         }
         | {"rewrite"}
     )
-    | {"sbom", "wheel", "sdist", "check"},
+    | {"inner", "sbom", "wheel", "sdist", "check"},
+    frozenset({"native"}),
     frozenset({"pipeline", "report", "edit"}),
     # what the two front doors share, and the doors
     frozenset({"front"}),
@@ -72,7 +73,7 @@ LAYERS: tuple[frozenset[str], ...] = (
 HOMES = {
     "rattler": {"conda/worker.py"},
     "lief": {"binaries/"},
-    "zipfile": {"wheel.py", "sdist.py", "check.py"},
+    "zipfile": {"wheel.py", "sdist.py", "check.py", "inner/archive.py"},
     "tarfile": {"wheel.py", "sdist.py", "check.py"},
     "wheel": {"check.py"},
     "pyproject_metadata": {"project.py", "metadata.py"},

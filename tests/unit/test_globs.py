@@ -3,7 +3,7 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mamba_press import globs
@@ -73,6 +73,8 @@ def test_no_glob_is_an_error(path, glob):
     globs.matches(path, [glob])
 
 
+@example("-", "[---]")
+@example("a", "[--z]")
 @given(st.text("ab-x]z"), st.text("ab-x]z?*[!", max_size=8))
 def test_within_one_folder_globs_are_those_of_fnmatch(name, glob):
     if "**" not in glob and "[]" not in glob and "[!]" not in glob:

@@ -94,30 +94,66 @@ def fetch(
     Every archive's hash is compared with its record. Files of the prefix may be links into the package cache, and are
     never to be written. Raises FetchError for an archive, ContentError for what an archive holds.
     """
-    chosen = [package for package in solution.packages if package.name in names and package.name != "python"]
     root = workdir / "prefix"
     root.mkdir(parents=True, exist_ok=True)
-    if not chosen:
+    if not _chosen(solution, names):
         return Environment(prefix=root, files=(), packages=(), info={})
-    target = solution.target
-    neutral = NEUTRAL_ON_WINDOWS if target.system == "win" else NEUTRAL
-    request = {
-        "do": "fetch",
-        "packages": [asdict(package) for package in chosen],
-        "python": [asdict(package) for package in solution.packages if package.name == "python"],
-        "prefix": str(root),
-        # rattler signs what it patches with macOS's codesign if it hears that the files are for macOS.
-        "platform": "linux-64" if target.system == "osx" else target.subdir,
-        "neutral": neutral,
-        "offline": config.offline,
-        "cache": str(cache_folder(environ)),
-    }
-    notes = list(_ask(request, target, environ, FetchError)["notes"])
-    prefix.keep_lengths(root, chosen, neutral)
-    environment = prefix.read(root, chosen, notes)
+    neutral = NEUTRAL_ON_WINDOWS if solution.target.system == "win" else NEUTRAL
+    notes = _install(solution, names, root, neutral, config=config, environ=environ)
+    prefix.keep_lengths(root, _chosen(solution, names), neutral)
+    environment = prefix.read(root, _chosen(solution, names), notes)
     for note in notes:
         log.note(note)
     return environment
+
+
+def install(  # noqa: PLR0913  # as `_install`
+    solution: Solution,
+    names: Collection[str],
+    root: Path,
+    *,
+    stands: Path | None = None,
+    config: Config,
+    environ: Mapping[str, str],
+) -> None:
+    """Install the named packages of a solution into the folder ``root`` to be built against where it stands.
+
+    Its text files and programs name ``root`` itself, or ``stands``, where it will be moved to. Otherwise as `fetch`.
+    """
+    for note in _install(solution, names, root, str(stands or root), config=config, environ=environ):
+        log.note(note)
+
+
+def _chosen(solution: Solution, names: Collection[str]) -> list[Package]:
+    return [package for package in solution.packages if package.name in names and package.name != "python"]
+
+
+def _install(  # noqa: PLR0913  # what an installation consists of
+    solution: Solution,
+    names: Collection[str],
+    root: Path,
+    written: str,
+    *,
+    config: Config,
+    environ: Mapping[str, str],
+) -> list[str]:
+    """Install into ``root`` with the prefix ``written`` in the files, and return what there is to say about it."""
+    root.mkdir(parents=True, exist_ok=True)
+    target = solution.target
+    # rattler signs what it patches with macOS's codesign if it hears that the files are for macOS: what runs has to
+    # be signed, what is pressed is signed by us.
+    is_pressed = written in (NEUTRAL, NEUTRAL_ON_WINDOWS)
+    request = {
+        "do": "fetch",
+        "packages": [asdict(package) for package in _chosen(solution, names)],
+        "python": [asdict(package) for package in solution.packages if package.name == "python"],
+        "prefix": str(root),
+        "platform": "linux-64" if target.system == "osx" and is_pressed else target.subdir,
+        "neutral": written,
+        "offline": config.offline,
+        "cache": str(cache_folder(environ)),
+    }
+    return list(_ask(request, target, environ, FetchError)["notes"])
 
 
 def inspect(

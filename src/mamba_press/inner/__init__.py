@@ -1,0 +1,165 @@
+"""The inner backend: whatever builds the project's own code, called as a front end would call it.
+
+Each of its hooks runs in a process of its own, on the interpreter that builds, in the project's folder.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mamba_press import log
+from mamba_press.errors import BuildError, ConfigError
+from mamba_press.problem import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mamba_press.config import Config
+    from mamba_press.inner.surroundings import Place
+    from mamba_press.types import Own, Target
+
+KEY = "tool.mamba-press.build-backend"
+KEEP = "MAMBA_PRESS_KEEP"
+"""The variable that lets the temporary folder of a build that fails stay."""
+
+
+class AbsentError(Exception):
+    """The inner backend does not have the hook."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Backend:
+    """An inner backend as the configuration names it, and what it is told."""
+
+    name: str
+    root: Path
+    path: tuple[str, ...] = ()
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+
+def of(config: Config, root: Path) -> Backend | None:
+    """Return the project's inner backend, if it has one."""
+    if config.build_backend is None:
+        return None
+    return Backend(name=config.build_backend, root=root, path=config.backend_path, settings=config.config_settings)
+
+
+def requires(backend: Backend, kind: str, environ: Mapping[str, str]) -> list[str]:
+    """Return what the inner backend needs beyond `[build-system] requires` to build a ``kind`` (wheel, sdist, …)."""
+    try:
+        found = call(backend, f"get_requires_for_build_{kind}", backend.settings, environ=environ)
+    except AbsentError:
+        return []
+    return [str(each) for each in found] if isinstance(found, (list, tuple)) else []
+
+
+def wheel(backend: Backend, place: Place, environ: Mapping[str, str], *, kind: str = "wheel") -> Path:
+    """Let the inner backend build its wheel, ``kind`` "editable" for one that leads to the sources; return its path."""
+    from mamba_press.inner import surroundings
+
+    folder = place.work / kind
+    folder.mkdir(parents=True)
+    log.step(f"building with {backend.name}")
+    around = surroundings.environment(environ, place)
+    try:
+        name = call(backend, f"build_{kind}", str(folder), backend.settings, None, environ=around)
+    except AbsentError:
+        raise BuildError(_no_hook(backend, kind)) from None
+    return folder / _file_name(backend, name, folder)
+
+
+def sdist(backend: Backend, folder: Path, environ: Mapping[str, str]) -> Path:
+    """Let the inner backend write its source distribution into ``folder``; return its path."""
+    try:
+        name = call(backend, "build_sdist", str(folder), backend.settings, environ=environ)
+    except AbsentError:
+        raise BuildError(_no_hook(backend, "sdist")) from None
+    return folder / _file_name(backend, name, folder)
+
+
+def unpack(path: Path, folder: Path, target: Target, *, private: Path | None = None, root: Path | None = None) -> Own:
+    """Return what is in an inner backend's wheel, unpacked into ``folder``; raises BuildError for one that is wrong.
+
+    Search paths of binaries that lead below ``private`` are removed, and ``root`` in what describes the wheel.
+    """
+    from mamba_press.inner import archive
+
+    return archive.unpack(path, folder, target, archive.Private(folder=private, root=root))
+
+
+def call(backend: Backend, hook: str, *arguments: object, environ: Mapping[str, str]) -> object:
+    """Return what a hook of the inner backend returns; what it prints goes to stderr.
+
+    Raises AbsentError where the backend has no such hook, ConfigError where there is no such backend, BuildError where
+    the hook fails.
+    """
+    asked = {
+        "backend": backend.name,
+        "path": [str(backend.root / folder) for folder in backend.path],
+        "hook": hook,
+        "arguments": [_plain(each) for each in arguments],
+    }
+    with tempfile.TemporaryDirectory(prefix="mamba-press-") as folder:
+        answer = Path(folder, "answer.json")
+        script = Path(__file__).with_name("hook.py")
+        done = subprocess.run(
+            [sys.executable, str(script), json.dumps(asked), str(answer)],
+            cwd=backend.root,
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=sys.__stderr__,
+            check=False,
+        )
+        found: dict[str, Any] = json.loads(answer.read_text("utf-8")) if answer.is_file() else {}
+    if done.returncode or not found:
+        raise BuildError(_failed(backend, hook, done.returncode))
+    if "no-backend" in found:
+        raise ConfigError(_no_backend(backend, found["no-backend"]))
+    if "no-hook" in found:
+        raise AbsentError
+    return found["result"]
+
+
+def _plain(value: object) -> object:
+    """Return settings as front ends give them: lists, and nothing for none."""
+    if not hasattr(value, "items"):
+        return value
+    return {name: list(each) if isinstance(each, tuple) else each for name, each in value.items()} or None
+
+
+def _file_name(backend: Backend, name: object, folder: Path) -> str:
+    if isinstance(name, str) and Path(name).name == name and (folder / name).is_file():
+        return name
+    raise BuildError(Problem(where=backend.name, what=f"says that it wrote {name!r}, which is not there"))
+
+
+def _failed(backend: Backend, hook: str, code: int) -> Problem:
+    how = f"was ended by signal {-code}" if code < 0 else f"failed with exit code {code}"
+    return Problem(
+        where=f"{backend.name}.{hook}",
+        what=f"the inner backend {how}; what it said stands above",
+        hint=f"to look at the native prefix and at what was built so far, build with {KEEP}=1",
+    )
+
+
+def _no_backend(backend: Backend, text: str) -> Problem:
+    package = backend.name.partition(":")[0].partition(".")[0]
+    return Problem(
+        where=KEY,
+        what=f"{backend.name!r} cannot be imported: {text}",
+        hint=f"name the package that has {package} in [build-system] requires, beside mamba-press"
+        + ("" if backend.path else "; for a backend of the project itself, set backend-path"),
+    )
+
+
+def _no_hook(backend: Backend, kind: str) -> Problem:
+    hints = {"editable": "install the project without -e, or choose a backend that has build_editable (PEP 660)"}
+    return Problem(
+        where=f"{backend.name}.build_{kind}", what="the inner backend has no such hook", hint=hints.get(kind, "")
+    )

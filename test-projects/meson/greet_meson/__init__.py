@@ -1,0 +1,7 @@
+"""Greets through the C library of the conda package `greet`."""
+
+from __future__ import annotations
+
+from greet_meson._greet import header, number, words
+
+__all__ = ["header", "number", "words"]

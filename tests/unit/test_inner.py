@@ -1,0 +1,391 @@
+"""Inner backends: how their hooks are called, in which environment, and what of their wheels is taken on trust."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import stat
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from mamba_press import inner
+from mamba_press.errors import BuildError, ConfigError
+from mamba_press.inner import surroundings
+from mamba_press.inner.surroundings import Place
+from mamba_press.types import NEUTRAL, OwnFile, Python, Target
+
+ENVIRON = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+LINUX = Target(system="linux", arch="x86_64", subdir="linux-64", python=Python(minor=11), floor=None)
+
+
+# --- hooks
+
+
+def backend(root: Path, text: str, *, name: str = "made", **options: object) -> inner.Backend:
+    """A backend of the project itself."""
+    (root / "backend").mkdir(exist_ok=True)
+    (root / "backend" / f"{name.partition(':')[0]}.py").write_text(text)
+    return inner.Backend(name=name, root=root, path=("backend",), **options)  # type: ignore[arg-type]
+
+
+def test_a_hook_runs_in_the_project_with_the_settings_as_front_ends_give_them(tmp_path):
+    made = backend(
+        tmp_path,
+        "import os\ndef get_requires_for_build_wheel(settings):\n    return [os.getcwd(), repr(settings)]\n",
+        settings={"a": "1", "b": ("2", "3")},
+    )
+    assert inner.requires(made, "wheel", ENVIRON) == [str(tmp_path), "{'a': '1', 'b': ['2', '3']}"]
+
+
+def test_no_settings_are_none(tmp_path):
+    made = backend(tmp_path, "def get_requires_for_build_wheel(config_settings): return [repr(config_settings)]\n")
+    assert inner.requires(made, "wheel", ENVIRON) == ["None"]
+
+
+def test_a_backend_may_be_an_object_of_a_module(tmp_path):
+    text = "class A:\n    class b:\n        get_requires_for_build_sdist = staticmethod(lambda settings: ['x'])\n"
+    assert inner.requires(backend(tmp_path, text, name="made:A.b"), "sdist", ENVIRON) == ["x"]
+
+
+def test_a_backend_without_the_optional_hook_requires_nothing(tmp_path):
+    assert inner.requires(backend(tmp_path, ""), "editable", ENVIRON) == []
+
+
+def test_what_a_backend_prints_and_does_to_argv_is_no_answer(tmp_path, capfd):
+    text = (
+        "import sys\ndef get_requires_for_build_wheel(settings):\n    print('said'); sys.argv[1:] = []; return ['x']\n"
+    )
+    assert inner.requires(backend(tmp_path, text), "wheel", ENVIRON) == ["x"]
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    assert "said" in captured.err
+
+
+def test_the_hooks_script_offers_nothing_to_import(tmp_path):
+    text = "def get_requires_for_build_wheel(settings):\n    import surroundings\n"
+    with pytest.raises(BuildError):
+        inner.requires(backend(tmp_path, text), "wheel", ENVIRON)
+
+
+def test_a_backend_that_is_not_there_is_a_mistake_of_the_configuration(tmp_path):
+    with pytest.raises(ConfigError, match=r"'nowhere\.api' cannot be imported: No module named 'nowhere'") as caught:
+        inner.requires(inner.Backend(name="nowhere.api", root=tmp_path), "wheel", ENVIRON)
+    assert "[build-system] requires" in caught.value.problems[0].hint
+
+
+@pytest.mark.parametrize(
+    ("body", "how"),
+    [
+        ("raise RuntimeError('broken')", "failed with exit code 1"),
+        ("raise SystemExit(3)", "failed with exit code 3"),
+        ("import os; os.kill(os.getpid(), 9)", "was ended by signal 9"),
+        ("import os; os._exit(0)", "failed with exit code 0"),
+    ],
+)
+def test_a_hook_that_fails_is_named_and_says_how_to_look_at_it(tmp_path, body, how):
+    made = backend(tmp_path, f"def get_requires_for_build_wheel(settings):\n    {body}\n")
+    with pytest.raises(BuildError, match=f"made.get_requires_for_build_wheel: the inner backend {how}") as caught:
+        inner.requires(made, "wheel", ENVIRON)
+    assert inner.KEEP in caught.value.problems[0].hint
+
+
+def place(tmp_path: Path, **changed: object) -> Place:
+    given = {"system": "linux", "root": tmp_path, "work": tmp_path / "work", **changed}
+    return Place(**given)  # type: ignore[arg-type]
+
+
+def test_a_wheel_is_built_into_the_folder_for_temporary_files(tmp_path):
+    text = (
+        "import pathlib\ndef build_wheel(folder, settings, metadata):\n"
+        "    assert metadata is None\n    pathlib.Path(folder, 'a.whl').write_text('x'); return 'a.whl'\n"
+    )
+    path = inner.wheel(backend(tmp_path, text), place(tmp_path), ENVIRON)
+    assert path.read_text() == "x"
+    assert path.is_relative_to(tmp_path / "work")
+
+
+@pytest.mark.parametrize("name", ["b.whl", "../backend/made.py", ""])
+def test_a_wheel_that_is_not_there_is_told(tmp_path, name):
+    made = backend(tmp_path, f"def build_wheel(folder, settings, metadata): return {name!r}\n")
+    with pytest.raises(BuildError, match="which is not there"):
+        inner.wheel(made, place(tmp_path), ENVIRON)
+
+
+def test_a_backend_without_editable_installs_says_what_to_do(tmp_path):
+    with pytest.raises(BuildError, match="without -e"):
+        inner.wheel(backend(tmp_path, ""), place(tmp_path), ENVIRON, kind="editable")
+
+
+# --- surroundings
+
+HOST, BUILD, SITE = Path("/w/host"), Path("/w/build"), "/iso/lib/python3.11/site-packages"
+WHOLE = Place(
+    system="linux",
+    root=Path("/project"),
+    work=Path("/w/tmp"),
+    host=HOST,
+    programs=("/iso/bin",),
+    sites=(SITE,),
+)
+USER = {
+    "PATH": "/iso/bin:/usr/bin",
+    "CPATH": "/mine/include",
+    "LDFLAGS": "-Wl,-z,now",
+    "CPPFLAGS": "-DMINE",
+    "CMAKE_ARGS": "-DMINE=1",
+    "CFLAGS": "-O1",
+    "HOME": "/home/me",
+    "SDKROOT": "/sdk",
+}
+
+
+def test_the_prefix_is_found_by_compilers_and_by_build_tools():
+    found = surroundings.environment({}, WHOLE)
+    assert found["CMAKE_PREFIX_PATH"] == "/w/host"
+    assert found["PKG_CONFIG_PATH"] == "/w/host/lib/pkgconfig:/w/host/share/pkgconfig"
+    assert found["CPATH"] == "/w/host/include"
+    assert found["LIBRARY_PATH"] == "/w/host/lib"
+    assert found["LDFLAGS"] == "-L/w/host/lib -Wl,-rpath,/w/host/lib"
+
+
+def test_programs_of_the_prefix_come_after_the_isolated_builds_and_before_the_machines():
+    assert surroundings.environment(USER, WHOLE)["PATH"] == "/iso/bin:/w/host/bin:/usr/bin"
+    assert surroundings.environment({"PATH": "/usr/bin:/iso/bin"}, WHOLE)["PATH"] == "/w/host/bin:/usr/bin:/iso/bin"
+
+
+def test_what_the_user_has_set_stays_behind_what_is_ours():
+    found = surroundings.environment(USER, WHOLE)
+    assert found["CPATH"] == "/w/host/include:/mine/include"
+    for name in ("LDFLAGS", "CPPFLAGS", "CMAKE_ARGS"):
+        assert found[name].endswith(f" {USER[name]}")
+
+
+def test_nothing_else_is_changed():
+    found = surroundings.environment(USER, WHOLE)
+    assert {name: found[name] for name in ("CFLAGS", "HOME", "SDKROOT")} == {
+        "CFLAGS": "-O1",
+        "HOME": "/home/me",
+        "SDKROOT": "/sdk",
+    }
+    added = {"PATH", "CPATH", "LIBRARY_PATH", "CMAKE_PREFIX_PATH", "PKG_CONFIG_PATH", "LDFLAGS", "CPPFLAGS"}
+    assert found.keys() - USER.keys() <= added | {"CMAKE_ARGS", "CARGO_BUILD_RUSTFLAGS", "TMPDIR", "TEMP", "TMP"}
+
+
+def test_paths_of_this_machine_are_mapped_the_narrowest_last():
+    maps = [flag for flag in surroundings.environment({}, WHOLE)["CPPFLAGS"].split() if "prefix-map" in flag]
+    assert maps == [
+        f"-ffile-prefix-map=/w/tmp={NEUTRAL}/work",
+        f"-ffile-prefix-map=/w/host={NEUTRAL}",
+        "-ffile-prefix-map=/project=.",
+        f"-ffile-prefix-map={SITE}={NEUTRAL}/site-packages",
+    ]
+
+
+def test_without_host_packages_only_paths_are_mapped():
+    bare = Place(system="linux", root=Path("/project"), work=Path("/w/tmp"))
+    found = surroundings.environment({"PATH": "/usr/bin"}, bare)
+    assert found["PATH"] == "/usr/bin"
+    assert found.keys() == {"PATH", "CPPFLAGS", "CMAKE_ARGS", "CARGO_BUILD_RUSTFLAGS", "TMPDIR", "TEMP", "TMP"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "name", "end"),
+    [
+        ({}, "CARGO_BUILD_RUSTFLAGS", f"--remap-path-prefix={SITE}={NEUTRAL}/site-packages"),
+        ({"RUSTFLAGS": "-Copt-level=1"}, "RUSTFLAGS", " -Copt-level=1"),
+        ({"CARGO_ENCODED_RUSTFLAGS": "-C\x1fx"}, "CARGO_ENCODED_RUSTFLAGS", "\x1f-C\x1fx"),
+    ],
+)
+def test_rustc_is_told_by_the_variable_that_cargo_will_read(environ, name, end):
+    found = surroundings.environment(environ, WHOLE)
+    assert [each for each in found if "RUSTFLAGS" in each] == [name]
+    assert "--remap-path-prefix=/w/host=" in found[name]
+    assert found[name].endswith(end)
+
+
+def test_a_prefix_that_stays_is_not_mapped_away_and_is_in_the_flags():
+    lasting = Place(system="linux", root=Path("/project"), work=Path("/w/tmp"), host=HOST, stays=True)
+    found = surroundings.environment({}, lasting)
+    assert "-isystem /w/host/include" in found["CPPFLAGS"]
+    assert "map=/w/host" not in found["CPPFLAGS"]
+
+
+def test_paths_with_spaces_are_quoted_where_flags_are_split():
+    spaced = Place(system="linux", root=Path("/my project"), work=Path("/w/tmp"))
+    found = surroundings.environment({}, spaced)
+    assert "'-ffile-prefix-map=/my project=.'" in found["CPPFLAGS"]
+    assert "/my project" not in found["CARGO_BUILD_RUSTFLAGS"]
+
+
+def test_on_windows_the_prefix_is_where_conda_has_it_there():
+    windows = Place(system="win", root=Path("/project"), work=Path("/w/tmp"), host=HOST)
+    found = surroundings.environment({"INCLUDE": "sdk"}, windows)
+    assert found["INCLUDE"] == os.pathsep.join([str(HOST / "Library" / "include"), "sdk"])
+    assert found["LIB"] == str(HOST / "Library" / "lib")
+    assert found["CMAKE_PREFIX_PATH"] == str(HOST / "Library")
+    assert str(HOST / "Library" / "bin") in found["PATH"]
+    assert "CPPFLAGS" not in found
+
+
+def test_compilers_of_a_build_prefix_are_named_unless_the_user_names_others(tmp_path):
+    names = ["x86_64-conda-linux-gnu-cc", "x86_64-conda-linux-gnu-c++", "x86_64-conda-linux-gnu-gfortran", "ninja"]
+    (tmp_path / "bin").mkdir()
+    for name in names:
+        (tmp_path / "bin" / name).touch()
+    found = surroundings.environment({"CXX": "mine", "PATH": "/usr/bin"}, place(tmp_path, build=tmp_path))
+    assert found["CC"] == str(tmp_path / "bin" / names[0])
+    assert found["FC"] == str(tmp_path / "bin" / names[2])
+    assert found["CXX"] == "mine"
+    assert found["PATH"] == f"{tmp_path / 'bin'}:/usr/bin"
+
+
+def test_an_isolated_build_is_told_from_the_machines_python(monkeypatch):
+    monkeypatch.setattr(
+        sys, "path", ["", "/overlay/lib/python3.11/site-packages", f"{sys.base_prefix}/lib/p/site-packages"]
+    )
+    monkeypatch.setattr(sys, "prefix", sys.base_prefix)
+    programs, sites = surroundings.isolated()
+    assert programs == ("/overlay/bin",)
+    assert sites[0] == "/overlay/lib/python3.11/site-packages"
+
+
+# --- wheels
+
+METADATA = "Metadata-Version: 2.1\nName: Made\nVersion: 1.0\n"
+FILES = {
+    "made/__init__.py": "x = 1\n",
+    "made-1.0.data/purelib/made/pure.py": "",
+    "made-1.0.data/scripts/made": "#!python\n",
+    "made-1.0.data/data/share/made.txt": "",
+    "made-1.0.data/headers/made.h": "",
+    "made-1.0.dist-info/METADATA": METADATA,
+    "made-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\n",
+    "made-1.0.dist-info/LICENSE": "old\n",
+    "made-1.0.dist-info/licenses/sub/COPYING": "new\n",
+    "made-1.0.dist-info/sboms/x.cdx.json": "{}",
+    "made-1.0.dist-info/entry_points.txt": "[console_scripts]\nmade = made:x\n",
+}
+
+
+NAME = "made-1.0-cp311-cp311-linux_x86_64.whl"
+
+
+def write(folder: Path, files: dict[str, str], *, name: str = NAME, record: str | None = None) -> Path:
+    """A wheel of these files; ``record`` replaces RECORD, which is right otherwise."""
+
+    def row(path: str) -> str:
+        digest = base64.urlsafe_b64encode(hashlib.sha256(files[path].encode()).digest()).rstrip(b"=").decode()
+        return f"{path},sha256={digest},{len(files[path])}\n"
+
+    info = next((path.split("/")[0] for path in files if ".dist-info/" in path), "made-1.0.dist-info")
+    text = "".join(map(row, files)) + f"{info}/RECORD,,\n" if record is None else record
+    path = folder / name
+    with zipfile.ZipFile(path, "w") as archive:
+        for each, content in {**files, f"{info}/RECORD": text}.items():
+            member = zipfile.ZipInfo(each)
+            member.external_attr = (stat.S_IFREG | (0o755 if "scripts" in each else 0o644)) << 16
+            archive.writestr(member, content)
+    return path
+
+
+def test_a_wheel_is_unpacked_by_scheme(tmp_path):
+    own = inner.unpack(write(tmp_path, FILES), tmp_path / "out", LINUX)
+    root = tmp_path / "out"
+    assert own.files == (
+        OwnFile(path="share/made.txt", source=root / "made-1.0.data/data/share/made.txt", scheme="data"),
+        OwnFile(path="made.h", source=root / "made-1.0.data/headers/made.h", scheme="headers"),
+        OwnFile(path="made/__init__.py", source=root / "made/__init__.py"),
+        OwnFile(path="made/pure.py", source=root / "made-1.0.data/purelib/made/pure.py"),
+        OwnFile(path="made", source=root / "made-1.0.data/scripts/made", scheme="scripts", executable=True),
+    )
+    assert (root / "made/__init__.py").read_text() == "x = 1\n"
+
+
+def test_what_a_wheel_says_of_itself_is_kept(tmp_path):
+    own = inner.unpack(write(tmp_path, FILES), tmp_path / "out", LINUX)
+    info = tmp_path / "out" / "made-1.0.dist-info"
+    assert own.metadata == METADATA.encode()
+    assert own.entry_points == b"[console_scripts]\nmade = made:x\n"
+    assert own.licenses == {"sub/COPYING": info / "licenses/sub/COPYING", "LICENSE": info / "LICENSE"}
+    assert own.others == {"sboms/x.cdx.json": info / "sboms/x.cdx.json"}
+    assert own.tags == ("cp311-cp311-linux_x86_64",)
+
+
+@pytest.mark.parametrize(
+    "tag",
+    ["py3-none-any", "py2.py3-none-any", "cp38-abi3-linux_x86_64", "cp311-none-any", "py3-none-manylinux_2_17_x86_64"],
+)
+def test_a_wheel_for_the_target_is_taken(tmp_path, tag):
+    assert inner.unpack(write(tmp_path, FILES, name=f"made-1.0-{tag}.whl"), tmp_path / "out", LINUX).tags
+
+
+@pytest.mark.parametrize(
+    ("tag", "words"),
+    [
+        ("cp310-cp310-linux_x86_64", "another Python than 3.11"),
+        ("cp311-cp311t-linux_x86_64", "another Python than 3.11"),
+        ("cp312-abi3-linux_x86_64", "another Python than 3.11"),
+        ("py2-none-any", "another Python than 3.11"),
+        ("cp311-cp311-linux_aarch64", "another machine than linux-64"),
+        ("cp311-cp311-win_amd64", "another machine than linux-64"),
+    ],
+)
+def test_a_wheel_for_another_python_or_machine_is_refused(tmp_path, tag, words):
+    with pytest.raises(BuildError, match=words):
+        inner.unpack(write(tmp_path, FILES, name=f"made-1.0-{tag}.whl"), tmp_path / "out", LINUX)
+
+
+@pytest.mark.parametrize("path", ["../x.py", "/x.py", "a/../../x", "a//b", "c:/x", "a\\b"])
+def test_a_path_that_leaves_the_wheel_is_refused_and_nothing_is_unpacked(tmp_path, path):
+    with pytest.raises(BuildError, match="no path inside a wheel"):
+        inner.unpack(write(tmp_path, {**FILES, path: ""}), tmp_path / "out", LINUX)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_symlink_is_refused(tmp_path):
+    path = write(tmp_path, FILES)
+    with zipfile.ZipFile(path, "a") as archive:
+        member = zipfile.ZipInfo("made/link")
+        member.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(member, "/etc/passwd")
+    with pytest.raises(BuildError, match="made/link: is a symlink"):
+        inner.unpack(path, tmp_path / "out", LINUX)
+
+
+def test_every_disagreement_with_record_is_told(tmp_path):
+    good = write(tmp_path, FILES)
+    record = zipfile.ZipFile(good).read("made-1.0.dist-info/RECORD").decode()
+    lines = [line for line in record.splitlines(keepends=True) if not line.startswith("made/__init__.py")]
+    lines = [line.replace("sha256=", "sha256=A") if "made.h" in line else line for line in lines]
+    with pytest.raises(BuildError) as caught:
+        inner.unpack(write(tmp_path, FILES, record="".join([*lines, "gone.py,sha256=x,1\n"])), tmp_path / "out", LINUX)
+    assert [(problem.where.partition(": ")[2], problem.what) for problem in caught.value.problems] == [
+        ("made-1.0.data/headers/made.h", "is not what RECORD says"),
+        ("made/__init__.py", "has no hash in RECORD"),
+        ("gone.py", "stands in RECORD and is not there"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"made-1.0.dist-info/METADATA": METADATA.replace("Made", "Other")}, "names Other, the file made"),
+        ({"made-1.0.dist-info/METADATA": METADATA.replace("1.0", "1.1")}, "has version 1.1, the file 1.0"),
+        ({"other-1.0.dist-info/METADATA": METADATA}, "2 .dist-info folders"),
+        ({"made-1.0.data/attic/x": ""}, "no folder that wheels know"),
+    ],
+)
+def test_a_wheel_that_contradicts_itself_is_refused(tmp_path, changes, words):
+    with pytest.raises(BuildError, match=words):
+        inner.unpack(write(tmp_path, {**FILES, **changes}), tmp_path / "out", LINUX)
+
+
+@pytest.mark.parametrize("name", ["made.whl", NAME])
+def test_what_is_no_wheel_is_told(tmp_path, name):
+    (tmp_path / name).write_bytes(b"PK\x03\x04 and no more")
+    with pytest.raises(BuildError, match=r"made"):
+        inner.unpack(tmp_path / name, tmp_path / "out", LINUX)
