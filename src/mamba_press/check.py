@@ -338,7 +338,11 @@ def _member(info: zipfile.ZipInfo, data: bytes | bytearray) -> _Member:
         sha256=hashlib.sha256(data).hexdigest(),
         data=bytes(data) if _is_dist_info(info.filename) or _adds_folders(info.filename) else None,
         binary=binary,
-        problems=(*(Problem(where=info.filename, what=what) for what in whats), *_leaks(info.filename, data)),
+        problems=(
+            *(Problem(where=info.filename, what=what) for what in whats),
+            *_leaks(info.filename, data),
+            *(hazards.compiled_in(info.filename, data) if binary else ()),
+        ),
     )
 
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from mamba_press.types import Binary
 
 _OPENMP = re.compile(r"(?:libgomp|libiomp5|libomp)(?:-[0-9a-f]{8,})?\.so(?:\.[0-9.]+)?")
+_OPEN_TO_ALL = re.compile(r"/(?:tmp|var/tmp|dev/shm|usr/tmp)(?:/|$)")
+_OF_SOMEONE = re.compile(r"/(?:home|Users|mnt|media)/|[A-Za-z]:[\\/](?!Program Files|Windows)")
+_COMPILED_IN = re.compile(rb'(?:OPENSSLDIR|ENGINESDIR|MODULESDIR): "([^"\0]{1,500})"')
 _SHARED_BY_ALL = ("libstdcxx", "libgcc")
 
 
@@ -81,6 +84,28 @@ def uncounted(unique: int) -> str | None:
     if not unique:
         return None
     return f"is a renamed libstdc++ with {unique} symbols that the whole process shares: beside the system's it crashes"
+
+
+def is_open_to_all(element: str) -> bool:
+    """Whether anybody on the machine can put a library where a search path leads.
+
+    That is below /tmp, and in the current folder, which an empty element and a relative one mean.
+    """
+    is_relative = not element.startswith(("/", "$", "@"))
+    return is_relative or bool(_OPEN_TO_ALL.match(posixpath.normpath(element)))
+
+
+def compiled_in(path: str, data: bytes | bytearray) -> Iterator[Problem]:
+    """Yield OpenSSL's compiled-in folders, from which it loads code, where others can make them (CVE-2019-1552)."""
+    if b'SDIR: "' not in data and b'LDIR: "' not in data:
+        return
+    for found in dict.fromkeys(_COMPILED_IN.findall(data)):
+        folder = found.decode("utf-8", "replace")
+        what = f"loads configuration and code from {folder}, which "
+        if is_open_to_all(folder) and not re.match("[A-Za-z]:", folder):
+            yield Problem(where=path, what=what + "anybody can create", hint="build OpenSSL with another --openssldir")
+        elif _OF_SOMEONE.match(folder):
+            yield Remark(where=path, what=what + "others than its administrator may create on some machines")
 
 
 @cache

@@ -163,7 +163,8 @@ def _strays(path: str, binary: Binary) -> Iterator[Problem]:
     """Yield the search paths that leave the wheel, and a program's foreign loader."""
     for element in binary.search:
         if _leaves(path, element):
-            yield Habit(
+            kind = Problem if hazards.is_open_to_all(element) else Habit
+            yield kind(
                 where=path,
                 what=f"the search path has {element!r}, which is outside the wheel",
                 hint="press it again: mamba-press writes search paths that start at $ORIGIN and stay inside",

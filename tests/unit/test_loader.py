@@ -163,6 +163,23 @@ def test_a_search_path_stays_where_the_wheel_is(path, element, leaves):
     assert bool(loader.problems({path: binary}, PROMISE)) == leaves
 
 
+@pytest.mark.parametrize(
+    ("element", "wrong"),
+    [
+        ("/tmp/x", True),
+        ("/var/tmp/../tmp/x", True),
+        ("", True),
+        ("lib", True),
+        ("/home/me/lib", False),
+        ("/opt", False),
+    ],
+)
+def test_where_anybody_can_put_a_library_no_wheel_may_look(element, wrong):
+    binary = Binary(format="elf", arch="x86_64", kind="shared", search=(element,))
+    (problem,) = loader.problems({"pkg/x.so": binary}, PROMISE)
+    assert isinstance(problem, Habit) != wrong
+
+
 def test_a_program_wants_the_systems_loader():
     def interpreted(interpreter: str) -> Binary:
         return elf(kind="program", interpreter=interpreter)

@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+import pytest
+
+from mamba_press import hazards
+from mamba_press.hazards import Remark
+
+
+@pytest.mark.parametrize(
+    ("folder", "verdict"),
+    [
+        ("/tmp/build/ssl", "wrong"),
+        ("ssl", "wrong"),
+        ("/home/conda/feedstock_root/ssl", "noted"),
+        ("C:\\\\bld\\\\openssl\\\\ssl", "noted"),
+        ("/usr/local/ssl", "sound"),
+        ("C:\\Program Files\\Common Files\\SSL", "sound"),
+        ("/dev/null/mamba-press/////ssl", "sound"),
+    ],
+)
+def test_openssl_loads_nothing_from_where_others_can_write(folder, verdict):
+    data = b"\0built on: x\0" + f'OPENSSLDIR: "{folder}"'.encode() + b"\0"
+    found = list(hazards.compiled_in("libcrypto.so.3", data))
+    assert ["sound" if not found else "noted" if isinstance(found[0], Remark) else "wrong"] == [verdict]
