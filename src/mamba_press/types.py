@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 
 System = Literal["linux", "osx", "win"]
 
-NEUTRAL = "/dev/null/mamba-press"
+NEUTRAL = "/proc/mamba-press"
 """The prefix written into installed files in place of a real one.
 
-Nobody can create it, not even root: ``/dev/null`` is no folder. So no library can be made to load from it, no
-temporary path leaks, and every place that needs care is found by searching for this text.
+Nobody can create it, on Linux not even root: the kernel makes what is in ``/proc``. macOS has no such folder, and its
+root folder is sealed. So no library can be made to load from it, no temporary path leaks, and every place that needs
+care is found by searching for this text. What is opened there is missing (ENOENT), as anything that is not installed:
+below a file such as ``/dev/null`` it would be an error of another kind (ENOTDIR), at which MIT Kerberos gives up.
 """
 
 

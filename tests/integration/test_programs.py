@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -153,3 +154,54 @@ def test_tput_finds_the_terminals_of_its_wheel(installed):
     assert start(root / "bin" / "tput", "cols", TERM="xterm").stdout.strip() == "80"
     assert start(root / "bin" / "tput", "longname", TERM="vt100").stdout.strip() == "DEC VT100 (w/advanced video)"
     assert start(root / "bin" / "tput", "longname", TERM="vt100", TERMINFO="/nowhere").returncode != 0
+
+
+@pytest.mark.real
+def test_kerberos_starts_without_the_configuration_of_a_conda_environment(installed):
+    root = installed("krb5", "-C", "wheel.executables=bin/klist", "-C", "wheel.executables=bin/kinit")
+    cache = f"FILE:{root / 'none'}"
+    assert "No credentials cache found" in start(root / "bin" / "klist", KRB5CCNAME=cache).stderr
+    # The system's own configuration is read, or the one that a variable names.
+    root.joinpath("krb5.conf").write_text("[libdefaults]\ndefault_realm = EXAMPLE.INVALID\ndns_lookup_kdc = false\n")
+    asked = start(root / "bin" / "kinit", "someone", KRB5_CONFIG=str(root / "krb5.conf"), KRB5CCNAME=cache)
+    assert 'Cannot find KDC for realm "EXAMPLE.INVALID"' in asked.stderr
+
+
+@pytest.fixture
+def display():
+    """A screen without a monitor; its name."""
+    if not shutil.which("Xvfb"):
+        pytest.skip("Xvfb is not here")
+    read, write = os.pipe()
+    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "320x240x24", "-nolisten", "tcp"]
+    with subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL) as process:
+        os.close(write)
+        with os.fdopen(read) as stream:
+            number = stream.readline().strip()
+        if not number:
+            pytest.skip("Xvfb does not start")
+        yield f":{number}"
+        process.terminate()
+
+
+TK = """
+package require Tk
+label .l -text "pressed"
+pack .l
+update
+puts [list [info patchlevel] [winfo ismapped .l] [expr {[winfo width .l] > 10}] $tcl_library $tk_library]
+exit
+"""
+
+
+@pytest.mark.real
+def test_tk_shows_a_window(installed, tmp_path, display):
+    libraries = ("-C", "wheel.environment.TCL_LIBRARY=lib/tcl8.6", "-C", "wheel.environment.TK_LIBRARY=lib/tk8.6")
+    root = installed("tk", "-C", "wheel.executables=bin/wish8.6", *libraries)
+    (tmp_path / "window.tcl").write_text(TK)
+    said = start(root / "bin" / "wish8.6", tmp_path / "window.tcl", DISPLAY=display)
+    assert said.returncode == 0, said.stderr
+    version, mapped, wide, tcl, tk = said.stdout.split()
+    assert (version, mapped, wide) == ("8.6.13", "1", "1")
+    assert Path(tcl).is_relative_to(root)
+    assert Path(tk).is_relative_to(root)

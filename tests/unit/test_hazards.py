@@ -15,7 +15,7 @@ from mamba_press.hazards import Remark
         ("C:\\\\bld\\\\openssl\\\\ssl", "noted"),
         ("/usr/local/ssl", "sound"),
         ("C:\\Program Files\\Common Files\\SSL", "sound"),
-        ("/dev/null/mamba-press/////ssl", "sound"),
+        ("/proc/mamba-press/////ssl", "sound"),
     ],
 )
 def test_openssl_loads_nothing_from_where_others_can_write(folder, verdict):

@@ -94,7 +94,7 @@ def test_each_kind_of_file_has_its_place(prefix):
     prefix.add("lib/x.so", of="app")
     prefix.add("bin/program", of="app")
     prefix.add("bin/shell", "#!/bin/sh\n", of="app")
-    prefix.add("bin/tool", "#!/dev/null/mamba-press/bin/python3.10\nprint()\n", of="app")
+    prefix.add("bin/tool", "#!/proc/mamba-press/bin/python3.10\nprint()\n", of="app")
     assert places(prefix) == {
         f"{SITE}/app/__init__.py": "app/__init__.py",
         "Lib/site-packages/win.py": "win.py",
@@ -106,7 +106,7 @@ def test_each_kind_of_file_has_its_place(prefix):
 
 
 def test_a_python_script_gets_the_first_line_that_installers_replace(prefix):
-    prefix.add("bin/tool", "#!/dev/null/mamba-press/bin/python3.10 -E\nprint()\n", of="app")
+    prefix.add("bin/tool", "#!/proc/mamba-press/bin/python3.10 -E\nprint()\n", of="app")
     (tool,) = layout.place(selection(prefix), home=HOME, stem="app-1", config=config())
     assert tool.source == b"#!python\nprint()\n"
     assert tool.executable

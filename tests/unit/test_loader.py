@@ -151,7 +151,7 @@ def test_versions_of_what_is_not_needed_stop_the_loader():
         ("pkg/x.so", "$ORIGIN/a/../../..", True),
         ("pkg/x.so", "$ORIGINAL", True),
         ("pkg/x.so", "/usr/lib", True),
-        ("pkg/x.so", "/dev/null/mamba-press/lib", True),
+        ("pkg/x.so", "/proc/mamba-press/lib", True),
         ("pkg/x.so", "", True),
         ("pkg/x.so", ".", True),
         ("d-1.data/scripts/x", "$ORIGIN/../lib", True),
@@ -185,7 +185,7 @@ def test_a_program_wants_the_systems_loader():
         return elf(kind="program", interpreter=interpreter)
 
     assert wheres(x=interpreted("/lib64/ld-linux-x86-64.so.2")) == []
-    assert wheres(x=interpreted("/dev/null/mamba-press/lib/ld-linux-x86-64.so.2")) == ["x"]
+    assert wheres(x=interpreted("/proc/mamba-press/lib/ld-linux-x86-64.so.2")) == ["x"]
 
 
 def test_a_thousand_libraries_take_no_time():

@@ -221,7 +221,7 @@ def test_edit_back_restores_every_byte() -> None:
 
 
 def test_search_paths_are_replaced_and_none_is_there_twice() -> None:
-    data = dylib(Dylib(search=("/dev/null/mamba-press/lib", "@loader_path/", "@loader_path/")))
+    data = dylib(Dylib(search=("/proc/mamba-press/lib", "@loader_path/", "@loader_path/")))
     assert read(binaries.apply(data, Edits(search=("@loader_path", "@loader_path")))).search == ("@loader_path",)
     assert read(binaries.apply(data, Edits(search=()))).search == ()
     assert binaries.apply(data, Edits(search=())).count(b"mamba-press") == 0

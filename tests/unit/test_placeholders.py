@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -210,3 +212,13 @@ def test_script_of_the_prefixs_python_gets_the_shebang_that_installers_replace(h
 )
 def test_anything_else_is_no_such_script(data):
     assert placeholders.python_script(data) is None
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc here")
+def test_nobody_can_create_the_neutral_prefix_and_what_is_below_it_is_missing(tmp_path):
+    place = Path(NEUTRAL)
+    for attempt in (place.mkdir, place.touch, lambda: place.symlink_to(tmp_path), lambda: os.mknod(place)):
+        with pytest.raises(FileNotFoundError):
+            attempt()
+    with pytest.raises(FileNotFoundError):
+        (place / "etc" / "krb5.conf").read_bytes()
