@@ -298,7 +298,8 @@ class Link:
     """Where the runtime libraries of the compilers come from: `"auto"`, `"system"` or `"bundle"` for all of them, or a
     table with one of these for each.
 
-    `auto` takes the system's where the wheel's tag promises what is needed, and packs a copy where it does not.
+    `auto` takes the system's where the wheel's tag promises what is needed, and packs a copy where it does not and
+    where a copy lowers the tag.
 
     Example: "bundle"
     """

@@ -6,7 +6,7 @@ import json
 import posixpath
 import re
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -626,9 +626,9 @@ def _choose_runtimes(
             choice, why = toolchain.choose(
                 runtime,
                 wanted.get(runtime, "auto"),
-                requirements=demands,
-                arch=rules.target.arch,
+                versions={v: policies.floor_for(v, rules.target.arch) for each in demands for v in each.versions},
                 floor=_floor(search, reached, rules.target, environment, config),
+                bundled=partial(_floor_of_copy, search, rules, runtime, environment, config),
             )
         chosen[runtime] = choice
         notes.append(f"{runtime}: {choice} ({why})")
@@ -699,6 +699,18 @@ def _floor(
         bound for package in environment.packages if package.name in owners and (bound := follow.stated_floor(package))
     ]
     return max([follow.glibc_floor(found, target.arch), *stated])
+
+
+def _floor_of_copy(
+    search: _Search, rules: follow.Rules, runtime: str, environment: Environment, config: Config
+) -> tuple[int, int]:
+    """Return the glibc that a copy of a runtime in the wheel would need."""
+    reached = search.run(replace(rules, runtimes={**(rules.runtimes or {}), runtime: "bundle"}))
+    paths = [path for path in reached.links if toolchain.runtime_of(posixpath.basename(path)) == runtime]
+    floor = follow.glibc_floor([(search.facts[search.real(path)], path) for path in paths], rules.target.arch)
+    owners = {search.candidates[path].package for path in paths} if config.link.floor != "symbols" else set()
+    stated = (follow.stated_floor(package) for package in environment.packages if package.name in owners)
+    return max([floor, *filter(None, stated)])
 
 
 def _refuse_two_openmp(reached: _Reached, candidates: Mapping[str, File]) -> None:

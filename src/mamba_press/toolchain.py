@@ -9,12 +9,12 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING, Literal
 
-from mamba_press import globs, macos, policies, windows
+from mamba_press import globs, macos, windows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from mamba_press.types import Requirement, Target
+    from mamba_press.types import Target
 
 Choice = Literal["system", "bundle"]
 
@@ -58,28 +58,28 @@ def choose(
     runtime: str,
     wanted: Literal["auto", "system", "bundle"],
     *,
-    requirements: Iterable[Requirement],
-    arch: str,
+    versions: Mapping[str, tuple[int, int] | None],
     floor: tuple[int, int],
+    bundled: Callable[[], tuple[int, int]],
 ) -> tuple[Choice, str]:
-    """Return where a runtime is taken from, and why.
+    """Return where a runtime is taken from, and why: where the tag gets lower, from the system where it is the same.
 
-    ``requirements`` are the symbol versions that the wheel demands of it; ``floor`` is the glibc that the wheel needs
-    in any case. Runtimes that no system promises (libgfortran, libgomp, libquadmath) travel unless told otherwise; so
-    does libatomic: the tags promise it, but many systems, slim containers above all, come without it.
+    ``versions`` are the symbol versions that the wheel demands of it, with the glibc whose tag promises each;
+    ``floor`` is the glibc that the wheel needs in any case, ``bundled`` gives what a copy in the wheel would need.
+    Runtimes that no system promises (libgfortran, libgomp, libquadmath) travel unless told otherwise; so does
+    libatomic, for many systems come without it.
     """
     if wanted != "auto":
         return wanted, f"link.runtimes says {wanted}"
     if runtime not in _ON_SYSTEMS:
         return "bundle", "not every system has it" if runtime == "libatomic" else "no system promises it"
-    beyond = sorted(
-        {v for r in requirements for v in r.versions if not _promised(v, arch, floor)},
-        key=_version_key,
-    )
-    tag = f"manylinux_{floor[0]}_{floor[1]}"
-    if beyond:
-        return "bundle", f"{beyond[-1]} is more than {tag} promises"
-    return "system", f"{tag} promises every version needed"
+    beyond = {version: since for version, since in versions.items() if since is None or since > floor}
+    if not beyond:
+        return "system", f"{_tag(floor)} promises every version needed"
+    copy = max(floor, bundled())
+    if None not in beyond.values() and (system := max(filter(None, beyond.values()))) <= copy:
+        return "system", f"{_tag(system)} promises every version needed, and a copy would need {_tag(copy)}"
+    return "bundle", f"{max(beyond, key=_version_key)} is more than {_tag(floor)} promises"
 
 
 def choose_for_macos(
@@ -126,9 +126,8 @@ def choose_for_windows(
     return "system", f"Python {target.python} brings it"
 
 
-def _promised(version: str, arch: str, floor: tuple[int, int]) -> bool:
-    lowest = policies.floor_for(version, arch)
-    return lowest is not None and lowest <= floor
+def _tag(floor: tuple[int, int]) -> str:
+    return f"manylinux_{floor[0]}_{floor[1]}"
 
 
 def _version_key(version: str) -> tuple[int, ...]:

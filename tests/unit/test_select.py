@@ -572,9 +572,12 @@ def test_the_bound_that_a_package_states_counts_unless_only_symbols_shall(prefix
     assert "lib/libstdc++.so.6" in kept(pressed(prefix, link={"floor": "symbols"}))
 
 
-def test_the_bound_of_the_runtime_itself_does_not_decide_about_it(prefix, elf):
-    prefix.package("libstdcxx", "__glibc >=2.35,<3.0.a0")
-    assert "lib/libstdc++.so.6" in kept(runtimes(prefix, elf, "GLIBCXX_3.4.30"))
+@pytest.mark.parametrize(("bound", "travels"), [("2.34", True), ("2.35", False)])
+def test_the_bound_of_the_runtime_itself_decides_whether_a_copy_lowers_the_tag(prefix, elf, bound, travels):
+    prefix.package("libstdcxx", f"__glibc >={bound},<3.0.a0")
+    selection = runtimes(prefix, elf, "GLIBCXX_3.4.30")  # manylinux_2_35 promises that
+    assert ("lib/libstdc++.so.6" in kept(selection)) == travels
+    assert "lib/libstdc++.so.6" in kept(pressed(prefix, link={"floor": "symbols"}))
 
 
 # Own code and what it is built for

@@ -2,13 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from mamba_press import toolchain
-from mamba_press.types import Requirement
+from mamba_press import policies, toolchain
 
 
-def choose(*versions, wanted="auto", floor=(2, 17), runtime="libstdcxx", arch="x86_64"):
-    demands = [Requirement(library="libstdc++.so.6", versions=versions)]
-    return toolchain.choose(runtime, wanted, requirements=demands, arch=arch, floor=floor)
+def choose(*versions, wanted="auto", floor=(2, 17), runtime="libstdcxx", arch="x86_64", copy=(2, 17)):
+    promises = {version: policies.floor_for(version, arch) for version in versions}
+    return toolchain.choose(runtime, wanted, versions=promises, floor=floor, bundled=lambda: copy)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +44,24 @@ def test_one_version_too_new_brings_the_runtime_and_the_newest_is_told():
 
 def test_a_version_that_no_policy_knows_brings_the_runtime():
     assert choose("GLIBCXX_9.9", floor=(2, 40))[0] == "bundle"
+    assert choose("GLIBCXX_9.9", "GLIBCXX_3.4.30", copy=(2, 36))[0] == "bundle"
+
+
+@pytest.mark.parametrize("copy", [(2, 35), (2, 36)])
+def test_a_copy_that_would_not_lower_the_tag_does_not_travel(copy):
+    assert choose("GLIBCXX_3.4.30", copy=copy) == (
+        "system",
+        f"manylinux_2_35 promises every version needed, and a copy would need manylinux_2_{copy[1]}",
+    )
+
+
+def test_a_copy_that_lowers_the_tag_by_one_travels():
+    assert choose("GLIBCXX_3.4.30", copy=(2, 34))[0] == "bundle"
+
+
+def test_the_floor_that_the_wheel_needs_anyway_is_no_lower_with_a_copy():
+    assert choose("GLIBCXX_3.4.30", floor=(2, 34), copy=(2, 17))[0] == "bundle"
+    assert choose("GLIBCXX_3.4.30", floor=(2, 36), copy=(2, 17))[0] == "system"
 
 
 def test_a_higher_floor_promises_more():
