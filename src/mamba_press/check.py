@@ -138,36 +138,131 @@ def examine(path: Path, *, name: str | None = None, elsewhere: Sequence[str] = (
 
     Without ``payload`` only the archive's directory and ``.dist-info`` are read.
     """
+    return _judged(_opened(path, name, payload=payload), elsewhere, {})
+
+
+def together(paths: Sequence[Path], *, elsewhere: Sequence[str] = ()) -> tuple[Findings, ...]:
+    """Return what is wrong with each of these wheels once all of them are installed into one folder.
+
+    Beside what :func:`examine` finds: libraries of one that another one has not where it is looked for, libraries that
+    are carried twice, different files at one path, and requirements that the others do not satisfy.
+    """
+    wheels = [_opened(path) for path in paths]
+    found = []
+    for number, wheel in enumerate(wheels):
+        others = [each for each in wheels[:number] + wheels[number + 1 :] if each.contents]
+        beside = {path: binary for other in others for path, binary in _shared(other.contents).items()}
+        judged = _judged(wheel, elsewhere, beside)
+        earlier = [each for each in wheels[:number] if each.contents]
+        problems = (*judged.problems, *_twice(wheel, earlier), *_unsatisfied(wheel, others))
+        found.append(replace(judged, problems=problems))
+    return tuple(found)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Opened:
+    """A wheel as read; without ``contents`` where what was ``found`` makes all further questions idle."""
+
+    path: Path
+    found: Findings
+    contents: _Contents | None = None
+
+
+def _opened(path: Path, name: str | None = None, *, payload: bool = True) -> _Opened:
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             problems = list(_structure(path, archive))
             members = _read(archive, payload=payload)
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         why = getattr(error, "strerror", None) or error
-        return Findings(problems=(Problem(where=name or path.name, what=f"cannot be read as a wheel: {why}"),))
+        problem = Problem(where=name or path.name, what=f"cannot be read as a wheel: {why}")
+        return _Opened(path=path, found=Findings(problems=(problem,)))
+    problems += [problem for member in members.values() for problem in member.problems]
     found = Findings(
         size=path.stat().st_size, unpacked=sum(member.size for member in members.values()), files=len(members)
     )
-    problems += [problem for member in members.values() for problem in member.problems]
     parsed = _parse_name(name or path.name)
     if isinstance(parsed, Problem):
-        return replace(found, problems=(*problems, parsed))
+        return _Opened(path=path, found=replace(found, problems=(*problems, parsed)))
     problems += _tag_order(name or path.name)
     folders = sorted({member.split("/")[0] for member in members if _is_dist_info(member)})
     if len(folders) != 1:
-        return replace(found, problems=(*problems, _not_one(folders)))
+        return _Opened(path=path, found=replace(found, problems=(*problems, _not_one(folders))))
     contents = _Contents(name=parsed, members=members, dist_info=folders[0])
+    return _Opened(path=path, found=replace(found, problems=tuple(problems)), contents=contents)
+
+
+def _judged(wheel: _Opened, elsewhere: Sequence[str], beside: Mapping[str, Binary]) -> Findings:
+    """Hold a wheel to all rules; ``beside`` are the binaries of other wheels by installed path."""
+    contents = wheel.contents
+    if contents is None:
+        return wheel.found
+    problems = list(wheel.found.problems)
     for rule in (_names, _record, _wheel_file, _metadata, _entry_points, _binaries):
         problems += rule(contents)
-    problems += _loading(contents, tuple(elsewhere))
+    problems += _loading(contents, tuple(elsewhere), beside)
     ours = contents.wheel.get("Generator", "").startswith("mamba-press")
     habits = [each for each in problems if isinstance(each, Remark) or (isinstance(each, Habit) and not ours)]
     said = [f"{habit.where}: {habit.what}" for habit in habits if not isinstance(habit, Style)]
     return replace(
-        found,
+        wheel.found,
         problems=tuple(problem for problem in problems if problem not in habits),
-        notes=(*_facts(members), *said, *notes(path)),
+        notes=(
+            *_facts(contents.members),
+            *said,
+            *notes(wheel.path),
+        ),
     )
+
+
+def _shared(contents: _Contents | None) -> dict[str, Binary]:
+    """Return the binaries that other wheels can be linked to, by installed path."""
+    members = contents.members.values() if contents else ()
+    return {_installed(each.path): each.binary for each in members if each.binary and _is_shared(each)}
+
+
+def _is_shared(member: _Member) -> bool:
+    return member.binary is not None and member.binary.kind == "shared"
+
+
+def _twice(wheel: _Opened, earlier: Sequence[_Opened]) -> Iterator[Problem]:
+    """Yield what an earlier wheel has too: a library, or a file at the same path."""
+    own = _placed(wheel)
+    for other in earlier:
+        theirs = _placed(other)
+        for path in sorted(own.keys() & theirs.keys()):
+            if own[path].sha256 != theirs[path].sha256:
+                yield Problem(where=path, what=f"is another file in {other.path.name}: the later one would win")
+        by_content = {each.sha256: path for path, each in theirs.items() if _is_shared(each)}
+        for path, each in sorted(own.items()):
+            if _is_shared(each) and each.sha256 in by_content:
+                yield Problem(where=path, what=f"is also in {other.path.name}, as {by_content[each.sha256]}")
+
+
+def _placed(wheel: _Opened) -> dict[str, _Member]:
+    members = wheel.contents.members.values() if wheel.contents else ()
+    return {_installed(each.path): each for each in members}
+
+
+def _unsatisfied(wheel: _Opened, others: Sequence[_Opened]) -> Iterator[Problem]:
+    """Yield the requirements that hold everywhere and for which the others have nothing, or another version."""
+    from packaging.metadata import parse_email
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
+
+    there = {each.contents.name.name: each.contents.name.version for each in others if each.contents}
+    raw, _ = parse_email((wheel.contents.text("METADATA") if wheel.contents else None) or b"")
+    for text in raw.get("requires_dist") or ():
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement:
+            continue  # told already
+        if requirement.marker is not None:
+            continue
+        version = there.get(canonicalize_name(requirement.name))
+        if version is None or not requirement.specifier.contains(version, prereleases=True):
+            has = f"is there as {version}" if version else "is not there"
+            yield Problem(where=wheel.path.name, what=f"requires {requirement}, which {has}")
 
 
 def _facts(members: Mapping[str, _Member]) -> Iterator[str]:
@@ -643,7 +738,7 @@ def _too_new(contents: _Contents, found: Sequence[_Member]) -> Iterator[Problem]
             )
 
 
-def _loading(contents: _Contents, elsewhere: tuple[str, ...]) -> tuple[Problem, ...]:
+def _loading(contents: _Contents, elsewhere: tuple[str, ...], beside: Mapping[str, Binary]) -> tuple[Problem, ...]:
     """Return what the loader would not find, for the lowest of the wheel's Linux tags."""
     from mamba_press import dyld, loader, winload
 
@@ -654,16 +749,29 @@ def _loading(contents: _Contents, elsewhere: tuple[str, ...]) -> tuple[Problem, 
         libraries = _loadable(contents, "pe")
         return tuple(dict.fromkeys(found for each in processes for found in winload.problems(libraries, each)))
     if any(platform.startswith("macosx_") for platform in contents.name.platforms):
-        return dyld.problems(_loadable(contents, "macho"), elsewhere)
+        mach = _loadable(contents, "macho")
+        return _own(mach, dyld.problems({**_of("macho", beside), **mach}, elsewhere), beside)
     promises = [promise for name in sorted(contents.name.platforms) if (promise := _promise(name, elsewhere))]
-    libraries = _loadable(contents, "elf")
+    own = _loadable(contents, "elf")
+    libraries = {**_of("elf", beside), **own}
     found: dict[Problem, None] = {}
     for arch in sorted({promise.arch for promise in promises}):
         lowest = min(
             (promise for promise in promises if promise.arch == arch), key=lambda promise: promise.floor or (99, 0)
         )
         found.update(dict.fromkeys(loader.problems(libraries, lowest)))
-    return tuple(found)
+    return _own(own, tuple(found), beside)
+
+
+def _of(wanted: str, binaries: Mapping[str, Binary]) -> dict[str, Binary]:
+    return {path: binary for path, binary in binaries.items() if binary.format == wanted}
+
+
+def _own(
+    libraries: Mapping[str, Binary], problems: tuple[Problem, ...], beside: Mapping[str, Binary]
+) -> tuple[Problem, ...]:
+    """Return the problems that are not only another wheel's, for whose tags other things may be promised."""
+    return tuple(problem for problem in problems if problem.where in libraries or problem.where not in beside)
 
 
 def _process(contents: _Contents, platform: str, elsewhere: tuple[str, ...]) -> Process | None:

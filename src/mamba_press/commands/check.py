@@ -28,6 +28,7 @@ class Arguments(argparse.Namespace):
     requires: list[str]
     copy_to: Path | None
     elsewhere: list[str]
+    together: bool
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +47,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="a library, as a glob, that another wheel or the system brings (repeatable)",
     )
     parser.add_argument("--require", dest="requires", action="append", default=[], help="install this too (repeatable)")
+    parser.add_argument(
+        "--together", action="store_true", help="judge the wheels as they are when all lie in one site-packages"
+    )
     output.options(parser)
 
 
@@ -54,9 +58,14 @@ def run(arguments: Arguments, environ: Mapping[str, str]) -> int:  # noqa: ARG00
     from mamba_press import check
     from mamba_press.errors import WriteError
 
+    paths = [Path(what) for what in arguments.what]
+    if arguments.together:
+        findings = check.together(paths, elsewhere=arguments.elsewhere)
+    else:
+        findings = tuple(check.examine(path, elsewhere=arguments.elsewhere) for path in paths)
     reports = {}
-    for what in arguments.what:
-        found = check.examine(Path(what), elsewhere=arguments.elsewhere)
+    for what, examined in zip(arguments.what, findings, strict=True):
+        found = examined
         if arguments.imports and not found.problems:
             wrong = check.check_import(Path(what), arguments.interpreter, arguments.requires)
             found = replace(found, problems=wrong)
