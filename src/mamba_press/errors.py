@@ -45,6 +45,13 @@ class FetchError(PressError):
     title = "the packages cannot be fetched"
 
 
+class HouseError(PressError):
+    """A wheelhouse that is not as it was made, or that an installer refuses."""
+
+    code = 4
+    title = "the wheelhouse cannot be used"
+
+
 class ContentError(PressError):
     """What was pressed would not work or may not be shipped: collision, link, tag, licence, placeholder."""
 

@@ -6,6 +6,7 @@ import errno
 import sys
 import sysconfig
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -13,11 +14,12 @@ from mamba_press.errors import ConfigError, PressError, WriteError
 from mamba_press.problem import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from mamba_press.archive import Manifest
     from mamba_press.config import Config, State
     from mamba_press.pipeline import Order
-    from mamba_press.types import Pressed, Project, Solution, Target
+    from mamba_press.types import House, Pressed, Project, Solution, Target
 
 RATTLER = "py-rattler>=0.28,<0.29"
 DEFLATE = "deflate>=0.8"
@@ -253,6 +255,83 @@ def make(asked: Order, directory: Path, *, solution: Solution | None = None) -> 
     for note in result.notes:
         log.note(note)
     return path, result
+
+
+def house(asked: Order, directory: Path | None, archive: Path | None = None) -> tuple[House, Manifest]:
+    """Press a wheelhouse into a folder, an archive or both: all of it, or nothing.
+
+    All wheels are checked together before one of them gets its place.
+    """
+    import tempfile
+
+    from mamba_press import archive as house_archive
+    from mamba_press import log, pipeline
+    from mamba_press import wheel as writer
+
+    compression, date = asked.config.wheel.compression, epoch(asked.environ)
+    with _staging(directory) as stage, tempfile.TemporaryDirectory(prefix="mamba-press-") as work:
+        solution = pipeline.solve(asked)
+        found = pipeline.press_house(
+            asked, solution, Path(work).resolve(), generator=writer.generator(compression), epoch=date
+        )
+        log.step(f"writing {len(found.wheels)} wheels")
+        paths = [writer.write(each.wheel, stage, compression=compression, epoch=date) for each in found.wheels]
+        elsewhere = pipeline.elsewhere(asked.config)
+        require_together(paths, elsewhere)
+        manifest, lock = house_archive.describe(found, stage, elsewhere)
+        (stage / house_archive.MANIFEST).write_bytes(manifest.to_json())
+        (stage / house_archive.LOCK).write_bytes(lock)
+        if directory is not None:
+            _refuse_stale(directory, house_archive.stale(directory, [row.file for row in manifest.wheels]))
+        if archive is not None:
+            house_archive.pack(stage, manifest, archive)
+        if directory is not None:
+            for path in sorted(stage.iterdir()):
+                path.replace(directory / path.name)
+    return found, manifest
+
+
+@contextmanager
+def _staging(directory: Path | None) -> Iterator[Path]:
+    """Give an empty folder that is gone afterwards, on the same file system as the folder that is to be filled."""
+    import tempfile
+
+    from mamba_press import atomic
+
+    made = directory is not None and not directory.exists()
+    if directory is not None:
+        directory.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryDirectory(prefix=atomic.TEMPORARY, dir=directory) as folder:
+            yield Path(folder)
+    finally:
+        if made and directory is not None and not any(directory.iterdir()):
+            directory.rmdir()
+
+
+def require_together(paths: Sequence[Path], elsewhere: Sequence[str]) -> None:
+    """Raise WriteError with everything that is wrong with wheels that are installed together."""
+    from mamba_press import check
+
+    wrong = [
+        replace(problem, where=f"{path.name}: {problem.where}")
+        for path, found in zip(paths, check.together(paths, elsewhere=elsewhere), strict=True)
+        for problem in found.problems
+    ]
+    if wrong:
+        raise WriteError(*wrong)
+
+
+def _refuse_stale(directory: Path, stale: Sequence[str]) -> None:
+    if stale:
+        shown = ", ".join(stale[:5]) + (f" and {len(stale) - 5} more" if len(stale) > 5 else "")
+        raise WriteError(
+            Problem(
+                where=str(directory),
+                what=f"has wheels that are not of this wheelhouse, and installers would take them too: {shown}",
+                hint="remove them, or choose another folder with -o",
+            )
+        )
 
 
 def wheel(

@@ -7,6 +7,8 @@ import posixpath
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
+from packaging.version import Version
+
 from mamba_press import (
     asks,
     built,
@@ -36,18 +38,17 @@ from mamba_press import (
     tags,
     target,
     toolchain,
+    wheelhouse,
 )
 from mamba_press.errors import ConfigError, ContentError
-from mamba_press.types import OWN, Entry, Own, Pressed, Problem
+from mamba_press.types import OWN, Entry, House, Own, Pressed, Problem, Selection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from packaging.version import Version
-
     from mamba_press.config import Config, State
-    from mamba_press.types import Environment, Package, Project, Selection, Solution, Target, Wheel
+    from mamba_press.types import Dropped, Environment, Package, Project, Solution, Tagging, Target, Wheel
 
 LOCK = "mamba-press.lock"
 """The file, beside pyproject.toml, whose solutions are used instead of a solve of our own."""
@@ -109,10 +110,7 @@ def _refuse_stale(solution: Solution, config: Config) -> None:
 
 def modules(order: Order, solution: Solution, workdir: Path) -> tuple[str, ...]:
     """Return the top-level modules and packages that the solution's packages bring, sorted."""
-    solution = select.vendored(solution, order.config)
-    stays, _ = select.packages(solution, order.config)
-    names = frozenset(package.name for package in stays)
-    environment = conda.fetch(solution, names, workdir, config=order.config, environ=order.environ)
+    environment, _ = _fetched(order, select.vendored(solution, order.config), workdir)
     return layout.modules(file.path for file in environment.files)
 
 
@@ -135,14 +133,11 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str, ep
     ``epoch`` is SOURCE_DATE_EPOCH, for what states a date.
     """
     order = provided(order, solution)
-    solution = select.vendored(solution, order.config)
-    config, packages = order.config, select.packages(solution, order.config)
-    names = frozenset(package.name for package in packages[0])
-    fetched = conda.fetch(solution, names, workdir, config=config, environ=order.environ)
+    config, solution = order.config, select.vendored(solution, order.config)
+    fetched, gone = _fetched(order, solution, workdir)
     pressed_project, version, brought = _brought(order, solution, fetched, workdir)
     environment = own.install(brought, fetched, order.target, name=pressed_project.name)
     selection = select.files(environment, order.target, config)
-    selection = replace(selection, dropped=(*packages[1], *selection.dropped))
     home = layout.home(pressed_project.name, selection, environment.packages, config)
     stem = metadata.stem(pressed_project.name, version)
     linked = link.link(layout.place(selection, home=home, stem=stem, config=config), environment, config)
@@ -150,38 +145,201 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str, ep
         linked = _with_dlls(linked, home, config)
     linked = replace(linked, entries=_relative(linked.entries, home, config))
     ready = _with_runtime(linked, home, pressed_project.name, config)
-    left = _without_sources(ready.entries, order, stem)
-    entries = _adjusted(left.entries, order)
-    tagging = tags.tags(entries, _present(entries, environment), order.target, config)
-    tagging = tags.narrowed(tagging, brought.tags, order.target)
-    filled, described_notes = _described(order, pressed_project, solution, fetched, selection)
-    licensed = _licensed(_with_programs(filled, ready.programs), entries, fetched, config)
+    apart = _without_sources(ready.entries, order, stem)
+    entries = _adjusted(apart.entries, order)
+    chosen = _Chosen(
+        solution=solution,
+        fetched=fetched,
+        environment=environment,
+        selection=replace(selection, dropped=(*gone, *selection.dropped)),
+    )
+    filled, notes = _described(order, pressed_project, chosen)
+    part = _Part(
+        project=_with_programs(filled, ready.programs),
+        entries=entries,
+        chosen=chosen,
+        built=brought.tags,
+        notes=(*linked.notes, *apart.notes, *notes),
+    )
+    return _finished(_drafted(part, order), version, workdir, generator=generator, epoch=epoch)
+
+
+def press_house(order: Order, solution: Solution, workdir: Path, *, generator: str, epoch: int | None = None) -> House:
+    """Press a solution into one wheel for each package of which something stays: all but Python itself.
+
+    It is chosen from, laid out and linked as one; then every package gets its own part.
+    """
+    name = order.name or (order.project.name if order.project else wheelhouse.NAME)
+    wheelhouse.require_possible(order.target, order.config)
+    _refuse_own(order, workdir)
+    everything = replace(order.config, select=replace(order.config.select, python_packages=("*",)))
+    chosen = _chosen(order, select.vendored(solution, everything), workdir)
+    home = layout.Home(name=wheelhouse.home(name), generated=True)
+    placed = layout.place(chosen.selection, home=home, stem=wheelhouse.STEM, config=order.config)
+    linked = link.link(placed, chosen.environment, order.config)
+    entries = _relative(linked.entries, home, order.config)
+    members = wheelhouse.part(entries, chosen.selection, chosen.solution, name)
+    if order.target.system == "linux":
+        members = wheelhouse.with_loaders(members, chosen.selection, name)
+    chosen = replace(chosen, called=_called(members, chosen))
+    drafts = [_drafted(_part(member, members, order, chosen), order) for member in members]
+    versions = wheelhouse.versions(members, [draft.stated for draft in drafts])
+    pinned = [_pinned(draft, member, versions) for draft, member in zip(drafts, members, strict=True)]
+    return House(
+        name=name,
+        asked=frozenset(package.name for package in solution.packages if package.requested),
+        solution=chosen.solution,
+        wheels=tuple(_finished(draft, version, workdir, generator=generator, epoch=epoch) for draft, version in pinned),
+        left=wheelhouse.left(chosen.solution, chosen.selection),
+        notes=(*chosen.selection.notes, *linked.notes),
+    )
+
+
+def _refuse_own(order: Order, workdir: Path) -> None:
+    """Refuse a project with code of its own: nobody would expect it to be missing."""
+    own_files = _own(order, order.project.version or Version("0"), workdir).files if order.project else ()
+    if own_files:
+        what = f"has code of its own, such as {own_files[0].path}: a wheelhouse is made of conda packages alone"
+        hint = "name the specs instead, and press the project into a wheel beside them"
+        raise ConfigError(Problem(where=str(order.root), what=what, hint=hint))
+
+
+def _called(members: Sequence[wheelhouse.Member], chosen: _Chosen) -> dict[str, str | None]:
+    """Return what the house calls each Python package, "" for what is no wheel and stands for none."""
+    contents = requires.contents(chosen.environment)
+    packages = [package for package in chosen.environment.packages if package.is_python]
+    known = {package.name: requires.pypi_name(package, contents, chosen.solution) or "" for package in packages}
+    return {**known, **{member.package.name: member.name for member in members}}
+
+
+def _part(member: wheelhouse.Member, members: Sequence[wheelhouse.Member], order: Order, chosen: _Chosen) -> _Part:
+    """Return what the wheel of one package is made of, as if that package had been asked for alone."""
+    package, everything = member.package, chosen.fetched
+    scripts = tuple(name for name in everything.scripts if name == package.name)
+    environment = replace(everything, packages=(package,), scripts=scripts)
+    its_own = replace(
+        chosen,
+        solution=replace(chosen.solution, packages=everything.packages),
+        fetched=environment,
+        environment=environment,
+        selection=Selection(
+            kept=tuple(kept for kept in chosen.selection.kept if kept.file.package == package.name), dropped=()
+        ),
+    )
+    one = replace(order, config=replace(order.config, packages=(package.name,)))
+    filled, notes = _described(one, project.of_package(member.name, member.public), its_own)
+    filled, changes = wheelhouse.settled(filled, members, target.marker_environment(order.target))
+    return _Part(project=filled, entries=member.entries, chosen=its_own, notes=(*member.notes, *notes, *changes))
+
+
+def _pinned(draft: _Draft, member: wheelhouse.Member, versions: wheelhouse.Versions) -> tuple[_Draft, Version]:
+    """Return a member's draft with what is known once all versions are: exact requirements, and paths."""
+    version = versions.of(member)
+    filled = wheelhouse.pinned(draft.licensed.project, member, versions)
+    entries = wheelhouse.named(draft.part.entries, metadata.stem(filled.name, version))
+    draft = replace(draft, part=replace(draft.part, entries=entries), licensed=replace(draft.licensed, project=filled))
+    return draft, version
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Chosen:
+    """What was fetched of a solution, what the project's own files make of it, and what stays of that.
+
+    ``called`` says what PyPI calls Python packages, where that need not be found out.
+    """
+
+    solution: Solution
+    fetched: Environment
+    environment: Environment
+    selection: Selection
+    called: Mapping[str, str | None] | None = None
+
+
+def _fetched(order: Order, solution: Solution, workdir: Path) -> tuple[Environment, tuple[Dropped, ...]]:
+    """Fetch the packages that may stay; those that leave by their record alone come back, too."""
+    stays, gone = select.packages(solution, order.config)
+    names = frozenset(package.name for package in stays)
+    return conda.fetch(solution, names, workdir, config=order.config, environ=order.environ), gone
+
+
+def _chosen(order: Order, solution: Solution, workdir: Path) -> _Chosen:
+    """Fetch the packages that may stay, and choose from their files."""
+    fetched, gone = _fetched(order, solution, workdir)
+    selection = select.files(fetched, order.target, order.config)
+    selection = replace(selection, dropped=(*gone, *selection.dropped))
+    return _Chosen(solution=solution, fetched=fetched, environment=fetched, selection=selection)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Part:
+    """What one wheel is made of: its entries, linked, and what they were chosen from.
+
+    ``built`` are the tags that an inner backend gave its wheel.
+    """
+
+    project: Project
+    entries: tuple[Entry, ...]
+    chosen: _Chosen
+    built: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Draft:
+    """A part with all that its wheel will say, but for the version."""
+
+    part: _Part
+    config: Config
+    tagging: Tagging
+    licensed: _Licensed
+
+    @property
+    def stated(self) -> object:
+        """What the wheel says of itself."""
+        return (sorted(self.licensed.project.table.items()), self.tagging.tags)
+
+
+def _drafted(part: _Part, order: Order) -> _Draft:
+    """Tag a part and read its licences."""
+    present = _present(part.entries, part.chosen.environment)
+    tagging = tags.tags(part.entries, present, order.target, order.config)
+    return _Draft(
+        part=part,
+        config=order.config,
+        tagging=tags.narrowed(tagging, part.built, order.target),
+        licensed=_licensed(part.project, part.entries, part.chosen.fetched, order.config),
+    )
+
+
+def _finished(draft: _Draft, version: Version, workdir: Path, *, generator: str, epoch: int | None) -> Pressed:
+    """Describe a wheel to the end."""
+    config, licensed, entries = draft.config, draft.licensed, draft.part.entries
+    environment, selection = draft.part.chosen.environment, draft.part.chosen.selection
+    fetched = draft.part.chosen.fetched
     wheel = metadata.complete(
-        licensed.project, version, entries, tagging=tagging, environment=fetched, generator=generator
+        licensed.project, version, entries, tagging=draft.tagging, environment=fetched, generator=generator
     )
     wheel = _with_bill(wheel, entries, fetched, licensed, epoch)
     findings = placeholders.examine(entries, config.placeholders.accept)
     notes = (
         *_empty_notes(selection),
         *selection.notes,
-        *linked.notes,
-        *left.notes,
-        *tagging.notes,
+        *draft.tagging.notes,
         *_case_notes(wheel.tags, wheel.entries),
         *_script_notes(environment, selection),
         *_pth_notes(entries),
-        *described_notes,
+        *draft.part.notes,
         *licensed.notes,
         *provide.notes(fetched, entries, config.wheel.environment),
-        *licenses.notes(licensed.licences, wheel.entries, f"{stem}.dist-info"),
+        *licenses.notes(licensed.licences, wheel.entries, f"{wheel.stem}.dist-info"),
         *placeholders.report(findings, config.placeholders),
         *_traces(wheel.entries, workdir),
     )
     return Pressed(
         wheel=wheel,
-        solution=solution,
+        solution=draft.part.chosen.solution,
         selection=selection,
-        tagging=tagging,
+        tagging=draft.tagging,
         notes=notes,
         licenses={licence.package: licence.expression for licence in licensed.licences},
         findings=findings,
@@ -194,29 +352,26 @@ def _relative(entries: Sequence[Entry], home: layout.Home, config: Config) -> tu
     return rewrite.rewrite(entries, home.prefix, programs)
 
 
-def _described(
-    order: Order, asked: Project, solution: Solution, environment: Environment, selection: Selection
-) -> tuple[Project, tuple[str, ...]]:
+def _described(order: Order, asked: Project, chosen: _Chosen) -> tuple[Project, tuple[str, ...]]:
     """Return the project with its dynamic fields filled in from the pressed packages and from the channel."""
+    solution, environment, selection = chosen.solution, chosen.fetched, chosen.selection
     theirs = installed.read(kept.file for kept in selection.kept)
     there = {kept.file.package for kept in selection.kept}
     stays = tuple(package for package in environment.packages if package.requested or package.name in there)
     dynamic = frozenset(name for name in project.DYNAMIC if described.is_dynamic(asked, name))
     needed = requires.needs(solution, stays, order.config)
-    # Where nothing depends on it, nothing is asked of a server: what can be read here is good enough for a note.
-    local = order.config.offline or "dependencies" not in dynamic
-    names = requires.asked(needed, solution, order.config)
-    read = conda.inspect(solution, names, offline=local, environ=order.environ)
-    contents = {name: requires.Contents(**each) for name, each in read.items()}
+    called, unread = chosen.called, dict[str, str]()
+    if called is None:
+        # Where nothing depends on it, nothing is asked of a server: what can be read here is good enough for a note.
+        local = order.config.offline or "dependencies" not in dynamic
+        names = requires.asked(needed, solution, order.config)
+        read = conda.inspect(solution, names, offline=local, environ=order.environ)
+        contents = {name: requires.Contents(**each) for name, each in read.items()}
+        called = requires.names(needed, contents, solution)
+        unread = {name: each.problem for name, each in contents.items()}
     context = requires.Context(
-        target=order.target,
-        config=order.config,
-        solution=solution,
-        stays=stays,
-        dynamic=dynamic,
-        unread={name: each.problem for name, each in contents.items()},
+        target=order.target, config=order.config, solution=solution, stays=stays, dynamic=dynamic, unread=unread
     )
-    called = requires.names(needed, contents, solution)
     derived = requires.derive(asked.name, needed, theirs, names=called, context=context)
     others = external.requirements(selection.kept, order.config.link.external)
     derived = replace(derived, dependencies=tuple(dict.fromkeys((*derived.dependencies, *others))))

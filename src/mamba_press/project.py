@@ -179,6 +179,20 @@ def from_specs(
     return Project(root=Path(NEUTRAL), name=chosen, version=found, table=table)
 
 
+def of_package(name: str, version: Version) -> Project:
+    """Return the project of a conda package's wheel in a wheelhouse: all but its name is dynamic.
+
+    No index is to take it: only with the other wheels of its house does it work.
+    """
+    table = {
+        "name": name,
+        "version": str(version),
+        "classifiers": ["Private :: Do Not Upload"],
+        "dynamic": list(DYNAMIC),
+    }
+    return Project(root=Path(NEUTRAL), name=name, version=version, table=table)
+
+
 def license_files(project: Project) -> dict[str, Path]:
     """Return the project's own licence files by their path in the project, sorted."""
     if project.built is not None:

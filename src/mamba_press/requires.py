@@ -23,6 +23,7 @@ from mamba_press import installed as of_installed
 from mamba_press.config import TABLE
 from mamba_press.errors import ConfigError, ContentError
 from mamba_press.specifiers import Dependency, UntranslatableError, dependency, intersection, translate
+from mamba_press.target import marker_environment
 from mamba_press.types import Derived, Problem
 
 if TYPE_CHECKING:
@@ -30,9 +31,10 @@ if TYPE_CHECKING:
 
     from mamba_press.config import Config
     from mamba_press.installed import Installed
-    from mamba_press.types import Package, Solution, Target
+    from mamba_press.types import Environment, Package, Solution, Target
 
 KEY = f"{TABLE}.requires"
+_METADATA = re.compile(r"(?:.*/)?site-packages/([^/]+\.(?:dist-info|egg-info))(?:/.*)?")
 NOTHING = "false"
 """The requirement of what is not to be required."""
 
@@ -88,6 +90,16 @@ class Contents:
     folders: Sequence[str] = ()
     files: int = 0
     problem: str = ""
+
+
+def contents(environment: Environment) -> dict[str, Contents]:
+    """Return the contents of every package of an environment."""
+    found = {}
+    for package in environment.packages:
+        paths = [file.path for file in environment.files if file.package == package.name]
+        folders = {place[1] for path in paths if (place := _METADATA.fullmatch(path))}
+        found[package.name] = Contents(folders=sorted(folders), files=len(paths))
+    return found
 
 
 def pypi_name(package: Package, contents: Mapping[str, Contents], solution: Solution) -> str | None:
@@ -420,7 +432,7 @@ def _note_conditions(
     deriving: _Deriving,
 ) -> None:
     """Say where conda requires always what the own metadata requires under a condition, and what does not fit."""
-    environment = _marker_environment(target)
+    environment = marker_environment(target)
     for each in channel:
         same = [other for other in stated if (other.key, other.package) == (each.key, each.package)]
         if not same:
@@ -436,28 +448,6 @@ def _note_conditions(
             if not _fits(other.requirement.specifier, versions[each.key]):
                 solved = f"the channel solved {each.key} {versions[each.key]}"
                 deriving.notes.append(f"{other.owner} requires {other.requirement}, but {solved}")
-
-
-def _marker_environment(target: Target) -> dict[str, str]:
-    """Return what markers are evaluated against where the wheel is for."""
-    systems = {
-        "linux": ("linux", "Linux", "posix"),
-        "osx": ("darwin", "Darwin", "posix"),
-        "win": ("win32", "Windows", "nt"),
-    }
-    platform, system, name = systems[target.system]
-    return {
-        "extra": "",
-        "os_name": name,
-        "sys_platform": platform,
-        "platform_system": system,
-        "platform_machine": {"amd64": "AMD64"}.get(target.arch, target.arch),
-        "platform_python_implementation": "CPython",
-        "implementation_name": "cpython",
-        "python_version": target.python.version,
-        "python_full_version": f"{target.python.version}.0",
-        "implementation_version": f"{target.python.version}.0",
-    }
 
 
 def _merged(stated: Sequence[_Stated], deriving: _Deriving) -> list[Requirement]:

@@ -153,6 +153,29 @@ _watch({lock!r}, {digest!r})
 
 _IMPORT = b"from . import _mamba_press as _mamba_press"
 
+_LOADER = """\
+\"\"\"Loads libraries of other wheels where they lie in another folder. Written by mamba-press; do not edit.\"\"\"
+
+import os
+import sys
+
+_here = os.path.dirname(os.path.abspath(__file__))
+
+
+def _places(path, folders):
+    return [place for place in (os.path.join(each, *path.split("/")) for each in folders) if os.path.isfile(place)]
+
+
+def _load():
+    # In one folder with all of them, search paths lead from file to file.
+    if all(_places(each, [_here]) for each in _libraries):
+        return []
+    import ctypes
+
+    folders = [_here] + list(sys.modules[__package__].__path__)
+    return [ctypes.CDLL(places[0]) for places in (_places(each, folders) for each in _libraries) if places]
+"""
+
 
 def module(
     libraries: Mapping[str, str],
@@ -196,6 +219,16 @@ def watching(source: bytes, lock: str, digest: str | None) -> bytes:
     return source + _WATCH.replace("{lock!r}", repr(lock)).replace("{digest!r}", repr(digest)).encode()
 
 
+def loader(libraries: Sequence[str]) -> bytes:
+    """Return the text of a module that loads libraries of other wheels which are not where search paths lead.
+
+    ``libraries`` are paths relative to the module's folder, each after those that it needs: a library that is loaded
+    answers for its name. The folder is a namespace package, so that its ``__path__`` has every place of that name.
+    """
+    table = "".join(f"    {path!r},\n" for path in libraries)
+    return f"{_LOADER}\n\n_libraries = (\n{table})\n\n_loaded = _load()\n".encode()
+
+
 def folders_of(source: bytes) -> tuple[str, ...]:
     """Return the folders that a module of ours lets Windows look in."""
     found = re.search(rb"^_folders = (\(.*\))$", source, re.MULTILINE)
@@ -229,12 +262,12 @@ def init(name: str) -> bytes:
     return f'"""Files of conda packages, pressed into the wheel {name} by mamba-press."""\n'.encode()
 
 
-def with_import(source: bytes) -> bytes:
+def with_import(source: bytes, statement: bytes = _IMPORT) -> bytes:
     """Return the source of a home's ``__init__.py`` with the import of the module, before all else that it does.
 
     It stands after the docstring and ``from __future__``. Raises ValueError for a source that this Python cannot read.
     """
-    if imports(source):
+    if statement in source.splitlines():
         return source
     try:
         tree = ast.parse(source)
@@ -246,8 +279,8 @@ def with_import(source: bytes) -> bytes:
     if at and not lines[at - 1].endswith((b"\n", b"\r")):
         lines[at - 1] += end
     mark = b"\xef\xbb\xbf" if at == 0 and source.startswith(b"\xef\xbb\xbf") else b""
-    result = mark + b"".join([*lines[:at], _IMPORT, end, *lines[at:]]).replace(mark, b"", 1)
-    if not _differ_by_the_import(tree, result):
+    result = mark + b"".join([*lines[:at], statement, end, *lines[at:]]).replace(mark, b"", 1)
+    if not _differ_by_the_import(tree, result, statement):
         raise ValueError("it has no place for an import")
     return result
 
@@ -278,13 +311,13 @@ def _decorated(node: ast.stmt) -> list[int]:
     return []
 
 
-def _differ_by_the_import(tree: ast.Module, source: bytes) -> bool:
+def _differ_by_the_import(tree: ast.Module, source: bytes, statement: bytes) -> bool:
     """Whether a source is the tree with the import after its head, or after what shares the head's last line."""
     try:
         body = [ast.dump(node) for node in ast.parse(source).body]
     except SyntaxError:
         return False
-    ours = ast.dump(ast.parse(_IMPORT).body[0])
+    ours = ast.dump(ast.parse(statement).body[0])
     before = [ast.dump(node) for node in tree.body]
     return any(body == [*before[:at], ours, *before[at:]] for at in range(len(before) + 1))
 

@@ -177,6 +177,28 @@ def virtual_packages(target: Target, hints: Mapping[str, str] | None = None) -> 
     return tuple(sorted(packages, key=lambda package: package.name))
 
 
+def marker_environment(target: Target) -> dict[str, str]:
+    """Return what markers are evaluated against where the wheel is for."""
+    systems = {
+        "linux": ("linux", "Linux", "posix"),
+        "osx": ("darwin", "Darwin", "posix"),
+        "win": ("win32", "Windows", "nt"),
+    }
+    platform, system, name = systems[target.system]
+    return {
+        "extra": "",
+        "os_name": name,
+        "sys_platform": platform,
+        "platform_system": system,
+        "platform_machine": {"amd64": "AMD64"}.get(target.arch, target.arch),
+        "platform_python_implementation": "CPython",
+        "implementation_name": "cpython",
+        "python_version": target.python.version,
+        "python_full_version": f"{target.python.version}.0",
+        "implementation_version": f"{target.python.version}.0",
+    }
+
+
 def this_machine() -> Machine:
     """Return what runs this: the only function here that looks at the interpreter and the system."""
     # On POSIX not sysconfig.get_platform(): it repeats _PYTHON_HOST_PLATFORM, which is a hint of its own.

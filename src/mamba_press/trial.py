@@ -72,16 +72,16 @@ def run(wheel: Path, vendored: Vendored, python: str | None, requirements: Seque
     first, as the user's installer is set up to do; the wheel itself needs no index. Raises ConfigError when there is
     no such interpreter, or no environment can be made with it.
     """
-    interpreter = _interpreter(python)
+    chosen = interpreter(python)
     with tempfile.TemporaryDirectory(prefix="mamba-press-", ignore_cleanup_errors=True) as folder:
-        environment = _environment(interpreter, Path(folder).resolve())
+        environment = _environment(chosen, Path(folder).resolve())
         if requirements:
             failed = _run([*environment.install, *requirements])
             if failed:
                 return (Problem(where=", ".join(requirements), what=f"cannot be installed: {failed}"),)
         failed = _run([*environment.install, "--no-index", "--no-deps", str(wheel.resolve())])
         if failed:
-            return (Problem(where=wheel.name, what=f"cannot be installed for {interpreter}: {failed}"),)
+            return (Problem(where=wheel.name, what=f"cannot be installed for {chosen}: {failed}"),)
         found: dict[Problem, None] = {}
         for module in modules(vendored.paths):
             found.update(dict.fromkeys(_import(module, environment, vendored.libraries)))
@@ -103,7 +103,7 @@ def modules(paths: Collection[str]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def _interpreter(python: str | None) -> str:
+def interpreter(python: str | None) -> str:
     """Return the path of an interpreter."""
     if python is None:
         return sys.executable
@@ -124,10 +124,10 @@ def _environment(interpreter: str, folder: Path) -> _Environment:
     version = _version(interpreter)
     place = folder / "environment"
     python = place / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    uv = (sys.executable, "-m", "uv") if importlib.util.find_spec("uv") else (shutil.which("uv") or "",)
-    if uv[0] and version >= (3, 8):
-        make = [*uv, "venv", "--quiet", "--no-project", "--python", interpreter, str(place)]
-        install = (*uv, "pip", "install", "--quiet", "--no-cache", "--python", str(python))
+    tool = uv()
+    if tool and version >= (3, 8):
+        make = [*tool, "venv", "--quiet", "--no-project", "--python", interpreter, str(place)]
+        install = (*tool, "pip", "install", "--quiet", "--no-cache", "--python", str(python))
     else:
         make = [interpreter, "-I", "-m", "venv", str(place)]
         install = (str(python), "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
@@ -135,6 +135,14 @@ def _environment(interpreter: str, folder: Path) -> _Environment:
     if failed:
         raise ConfigError(Problem(where="--python", what=f"no environment can be made for {interpreter}: {failed}"))
     return _Environment(folder=folder, python=python, install=install)
+
+
+def uv() -> tuple[str, ...]:
+    """Return the command that starts uv, nothing where it is not there."""
+    if importlib.util.find_spec("uv"):
+        return (sys.executable, "-m", "uv")
+    path = shutil.which("uv")
+    return (path,) if path else ()
 
 
 def _version(interpreter: str) -> tuple[int, ...]:

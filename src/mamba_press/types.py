@@ -453,3 +453,18 @@ class Pressed:
     notes: tuple[str, ...] = ()
     licenses: Mapping[str, str] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class House:
+    """An environment as wheels, sorted by conda package.
+
+    ``asked`` names the conda packages that were asked for, ``left`` those that are no wheel, and why.
+    """
+
+    name: str
+    asked: frozenset[str]
+    solution: Solution
+    wheels: tuple[Pressed, ...]
+    left: tuple[Dropped, ...]
+    notes: tuple[str, ...] = ()

@@ -61,9 +61,9 @@ LAYERS: tuple[frozenset[str], ...] = (
         }
         | {"rewrite"}
     )
-    | {"inner", "sbom", "wheel", "sdist", "check"},
+    | {"archive", "inner", "sbom", "wheel", "wheelhouse", "sdist", "check"},
     frozenset({"native"}),
-    frozenset({"pipeline", "report", "edit"}),
+    frozenset({"install", "pipeline", "report", "edit"}),
     # what the two front doors share, and the doors
     frozenset({"front"}),
     frozenset({"commands"}),
@@ -73,7 +73,7 @@ LAYERS: tuple[frozenset[str], ...] = (
 HOMES = {
     "rattler": {"conda/worker.py"},
     "lief": {"binaries/"},
-    "zipfile": {"wheel.py", "sdist.py", "check.py", "inner/archive.py"},
+    "zipfile": {"wheel.py", "sdist.py", "check.py", "archive.py", "inner/archive.py"},
     "tarfile": {"wheel.py", "sdist.py", "check.py"},
     "wheel": {"check.py"},
     "pyproject_metadata": {"project.py", "metadata.py"},

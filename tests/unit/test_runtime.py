@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import subprocess
 import sys
@@ -219,3 +220,68 @@ def test_bytes_in_another_encoding_stay_as_they_are():
 def test_a_source_that_cannot_be_read_is_refused(source):
     with pytest.raises(ValueError, match=r"."):
         runtime.with_import(source)
+
+
+# -- libraries of other wheels
+
+PROBE = """
+import ctypes, json, sys
+calls = []
+ctypes.CDLL = lambda path, *rest: calls.append(path)
+from _house_prefix import _load_x
+print(json.dumps(calls))
+"""
+
+
+def loaded(*folders):
+    """What the generated module of the first folder loads where all are on the path."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, folders))},
+    )
+    return json.loads(done.stdout)
+
+
+@pytest.fixture
+def sites(tmp_path):
+    """Two folders on the path; the generated module lies in the first."""
+    for name in ("here", "there"):
+        (tmp_path / name / "_house_prefix/_prefix/lib").mkdir(parents=True)
+    text = runtime.loader(("_prefix/lib/libword.so.1", "_prefix/lib/libgreet.so.1"))
+    (tmp_path / "here/_house_prefix/_load_x.py").write_bytes(text)
+    return tmp_path / "here", tmp_path / "there"
+
+
+def lay(site, *names):
+    paths = [site / "_house_prefix/_prefix/lib" / name for name in names]
+    for path in paths:
+        path.touch()
+    return [str(path) for path in paths]
+
+
+def test_nothing_is_loaded_where_all_libraries_lie_in_one_folder(sites):
+    lay(sites[0], "libword.so.1", "libgreet.so.1")
+    lay(sites[1], "libword.so.1")
+    assert loaded(*sites) == []
+
+
+def test_libraries_of_another_folder_are_loaded_in_the_order_given(sites):
+    there = lay(sites[1], "libword.so.1", "libgreet.so.1")
+    assert loaded(*sites) == there
+
+
+def test_each_library_is_taken_from_the_nearest_folder(sites):
+    here = lay(sites[0], "libgreet.so.1")
+    there = lay(sites[1], "libword.so.1", "libgreet.so.1")
+    assert loaded(*sites) == [there[0], here[0]]
+
+
+def test_a_library_that_is_nowhere_is_left_to_the_loader_to_complain_of(sites):
+    assert loaded(*sites) == []
+
+
+def test_the_module_is_read_by_the_oldest_python_that_is_pressed_for():
+    ast.parse(runtime.loader(("a/b.so",)), feature_version=(3, 6))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 HELP = {
     "press": "press a project, a recipe, or conda packages without a project, into one wheel",
     "list": "say what would be in the wheel, why, and what left; writes nothing",
+    "wheelhouse": "press a whole conda environment into wheels, or install one from there",
     "check": "read finished wheels back and say what is wrong with them",
     "edit": "release a wheel again with other metadata, without building it again",
     "init": "write the project that says what a recipe of mamba-org/mamba-press says",

@@ -1,0 +1,289 @@
+"""A wheelhouse on disk: a folder with wheels, ``pylock.toml`` and a manifest, or the same as one file.
+
+The file is a ZIP archive with nothing compressed, for wheels are compressed already: any tool lists it, and unpacked it
+is the folder. Nothing of it is believed that the manifest's hashes do not vouch for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import zipfile
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import IO, TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+from mamba_press import __version__, atomic
+from mamba_press.errors import HouseError
+from mamba_press.types import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from mamba_press.types import House, Target
+
+MANIFEST = "wheelhouse.json"
+LOCK = "pylock.toml"
+FORMAT = 1
+
+_EARLIEST = (1980, 1, 1, 0, 0, 0)
+_BLOCK = 1 << 20
+_SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*\.whl")
+_MANIFEST_SIZE = 64 << 20
+_LARGE = 0x7FFFFFFF
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """One wheel: its file, what installers call it, and which conda package it was."""
+
+    file: str
+    name: str
+    version: str
+    package: str
+    requested: bool
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Manifest:
+    """What is in a wheelhouse, and for which machines.
+
+    ``floor`` is the version of glibc or macOS that the wheels need together, "" where none needs any; ``elsewhere`` are
+    libraries that the machine has to have beyond what its tags promise. ``lock`` is the sha256 of ``pylock.toml``;
+    ``left`` are conda packages of the solution that are no wheel, and why.
+    """
+
+    name: str
+    subdir: str
+    floor: str
+    pythons: tuple[str, ...]
+    elsewhere: tuple[str, ...]
+    wheels: tuple[Row, ...]
+    left: Mapping[str, str]
+    lock: str
+
+    def to_json(self) -> bytes:
+        """Return the text of the manifest."""
+        head = {"format": FORMAT, "made_by": f"mamba-press {__version__}"}
+        return (json.dumps({**head, **asdict(self)}, indent=1) + "\n").encode()
+
+
+def describe(house: House, folder: Path, elsewhere: Sequence[str] = ()) -> tuple[Manifest, bytes]:
+    """Return the manifest and the lock of a house whose wheels lie in a folder."""
+    rows = []
+    for pressed in house.wheels:
+        (package,) = {entry.kept.file.package for entry in pressed.wheel.entries if entry.kept}
+        path = folder / pressed.wheel.file_name
+        record = next(each for each in house.solution.packages if each.name == package)
+        rows.append(
+            Row(
+                file=path.name,
+                name=canonicalize_name(pressed.wheel.name),
+                version=str(pressed.wheel.version),
+                package=str(record),
+                requested=package in house.asked,
+                size=path.stat().st_size,
+                sha256=_digest_of(path),
+            )
+        )
+    rows.sort(key=lambda row: row.name)
+    target = house.solution.target
+    lock = pylock(rows, target)
+    manifest = Manifest(
+        name=house.name,
+        subdir=target.subdir,
+        floor=_floor(row.file for row in rows),
+        pythons=(str(target.python),),
+        elsewhere=tuple(elsewhere),
+        wheels=tuple(rows),
+        left={each.package: each.why for each in house.left},
+        lock=hashlib.sha256(lock).hexdigest(),
+    )
+    return manifest, lock
+
+
+def pylock(rows: Iterable[Row], target: Target) -> bytes:
+    """Return the text of the lock file (https://packaging.python.org/specifications/pylock-toml/)."""
+    machine = {"amd64": "AMD64"}.get(target.arch, target.arch)
+    system = {"linux": "linux", "osx": "darwin", "win": "win32"}[target.system]
+    marker = f"sys_platform == '{system}' and platform_machine == '{machine}' and implementation_name == 'cpython'"
+    lines = [
+        'lock-version = "1.0"',
+        f'environments = ["{marker}"]',
+        f'requires-python = "=={target.python.version}.*"',
+        'created-by = "mamba-press"',
+    ]
+    for row in rows:
+        lines += [
+            "",
+            "[[packages]]",
+            f'name = "{row.name}"',
+            f'version = "{row.version}"',
+            "[[packages.wheels]]",
+            f'name = "{row.file}"',
+            f'path = "{row.file}"',
+            f"size = {row.size}",
+            f'hashes = {{ sha256 = "{row.sha256}" }}',
+        ]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def pack(folder: Path, manifest: Manifest, target: Path) -> None:
+    """Write the files of a house into one, which takes its name when it is complete."""
+    with atomic.replacing(target) as file, zipfile.ZipFile(file, "w") as archive:
+        for name in (MANIFEST, LOCK, *(row.file for row in manifest.wheels)):
+            info = zipfile.ZipInfo(name, _EARLIEST)
+            info.create_system, info.external_attr = 3, 0o100644 << 16
+            with (folder / name).open("rb") as source:
+                info.file_size = (folder / name).stat().st_size
+                with archive.open(info, "w", force_zip64=info.file_size > _LARGE) as entry:
+                    shutil.copyfileobj(source, entry, _BLOCK)
+
+
+def read(path: Path) -> Manifest:
+    """Return the manifest of a wheelhouse, a file or a folder; raises HouseError where there is none to be read."""
+    with _opened(path) as source:
+        return _manifest(source)
+
+
+def unpack(path: Path, folder: Path) -> Manifest:
+    """Copy the wheels of a house into an empty folder; raises HouseError for everything that is not as it was made."""
+    with _opened(path) as source:
+        manifest = _manifest(source)
+        expected = {row.file: (row.size, row.sha256) for row in manifest.wheels}
+        problems = [
+            Problem(where=name, what="is in the wheelhouse, but not in its manifest")
+            for name in sorted(source.names() - expected.keys() - {MANIFEST, LOCK})
+            if name.endswith(".whl") or source.archive
+        ]
+        for name, (size, digest) in {**expected, LOCK: (None, manifest.lock)}.items():
+            what = _copied(source, name, folder / name, size, digest)
+            problems += [Problem(where=name, what=what, hint="copy or make the wheelhouse again")] if what else []
+    if problems:
+        raise HouseError(*problems)
+    return manifest
+
+
+def _copied(source: _Source, name: str, target: Path, size: int | None, sha256: str) -> str | None:
+    """Copy one file and return what is wrong with it."""
+    digest, found = hashlib.sha256(), 0
+    try:
+        with source.open(name) as file, target.open("xb") as copy:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+                found += len(block)
+                copy.write(block)
+    except KeyError:
+        return "is missing"
+    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+        return f"is damaged: {error}"
+    if size is not None and found != size:
+        return f"has {found} bytes; the manifest says {size}"
+    return None if digest.hexdigest() == sha256 else "is not what the manifest's hash was made of"
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """The files of a wheelhouse, whether in a folder or in one file."""
+
+    path: Path
+    archive: zipfile.ZipFile | None
+
+    def names(self) -> set[str]:
+        """Return the names of all files."""
+        return set(self.archive.namelist()) if self.archive else {each.name for each in self.path.iterdir()}
+
+    def open(self, name: str) -> IO[bytes]:
+        """Open a file by its name; raises KeyError where there is none."""
+        if self.archive:
+            return self.archive.open(name)
+        if not (self.path / name).is_file():
+            raise KeyError(name)
+        return (self.path / name).open("rb")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[_Source]:
+    """Give the files of a wheelhouse; raises HouseError where there is none."""
+    if path.is_dir():
+        yield _Source(path, None)
+        return
+    try:
+        archive = zipfile.ZipFile(path)
+    except FileNotFoundError:
+        raise HouseError(Problem(where=str(path), what="there is no such file or folder")) from None
+    except (OSError, zipfile.BadZipFile) as error:
+        raise HouseError(_unreadable(path, str(error))) from None
+    with archive:
+        yield _Source(path, archive)
+
+
+def _manifest(source: _Source) -> Manifest:
+    """Return the manifest, every name in it safe to be written as a file."""
+    where = str(source.path)
+    try:
+        with source.open(MANIFEST) as file:
+            values = json.loads(file.read(_MANIFEST_SIZE))
+        if values["format"] != FORMAT:
+            hint = "install a newer mamba-press, or `pip install --no-index --find-links` from the unpacked archive"
+            what = f"is of format {values['format']!r}; this mamba-press knows {FORMAT}"
+            raise HouseError(Problem(where=where, what=what, hint=hint))
+        fields = {name: values[name] for name in Manifest.__slots__}
+        rows = tuple(Row(**row) for row in fields["wheels"])
+        manifest = Manifest(
+            **{**fields, "wheels": rows, "pythons": tuple(fields["pythons"]), "elsewhere": tuple(fields["elsewhere"])}
+        )
+        unsafe = [row.file for row in rows if not _SAFE.fullmatch(row.file)]
+    except KeyError as error:
+        if error.args == (MANIFEST,) or "archive" in str(error):
+            what = f"has no {MANIFEST}: it is no wheelhouse"
+            raise HouseError(Problem(where=where, what=what, hint="mamba-press wheelhouse makes one")) from None
+        raise HouseError(_broken(where, f"it has no {error}")) from None
+    except (zipfile.BadZipFile, EOFError, ValueError, TypeError, AttributeError) as error:
+        raise HouseError(_broken(where, str(error))) from None
+    if unsafe:
+        raise HouseError(_broken(where, f"{unsafe[0]!r} is no name of a wheel"))
+    return manifest
+
+
+def _unreadable(path: Path, why: str) -> Problem:
+    what = f"cannot be read as a wheelhouse: {why}"
+    return Problem(where=str(path), what=what, hint="was it copied completely? Copy or make it again")
+
+
+def _broken(where: str, why: str) -> Problem:
+    return Problem(
+        where=f"{where}: {MANIFEST}", what=f"cannot be read: {why}", hint="copy or make the wheelhouse again"
+    )
+
+
+def _digest_of(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _floor(files: Iterable[str]) -> str:
+    """Return the highest version of the system that a tag among these file names asks for, "2.27"."""
+    versions = [max(_versions(file), default=(0, 0)) for file in files if "-any.whl" not in file]
+    return ".".join(map(str, max(versions, default=(0, 0)))) if any(versions) else ""
+
+
+def _versions(file: str) -> Iterator[tuple[int, int]]:
+    for major, minor in re.findall(r"(?:manylinux|macosx)_(\d+)_(\d+)_", file.rpartition("-")[2]):
+        yield int(major), int(minor)
+
+
+def stale(folder: Path, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the wheels in a folder that are none of a house: an installer would take them, too."""
+    there = {path.name for path in folder.glob("*.whl")} if folder.is_dir() else set()
+    return tuple(sorted(there - set(names)))

@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mamba_press import archive
+from mamba_press.archive import Manifest, Row
+from mamba_press.errors import HouseError, WriteError
+from mamba_press.types import Python, Target
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+TARGET = Target(system="linux", arch="x86_64", subdir="linux-64", python=Python(minor=10), floor=(2, 28))
+
+
+def row(name: str, data: bytes = b"wheel", tags: str = "py3-none-any") -> Row:
+    return Row(
+        file=f"{name}-1.0+h0.g1-{tags}.whl",
+        name=name,
+        version="1.0+h0.g1",
+        package=f"{name} 1.0 h0",
+        requested=True,
+        size=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
+
+
+@pytest.fixture
+def lock(house):
+    """The lock as the reference reads it."""
+    pylock = pytest.importorskip("packaging.pylock", reason="packaging is older than 26")
+    return pylock.Pylock.from_dict(tomllib.loads((house[0] / "pylock.toml").read_text()))
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> tuple[Path, Manifest]:
+    """A folder as a house leaves it, with two wheels whose content means nothing."""
+    folder = tmp_path / "house"
+    folder.mkdir()
+    rows = (row("one", b"first" * 1000), row("two", b"second"))
+    lock = archive.pylock(rows, TARGET)
+    manifest = Manifest(
+        name="house",
+        subdir="linux-64",
+        floor="",
+        pythons=("3.10",),
+        elsewhere=(),
+        wheels=rows,
+        left={"python": "Python is not vendored"},
+        lock=hashlib.sha256(lock).hexdigest(),
+    )
+    for each, data in zip(rows, (b"first" * 1000, b"second"), strict=True):
+        (folder / each.file).write_bytes(data)
+    (folder / archive.LOCK).write_bytes(lock)
+    (folder / archive.MANIFEST).write_bytes(manifest.to_json())
+    return folder, manifest
+
+
+@pytest.fixture
+def packed(house, tmp_path):
+    archive.pack(*house, tmp_path / "house.zip")
+    return tmp_path / "house.zip"
+
+
+def problems(path: Path, tmp_path: Path) -> str:
+    work = tmp_path / "unpacked"
+    work.mkdir()
+    with pytest.raises(HouseError) as error:
+        archive.unpack(path, work)
+    return str(error.value)
+
+
+def test_what_was_packed_is_unpacked(house, packed, tmp_path):
+    work = tmp_path / "unpacked"
+    work.mkdir()
+    assert archive.unpack(packed, work) == house[1]
+    for each in house[1].wheels:
+        assert (work / each.file).read_bytes() == (house[0] / each.file).read_bytes()
+
+
+def test_a_folder_is_as_good_as_its_archive(house, packed):
+    assert archive.read(house[0]) == archive.read(packed) == house[1]
+
+
+def test_the_archive_is_one_that_any_tool_lists_and_nothing_in_it_is_compressed(packed):
+    with zipfile.ZipFile(packed) as found:
+        assert found.namelist() == [
+            "wheelhouse.json",
+            "pylock.toml",
+            "one-1.0+h0.g1-py3-none-any.whl",
+            "two-1.0+h0.g1-py3-none-any.whl",
+        ]
+        assert {info.compress_type for info in found.infolist()} == {zipfile.ZIP_STORED}
+        assert found.testzip() is None
+
+
+def test_the_same_house_makes_the_same_archive(house, packed, tmp_path):
+    for path in house[0].iterdir():
+        path.chmod(0o600)
+    archive.pack(*house, tmp_path / "again.zip")
+    assert (tmp_path / "again.zip").read_bytes() == packed.read_bytes()
+
+
+def test_an_archive_that_cannot_be_completed_leaves_the_old_one(house, tmp_path):
+    (tmp_path / "house.zip").write_bytes(b"old")
+    (house[0] / house[1].wheels[1].file).unlink()
+    with pytest.raises(WriteError, match=r"house\.zip"):
+        archive.pack(*house, tmp_path / "house.zip")
+    assert (tmp_path / "house.zip").read_bytes() == b"old"
+    assert [path.name for path in tmp_path.glob(".mamba-press-*")] == []
+
+
+@pytest.mark.parametrize("size", [0, 10, 3000])
+def test_a_truncated_archive_is_named_as_one_that_was_not_copied_completely(packed, tmp_path, size):
+    packed.write_bytes(packed.read_bytes()[:size])
+    assert "house.zip: cannot be read as a wheelhouse" in problems(packed, tmp_path)
+
+
+def test_every_flipped_wheel_is_named(house, tmp_path):
+    for each in house[1].wheels:
+        path = house[0] / each.file
+        path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:])
+    found = problems(house[0], tmp_path)
+    assert found.count("is not what the manifest's hash was made of") == 2
+
+
+def test_a_bit_that_flips_in_the_archive_is_seen(packed, tmp_path):
+    data = bytearray(packed.read_bytes())
+    data[data.index(b"firstfirst")] ^= 1
+    packed.write_bytes(data)
+    assert "one-1.0+h0.g1-py3-none-any.whl: is" in problems(packed, tmp_path)
+
+
+def test_a_changed_lock_is_seen(house, tmp_path):
+    (house[0] / "pylock.toml").write_text("lock-version = '1.0'\n")
+    assert "pylock.toml: is not what the manifest's hash was made of" in problems(house[0], tmp_path)
+
+
+def test_a_wheel_of_another_size_is_told_by_its_size(house, tmp_path):
+    (house[0] / house[1].wheels[1].file).write_bytes(b"longer than before")
+    assert "has 18 bytes; the manifest says 6" in problems(house[0], tmp_path)
+
+
+def test_a_missing_wheel_and_a_strange_one_are_told_at_once(house, tmp_path):
+    first = house[0] / house[1].wheels[0].file
+    first.rename(house[0] / "other-1-py3-none-any.whl")
+    found = problems(house[0], tmp_path)
+    assert "one-1.0+h0.g1-py3-none-any.whl: is missing" in found
+    assert "other-1-py3-none-any.whl: is in the wheelhouse, but not in its manifest" in found
+
+
+@pytest.mark.parametrize("name", ["../evil.whl", "/tmp/evil.whl", "a/b.whl", "..whl", "C:evil.whl", "evil.py", ""])
+def test_a_manifest_cannot_write_anywhere_else(house, tmp_path, name):
+    rows = (replace(house[1].wheels[0], file=name),)
+    (house[0] / archive.MANIFEST).write_bytes(replace(house[1], wheels=rows).to_json())
+    assert "is no name of a wheel" in problems(house[0], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "cannot be read"),
+        ("[]", "cannot be read"),
+        ('{"format": 1}', "it has no 'name'"),
+        ('{"format": 2}', "is of format 2; this mamba-press knows 1"),
+        ('{"format": 1, "wheels": [1]}', "cannot be read"),
+    ],
+)
+def test_a_manifest_that_cannot_be_read_is_an_error_and_no_traceback(house, tmp_path, text, said):
+    (house[0] / archive.MANIFEST).write_text(text)
+    assert said in problems(house[0], tmp_path)
+
+
+def test_a_zip_that_is_no_wheelhouse_is_told_so(tmp_path):
+    with zipfile.ZipFile(tmp_path / "other.zip", "w") as file:
+        file.writestr("a.txt", "a")
+    assert "has no wheelhouse.json: it is no wheelhouse" in problems(tmp_path / "other.zip", tmp_path)
+
+
+def test_what_is_not_there_is_told_so(tmp_path):
+    assert "there is no such file or folder" in problems(tmp_path / "nothing.zip", tmp_path)
+
+
+def test_the_lock_is_valid_and_names_every_wheel_by_path_and_hash(house, lock):
+    lock.validate()
+    assert str(lock.requires_python) == "==3.10.*"
+    assert [(each.name, str(each.version)) for each in lock.packages] == [("one", "1.0+h0.g1"), ("two", "1.0+h0.g1")]
+    (wheel,) = lock.packages[0].wheels
+    assert (wheel.path, wheel.hashes) == (house[1].wheels[0].file, {"sha256": house[1].wheels[0].sha256})
+
+
+def test_the_lock_holds_for_its_target_only(lock):
+    (marker,) = lock.environments
+    here = {"sys_platform": "linux", "platform_machine": "x86_64", "implementation_name": "cpython"}
+    assert marker.evaluate(here)
+    assert not marker.evaluate({**here, "platform_machine": "aarch64"})
+
+
+def test_the_manifest_is_json_for_programs(house):
+    values = json.loads((house[0] / archive.MANIFEST).read_text())
+    assert values["format"] == 1
+    assert values["left"] == {"python": "Python is not vendored"}
+    assert values["wheels"][0]["package"] == "one 1.0 h0"
+
+
+def test_wheels_of_another_house_in_the_folder_are_seen(house):
+    (house[0] / "old-1-py3-none-any.whl").touch()
+    assert archive.stale(house[0], [each.file for each in house[1].wheels]) == ("old-1-py3-none-any.whl",)
+    assert archive.stale(house[0] / "nothing", []) == ()
