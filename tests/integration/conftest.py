@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from tests.support import press
 from tests.support.channel import Channel
+from tests.support.recipes import build_channel
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +21,18 @@ def greeting(tmp_path_factory: pytest.TempPathFactory) -> Channel:
         pytest.skip("the compiled packages are for Linux on x86_64")
     folder = tmp_path_factory.mktemp("greeting")
     return press.greeting_channel(folder / "channel", folder / "compiled")
+
+
+@pytest.fixture(scope="session")
+def recipes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A channel of the recipes of ``test-projects``, built from source once for the Python of the tests."""
+    if sys.platform != "linux" or shutil.which("gcc") is None:
+        pytest.skip("the recipes are for Linux, and need gcc")
+    for module in ("rattler", "rattler_build", "setuptools"):
+        pytest.importorskip(module)
+    channel = tmp_path_factory.mktemp("recipes") / "channel"
+    build_channel(channel, python=Path(sys.executable))
+    return channel
 
 
 @pytest.fixture

@@ -13,24 +13,16 @@ from pathlib import Path
 import pytest
 
 from tests.support.environment import Environment, environment
-from tests.support.recipes import REPOSITORY, build_channel
-
-pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux", reason="the recipes are for Linux"),
-    pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not on this machine"),
-]
+from tests.support.recipes import REPOSITORY
 
 
 @pytest.fixture(scope="module")
-def pressed(tmp_path_factory) -> tuple[Path, str]:
+def pressed(recipes, tmp_path_factory) -> tuple[Path, str]:
     """The wheel of test-projects/pygreet, and what was said while it was pressed."""
-    for module in ("rattler", "rattler_build", "setuptools"):
-        pytest.importorskip(module)
-    folder = tmp_path_factory.mktemp("recipes")
-    build_channel(folder / "channel", python=Path(sys.executable))
+    folder = tmp_path_factory.mktemp("pressed")
     project = shutil.copytree(REPOSITORY / "test-projects" / "pygreet", folder / "pygreet")
     settings = {
-        "MAMBA_PRESS_CHANNELS": (folder / "channel").as_uri(),
+        "MAMBA_PRESS_CHANNELS": recipes.as_uri(),
         "RATTLER_CACHE_DIR": str(folder / "cache"),
         "PYTHONPATH": str(REPOSITORY / "src"),
     }

@@ -19,7 +19,7 @@ REPOSITORY = Path(__file__).parents[2]
 RECIPES = REPOSITORY / "test-projects" / "recipes"
 
 # In the order in which they need each other.
-NAMES = ("greet", "greet-words", "pygreet")
+NAMES = ("greet", "greet-sayings", "greet-words", "pygreet")
 
 
 def build_channel(channel: Path, *, python: Path) -> None:
