@@ -218,7 +218,7 @@ def _judged(wheel: _Opened, elsewhere: Sequence[str], beside: Mapping[str, Binar
 def _shared(contents: _Contents | None) -> dict[str, Binary]:
     """Return the binaries that other wheels can be linked to, by installed path."""
     members = contents.members.values() if contents else ()
-    return {_installed(each.path): each.binary for each in members if each.binary and _is_shared(each)}
+    return {installed(each.path): each.binary for each in members if each.binary and _is_shared(each)}
 
 
 def _is_shared(member: _Member) -> bool:
@@ -241,7 +241,7 @@ def _twice(wheel: _Opened, earlier: Sequence[_Opened]) -> Iterator[Problem]:
 
 def _placed(wheel: _Opened) -> dict[str, _Member]:
     members = wheel.contents.members.values() if wheel.contents else ()
-    return {_installed(each.path): each for each in members}
+    return {installed(each.path): each for each in members}
 
 
 def _unsatisfied(wheel: _Opened, others: Sequence[_Opened]) -> Iterator[Problem]:
@@ -309,7 +309,7 @@ def check_import(path: Path, python: str | None = None, requirements: Sequence[s
         return (Problem(where=path.name, what=f"cannot be read as a wheel: {error}"),)
     shared = [member for member in members.values() if member.binary and member.binary.kind == "shared"]
     names = {member.binary.name or posixpath.basename(member.path) for member in shared if member.binary}
-    vendored = trial.Vendored(paths=tuple(_installed(path) for path in members), libraries=frozenset(names))
+    vendored = trial.Vendored(paths=tuple(installed(path) for path in members), libraries=frozenset(names))
     return trial.run(path, vendored, python, requirements)
 
 
@@ -451,7 +451,7 @@ def _leaks(path: str, data: bytes | bytearray) -> Iterator[Problem]:
 
 
 def _adds_folders(path: str) -> bool:
-    parts = _installed(path).split("/")
+    parts = installed(path).split("/")
     return len(parts) == 2 and parts[1] in ("__init__.py", "_mamba_press.py")
 
 
@@ -751,16 +751,14 @@ def _loading(contents: _Contents, elsewhere: tuple[str, ...], beside: Mapping[st
     if any(platform.startswith("macosx_") for platform in contents.name.platforms):
         mach = _loadable(contents, "macho")
         return _own(mach, dyld.problems({**_of("macho", beside), **mach}, elsewhere), beside)
-    promises = [promise for name in sorted(contents.name.platforms) if (promise := _promise(name, elsewhere))]
+    promises = [found for name in sorted(contents.name.platforms) if (found := promise(name, elsewhere))]
     own = _loadable(contents, "elf")
     libraries = {**_of("elf", beside), **own}
-    found: dict[Problem, None] = {}
-    for arch in sorted({promise.arch for promise in promises}):
-        lowest = min(
-            (promise for promise in promises if promise.arch == arch), key=lambda promise: promise.floor or (99, 0)
-        )
-        found.update(dict.fromkeys(loader.problems(libraries, lowest)))
-    return _own(own, tuple(found), beside)
+    wrong: dict[Problem, None] = {}
+    for arch in sorted({each.arch for each in promises}):
+        lowest = min((each for each in promises if each.arch == arch), key=lambda each: each.floor or (99, 0))
+        wrong.update(dict.fromkeys(loader.problems(libraries, lowest)))
+    return _own(own, tuple(wrong), beside)
 
 
 def _of(wanted: str, binaries: Mapping[str, Binary]) -> dict[str, Binary]:
@@ -782,7 +780,7 @@ def _process(contents: _Contents, platform: str, elsewhere: tuple[str, ...]) -> 
     arch = windows.parse(platform)
     if arch is None:
         return None
-    texts = {_installed(path): member.data for path, member in contents.members.items() if member.data is not None}
+    texts = {installed(path): member.data for path, member in contents.members.items() if member.data is not None}
     folders = {}
     for path, text in texts.items():
         home, _, name = path.partition("/")
@@ -797,13 +795,13 @@ def _process(contents: _Contents, platform: str, elsewhere: tuple[str, ...]) -> 
 def _loadable(contents: _Contents, wanted: str) -> dict[str, Binary]:
     """Return the binaries of a format that something can load, by their installed paths."""
     return {
-        _installed(member.path): member.binary
+        installed(member.path): member.binary
         for member in contents.members.values()
         if member.binary and member.binary.format == wanted and member.binary.kind != "static" and member.binary.arch
     }
 
 
-def _promise(platform: str, elsewhere: tuple[str, ...]) -> Promise | None:
+def promise(platform: str, elsewhere: tuple[str, ...] = ()) -> Promise | None:
     """Return what a platform tag promises; None for what is not glibc's Linux, or an architecture not known."""
     from mamba_press import policies
     from mamba_press.loader import Promise
@@ -815,6 +813,6 @@ def _promise(platform: str, elsewhere: tuple[str, ...]) -> Promise | None:
     return Promise(arch=match[4], floor=floor, elsewhere=elsewhere)
 
 
-def _installed(path: str) -> str:
+def installed(path: str) -> str:
     """Return where a file is after installation, from the folder where packages are installed."""
     return path.split("/", 2)[2] if _scheme(path) in ("purelib", "platlib") else path

@@ -65,14 +65,28 @@ def problems(libraries: Mapping[str, Binary], promise: Promise) -> tuple[Problem
     found: dict[Problem, None] = {}
     for path, binary in sorted(libraries.items()):
         found.update(dict.fromkeys(_strays(path, binary)))
-    answers: dict[tuple[str, str], str | None] = {}
-    for root in (*_roots(libraries), *sorted(libraries)):
-        if libraries[root].needed and (root, libraries[root].needed[0]) not in answers:
-            found.update(dict.fromkeys(_load(root, libraries, promise, answers)))
+    got, wrong = _all(libraries, promise)
+    found.update(wrong)
     for path, binary in sorted(libraries.items()):
-        found.update(dict.fromkeys(_versions(path, binary, libraries, answers, promise)))
+        found.update(dict.fromkeys(_versions(path, binary, libraries, got, promise)))
     found.update(dict.fromkeys(hazards.runtimes(libraries)))
     return tuple(found)
+
+
+def answers(libraries: Mapping[str, Binary], promise: Promise) -> dict[tuple[str, str], str | None]:
+    """Return, for each path and each name it needs, the path that answers, :data:`SYSTEM`, or None for nobody."""
+    return _all(libraries, promise)[0]
+
+
+def _all(
+    libraries: Mapping[str, Binary], promise: Promise
+) -> tuple[dict[tuple[str, str], str | None], dict[Problem, None]]:
+    found: dict[Problem, None] = {}
+    got: dict[tuple[str, str], str | None] = {}
+    for root in (*_roots(libraries), *sorted(libraries)):
+        if libraries[root].needed and (root, libraries[root].needed[0]) not in got:
+            found.update(dict.fromkeys(_load(root, libraries, promise, got)))
+    return got, found
 
 
 def _roots(libraries: Mapping[str, Binary]) -> Iterator[str]:

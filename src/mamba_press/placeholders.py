@@ -149,6 +149,11 @@ def _problems(package: str, group: Mapping[str, Sequence[Finding]]) -> Iterator[
             yield Problem(where=f"{package}: {same[0].file}", what=_line(consequence, same), hint=hint)
 
 
+def left(entry: Entry, data: bytes) -> tuple[Finding, ...]:
+    """Return what a file says about the neutral prefix, each path once, whether or not the package lists it."""
+    return tuple({finding.text: finding for finding in _in_file(entry, data)}.values())
+
+
 def has_build_path(data: bytes) -> bool:
     """Whether a file names a folder in which conda packages are built."""
     return any(path in data for path in BUILD_PATHS)

@@ -34,6 +34,9 @@ NAME = "mamba-press.cdx.json"
 
 SCHEMA = "http://cyclonedx.org/schema/bom-1.6.schema.json"
 
+SYSTEMS = ("__glibc ", "__osx ")
+"""Demands of a package on the system, which count for the tag: its component has each as ``mamba-press:system``."""
+
 _URL = re.compile(r"(?:https?|ftp|git|ssh)://[^\s<>\"{}|\\^`]+")
 _THEIRS = re.compile(r"[^/]+\.dist-info/sboms/(.+)")
 _REFERENCES = (("home", "website"), ("dev_url", "vcs"), ("doc_url", "documentation"), ("source_url", "other"))
@@ -229,8 +232,10 @@ def _component(package: Package, files: Sequence[Entry], hashes: Mapping[str, st
         component["hashes"] = [{"alg": name, "content": value} for name, value in found if value][:1]
     if licence is not None:
         component["licenses"] = [{"expression": licence.expression, "acknowledgement": "declared"}]
-        if licence.text not in (None, licence.expression):
-            component["properties"] = [{"name": "mamba-press:license", "value": licence.text}]
+    properties = [("license", licence.text)] if licence and licence.text not in (None, licence.expression) else []
+    properties += [("system", spec) for spec in (*package.depends, *package.constrains) if spec.startswith(SYSTEMS)]
+    if properties:
+        component["properties"] = [{"name": f"mamba-press:{name}", "value": value} for name, value in properties]
     references = list(_references(package, about, facts.info.get(package.name)))
     if references:
         component["externalReferences"] = references

@@ -68,14 +68,14 @@ def tags(entries: Sequence[Entry], packages: Sequence[Package], target: Target, 
         )
     notes += _foreign(entries, target)
     _refuse_unpromised(entries, target.arch)
-    floors = [*_demanded(entries, target.arch)]
-    stated = [*_stated(entries, records, "__glibc", policies.baseline(target.arch))]
+    floors = [*demanded(entries, target.arch)]
+    bounds = [*stated(entries, records, "__glibc", policies.baseline(target.arch))]
     if config.link.floor != "symbols":
-        floors += stated
+        floors += bounds
     floors.sort(key=lambda floor: (-floor.version[0], -floor.version[1], floor.package, floor.path, floor.library))
     lowest = max((floor.version for floor in floors), default=policies.baseline(target.arch))
     if config.link.floor == "symbols":
-        notes += _ignored(stated, lowest, _name(lowest, target.arch))
+        notes += _ignored(bounds, lowest, _name(lowest, target.arch))
     platforms = _platforms(lowest, floors, target)
     notes += _levels(entries, records, target.arch, config)
     return Tagging(
@@ -155,12 +155,12 @@ def _for_macos(
         for entry in _of_format(entries, "macho", target.arch)
         if entry.kept and (binary := entry.kept.binary)
     ]
-    stated = [*_stated(entries, records, "__osx", oldest)]
-    floors = files if config.link.floor == "symbols" else [*files, *stated]
+    bounds = [*stated(entries, records, "__osx", oldest)]
+    floors = files if config.link.floor == "symbols" else [*files, *bounds]
     floors.sort(key=lambda floor: (-floor.version[0], -floor.version[1], floor.package, floor.path))
     lowest = max((floor.version for floor in floors), default=oldest)
     if config.link.floor == "symbols":
-        notes += _ignored(stated, lowest, macos.tag(lowest, target.arch))
+        notes += _ignored(bounds, lowest, macos.tag(lowest, target.arch))
     if target.tag and target.floor and macos.rounded(lowest) > target.floor:
         guilty = [floor for floor in floors if macos.rounded(floor.version) > target.floor]
         name = macos.tag(lowest, target.arch)
@@ -258,7 +258,7 @@ def _ways_out(guilty: Sequence[Floor], lowest: str) -> Iterator[str]:
         yield 'or count only symbols, where the packages are too careful: [tool.mamba-press.link] floor = "symbols"'
 
 
-def _demanded(entries: Iterable[Entry], arch: str) -> Iterator[Floor]:
+def demanded(entries: Iterable[Entry], arch: str) -> Iterator[Floor]:
     """Yield, for each file and each library of the system, the symbol version that demands most."""
     for entry, library, versions in _requirements(entries, arch):
         known = [(floor, version) for version in versions if (floor := policies.floor_for(version, arch))]
@@ -317,7 +317,7 @@ def _system_libraries(entry: Entry) -> Iterator[str]:
     yield from (link.needed for link in entry.kept.links if link.where == "system")
 
 
-def _stated(
+def stated(
     entries: Iterable[Entry], records: Mapping[str, Package], virtual: str, oldest: tuple[int, int]
 ) -> Iterator[Floor]:
     """Yield the lower bounds on the system that the records of the packages in the wheel state."""

@@ -27,7 +27,7 @@ def call(greeting, tmp_path):
     """Run the command in an empty folder, with the channel of greetings where it solves."""
 
     def run(name: str, *arguments: str | Path, **environ: str) -> press.Done:
-        channel = [] if name == "check" else ["-c", greeting.root]
+        channel = [] if name == "check" or isinstance(arguments[0], Path) else ["-c", greeting.root]
         return press.command(name, *arguments, *channel, cwd=tmp_path, environ=environ)
 
     return run
@@ -50,6 +50,54 @@ def steady(text: str, places: dict[str, Path | str]) -> str:
     text = re.sub(r", [\d,]+ bytes", ", <size> bytes", text)
     text = re.sub(r'"size": \d+', '"size": 0', text)
     return re.sub(r"^  2\.\d+: GLIBC_2[\d.]+ of .*\n", "", text, flags=re.MULTILINE)
+
+
+# --- explain
+
+
+def test_what_would_be_pressed_is_explained_on_one_screen(call, golden, tmp_path):
+    text = call("explain", *ALL).ok().out
+    assert len(text.splitlines()) < 45
+    golden("explain.txt", steady_screen(text, tmp_path))
+    assert list(tmp_path.glob("**/*.whl")) == []
+
+
+def test_a_finished_wheel_is_explained_by_reading_it_again(call, wheel, golden, tmp_path):
+    golden("explain-wheel.txt", steady_screen(call("explain", wheel).ok().out, tmp_path))
+
+
+def test_the_two_agree_on_all_that_both_can_know(call, wheel):
+    planned = json.loads(call("explain", *ALL, "--json").ok().out)
+    found = json.loads(call("explain", wheel, "--json").ok().out)
+    for key in ("wheel", "tags", "lowest", "unpacked", "maker"):
+        assert found[key] == planned[key], key
+    keys = ("path", "size", "sha256", "package", "original", "binary", "needed_by", "opened_by", "demand")
+    assert [{key: one[key] for key in keys} for one in found["files"]] == [
+        {key: one[key] for key in keys} for one in planned["files"]
+    ]
+    for each in ("files", "packages"):
+        assert [row(one) for one in found[each]] == [row(one) for one in planned[each]]
+    assert planned["left"]
+    assert found["left"] is None
+
+
+def row(one: dict) -> tuple:
+    """What both know of a package, or of where a file finds what it needs."""
+    if "version" in one:
+        return one["name"], one["version"], one["build"], one["license"], one["size"]
+    return one["path"], [(need["where"], need["path"]) for need in one["needs"]]
+
+
+def test_a_pattern_narrows_and_tells_all(call, tmp_path):
+    text = call("explain", *ALL, "--match", "*greet*.so*").ok().out
+    assert re.search(r"^  needs +", text, re.MULTILINE), text
+    assert call("explain", *ALL, "--match", "nothing").code == 2
+
+
+def steady_screen(text: str, tmp_path: Path) -> str:
+    text = re.sub(r"-[0-9a-f]{8}\.so", "-<hash>.so", press.normalised(text, {"tmp": tmp_path}))
+    text = re.sub(r"GLIBC_[\d.]+ of \S+?,", "<symbol>,", text)
+    return re.sub(r" *\b[\d.]+ (kB|MB)", " <size>", text)
 
 
 # --- list

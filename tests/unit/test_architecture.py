@@ -63,7 +63,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     )
     | {"archive", "inner", "sbom", "wheel", "wheelhouse", "sdist", "check"},
     frozenset({"native"}),
-    frozenset({"install", "pipeline", "report", "edit"}),
+    frozenset({"install", "pipeline", "report", "edit", "explain"}),
+    frozenset({"screen"}),
     # what the two front doors share, and the doors
     frozenset({"front"}),
     frozenset({"commands"}),
@@ -78,6 +79,7 @@ HOMES = {
     "wheel": {"check.py"},
     "pyproject_metadata": {"project.py", "metadata.py"},
     "deflate": {"wheel.py"},
+    "rich": {"screen.py"},
     "yaml": {"recipe.py"},
 }
 

@@ -32,6 +32,11 @@ _SMALL = 1 << 20
 _NOT_DATA = (b".rsrc", b".reloc", b".pdata")
 
 
+def names(data: bytes) -> frozenset[str]:
+    """Return the same as `library_names` of a file's bytes."""
+    return _all_names(data)
+
+
 def library_names(path: Path) -> frozenset[str]:
     """Return every ``*.so``, ``*.so.N``, ``*.dylib`` and ``*.dll`` that occurs as a string in a file.
 

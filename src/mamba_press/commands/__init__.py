@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 HELP = {
     "press": "press a project, a recipe, or conda packages without a project, into one wheel",
     "list": "say what would be in the wheel, why, and what left; writes nothing",
+    "explain": "say why a wheel, or what would be pressed, is as it is: contents, tag, licences, libraries",
     "wheelhouse": "press a whole conda environment into wheels, or install one from there",
     "check": "read finished wheels back and say what is wrong with them",
     "edit": "release a wheel again with other metadata, without building it again",

@@ -9,12 +9,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
 
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Declare what every command takes."""
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument("-q", "--quiet", action="store_true", help="say only warnings and errors")
+
+
+def is_terminal(environ: Mapping[str, str]) -> bool:
+    """Tell whether results are drawn for a terminal: standard output is one, or FORCE_COLOR says so."""
+    return bool(environ.get("FORCE_COLOR")) or sys.stdout.isatty()
 
 
 def say(text: str) -> None:

@@ -1,0 +1,101 @@
+"""``mamba-press explain``: why a wheel is as it is."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mamba_press.commands import asked, output
+from mamba_press.errors import ConfigError
+from mamba_press.problem import Problem
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+    from mamba_press.explain import Explanation
+
+EXAMPLES = """\
+  mamba-press explain dist/app-1.0-*.whl           one screen: what is in it, why, what sets its tag
+  mamba-press explain .                            the same of a project; writes nothing
+  mamba-press explain . "*ssl*"                    all that is known of some files, libraries or packages
+  mamba-press explain zlib --match "lib*"          the same where specs are pressed
+  mamba-press explain . --section left --section libraries
+"""
+
+
+SECTIONS = ("tag", "packages", "licences", "names", "placeholders", "left", "notes", "libraries", "files")
+"""Named here as well as in `screen`, which a light `--help` does not import."""
+
+
+class Arguments(asked.Arguments):
+    """What `add` declares."""
+
+    match: list[str]
+    section: list[str]
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    asked.options(parser)
+    parser.add_argument("-m", "--match", action="append", default=[], metavar="PATTERN", help="only what matches")
+    parser.add_argument(
+        "--section",
+        action="append",
+        default=[],
+        choices=[*SECTIONS, "all"],
+        help="the whole of a section (repeatable)",
+    )
+    output.options(parser)
+
+
+def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
+    """Explain a wheel, or what would be pressed."""
+    from mamba_press import explain, screen
+
+    patterns = list(arguments.match)
+    if _is_one(arguments.what[0]):
+        patterns += arguments.what[1:]
+        arguments.what = arguments.what[:1]
+    found = _found(arguments, environ)
+    if arguments.json:
+        output.say_json(explain.as_json(found))
+        return 0
+    if patterns:
+        sections = screen.matching(found, patterns)
+        if not sections:
+            what = "matches no package, path or library of the wheel"
+            hint = "a pattern is a glob, such as '*ssl*'; --section files lists all"
+            raise ConfigError(*(Problem(where=pattern, what=what, hint=hint) for pattern in patterns))
+    elif arguments.section:
+        names = screen.SECTIONS if "all" in arguments.section else arguments.section
+        sections = tuple(screen.section_of(found, name) for name in names)
+    else:
+        sections = screen.overview(found)
+    if output.is_terminal(environ):
+        try:
+            screen.draw(sections, sys.stdout)
+        except ImportError:
+            output.say(screen.plain(sections))
+    else:
+        output.say(screen.plain(sections))
+    return 0
+
+
+def _is_one(what: str) -> bool:
+    """Tell whether the first argument is a wheel, a project or a recipe, so that what follows are patterns."""
+    return what.endswith(".whl") or bool(asked.projects([what]) or asked.recipes([what]))
+
+
+def _found(arguments: Arguments, environ: Mapping[str, str]) -> Explanation:
+    from mamba_press import explain, front
+    from mamba_press import wheel as writer
+
+    first = arguments.what[0]
+    if first.endswith(".whl"):
+        return explain.of_wheel(Path(first))
+    order = asked.order(arguments, environ)
+    with front.pressed(order) as pressed:
+        rows = writer.listing(pressed.wheel)
+        return explain.of_pressed(pressed, rows, order.config)
