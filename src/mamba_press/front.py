@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from mamba_press.errors import ConfigError, PressError, WriteError
+from mamba_press.errors import BuildError, ConfigError, PressError, WriteError
 from mamba_press.problem import Problem
 
 if TYPE_CHECKING:
@@ -107,11 +107,18 @@ def _of_inner(config: Config, root: Path, environ: Mapping[str, str], state: Sta
         from mamba_press import providers
 
         return providers.requirements(root)
-    from mamba_press import inner
+    from mamba_press import inner, log
 
     backend = inner.of(config, root)
     assert backend is not None
-    return inner.requires(backend, state, environ)
+    try:
+        return inner.requires(backend, state, environ)
+    except BuildError:
+        if not config.host:
+            raise
+        # setuptools runs setup.py for this answer, which may want pg_config or the like of a prefix that is made later.
+        log.warn(f"{backend.name} cannot say before its host packages are there whether it needs more; going on")
+        return []
 
 
 def _rattler() -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mamba_press import front, pipeline
-from mamba_press.errors import ConfigError, FetchError, WriteError
+from mamba_press.errors import BuildError, ConfigError, FetchError, WriteError
 from mamba_press.types import Package, Problem, Python, Solution, Target
 
 PROJECT = """\
@@ -97,6 +97,33 @@ def test_a_worker_on_another_interpreter_needs_no_rattler_here(root, monkeypatch
     here = front.requirements(None, environ={})
     there = front.requirements(None, environ={"MAMBA_PRESS_WORKER": "python3.13"})
     assert [requirement for requirement in here if requirement not in there] == [front.RATTLER]
+
+
+@pytest.fixture
+def wants_a_program(root, monkeypatch):
+    """A project whose own backend fails, as some setup.py do, where a program of a host package is missing."""
+    monkeypatch.chdir(root)
+    root.joinpath("backend").mkdir()
+    text = "def get_requires_for_build_wheel(settings): raise SystemExit('no pg_config')"
+    root.joinpath("backend", "made.py").write_text(text)
+
+    def project(more):
+        table = f'[tool.mamba-press]\nbuild-backend = "made"\nbackend-path = ["backend"]\n{more}\n'
+        root.joinpath("pyproject.toml").write_text(table)
+
+    return project
+
+
+def test_an_inner_backend_that_asks_for_a_host_package_before_it_is_there_stops_nothing(wants_a_program, capfd):
+    wants_a_program('host = ["libpq"]')
+    assert front.RATTLER in front.requirements(None, environ={})
+    assert "made cannot say before its host packages are there whether it needs more" in capfd.readouterr().err
+
+
+def test_an_inner_backend_that_fails_without_host_packages_stops_the_build(wants_a_program):
+    wants_a_program("")
+    with pytest.raises(BuildError, match=r"made\.get_requires_for_build_wheel"):
+        front.requirements(None, environ={})
 
 
 def test_a_free_threaded_interpreter_is_told_the_way_out(root, monkeypatch):
