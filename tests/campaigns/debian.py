@@ -32,6 +32,9 @@ os._exit(0)  # an interpreter that ran rattler can crash at its end
 TEXTS = re.compile(r"(?:bin|sbin)/.*|(?:lib|share)/(?:pkgconfig/.*\.pc|cmake/.*\.cmake)|lib/[^/]*\.settings")
 """What tells compilers where things are; other texts, such as documentation, may speak of ``/usr``."""
 
+ALTERNATIVES = {"lib/pkgconfig/hdf5.pc": "lib/pkgconfig/hdf5-serial.pc"}
+"""Links that Debian's packages make when they are installed."""
+
 NOT_OURS = {
     "binutils",
     "cpp",
@@ -69,6 +72,9 @@ def build_channel(channel: Path, names: Iterable[str], work: Path) -> tuple[str,
     def relayout_and_move(roots: list[Path], stage: Path, triplet: str) -> object:
         licenses = relayout(roots, stage, triplet)
         _move(stage, triplet)
+        for name, of in ALTERNATIVES.items():
+            if (stage / of).exists():
+                (stage / name).symlink_to(Path(of).name)
         return licenses
 
     tool.relayout = relayout_and_move
@@ -113,21 +119,20 @@ def moved(text: str, triplet: str) -> str:
     """A text about ``/usr`` as one about a conda prefix."""
     text = re.sub(rf"/lib/{triplet}(?:/hdf5/serial)?", "/lib", text)
     text = re.sub(rf"/include/{triplet}", "/include", text)
-    return re.sub(r"(?<![\w}/])/usr(?![\w.-])", PLACEHOLDER, text)
+    return re.sub(r"(?:(?<![\w}/.-])|(?<=-[IL]))/usr(?![\w.-])", PLACEHOLDER, text)
 
 
 class Machine:
-    """This machine without the files of some packages; its programs and what they load stay."""
+    """This machine without the files of some packages that ``what`` matches; what its Python loads stays."""
 
-    def __init__(self, folder: Path, packages: Iterable[str], python: Path) -> None:
+    def __init__(self, folder: Path, packages: Iterable[str], python: Path, what: str = "") -> None:
         for name in ("upper", "work"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.list = folder / "files"
         kept = _loaded(python)
-        files = [file for file in _files(packages) if file.resolve() not in kept]
+        files = [file for file in _files(packages) if re.search(what, str(file)) and file.resolve() not in kept]
         self.list.write_bytes(b"".join(bytes(file) + b"\0" for file in files))
-        self.hidden = len(files)
 
     def command(self, words: Sequence[str]) -> list[str]:
         """A command line as one that runs there; needs root."""

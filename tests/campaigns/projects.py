@@ -16,9 +16,11 @@ import json
 import re
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 import xml.etree.ElementTree as ET
 import zipfile
@@ -89,7 +91,7 @@ PROJECTS = (
             "setuptools",
             "websockets",
         ),
-        copies={"tests": ("tests",), "pytest.ini": ("pytest.ini",), "examples": ("examples",)},
+        copies={"tests": ("tests",), "pytest.ini": ("pytest.ini",), "README.rst": ("README.rst",)},
         # setup_test.py is about setup.py, not about what is installed
         tests=("-m", "pytest", "-q", "-m", "not online and not ssh and not gssapi", "--ignore=tests/setup_test.py"),
     ),
@@ -365,8 +367,8 @@ def from_unittest(said: str) -> dict[str, object]:
 def postgres(folder: Path) -> Iterator[dict[str, str]]:
     """A PostgreSQL server of our own on a socket in a folder, for psycopg2's tests."""
     programs = max(Path("/usr/lib/postgresql").glob("*/bin"))
-    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    folder.parent.chmod(0o755)
     shutil.chown(folder, "postgres")
     data = folder / "data"
 
@@ -420,15 +422,14 @@ class Site:
         return {"cpu": done.cpu, "wall": done.wall, **facts(wheels[0]), "tests": tests}
 
 
-def prepare(folder: Path, server: Mapping[str, str]) -> Site:
+def prepare(folder: Path, scratch: Path, server: Mapping[str, str]) -> Site:
     """Make the channel, the wheel of mamba-press itself, and the machine without packages."""
     channel, names = folder / "channel", folder / "packages.json"
     if not names.exists():
         wanted = sorted({name for project in PROJECTS for name in project.host})
         names.write_text(json.dumps(debian.build_channel(channel, wanted, folder / "debian")), encoding="utf-8")
     packages = json.loads(names.read_text(encoding="utf-8"))
-    own = folder / "own"
-    shutil.rmtree(own, ignore_errors=True)
+    own = scratch / "own"
     subprocess.run([_tool("uv"), "build", "-q", "--wheel", "-o", str(own), str(REPOSITORY)], check=True)
     headers = [name for name in packages if name.endswith("-dev")]
     environ = {
@@ -443,8 +444,8 @@ def prepare(folder: Path, server: Mapping[str, str]) -> Site:
     return Site(
         folder=folder,
         machine=Place(environ),
-        no_headers=Place(environ, debian.Machine(folder / "no-headers", headers, python)),
-        no_libraries=Place(environ, debian.Machine(folder / "no-libraries", packages, python)),
+        no_headers=Place(environ, debian.Machine(scratch / "no-headers", headers, python)),
+        no_libraries=Place(environ, debian.Machine(scratch / "no-libraries", packages, python, r"\.so\b")),
     )
 
 
@@ -474,21 +475,27 @@ def main() -> None:
     options.add_argument("names", nargs="*", default=[project.name for project in PROJECTS])
     options.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
     asked = options.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it, and so would the tests
     folder = asked.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    stored = folder / "projects.json"
-    results = json.loads(stored.read_text(encoding="utf-8")) if stored.exists() else {}
     with ExitStack() as stack:
-        server = stack.enter_context(postgres(folder / "postgres")) if "psycopg2" in asked.names else {}
-        site = prepare(folder, server)
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=folder)))
+        server = stack.enter_context(postgres(scratch / "postgres")) if "psycopg2" in asked.names else {}
+        site = prepare(folder, scratch, server)
         for project in PROJECTS:
             for way in asked.ways if project.name in asked.names else ():
                 result = site.result(project, way)
-                results.setdefault(project.name, {})[way] = result
-                stored.write_text(json.dumps(results, indent=1), encoding="utf-8")
+                results = store(folder / "projects.json", project.name, way, result)
                 print(_row(project.name, way, result), flush=True)
-    order = {project.name: results[project.name] for project in PROJECTS if project.name in results}
-    print(rendered(order))
+    print(rendered({project.name: results[project.name] for project in PROJECTS if project.name in results}))
+
+
+def store(path: Path, name: str, way: str, result: Mapping[str, object]) -> dict[str, dict[str, Mapping[str, object]]]:
+    """Add a result to those that are there, and return all."""
+    results: dict[str, dict[str, Mapping[str, object]]] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    results.setdefault(name, {})[way] = result
+    path.write_text(json.dumps(results, indent=1), encoding="utf-8")
+    return results
 
 
 if __name__ == "__main__":
