@@ -97,6 +97,15 @@ def campaign(session: nox.Session) -> None:
 
 
 @nox.session
+def forge(session: nox.Session) -> None:
+    """Every package of a channel pressed, and judged by others: ``nox -s forge -- CHANNEL FOLDER``."""
+    install(session, "test")
+    # What PyPI's own rules import.
+    session.install("email-validator", "rfc3986", "trove-classifiers", "urllib3", "webob")
+    session.run("python", "-m", "tests.campaigns.forge", *session.posargs)
+
+
+@nox.session
 def elf(session: nox.Session) -> None:
     """The ELF editor on some 1,600 files of real packages: ``nox -s elf -- FOLDER [--channel FOLDER]``."""
     install(session, "test")

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
     from mamba_press.types import File
 
-_PLACE = re.compile(r"(?:.*/)?site-packages/([^/]+\.(?:dist-info|egg-info))(?:/(METADATA|PKG-INFO|requires\.txt))?")
+_PLACE = re.compile(
+    r"(?:.*/)?site-packages/([^/]+\.(?:dist-info|egg-info|egg/EGG-INFO))(?:/(METADATA|PKG-INFO|requires\.txt))?"
+)
 _FOLDER = re.compile(r"(?P<name>.+?)(?:-\d.*)?\.(?:dist|egg)-info")
 _SECTION = re.compile(r"\[([^:\]]*)(?::([^\]]*))?\]")
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from mamba_press.config import Config
     from mamba_press.types import File, Kept, Package, Selection
 
-_SITE_PACKAGES = re.compile(r"(?:lib/python3\.\d+t?|Lib)/site-packages/(?P<path>.+)")
+# What lies in an egg, which only easy-install.pth could make importable, becomes an ordinary package.
+_SITE_PACKAGES = re.compile(r"(?:lib/python3\.\d+t?|Lib)/site-packages/(?:[^/]+\.egg/(?!EGG-INFO/))?(?P<path>.+)")
 _INIT = re.compile(r"(?P<package>[^/]+)/__init__\.(?:py|[^/]*\.?(?:so|pyd))")
 _SCRIPT = re.compile(r"(?:bin|Scripts)/(?P<name>[^/]+)")
 # What is looked for below the folder of the whole Python environment, not in site-packages.

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 EntryPoints = dict[str, dict[str, str]]
 """Objects by name by group, as in entry_points.txt."""
 
-_FOLDER = re.compile(r"([^/]+\.(?:dist-info|egg-info))(?:/(.+))?")
-_INSTALLED = re.compile(r"(?:.*/)?site-packages/([^/]+\.(?:dist-info|egg-info))(?:/(METADATA|PKG-INFO))?")
+_FOLDER = re.compile(r"([^/]+\.(?:dist-info|egg-info|egg/EGG-INFO))(?:/(.+))?")
+_INSTALLED = re.compile(r"(?:.*/)?site-packages/([^/]+\.(?:dist-info|egg-info|egg/EGG-INFO))(?:/(METADATA|PKG-INFO))?")
 _LICENSE = re.compile(r"(?:licen[cs]|copying|copyright|notice|authors|unlicense)", re.IGNORECASE)
 _SCRIPT_GROUPS = {"scripts": "console_scripts", "gui-scripts": "gui_scripts"}
 # What Windows cannot hold, wheels should not: a licence file must not keep a wheel from being installed.
@@ -202,7 +202,7 @@ def _claimed(
     """Yield what each package's entry_points.txt says, and link.json where that is silent about a script."""
     known: dict[str, set[str]] = {}
     for entry in theirs:
-        if not entry.path.endswith("-info/entry_points.txt"):
+        if not entry.path.lower().endswith("-info/entry_points.txt"):
             continue
         owner = entry.kept.file.package if entry.kept else entry.path
         points = _parsed(_bytes(entry), entry.path, owner)

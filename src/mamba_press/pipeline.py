@@ -652,10 +652,10 @@ def _script_notes(environment: Environment, selection: Selection) -> tuple[str, 
 
 
 def _pth_notes(entries: Sequence[Entry]) -> tuple[str, ...]:
-    """Name what acts at every start of Python, whether the wheel is used or not, and eggs, which nothing would find."""
-    kept = [(entry.path.split("/")[0], entry.kept.file.package) for entry in entries if entry.kept]
+    """Name what acts at every start of Python, wheel used or not, and zipped eggs, which nothing would find."""
+    kept = [(entry.path, entry.kept.file.package) for entry in entries if entry.kept and "/" not in entry.path]
     found = []
-    for end, what in ((".pth", "read at every start of Python"), (".egg", "eggs cannot be imported from a wheel")):
+    for end, what in ((".pth", "read at every start of Python"), (".egg", "zipped eggs cannot be imported")):
         names = sorted({f"{path} ({package})" for path, package in kept if path.endswith(end)})
         found += [f"{what}: {', '.join(names)}"] if names else []
     return tuple(found)

@@ -7,6 +7,7 @@ import re
 import threading
 import zipfile
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -387,9 +388,27 @@ def test_the_name_of_an_old_archive_is_read_from_its_list_of_files(tmp_path, pre
     assert found["requires_dist"] == ["The.Thing>=2"]
 
 
-def test_an_egg_is_told_for_nothing_would_find_it(tmp_path, pressed):
-    egg = CondaPackage(name="pkg", version="1.0", depends=(f"python {HERE}.*",), files={f"{SITE}/x-1.0.egg/x.py": ""})
-    assert "x-1.0.egg (pkg)" in pressed(channel(tmp_path, egg), "pkg")[1]
+def test_an_egg_becomes_an_ordinary_package(tmp_path, pressed):
+    egg = f"{SITE}/Odd-1.0-py{HERE}.egg"
+    files = {
+        f"{egg}/odd/__init__.py": "",
+        f"{egg}/EGG-INFO/PKG-INFO": HEAD.format("Odd"),
+        f"{egg}/EGG-INFO/requires.txt": "six\n",
+        f"{egg}/EGG-INFO/entry_points.txt": "[console_scripts]\nodd = odd:main\n",
+        f"{egg}/EGG-INFO/scripts/odd": "#!python\n",
+        f"{SITE}/easy-install.pth": f"./Odd-1.0-py{HERE}.egg\n",
+        f"{SITE}/site.py": "",
+        f"{SITE}/zipped-1.0.egg": b"PK",
+    }
+    odd = CondaPackage(name="odd", version="1.0", depends=(f"python {HERE}.*", "six"), files=files)
+    found, said = pressed(channel(tmp_path, odd, noarch("six", version="1.9")), "odd")
+    assert (found["name"], found["requires_dist"]) == ("Odd", ["six"])
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    assert [name for name in names(wheel) if ".dist-info/" not in name] == ["odd/__init__.py", "zipped-1.0.egg"]
+    assert "zipped eggs cannot be imported: zipped-1.0.egg (odd)" in said
+    place = environment(tmp_path / "environment")
+    place.install("--no-deps", wheel)
+    assert place.run("import odd; from importlib.metadata import entry_points as e; print('odd' in str(e()))") == "True"
 
 
 def test_two_python_packages_of_one_conda_package_are_one_wheel(tmp_path, pressed):
@@ -493,3 +512,75 @@ def test_a_project_of_own_code_only_takes_its_version_from_a_provider(tmp_path):
     press.returned(press.hook("build_wheel", tmp_path / "dist", cwd=root))
     (wheel,) = (tmp_path / "dist").glob("*.whl")
     assert metadata(wheel)["version"] == "4.5"
+
+
+# -- several packages, and odd ones
+
+
+def test_two_packages_in_one_wheel_keep_their_entry_points_and_licences(tmp_path, pressed):
+    def tool(name: str, licence: str) -> CondaPackage:
+        points = {f"site-packages/{name}-1.0.dist-info/entry_points.txt": f"[console_scripts]\n{name} = {name}:main\n"}
+        points |= {f"site-packages/{name}-1.0.dist-info/licenses/COPYING": licence}
+        made = noarch(name, "python >=3.8")
+        return replace(made, files={**made.files, **points}, license_files={"LICENSE": f"of {name}\n"})
+
+    pressed(channel(tmp_path, tool("one", "first\n"), tool("two", "second\n")), "one", "two")
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    inside = names(wheel)
+    assert [name for name in inside if name.endswith(".dist-info/METADATA")] == ["one-1.0.dist-info/METADATA"]
+    with zipfile.ZipFile(wheel) as archive:
+        points = archive.read("one-1.0.dist-info/entry_points.txt").decode()
+        texts = {name: archive.read(name).decode() for name in inside if "/licenses/" in name}
+    assert points == "[console_scripts]\none = one:main\ntwo = two:main\n"
+    assert {path.partition("/licenses/")[2]: text for path, text in texts.items()} == {
+        "one/LICENSE": "of one\n",
+        "one/COPYING": "first\n",
+        "two/LICENSE": "of two\n",
+        "two/COPYING": "second\n",
+    }
+    assert {"one.py", "two.py"} <= set(inside)
+
+
+def test_two_packages_that_claim_one_entry_point_or_one_file_are_refused(tmp_path, pressed):
+    def tool(name: str, target: str, **files: str) -> CondaPackage:
+        made = noarch(name)
+        points = {f"site-packages/{name}-1.0.dist-info/entry_points.txt": f"[console_scripts]\nrun = {target}\n"}
+        return replace(made, files={**made.files, **points, **files})
+
+    _, said = pressed(channel(tmp_path, tool("one", "one:main"), tool("two", "two:main")), "one", "two", code=5)
+    assert "entry point [console_scripts]: 'run' is 'one:main' in one and 'two:main' in two" in said
+    both = {"site-packages/shared.py": "1\n"}
+    other = {"site-packages/shared.py": "2\n"}
+    made = channel(tmp_path / "files", tool("one", "x:y", **both), tool("two", "x:y", **other))
+    _, said = pressed(made, "one", "two", code=5)
+    assert "2 different files would lie here, of one and of two" in said
+
+
+def test_entry_points_of_link_json_become_scripts_where_there_is_no_other_word(tmp_path, pressed):
+    made = replace(noarch("pkg"), entry_points=("pkg-run = pkg:main",))
+    pressed(channel(tmp_path, made), "pkg")
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        assert archive.read("pkg-1.0.dist-info/entry_points.txt") == b"[console_scripts]\npkg-run = pkg:main\n"
+
+
+def test_menus_and_what_conda_keeps_for_itself_leave(tmp_path, pressed):
+    made = noarch("pkg")
+    more = {
+        "Menu/pkg.json": "{}",
+        "Menu/pkg.ico": "x",
+        "etc/conda/activate.d/pkg.sh": "export PKG_DATA=$CONDA_PREFIX\n",
+    }
+    _, said = pressed(channel(tmp_path, replace(made, files={**made.files, **more})), "pkg")
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    assert [name for name in names(wheel) if ".dist-info/" not in name] == ["pkg.py"]
+    assert "pkg: an activated conda environment sets PKG_DATA; importing the wheel does not" in said
+
+
+def test_site_packages_lie_where_the_record_of_python_says(tmp_path, pressed):
+    python = python_package(HERE)
+    odd = replace(python, site_packages=f"lib/python{HERE}t/site-packages")
+    made = write_channel(tmp_path / "channel", [noarch("pkg"), odd, python_abi(HERE)])
+    pressed(made, "pkg")
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    assert [name for name in names(wheel) if ".dist-info/" not in name] == ["pkg.py"]
