@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import IO, TYPE_CHECKING
 
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from mamba_press import __version__, atomic
 from mamba_press.errors import HouseError
@@ -34,6 +34,7 @@ FORMAT = 1
 _EARLIEST = (1980, 1, 1, 0, 0, 0)
 _BLOCK = 1 << 20
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*\.whl")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _MANIFEST_SIZE = 64 << 20
 _LARGE = 0x7FFFFFFF
 
@@ -240,17 +241,27 @@ def _manifest(source: _Source) -> Manifest:
         manifest = Manifest(
             **{**fields, "wheels": rows, "pythons": tuple(fields["pythons"]), "elsewhere": tuple(fields["elsewhere"])}
         )
-        unsafe = [row.file for row in rows if not _SAFE.fullmatch(row.file)]
+        wrong = [row.file for row in rows if not _is_sound(row)]
     except KeyError as error:
         if error.args == (MANIFEST,) or "archive" in str(error):
             what = f"has no {MANIFEST}: it is no wheelhouse"
             raise HouseError(Problem(where=where, what=what, hint="mamba-press wheelhouse makes one")) from None
         raise HouseError(_broken(where, f"it has no {error}")) from None
-    except (zipfile.BadZipFile, EOFError, ValueError, TypeError, AttributeError) as error:
+    except (zipfile.BadZipFile, EOFError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise HouseError(_broken(where, str(error))) from None
-    if unsafe:
-        raise HouseError(_broken(where, f"{unsafe[0]!r} is no name of a wheel"))
+    if wrong:
+        raise HouseError(_broken(where, f"{wrong[0]!r} is not the file of the wheel that it is said to be"))
     return manifest
+
+
+def _is_sound(row: Row) -> bool:
+    """Whether a row can be believed to be of one wheel, whose name is safe to be written as a file and to be asked for.
+
+    Raises ValueError, TypeError or AttributeError for values that are of another kind.
+    """
+    name, version, _, _ = parse_wheel_filename(row.file)
+    is_safe = _SAFE.fullmatch(row.file) and _SHA256.fullmatch(row.sha256)
+    return bool(is_safe) and (name, str(version)) == (row.name, row.version) and isinstance(row.size, int)
 
 
 def _unreadable(path: Path, why: str) -> Problem:

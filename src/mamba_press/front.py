@@ -293,8 +293,9 @@ def house(asked: Order, directory: Path | None, archive: Path | None = None) -> 
         if archive is not None:
             house_archive.pack(stage, manifest, archive)
         if directory is not None:
-            for path in sorted(stage.iterdir()):
-                path.replace(directory / path.name)
+            # What describes the others comes last, so that a folder that is not complete says so.
+            for name in (*(row.file for row in manifest.wheels), house_archive.LOCK, house_archive.MANIFEST):
+                (stage / name).replace(directory / name)
     return found, manifest
 
 

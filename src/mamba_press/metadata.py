@@ -55,12 +55,14 @@ def complete(  # noqa: PLR0913  # what a wheel says about itself has this many s
     tagging: Tagging,
     environment: Environment,
     generator: str,
+    together: bool = False,
 ) -> Wheel:
     """Return the finished wheel: the payload sorted by path, then the one ``.dist-info``, METADATA first.
 
     The packages' own ``.dist-info`` and ``.egg-info`` at the wheel's root are merged away: their entry points and
-    licences are kept. ``generator`` is the text of WHEEL's Generator line. Raises ContentError when two packages
-    want the same entry point for different objects, or a script and an entry point want the same name.
+    licences are kept. ``generator`` is the text of WHEEL's Generator line. ``together`` lets installers put the wheel
+    where those with binaries go, though it has none: some systems have two such folders. Raises ContentError when two
+    packages want the same entry point for different objects, or a script and an entry point want the same name.
     """
     theirs = [entry for entry in entries if _FOLDER.fullmatch(entry.path)]
     payload = [entry for entry in entries if not _FOLDER.fullmatch(entry.path)]
@@ -70,7 +72,8 @@ def complete(  # noqa: PLR0913  # what a wheel says about itself has this many s
     base = f"{wheel.stem}.dist-info"
     licences = _licences(project, theirs, environment, _packages([*payload, *theirs]))
     paths = [entry.path for entry in licences]
-    pure = wheel.tags.endswith("-none-any") and not any(entry.kept and entry.kept.binary for entry in payload)
+    has_binary = any(entry.kept and entry.kept.binary for entry in payload)
+    pure = wheel.tags.endswith("-none-any") and not has_binary and not together
     written = {
         "METADATA": standard_metadata(project, version, license_files=paths),
         "WHEEL": wheel_file(wheel.tags, generator, pure=pure, build=wheel.build),

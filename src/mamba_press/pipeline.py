@@ -170,7 +170,7 @@ def press_house(order: Order, solution: Solution, workdir: Path, *, generator: s
     It is chosen from, laid out and linked as one; then every package gets its own part.
     """
     name = order.name or (order.project.name if order.project else wheelhouse.NAME)
-    wheelhouse.require_possible(order.target, order.config)
+    wheelhouse.require_possible(name, order.target, order.config)
     _refuse_own(order, workdir)
     everything = replace(order.config, select=replace(order.config.select, python_packages=("*",)))
     chosen = _chosen(order, select.vendored(solution, everything), workdir)
@@ -181,6 +181,7 @@ def press_house(order: Order, solution: Solution, workdir: Path, *, generator: s
     members = wheelhouse.part(entries, chosen.selection, chosen.solution, name)
     if order.target.system == "linux":
         members = wheelhouse.with_loaders(members, chosen.selection, name)
+    members = wheelhouse.with_programs(members, order.config.wheel.executables, name)
     chosen = replace(chosen, called=_called(members, chosen))
     drafts = [_drafted(_part(member, members, order, chosen), order) for member in members]
     versions = wheelhouse.versions(members, [draft.stated for draft in drafts])
@@ -229,7 +230,13 @@ def _part(member: wheelhouse.Member, members: Sequence[wheelhouse.Member], order
     one = replace(order, config=replace(order.config, packages=(package.name,)))
     filled, notes = _described(one, project.of_package(member.name, member.public), its_own)
     filled, changes = wheelhouse.settled(filled, members, target.marker_environment(order.target))
-    return _Part(project=filled, entries=member.entries, chosen=its_own, notes=(*member.notes, *notes, *changes))
+    return _Part(
+        project=_with_programs(filled, member.programs),
+        entries=member.entries,
+        chosen=its_own,
+        together=member.shares,
+        notes=(*member.notes, *notes, *changes),
+    )
 
 
 def _pinned(draft: _Draft, member: wheelhouse.Member, versions: wheelhouse.Versions) -> tuple[_Draft, Version]:
@@ -274,13 +281,14 @@ def _chosen(order: Order, solution: Solution, workdir: Path) -> _Chosen:
 class _Part:
     """What one wheel is made of: its entries, linked, and what they were chosen from.
 
-    ``built`` are the tags that an inner backend gave its wheel.
+    ``built`` are the tags that an inner backend gave its wheel. ``together`` is for wheels that share a folder.
     """
 
     project: Project
     entries: tuple[Entry, ...]
     chosen: _Chosen
     built: tuple[str, ...] = ()
+    together: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -317,7 +325,13 @@ def _finished(draft: _Draft, version: Version, workdir: Path, *, generator: str,
     environment, selection = draft.part.chosen.environment, draft.part.chosen.selection
     fetched = draft.part.chosen.fetched
     wheel = metadata.complete(
-        licensed.project, version, entries, tagging=draft.tagging, environment=fetched, generator=generator
+        licensed.project,
+        version,
+        entries,
+        tagging=draft.tagging,
+        environment=fetched,
+        generator=generator,
+        together=draft.part.together,
     )
     wheel = _with_bill(wheel, entries, fetched, licensed, epoch)
     findings = placeholders.examine(entries, config.placeholders.accept)

@@ -12,14 +12,14 @@ import hashlib
 import posixpath
 import re
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name, is_normalized_name
 from packaging.version import InvalidVersion, Version
 
-from mamba_press import __version__, installed, runtime
+from mamba_press import __version__, installed, provide, runtime
 from mamba_press.config import TABLE
 from mamba_press.errors import ConfigError, ContentError
 from mamba_press.types import Dropped, Entry, Problem
@@ -39,7 +39,7 @@ STEM = "mamba-press-house"
 """Stands for ``name-version`` in the names of a wheel's own folders until its version is known."""
 
 _PYTHON = ("python", "python_abi")
-_RELEASE = re.compile(r"(?:\d+!)?(\d+(?:\.\d+)*)")
+_RELEASE = re.compile(r"(?:\d+!)?(\d+(?:\.\d+)*)", re.ASCII)
 _DIGITS = 8
 
 
@@ -48,9 +48,12 @@ def home(house: str) -> str:
     return f"_{canonicalize_name(house).replace('-', '_')}_prefix"
 
 
-def require_possible(target: Target, config: Config) -> None:
+def require_possible(house: str, target: Target, config: Config) -> None:
     """Raise ConfigError for what a house cannot be made for, and for keys that only a single wheel has a use for."""
     problems = []
+    if not is_normalized_name(canonicalize_name(house)):
+        hint = "take letters, digits and . _ - in between, with --name"
+        problems.append(Problem(where="--name", what=f"{house!r} is no name", hint=hint))
     if target.system == "win":
         what = "Windows has no search paths: a DLL in another wheel would have to be loaded by hand, in every order"
         hint = "press one wheel with all of it: mamba-press press SPEC…, and select.python-packages"
@@ -60,7 +63,6 @@ def require_possible(target: Target, config: Config) -> None:
         "layout.home": config.layout.home,
         "build-backend": config.build_backend,
         "wheel.environment": config.wheel.environment,
-        "wheel.executables": config.wheel.executables,
     }
     problems += [
         Problem(where=f"{TABLE}.{key}", what="is for one wheel, and a wheelhouse has many", hint="leave it out")
@@ -76,7 +78,8 @@ class Member:
     """A conda package that becomes a wheel of the house.
 
     ``public`` is the version without what tells builds apart. ``is_python`` means that the wheel has the name that its
-    own metadata gives it. ``exact`` names the conda packages whose wheels it works with only as they are.
+    own metadata gives it. ``exact`` names the conda packages whose wheels it works with only as they are. ``programs``
+    are entry points by the name of the program that they start.
     """
 
     package: Package
@@ -85,12 +88,18 @@ class Member:
     is_python: bool
     entries: tuple[Entry, ...]
     exact: frozenset[str]
+    programs: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
         """The name as names are compared."""
         return canonicalize_name(self.name)
+
+    @property
+    def shares(self) -> bool:
+        """Whether the wheel has files in the folder of the house."""
+        return any("/_prefix/" in entry.path for entry in self.entries)
 
 
 def part(entries: Sequence[Entry], selection: Selection, solution: Solution, house: str) -> tuple[Member, ...]:
@@ -113,7 +122,7 @@ def part(entries: Sequence[Entry], selection: Selection, solution: Solution, hou
             Member(
                 package=package,
                 name=described.name if described else f"{house}-conda-{canonicalize_name(package.name).strip('-')}",
-                public=_public(described.version if described else "", package),
+                public=public(described.version if described else "", package),
                 is_python=described is not None,
                 entries=tuple(by_package[package.name]),
                 exact=frozenset(links.get(package.name, ())),
@@ -206,7 +215,7 @@ def _refuse_namesakes(members: Sequence[Member]) -> None:
 # -- versions
 
 
-def _public(text: str, package: Package) -> Version:
+def public(text: str, package: Package) -> Version:
     """Return the version that Python's own metadata states, else as much of conda's as every installer reads alike."""
     try:
         return Version(Version(text).public)
@@ -420,6 +429,33 @@ def _hooks(modules: Iterable[str], paths: set[str]) -> tuple[frozenset[str], tup
 def _hooked(entry: Entry, statement: bytes) -> Entry:
     source = entry.source if isinstance(entry.source, bytes) else entry.source.read_bytes()
     return replace(entry, source=runtime.with_import(source, statement))
+
+
+# -- programs
+
+
+def with_programs(members: Sequence[Member], wanted: Sequence[str], house: str) -> tuple[Member, ...]:
+    """Return the members with an entry point for each program of theirs that is to be called by its name.
+
+    ``wanted`` are paths of the conda prefix; raises ContentError for one that is in no wheel.
+    """
+    folder = home(house)
+    entries = [entry for member in members for entry in member.entries]
+    found = provide.programs(entries, folder, wanted)
+    owners = {entry.path: member.package.name for member in members for entry in member.entries}
+    theirs: dict[str, dict[str, str]] = {}
+    for name, path in found.items():
+        theirs.setdefault(owners[posixpath.normpath(posixpath.join(folder, path))], {})[name] = path
+    return tuple(_with_programs(member, theirs.get(member.package.name, {}), folder) for member in members)
+
+
+def _with_programs(member: Member, programs: Mapping[str, str], folder: str) -> Member:
+    if not programs:
+        return member
+    name = f"_run_{member.key.replace('-', '_')}"
+    module = Entry(path=f"{folder}/{name}.py", source=runtime.module({}, programs=programs), why="starts the programs")
+    starts = {program: f"{folder}.{name}:{call}" for program, call in runtime.functions(programs).items()}
+    return replace(member, entries=(*member.entries, module), programs=starts)
 
 
 # -- in the end

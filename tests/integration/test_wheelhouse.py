@@ -47,11 +47,11 @@ class House:
             return archive.read(path).decode()
 
 
-def make(channel: Channel | Path, folder: Path, *specs: str, **settings: str) -> House:
+def make(channel: Channel | Path, folder: Path, *words: str, **options: str) -> House:
     """Make a house of specs in a folder."""
     root = channel.root if isinstance(channel, Channel) else channel
-    words = ["wheelhouse", *specs, "-c", root, "-o", folder / "wheels", "--archive", folder / "house.zip"]
-    for name, value in settings.items():
+    words = ["wheelhouse", *words, "-c", root, "-o", folder / "wheels", "--archive", folder / "house.zip"]
+    for name, value in options.items():
         words += [f"--{name}", value]
     folder.mkdir(parents=True, exist_ok=True)
     press.command(*words, cwd=folder).ok()
@@ -104,10 +104,14 @@ def test_no_index_takes_such_a_wheel(greetings):
     assert "Classifier: Private :: Do Not Upload" in greetings.metadata("words")
 
 
-def test_other_peoples_installer_finds_every_wheel_sound(greetings):
-    for row in greetings.manifest["wheels"]:
-        with WheelFile.open(greetings.folder / row["file"]) as source:
+def is_sound_for_installers(house: House) -> None:
+    for row in house.manifest["wheels"]:
+        with WheelFile.open(house.folder / row["file"]) as source:
             source.validate_record()
+
+
+def test_other_peoples_installer_finds_every_wheel_sound(greetings):
+    is_sound_for_installers(greetings)
 
 
 def test_check_finds_nothing_wrong_in_all_of_them_together_and_more_than_that_in_less(greetings, tmp_path):
@@ -367,7 +371,8 @@ print(json.dumps(sorted({line.split(None, 5)[5].strip() for line in open("/proc/
 def forge(shared_channels: Path, tmp_path_factory: pytest.TempPathFactory) -> House:
     """A house of a real environment of more than 50 packages, moved away from where it was made."""
     folder = tmp_path_factory.mktemp("forge")
-    made = make(shared_channels / "forge", folder / "made", *SPECS, python="3.10", platform="linux-64")
+    asked = (*SPECS, "-C", "wheel.executables=bin/openssl")
+    made = make(shared_channels / "forge", folder / "made", *asked, python="3.10", platform="linux-64")
     made.folder.parent.rename(folder / "moved")
     return House(folder / "moved" / "wheels")
 
@@ -383,6 +388,9 @@ def proved(where: Environment) -> None:
         assert len([name for name in names if name.startswith(stem)]) == 1, stem
     inside = [path for path in mapped if path.is_relative_to(where.root)]
     assert all("_house_prefix" in path.parts or ".cpython-310-" in path.name for path in inside)
+    programs = where.root / "bin"
+    assert press.run(programs / "openssl", "version", cwd=where.root).ok().out.startswith("OpenSSL 3.2.1")
+    assert press.run(programs / "tqdm", "--version", cwd=where.root).ok().out.startswith("4.66.2")
 
 
 @pytest.mark.real
@@ -398,6 +406,7 @@ def test_a_real_environment_has_each_library_once(forge):
                     digest = hashlib.sha256(data).hexdigest()
                     assert content.setdefault(digest, path) == path, f"{path} is {content[digest]}"
     assert len(content) > 60
+    is_sound_for_installers(forge)
     press.command("wheelhouse", "validate", forge.folder.parent / "house.zip", cwd=forge.folder).ok()
 
 

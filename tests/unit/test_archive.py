@@ -158,11 +158,41 @@ def test_a_missing_wheel_and_a_strange_one_are_told_at_once(house, tmp_path):
     assert "other-1-py3-none-any.whl: is in the wheelhouse, but not in its manifest" in found
 
 
-@pytest.mark.parametrize("name", ["../evil.whl", "/tmp/evil.whl", "a/b.whl", "..whl", "C:evil.whl", "evil.py", ""])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../e-1-py3-none-any.whl",
+        "/tmp/evil-1-py3-none-any.whl",
+        "a/b-1-py3-none-any.whl",
+        "C:e-1-py3-none-any.whl",
+        "evil.py",
+        "",
+    ],
+)
 def test_a_manifest_cannot_write_anywhere_else(house, tmp_path, name):
     rows = (replace(house[1].wheels[0], file=name),)
     (house[0] / archive.MANIFEST).write_bytes(replace(house[1], wheels=rows).to_json())
-    assert "is no name of a wheel" in problems(house[0], tmp_path)
+    found = problems(house[0], tmp_path)
+    assert "wheelhouse.json: cannot be read" in found
+    assert not list((tmp_path / "unpacked").iterdir())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "one\n--index-url https://example.org"},
+        {"name": "two"},
+        {"version": "1.0"},
+        {"version": 1},
+        {"sha256": "0" * 63},
+        {"sha256": None},
+        {"size": "5000"},
+    ],
+)
+def test_a_manifest_cannot_call_a_wheel_by_another_name_or_hide_something_in_it(house, tmp_path, change):
+    rows = (replace(house[1].wheels[0], **change), house[1].wheels[1])
+    (house[0] / archive.MANIFEST).write_bytes(replace(house[1], wheels=rows).to_json())
+    assert "wheelhouse.json: cannot be read" in problems(house[0], tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -282,12 +282,12 @@ def test_a_package_whose_source_cannot_be_read_stays_as_it_is_and_is_told(house)
 )
 def test_a_key_for_one_wheel_is_refused_by_name(config, key):
     with pytest.raises(ConfigError, match=f"tool.mamba-press.{key}: is for one wheel"):
-        wheelhouse.require_possible(TARGET, config)
+        wheelhouse.require_possible("house", TARGET, config)
 
 
 def test_windows_is_refused_with_the_way_out():
     with pytest.raises(ConfigError, match=r"Windows has no search paths.*\n.*select\.python-packages"):
-        wheelhouse.require_possible(replace(TARGET, system="win"), Config())
+        wheelhouse.require_possible("house", replace(TARGET, system="win"), Config())
 
 
 def test_why_a_package_is_no_wheel_is_told_by_what_became_of_its_libraries():
@@ -307,3 +307,34 @@ def test_why_a_package_is_no_wheel_is_told_by_what_became_of_its_libraries():
         "meta": "it has no files: it only stands for others",
         "python": "Python is not vendored",
     }
+
+
+@pytest.mark.parametrize("name", ["", "a b", "-a", "größe", "a\n"])
+def test_a_house_with_a_name_that_no_wheel_can_have_is_refused(name):
+    with pytest.raises(ConfigError, match=r"--name: .* is no name"):
+        wheelhouse.require_possible(name, TARGET, Config())
+
+
+# -- programs
+
+
+def test_a_program_that_is_asked_for_is_started_by_an_entry_point_of_its_own_wheel(house):
+    greeting(house).file("libgreet", "bin/greet", b"x", is_binary=True)
+    members = {
+        m.package.name: m for m in wheelhouse.with_programs(list(house.members().values()), ["bin/greet"], "house")
+    }
+    assert members["libgreet"].programs == {"greet": "_house_prefix._run_house_conda_libgreet:run_greet"}
+    (text,) = (e.source for e in members["libgreet"].entries if e.path.endswith("/_run_house_conda_libgreet.py"))
+    assert b"_run('_prefix/bin/greet')" in text
+    assert members["greet"] == house.members()["greet"]
+
+
+def test_a_program_that_is_in_no_wheel_is_refused(house):
+    with pytest.raises(ContentError, match="bin/hello"):
+        wheelhouse.with_programs(list(greeting(house).members().values()), ["bin/hello"], "house")
+
+
+def test_the_folders_of_a_wheel_get_its_name_when_its_version_is_known():
+    entries = (Entry(path=f"{wheelhouse.STEM}.data/scripts/greet", source=b""), Entry(path="greet.py", source=b""))
+    found = wheelhouse.named(entries, "greet-1.0+h0.g1")
+    assert [entry.path for entry in found] == ["greet-1.0+h0.g1.data/scripts/greet", "greet.py"]
