@@ -163,7 +163,7 @@ def read(
 
 
 def _nothing_to_press(config: Config, asked: Project) -> Iterator[Problem]:
-    """Yield what is wrong with a project that presses nothing whole: it needs code of its own, and a version.
+    """Yield what is wrong with a project that has code of its own, or presses nothing whole and has none.
 
     What an inner backend builds is not known yet.
     """
@@ -173,11 +173,14 @@ def _nothing_to_press(config: Config, asked: Project) -> Iterator[Problem]:
         return
     modules, problems = _tried(lambda: sources.find(asked, config.sources))
     yield from problems
+    has_providers = bool(_tried(lambda: providers.asked(asked.root))[0])
+    if modules and not has_providers:
+        yield from project.of_code(asked)
     if config.packages or problems:
         return
     if not modules:
         yield sources.nothing(asked, config)
-    if not _tried(lambda: providers.asked(asked.root))[0]:
+    if not has_providers:
         yield from project.without_packages(asked)
 
 

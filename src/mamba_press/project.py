@@ -130,6 +130,17 @@ def version(project: Project, package: Package | None) -> Version:
     )
 
 
+def of_code(project: Project) -> Iterator[Problem]:
+    """Yield the dynamic fields that packages cannot answer for code of the project's own: under which licence it is."""
+    left = project.table.get("dynamic")
+    if isinstance(left, list) and "license" in left:
+        yield Problem(
+            where="project.dynamic",
+            what='"license" cannot be dynamic: no conda package knows the licence of the project\'s own code',
+            hint='write project.license, such as "MIT", or "MIT AND Zlib" with that of a library in the wheel',
+        )
+
+
 def without_packages(project: Project) -> Iterator[Problem]:
     """Yield the dynamic fields for which there would have to be a pressed package."""
     left = project.table.get("dynamic")

@@ -148,6 +148,11 @@ def test_every_front_end_makes_the_same_wheel(front_end, example, tree, wheel, e
     press.run(sys.executable, *calls[front_end], cwd=tmp_path, environ=environ).ok()
     (made,) = tmp_path.glob("*.whl")
     assert (made.name, made.read_bytes()) == (wheel.name, wheel.read_bytes())
+    if front_end == "build" and example.folder == "ctypes":
+        sdist = press.unpacked(next(tmp_path.glob("*.tar.gz")), tmp_path)
+        assert '"1.0"' in (sdist / "src/own_ctypes/_version.py").read_text()
+        assert (sdist / "src/own_ctypes/tests/test_greet.py").is_file()
+        assert not (tree / "src/own_ctypes/_version.py").exists()
 
 
 def test_an_editable_install_has_the_sources_and_the_library(example, tree, environ, tmp_path):

@@ -257,6 +257,14 @@ def test_code_alone_asks_for_no_solver(tmp_path, monkeypatch):
     assert not [each for each in front.requirements(None, environ={}) if each.startswith("py-rattler")]
 
 
+def test_the_licence_of_code_is_nobody_elses_to_know(tmp_path):
+    plain(tmp_path, 'packages = ["zlib"]', 'dynamic = ["version", "license"]')
+    front.read(tmp_path, None, {})
+    tmp_path.joinpath("my_tool.py").write_text("")
+    with pytest.raises(ConfigError, match="no conda package knows the licence of the project's own code"):
+        front.read(tmp_path, None, {})
+
+
 def test_without_a_pressed_package_nothing_can_be_taken_from_one(tmp_path):
     plain(tmp_path, 'host = ["zlib"]', 'dynamic = ["version", "readme", "dependencies"]')
     tmp_path.joinpath("my_tool.py").write_text("")
