@@ -161,13 +161,14 @@ def _for_macos(
     lowest = max((floor.version for floor in floors), default=oldest)
     if config.link.floor == "symbols":
         notes += _ignored(bounds, lowest, macos.tag(lowest, target.arch))
-    if target.tag and target.floor and macos.rounded(lowest) > target.floor:
+    if target.floor and macos.rounded(lowest) > target.floor:
         guilty = [floor for floor in floors if macos.rounded(floor.version) > target.floor]
         name = macos.tag(lowest, target.arch)
+        promised = target.tag or macos.tag(target.floor, target.arch)
         raise ContentError(
             Problem(
-                where="tool.mamba-press.platform",
-                what=f"{target.tag!r} would not be true: the lowest honest tag is {name!r}",
+                where="tool.mamba-press.platform" if target.tag else "MACOSX_DEPLOYMENT_TARGET",
+                what=f"{promised!r} would not be true: the lowest honest tag is {name!r}",
                 hint="\n".join([*_grouped(guilty), *_ways_out(guilty, name)]),
             )
         )

@@ -136,6 +136,18 @@ def test_asked_tag_that_would_not_be_true_names_the_library(press) -> None:
     assert "libinner" in done.err
 
 
+def test_library_for_a_later_macos_than_the_deployment_target_is_an_error_that_names_it(make_channel, tmp_path) -> None:
+    channel = make_channel(packages(library("libinner.1.dylib", floor=(12, 0))))
+    options = ["--platform", "osx-arm64", "--python", "3.10", "-c", channel.root, "-o", tmp_path / "dist"]
+    environ = {"MACOSX_DEPLOYMENT_TARGET": "11.0"}
+    done = command("press", "user", *options, cwd=tmp_path, environ=environ)
+    assert done.code == 5
+    assert "MACOSX_DEPLOYMENT_TARGET: 'macosx_11_0_arm64' would not be true" in done.err
+    assert "libinner" in done.err
+    assert not (tmp_path / "dist").exists()
+    command("press", "user", *options, cwd=tmp_path, environ={"MACOSX_DEPLOYMENT_TARGET": "12.0"}).ok()
+
+
 def test_missing_library_is_an_error_and_a_weak_one_is_not(press) -> None:
     content = packages(library("libinner.1.dylib", "@rpath/libnowhere.dylib"))
     done = press(content)
