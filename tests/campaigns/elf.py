@@ -2,30 +2,32 @@
 
 FOLDER keeps the downloads, so that a second run needs no network. Every operation is judged by readelf (symbols,
 versions, relocations, the rest of the dynamic section equal before and after), by a mapping simulation of its own
-for each page size, by the loader (in a process of its own for each file), and after ``strip -s``. Files of aarch64
-are mapped, not loaded. The figures go to standard output and to ``FOLDER/elf.json``.
+for each page size, by the loader (in a process of its own for each file), and after ``strip -s``. Files of
+aarch64 are loaded by Debian's Python for it under qemu's user mode, where the two can be had. The figures go to
+standard output and to ``FOLDER/elf.json``.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-import tarfile
 import time
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from mamba_press import binaries
 from mamba_press.types import Binary, Edits
 from tests.campaigns import elf_pages
+from tests.support import aarch64, corpus
 
 PACKAGES = [
     "numpy",
@@ -81,6 +83,25 @@ for line in sys.stdin:
     status = os.waitpid(child, 0)[1]
     print(f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else answer.decode(), flush=True)
 """
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What loads files, what strips them, and where a system has its own libraries."""
+
+    python: tuple[str, ...]
+    strip: str
+    system: tuple[Path, ...]
+
+
+MACHINES = {
+    "x86_64": Machine(
+        (sys.executable,),
+        "strip",
+        tuple(Path(p) for p in ("/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64")),
+    )
+}
+"""By architecture; `emulated` adds another."""
 
 Engine = Callable[[Path, Path, Sequence[Edits]], None]
 
@@ -148,23 +169,18 @@ def unpacked(wheels: Path, site: Path) -> Path:
     return site
 
 
-def conda_prefix(channel: Path, prefix: Path) -> Path:
-    """Unpack the packages of a conda channel into one prefix; a file that two bring is that of the first."""
-    import zstandard
-
-    for archive in sorted(channel.iterdir()) if not prefix.exists() else ():
-        if archive.suffix == ".conda":
-            with zipfile.ZipFile(archive) as outer:
-                name = next(name for name in outer.namelist() if name.startswith("pkg-"))
-                content = zstandard.ZstdDecompressor().stream_reader(outer.read(name)).read()
-        elif archive.name.endswith(".tar.bz2"):
-            content = archive.read_bytes()
-        else:
-            continue
-        with tarfile.open(fileobj=io.BytesIO(content)) as inner:
-            members = [m for m in inner.getmembers() if (m.isfile() or m.issym()) and not (prefix / m.name).exists()]
-            inner.extractall(prefix, members, filter="fully_trusted")
-    return prefix
+def emulated(folder: Path) -> bool:
+    """Add a machine of aarch64 where there is qemu, and Debian's packages can be had."""
+    more = ("libstdc++6", "libgomp1", "libglib2.0-0", "libx11-6", "libxext6", "libgl1", "libegl1", "libsqlite3-0")
+    try:
+        made = aarch64.machine(folder / "aarch64", "3.11", more)
+    except pytest.skip.Exception as why:
+        print(f"files of aarch64 are not loaded: {why}", flush=True)
+        return False
+    python = (made.emulator, "-L", str(made.root), str(made.root / "usr" / "bin" / "python3.11"))
+    system = tuple(made.root / place / "aarch64-linux-gnu" for place in ("lib", "usr/lib"))
+    MACHINES["aarch64"] = Machine(python, "aarch64-linux-gnu-strip", system)
+    return True
 
 
 def collect(root: Path, arch: str) -> list[File]:
@@ -194,12 +210,13 @@ class Site:
         """Give a needed library a longer name, a link beside it; None where it is not found or never renamed."""
         if name.startswith(UNRENAMED) or "/" in name:
             return None
-        folders = (*self.searched(file), *SYSTEM)
+        system = MACHINES[file.binary.arch or ""].system if file.binary.arch in MACHINES else ()
+        folders = (*self.searched(file), *system)
         target = next((place for folder in folders if (place := folder / name).exists()), None)
         if target is None:
             return None
         # What lies in the corpus finds its own libraries from where it lies.
-        link = (self.farm if target.parent in SYSTEM else target.parent) / f"lib-0123abcd-{name}"
+        link = (self.farm if target.parent in system else target.parent) / f"lib-0123abcd-{name}"
         if not link.is_symlink():
             link.symlink_to(target)
         return link.name
@@ -238,9 +255,6 @@ class Site:
         ]
         found["G five in a row"] = (both, *steps, both)
         return found
-
-
-SYSTEM = tuple(Path(p) for p in ("/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64"))
 
 
 def with_own_editor(source: Path, result: Path, edits: Sequence[Edits]) -> None:
@@ -346,10 +360,17 @@ def seen_by_readelf(path: Path, edits: Sequence[Edits], *, before: bool) -> byte
 def load(paths: Sequence[Path], folders: Iterable[str]) -> list[str]:
     """What the loader says of each file: ``ok``, its message, or the signal that ended it."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("LD_")}
-    environment["LD_LIBRARY_PATH"] = ":".join(folders)
+    binary = binaries.read_file(paths[0]) if paths else None
+    python = MACHINES[binary.arch or ""].python if binary else (sys.executable,)
+    path = ":".join(folders)
+    if len(python) > 1:
+        # Only for the machine that is emulated.
+        python = (python[0], "-E", f"LD_LIBRARY_PATH={path}", *python[1:])
+    else:
+        environment["LD_LIBRARY_PATH"] = path
     text = "".join(f"{path}\n" for path in paths)
     result = subprocess.run(
-        [sys.executable, "-c", LOADER], input=text, capture_output=True, text=True, env=environment, check=True
+        [*python, "-c", LOADER], input=text, capture_output=True, text=True, env=environment, check=True
     )
     return result.stdout.splitlines()
 
@@ -421,7 +442,7 @@ def stripped(files: Sequence[File]) -> Count:
         copy = beside(file.path).with_name(f"edited-stripped-{file.path.name}")
         shutil.copy(beside(file.path), copy)
         count.before += copy.stat().st_size
-        subprocess.run(["strip", "-s", str(copy)], capture_output=True, check=False)
+        subprocess.run([_strip(file), "-s", str(copy)], capture_output=True, check=False)
         count.after += copy.stat().st_size
         copies.append(copy)
     count.files = count.loadable = len(able)
@@ -435,6 +456,10 @@ def stripped(files: Sequence[File]) -> Count:
     return count
 
 
+def _strip(file: File) -> str:
+    return MACHINES[file.binary.arch or ""].strip
+
+
 def find_loading(files: Sequence[File], site: Site) -> None:
     """Find out what loads before any edit."""
     paths = [file.path for file in files]
@@ -443,7 +468,7 @@ def find_loading(files: Sequence[File], site: Site) -> None:
     able = [file for file in files if file.loads_alone]
     for file in able:
         shutil.copy(file.path, beside(file.path))
-        subprocess.run(["strip", "-s", str(beside(file.path))], capture_output=True, check=False)
+        subprocess.run([_strip(file), "-s", str(beside(file.path))], capture_output=True, check=False)
     for file, answer in zip(able, load([beside(file.path) for file in able], ()), strict=True):
         file.loads_stripped = answer == "ok"
         beside(file.path).unlink()
@@ -486,20 +511,22 @@ def main() -> None:
     parser.add_argument("--engines", nargs="*", default=["mamba-press"], choices=sorted(ENGINES))
     parser.add_argument("--operations", default="ABCDEFG", help="letters of the operations to run")
     parser.add_argument("--largest", type=int, default=1 << 40, help="leave out larger files")
+    parser.add_argument("--arches", nargs="*", default=["x86_64", "aarch64"], choices=["x86_64", "aarch64"])
     arguments = parser.parse_args()
     root = arguments.folder.resolve()
     found: dict[str, object] = {}
-    for arch in ("x86_64", "aarch64"):
+    for arch in arguments.arches:
         files = collect(unpacked(download(root, arch), root / "site" / arch), arch)
         if arguments.channel and arch == "x86_64":
-            files += collect(conda_prefix(arguments.channel, root / "prefix"), arch)
+            prefix = root / "prefix"
+            files += collect(prefix if prefix.exists() else corpus.prefix_of(arguments.channel, prefix), arch)
         files = [file for file in files if file.path.stat().st_size <= arguments.largest]
         site = Site(root, files)
-        if arch == "x86_64":
+        if arch == "x86_64" or emulated(root):
             find_loading(files, site)
         for name in arguments.engines:
             engine = ENGINES[name]
-            names = arguments.operations if arch == "x86_64" else "".join(c for c in arguments.operations if c in "EFG")
+            names = arguments.operations if arch in MACHINES else "".join(c for c in arguments.operations if c in "EFG")
             found[f"{name} {arch}"] = report(f"{name}, {arch}", files, site, engine, names)
             if arch == "aarch64":
                 found[f"{name} pages"] = pages = run_pages(files, site, engine)

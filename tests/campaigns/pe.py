@@ -25,6 +25,7 @@ import pefile
 
 from mamba_press import binaries
 from mamba_press.types import Edits
+from tests.support import corpus
 
 AMD64 = [
     *("numpy", "scipy", "pillow", "shapely", "pyzmq", "lxml", "h5py", "cffi", "cryptography", "pyarrow", "pywin32"),
@@ -57,24 +58,9 @@ def files(folder: Path, channel: Path | None) -> Iterator[tuple[str, bytes]]:
                 if name.lower().endswith((".dll", ".pyd", ".exe")):
                     yield f"{path.name}:{name}", archive.read(name)
     for path in sorted((channel or folder / "none").glob("*/*.conda")):
-        yield from _of_conda(path)
-
-
-def _of_conda(path: Path) -> Iterator[tuple[str, bytes]]:
-    import io
-    import tarfile
-
-    import zstandard
-
-    with zipfile.ZipFile(path) as archive:
-        inner = next(name for name in archive.namelist() if name.startswith("pkg-"))
-        data = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(archive.read(inner))).read()
-    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-        for member in archive:
-            if member.isfile() and member.name.lower().endswith((".dll", ".pyd", ".exe")):
-                stream = archive.extractfile(member)
-                assert stream
-                yield f"{path.name}:{member.name}", stream.read()
+        for name, data in corpus.contents(path):
+            if name.lower().endswith((".dll", ".pyd", ".exe")):
+                yield f"{path.name}:{name}", data
 
 
 # --- engines

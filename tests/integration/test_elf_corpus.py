@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import platform
 import shutil
 import subprocess
-import tarfile
-import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +14,7 @@ import pytest
 from mamba_press import binaries
 from mamba_press.binaries import Malformed
 from mamba_press.types import Binary, Edits
+from tests.support import corpus
 
 pytestmark = pytest.mark.slow
 
@@ -121,24 +119,6 @@ def libraries(root: Path) -> Iterator[tuple[Path, Binary]]:
             yield path, binary
 
 
-def extracted(channel: Path, folder: Path) -> Path:
-    """The packages of a channel, unpacked into one prefix; a file that two bring is that of the first."""
-    zstandard = pytest.importorskip("zstandard", reason="zstandard is not installed")
-    for archive in sorted(channel.iterdir()):
-        if archive.suffix == ".conda":
-            with zipfile.ZipFile(archive) as outer:
-                name = next(name for name in outer.namelist() if name.startswith("pkg-"))
-                content = zstandard.ZstdDecompressor().stream_reader(outer.read(name)).read()
-        elif archive.name.endswith(".tar.bz2"):
-            content = archive.read_bytes()
-        else:
-            continue
-        with tarfile.open(fileobj=io.BytesIO(content)) as inner:
-            wanted = [m for m in inner.getmembers() if ".so" in m.name and (m.isfile() or m.issym())]
-            inner.extractall(folder, [m for m in wanted if not (folder / m.name).exists()], filter="fully_trusted")
-    return folder
-
-
 def strip_tools() -> Iterator[tuple[str, list[str]]]:
     for tool in ("strip", "llvm-strip"):
         if shutil.which(tool):
@@ -229,7 +209,9 @@ def test_every_library_of_real_packages_loads_after_edits_and_after_strip(
 ) -> None:
     if platform.machine() != "x86_64":
         pytest.skip("the packages are for x86_64")
-    run(bench, list(libraries(extracted(shared_channels / "forge" / "linux-64", tmp_path / "prefix"))), least=60)
+    packages = shared_channels / "forge" / "linux-64"
+    prefix = corpus.prefix_of(packages, tmp_path / "prefix", lambda name: ".so" in name)
+    run(bench, list(libraries(prefix)), least=60)
 
 
 def test_every_binary_of_the_system_is_read_and_edited_programs_still_resolve(tmp_path: Path) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ import pytest
 from mamba_press import binaries
 from mamba_press.binaries import macho
 from mamba_press.types import Binary, Edits
+from tests.support.corpus import archives, contents
 from tests.support.macho import signature
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
@@ -56,21 +55,9 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> list[Sample]:
 
 
 def _channel() -> Iterator[tuple[str, bytes]]:
-    zstandard = pytest.importorskip("zstandard")
-    for path in sorted(CHANNEL.iterdir()):
-        if path.suffix == ".conda":
-            with zipfile.ZipFile(path) as archive:
-                name = next(name for name in archive.namelist() if name.startswith("pkg-"))
-                content = zstandard.ZstdDecompressor().stream_reader(archive.open(name)).read()
-        elif path.name.endswith(".tar.bz2"):
-            content = path.read_bytes()
-        else:
-            continue
-        with tarfile.open(fileobj=io.BytesIO(content)) as members:
-            for member in members:
-                stream = members.extractfile(member) if member.isfile() else None
-                if stream:
-                    yield from _macho(f"{path.name}: {member.name}", stream.read())
+    for path in archives(CHANNEL):
+        for name, data in contents(path):
+            yield from _macho(f"{path.name}: {name}", data)
 
 
 def _wheels(folder: Path) -> Iterator[tuple[str, bytes]]:

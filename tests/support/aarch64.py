@@ -55,14 +55,14 @@ class Machine:
         return result.stdout.strip()
 
 
-def machine(folder: Path, version: str) -> Machine:
-    """Unpack Debian's CPython for aarch64; skips the test, saying so, where it or qemu cannot be had."""
+def machine(folder: Path, version: str, more: Iterable[str] = ()) -> Machine:
+    """Unpack Debian's CPython for aarch64, and more packages; skips the test where it or qemu cannot be had."""
     emulator = shutil.which("qemu-aarch64") or shutil.which("qemu-aarch64-static")
     if emulator is None:
         pytest.skip("qemu's user mode for aarch64 is not on this machine")
     python = (f"python{version}-minimal", f"libpython{version}-minimal", f"libpython{version}-stdlib")
     root = folder / "system"
-    for package in packages(folder / "apt", (*python, *RUNTIME)):
+    for package in packages(folder / "apt", (*python, *RUNTIME, *more)):
         subprocess.run(["dpkg-deb", "-x", str(package), str(root)], check=True)
     return Machine(root=root, emulator=emulator, version=version)
 
