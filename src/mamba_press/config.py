@@ -26,13 +26,6 @@ VARIABLE = "MAMBA_PRESS_"
 OTHER_VARIABLES = frozenset({"MAMBA_PRESS_KEEP", "MAMBA_PRESS_SHARED", "MAMBA_PRESS_WORKER"})
 """Environment variables of ours that are no keys."""
 
-PLANNED = frozenset(
-    {
-        ("wheel", "max-size"),
-    }
-)
-"""Keys that the design names and that cannot be used yet: using one is an error of its own, never ignored."""
-
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -48,6 +41,7 @@ class Text:
 
 Filled = Annotated[str, Text("a string that is not empty", r"\S")]
 Glob = Annotated[str, Text("a glob that is not empty", r"\S")]
+Size = Annotated[str, Text('a size such as "100 MB"', r"^\d+(?:\.\d+)? ?(?:[kMG]|[KMG]i)?B$")]
 PackageName = Annotated[
     str, Text("the name of a Python package", r"^[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*$")
 ]
@@ -383,6 +377,13 @@ class WheelOptions:
     stay in the wheel with the libraries that they need, those of dependencies too.
 
     Example: ["bin/openssl", "bin/xmllint"]
+    """
+
+    max_size: Size | None = None
+    """The most that the wheel may weigh, as the file that is uploaded. A larger one is not written: the error says
+    what weighs most, and what could leave. kB, MB and GB are powers of 1,000, KiB, MiB and GiB of 1,024.
+
+    Example: "100 MB"
     """
 
 

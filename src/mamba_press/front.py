@@ -249,7 +249,7 @@ def modules(asked: Order) -> tuple[str, ...]:
 
 def make(asked: Order, directory: Path, *, solution: Solution | None = None) -> tuple[Path, Pressed]:
     """Press, write, check; the file takes its name only when the check has found nothing."""
-    from mamba_press import check, log, pipeline
+    from mamba_press import log
     from mamba_press import wheel as writer
 
     date = epoch(asked.environ)
@@ -260,11 +260,25 @@ def make(asked: Order, directory: Path, *, solution: Solution | None = None) -> 
             directory,
             compression=asked.config.wheel.compression,
             epoch=date,
-            verify=lambda path, name: check.require(path, name, elsewhere=pipeline.elsewhere(asked.config)),
+            verify=lambda path, name: _verify(path, name, result, asked.config),
         )
     for note in result.notes:
         log.note(note)
     return path, result
+
+
+def _verify(path: Path, name: str, result: Pressed, config: Config) -> None:
+    """Refuse a file that is too large, or that a check finds something wrong with."""
+    from mamba_press import check, explain, log, pipeline, weight
+    from mamba_press import wheel as writer
+
+    size = path.stat().st_size
+    if config.wheel.max_size is not None and size > weight.limit(config.wheel.max_size):
+        found = explain.of_pressed(result, writer.listing(result.wheel), config)
+        weight.refuse(path, found, result.wheel.entries, config)
+    if size > check.PYPI_FILE and config.wheel.max_size is None:
+        log.warn(f"{name} is larger than 100 MiB, which PyPI takes only after a request; wheel.max-size can refuse it")
+    check.require(path, name, elsewhere=pipeline.elsewhere(config))
 
 
 def house(asked: Order, directory: Path | None, archive: Path | None = None) -> tuple[House, Manifest]:

@@ -21,7 +21,6 @@ from mamba_press import wording
 from mamba_press.config import (
     OTHER_VARIABLES,
     OVERRIDES,
-    PLANNED,
     TABLE,
     VARIABLE,
     Config,
@@ -266,9 +265,7 @@ def _from_table(
     for name, value in table.items():
         below = (*path, str(name))
         place = above + ".".join(below)
-        if below in PLANNED:
-            problems.append(_planned(place))
-        elif below not in _known():
+        if below not in _known():
             problems.append(_unknown(place, below, f"{TABLE}."))
         elif _known()[below].table:
             yield from _from_table(value, below, problems, above)
@@ -291,9 +288,7 @@ def _from_settings(
         # What follows a mapping's name is the user's own, dots, dashes and all.
         rest = ".".join(parts[len(key.path) :]) if key else ""
         place = (*key.path, rest) if key else path
-        if any(path[:n] in PLANNED for n in (1, 2)):
-            problems.append(_planned(where))
-        elif key is None or (rest and not key.is_mapping) or (key.table and not key.one_for_all):
+        if key is None or (rest and not key.is_mapping) or (key.table and not key.one_for_all):
             near = _nearly_ours(path)
             if not has_inner or len(parts) < len(spelling.split(".")):
                 problems.append(_unknown(where, path, "-C "))
@@ -323,14 +318,11 @@ def _nearly_ours(path: tuple[str, ...]) -> str | None:
 
 def _from_variables(environ: Mapping[str, str], problems: list[Problem]) -> Iterator[_Found]:
     known = {key.variable: key for key in _known().values() if not key.table or key.one_for_all}
-    planned = {VARIABLE + "_".join(path).replace("-", "_").upper() for path in PLANNED}
     for name in sorted(environ):
         value = environ[name]
         if not name.startswith(VARIABLE) or name in OTHER_VARIABLES:
             continue
-        if name in planned:
-            problems.append(_planned(name))
-        elif name not in known:
+        if name not in known:
             near = wording.near(name.removeprefix(VARIABLE), [each.removeprefix(VARIABLE) for each in known])
             hint = (
                 f"did you mean {VARIABLE}{near}?"
@@ -521,10 +513,6 @@ def _advice(found: _Found, value: object) -> str:
     if isinstance(value, (int, float)) and not isinstance(value, bool) and any(map(is_text, kinds)):
         return f'put it in quotes: {name} = "…"'
     return ""
-
-
-def _planned(where: str) -> Problem:
-    return Problem(where=where, what="is part of the design but not there yet", hint="leave it out")
 
 
 def _unknown(where: str, path: tuple[str, ...], prefix: str) -> Problem:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args, get_origin
 
 from mamba_press import config
-from mamba_press.config import GROUPS, OVERRIDES, PLANNED, TABLE, Condition, Config, Key, keys, rules
+from mamba_press.config import GROUPS, OVERRIDES, TABLE, Condition, Config, Key, keys, rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,8 +54,6 @@ def manual() -> str:
         parts.append(f"## `[{name}]`\n\n{inspect.getdoc(table)}\n")
         parts += [_section(key, *described[key.path[-1]]) for key in _own(table, path) if key.path[-1] in described]
     parts.append(_overrides())
-    planned = ", ".join(f"`{'.'.join(path)}`" for path in sorted(PLANNED))
-    parts.append(f"## Not there yet\n\nThese keys are part of the design; using one is an error:\n{planned}.\n")
     return "\n".join(parts)
 
 

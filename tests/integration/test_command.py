@@ -339,3 +339,16 @@ def test_check_with_an_interpreter_that_is_not_there_says_so(call, wheel, tmp_pa
     done = call("check", "--import", "--python", "python9.99", wheel)
     assert done.code == 2
     golden("check-no-python.txt", steady(done.err, {"tmp": tmp_path}))
+
+
+# --- the size of a wheel
+
+
+def test_a_wheel_that_is_too_large_is_not_written_and_its_error_says_what_weighs_most(call, tmp_path):
+    done = call("press", *ALL, "-C", "wheel.max-size=1 kB", "-q")
+    assert done.code == 5
+    assert re.search(r"\.whl: weighs [\d.]+ kB, [\d.]+ kB more than -C wheel\.max-size = '1 kB' allows", done.err)
+    assert re.search(r"kB: greet, needed by pygreet; most of it \S+/libgreet", done.err)
+    assert re.search(r"saves about [\d.]+ kB: the linker's symbols: link\.strip = true", done.err)
+    assert list(tmp_path.glob("**/*.whl")) == []
+    assert call("press", *ALL, "-C", "wheel.max-size=1 MB", "-q").ok()

@@ -64,7 +64,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     | {"archive", "inner", "sbom", "wheel", "wheelhouse", "sdist", "check"},
     frozenset({"native"}),
     frozenset({"install", "pipeline", "report", "edit", "explain"}),
-    frozenset({"screen"}),
+    frozenset({"screen", "weight"}),
     # what the two front doors share, and the doors
     frozenset({"front"}),
     frozenset({"commands"}),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mamba_press import reference
-from mamba_press.config import OTHER_VARIABLES, PLANNED, Config, keys, schema
+from mamba_press.config import OTHER_VARIABLES, Config, keys, schema
 from mamba_press.errors import ConfigError
 from mamba_press.reader import from_values
 
@@ -41,10 +41,6 @@ def test_no_two_keys_share_a_variable():
     names = [key.variable for key in KEYS.values()]
     assert len(names) == len(set(names))
     assert OTHER_VARIABLES.isdisjoint(names)
-
-
-def test_no_key_that_is_there_is_called_planned():
-    assert PLANNED.isdisjoint(key.path for key in KEYS.values())
 
 
 @pytest.mark.parametrize("name", [key.name for key in KEYS.values() if not key.table or key.one_for_all])

@@ -7,11 +7,9 @@ from datetime import date, datetime, timedelta, timezone
 
 import pytest
 
-from mamba_press.config import PLANNED, VARIABLE, Config
+from mamba_press.config import Config
 from mamba_press.errors import ConfigError
 from mamba_press.reader import from_values, read
-
-NOT_THERE = "is part of the design but not there yet"
 
 
 @pytest.fixture
@@ -274,19 +272,6 @@ def test_what_cannot_be_written_in_a_line_is_refused_and_shown_escaped(text):
     assert what == f'item 1: found "a\\u{ord(text[1]):04x}{text[2:]}", expected a string without control characters'
 
 
-@pytest.mark.parametrize("path", sorted(PLANNED), ids=".".join)
-def test_what_is_not_there_yet_is_never_ignored(path):
-    table: dict[str, object] = {path[-1]: {"x": "y"}}
-    for name in reversed(path[:-1]):
-        table = {name: table}
-    name = ".".join(path)
-    variable = VARIABLE + name.upper().replace("-", "_").replace(".", "_")
-    assert problems(table) == [(f"tool.mamba-press.{name}", NOT_THERE)]
-    assert problems(settings={name: "x"}) == [(f"-C {name}", NOT_THERE)]
-    assert problems(settings={f"{name}.x": "y"}) == [(f"-C {name}.x", NOT_THERE)]
-    assert problems(environ={variable: "x"}) == [(variable, NOT_THERE)]
-
-
 @pytest.mark.parametrize(
     ("settings", "near"),
     [
@@ -436,13 +421,6 @@ runtimes = { libstdcxx = "bundel", libfoo = "system" }
 
 [tool.mamba-press.wheel]
 compression = "zstd"
-""",
-    "planned-key": """\
-[tool.mamba-press]
-packages = ["zlib"]
-
-[tool.mamba-press.wheel]
-max-size = "100 MB"
 """,
     "broken": '[tool.mamba-press]\npackages = ["zlib"]\nchannels = ["conda-forge"\npython = "3.10"\n',
     "cut-off": '[tool.mamba-press]\npackages = ["zlib"',
