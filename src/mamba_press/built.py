@@ -9,17 +9,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mamba_press.errors import BuildError
-from mamba_press.types import Problem
+from mamba_press.types import Own, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from packaging.metadata import RawMetadata
 
-    from mamba_press.types import Own, Project
+    from mamba_press.types import Project
 
 _SCRIPTS = {"console_scripts": "scripts", "gui_scripts": "gui-scripts"}
-_OPEN = ("dependencies", "requires-python", "license")
+_FIELDS = {"dependencies": "Requires-Dist", "requires-python": "Requires-Python", "license": "License-Expression"}
+_OPEN = tuple(_FIELDS)
 """The fields that may be added to where the project leaves them open: all else is the inner backend's to say."""
 
 
@@ -76,6 +77,25 @@ def metadata(project: Project, license_files: Sequence[str]) -> bytes:
     lines += [line.encode() for line in _added(project, raw)]
     lines += [f"License-File: {path}".encode() for path in license_files]
     return b"\n".join(lines) + b"\n" + gap + body
+
+
+def source(asked: Project, pkg_info: bytes) -> tuple[Project, bytes]:
+    """Return the project as the PKG-INFO of its sdist has it, and that text with what a wheel may add named as dynamic.
+
+    What PKG-INFO states must be the same in every wheel that is built of the sdist (PEP 643).
+    """
+    from packaging.metadata import parse_email
+
+    found = project(asked, Own(metadata=pkg_info))
+    raw, _ = parse_email(pkg_info)
+    head, gap, body = _split(pkg_info)
+    dynamic = found.table["dynamic"]
+    assert isinstance(dynamic, list)
+    fields = ["License-File", *(_FIELDS[name] for name in dynamic)]
+    there = {name.lower() for name in raw.get("dynamic", ())}
+    if tuple(map(int, raw.get("metadata_version", "1.0").split("."))) >= (2, 2):  # before, nothing was binding
+        head += [f"Dynamic: {field}".encode() for field in fields if field.lower() not in there]
+    return found, b"\n".join(head) + b"\n" + gap + body
 
 
 def _added(project: Project, raw: RawMetadata) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import secrets
 import sys
 import sysconfig
 from contextlib import contextmanager
@@ -369,8 +370,27 @@ def wheel(
 ) -> str:
     """Press the project in the current folder into ``directory`` and return the wheel's file name."""
     asked = order(Path.cwd(), settings, environ, state)
+    if state == "editable" and asked.config.build_backend is not None:
+        return _editable_of_inner(asked, Path(directory))
+    finished = _finished(prepared, asked)
+    if finished is not None:
+        return _copied(finished, Path(directory))
     path, _ = make(asked, Path(directory), solution=_handed_over(prepared, asked))
     return path.name
+
+
+def _editable_of_inner(asked: Order, directory: Path) -> str:
+    """Write the editable wheel that the inner backend makes against a prefix that stays; return its file name."""
+    from mamba_press import native, pipeline
+
+    if asked.config.packages:
+        what = "presses packages whole beside an inner backend: an editable install has only what that builds"
+        hint = "let the editable install do without them, with [[tool.mamba-press.overrides]]: "
+        hint += 'if.state = "editable", packages = []; or install without -e'
+        raise ConfigError(Problem(where="tool.mamba-press.packages", what=what, hint=hint))
+    solution = pipeline.solve(asked)
+    with _workdir(asked.environ) as workdir:
+        return _copied(native.editable(pipeline.job(asked, solution, workdir)), directory)
 
 
 def metadata(
@@ -389,12 +409,79 @@ def metadata(
     from mamba_press import wheel as writer
 
     asked = order(Path.cwd(), settings, environ, state)
+    if asked.config.build_backend is not None:
+        return _metadata_of_inner(asked, Path(directory), state)
     solution = pipeline.solve(asked)
     with pressed(asked, solution) as result:
         files = described.metadata_files(writer.stated(result.wheel))
     folder = Path(directory, f"{result.wheel.stem}.dist-info")
     _replace_folder(folder, {**files, _HANDED: _hand_over(asked, conda.to_json(solution))})
     return folder.name
+
+
+def _metadata_of_inner(asked: Order, directory: Path, state: State) -> str:
+    """Write the ``.dist-info`` of a wheel that an inner backend builds; return the folder's name.
+
+    Which libraries are in a wheel, and so whose licences, is known when it is built: it is built here, and left beside
+    its metadata for `wheel`. An editable one has nothing but what the inner backend says.
+    """
+    from mamba_press import native, pipeline
+    from mamba_press.inner import archive
+
+    with _workdir(asked.environ) as workdir:
+        if state == "metadata_editable":
+            made = native.metadata(pipeline.job(asked, pipeline.solve(asked), workdir))
+            files = {path.relative_to(made).as_posix(): path.read_bytes() for path in made.rglob("*") if path.is_file()}
+            name = made.name
+        else:
+            path, result = make(asked, workdir)
+            files, name = archive.described(path), f"{result.wheel.stem}.dist-info"
+            files |= {path.name: path.read_bytes(), _HANDED: _hand_over_wheel(asked, path.name)}
+        _replace_folder(directory / name, files)
+    return name
+
+
+def _hand_over_wheel(asked: Order, name: str) -> bytes:
+    import json
+
+    return json.dumps({"for": _fingerprint(asked), "of": _sources(asked), "wheel": name}, sort_keys=True).encode()
+
+
+def _finished(prepared: str | None, asked: Order) -> Path | None:
+    """Return the wheel that `metadata` left, if it is one for this very order and no source has changed since."""
+    import json
+
+    if prepared is None or asked.config.build_backend is None:
+        return None
+    try:
+        handed = json.loads(Path(prepared, _HANDED).read_text("utf-8"))
+        path = Path(prepared, Path(handed["wheel"]).name)
+        is_same = handed["for"] == _fingerprint(asked) and handed["of"] == _sources(asked)
+        return path if is_same and path.is_file() else None
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return None
+
+
+def _sources(asked: Order) -> str:
+    """Return what changes when a file of the project does."""
+    import hashlib
+
+    from mamba_press import tree
+
+    try:
+        found = [(path, source) for path, source, _ in tree.collect(asked.root)]
+    except PressError:  # what no archive can hold: then nothing is known to be the same
+        return secrets.token_hex()
+    seen = [(path, source.stat().st_size, source.stat().st_mtime_ns) for path, source in found]
+    return hashlib.sha256(repr(seen).encode()).hexdigest()
+
+
+def _copied(path: Path, directory: Path) -> str:
+    from mamba_press.atomic import replacing
+
+    with replacing(directory / path.name) as file:
+        file.write(path.read_bytes())
+    return path.name
 
 
 def _replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -466,6 +553,8 @@ def sdist(directory: str, settings: Mapping[str, object] | None, *, environ: Map
     assert asked.project is not None
     # What is locked is what a wheel made from the sdist asks for.
     solution = pipeline.solve(order(Path.cwd(), settings, environ))
+    if asked.config.build_backend is not None:
+        return _sdist_of_inner(asked, solution, Path(directory))
     found, version = pipeline.identify(pipeline.provided(asked, solution), solution)
     _warn_of_channels_outside(asked)
     with tempfile.TemporaryDirectory(prefix="mamba-press-", ignore_cleanup_errors=True) as folder:
@@ -485,6 +574,42 @@ def sdist(directory: str, settings: Mapping[str, object] | None, *, environ: Map
             pkg_info=project.source_metadata(found, version, providers.changing(asked.root)),
             directory=Path(directory),
             epoch=epoch(environ),
+        )
+    log.step(f"wrote {path.name} with {len(solution.packages)} locked packages")
+    return path.name
+
+
+def _sdist_of_inner(asked: Order, solution: Solution, directory: Path) -> str:
+    """Write the sdist that the inner backend makes, with the lock and what the configuration needs added to it."""
+    from mamba_press import built, conda, log, native, pipeline, tree
+    from mamba_press import sdist as source
+
+    assert asked.project is not None
+    _warn_of_channels_outside(asked)
+    with _workdir(asked.environ) as workdir:
+        theirs = native.sdist(pipeline.job(asked, solution, workdir))
+        unpacked = workdir / "sdist"
+        unpacked.mkdir()
+        files, pkg_info = source.read(theirs, unpacked)
+        found, pkg_info = built.source(asked.project, pkg_info)
+        assert found.version is not None
+        lock = workdir / pipeline.LOCK
+        if solution.packages:
+            conda.write_lock((solution,), lock, asked.root, environ=asked.environ)
+        needed = [*conda.inside(asked.config.channels, asked.root), *_hook_file(asked)]
+        there = {path for path, _, _ in files}
+        more = tree.collect(asked.root, directory, always=needed, only=needed) if needed else ()
+        path = source.write(
+            [
+                *(file for file in files if file[0] != pipeline.LOCK),
+                *(file for file in more if file[0] not in there),
+                *([(pipeline.LOCK, lock, False)] if solution.packages else []),
+            ],
+            name=found.name,
+            version=found.version,
+            pkg_info=pkg_info,
+            directory=directory,
+            epoch=epoch(asked.environ),
         )
     log.step(f"wrote {path.name} with {len(solution.packages)} locked packages")
     return path.name

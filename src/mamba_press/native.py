@@ -6,15 +6,18 @@ the wheel is never taken from it, but from the environment with the neutral pref
 
 from __future__ import annotations
 
-from dataclasses import replace
+import hashlib
+import shutil
+import tempfile
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mamba_press import conda, inner, target
+from mamba_press import conda, inner, log, target
 from mamba_press.inner import surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from mamba_press.config import Config
     from mamba_press.types import Own, Solution, Target
@@ -31,47 +34,125 @@ def assumed(wanted: Target) -> Target:
     return replace(wanted, floor=min(wanted.floor or glibc, glibc))
 
 
-def build(config: Config, solution: Solution, *, root: Path, workdir: Path, environ: Mapping[str, str]) -> Own:
-    """Let the inner backend of the project in ``root`` build, and return what it built, unpacked in ``workdir``."""
-    backend = inner.of(config, root)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """What an inner backend is to build: the project in ``root``, with what lies in ``workdir`` for the time being."""
+
+    config: Config
+    solution: Solution
+    root: Path
+    workdir: Path
+    environ: Mapping[str, str]
+
+
+def wheel(job: Job) -> Own:
+    """Let the inner backend build a wheel, and return what is in it, unpacked in the job's folder."""
+    place = _place(job)
+    path = inner.make(_backend(job), "wheel", place, job.environ)
+    own = inner.unpack(path, job.workdir / "built", job.solution.target, root=job.root)
+    shutil.rmtree(place.work, ignore_errors=True)
+    return own
+
+
+def sdist(job: Job) -> Path:
+    """Let the inner backend write its sdist, for which some configure the whole build; return its path."""
+    return inner.make(_backend(job), "sdist", _place(job), job.environ)
+
+
+def editable(job: Job) -> Path:
+    """Let the inner backend make an editable wheel against a prefix that stays; return its path."""
+    path = inner.make(_backend(job), "editable", _place(job, stays=True), job.environ)
+    inner.unpack(path, job.workdir / "built", job.solution.target)  # is it one?
+    return path
+
+
+def metadata(job: Job) -> Path:
+    """Return the ``.dist-info`` of the editable wheel, from the inner backend's own hook or from the wheel itself."""
+    place, backend = _place(job, stays=True), _backend(job)
+    try:
+        return inner.prepare(backend, "editable", place, job.environ)
+    except inner.AbsentError:
+        inner.unpack(inner.make(backend, "editable", place, job.environ), job.workdir / "built", job.solution.target)
+        return next((job.workdir / "built").glob("*.dist-info"))
+
+
+def _backend(job: Job) -> inner.Backend:
+    backend = inner.of(job.config, job.root)
     assert backend is not None
-    host = workdir / "host".ljust(_LENGTH - len(str(workdir)) - 1, "_")
-    conda.install(solution, names(solution, config), host, config=config, environ=environ)
-    place = replace(_place(solution, root, workdir), host=host if host.is_dir() else None)
-    place = replace(place, build=_tools(config, workdir, root, environ))
-    made = inner.wheel(backend, place, environ)
-    return inner.unpack(made, workdir / "built", solution.target, private=workdir, root=root)
+    return backend
 
 
-def names(solution: Solution, config: Config) -> frozenset[str]:
+def names(solution: Solution, specs: Iterable[str]) -> frozenset[str]:
     """Return the packages of a native prefix: no Python, and of Python packages those that the project names."""
-    asked = {conda.spec_name(spec) for spec in (*config.packages, *config.host)}
+    asked = {conda.spec_name(spec) for spec in specs}
     return frozenset(
         package.name for package in solution.packages if not package.is_python or package.name in asked
     ) - {"python", "python_abi"}
 
 
-def _place(solution: Solution, root: Path, workdir: Path) -> surroundings.Place:
+def _place(job: Job, *, stays: bool = False) -> surroundings.Place:
+    """Install what the project builds with and against, and return where all that is."""
     programs, sites = surroundings.isolated()
-    work = workdir / "work"
+    work = job.workdir / "work"
     work.mkdir()
+    chosen = names(job.solution, (*job.config.packages, *job.config.host))
+    folder = job.workdir / "host".ljust(_LENGTH - len(str(job.workdir)) - 1, "_")
+    machine, tools = _tools(job)
+    there = names(machine, job.config.build) if machine else frozenset()
     return surroundings.Place(
-        system=solution.target.system, root=root.resolve(), work=work, programs=programs, sites=sites
+        system=job.solution.target.system,
+        root=job.root.resolve(),
+        work=work,
+        host=_prefix(job, job.solution, chosen, None if stays else folder),
+        build=_prefix(job, machine, there, None if stays else tools) if machine else None,
+        programs=programs,
+        sites=sites,
+        stays=stays,
     )
 
 
-def _tools(config: Config, workdir: Path, root: Path, environ: Mapping[str, str]) -> Path | None:
-    """Install the compilers and tools that the configuration asks for, solved for the machine that builds."""
-    if not config.build:
+def _prefix(job: Job, solution: Solution, chosen: frozenset[str], folder: Path | None) -> Path | None:
+    """Return the prefix with these packages, in ``folder`` or, without one, in the cache, where it may be already."""
+    if not chosen:
         return None
+    if folder is not None:
+        conda.install(solution, chosen, folder, config=job.config, environ=job.environ)
+        return folder
+    folder = _kept(job, solution, chosen)
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
+        try:
+            conda.install(solution, chosen, made, stands=folder, config=job.config, environ=job.environ)
+            made.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # else another build was quicker
+                raise
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+    log.note(f"the native prefix that stays: {folder}")
+    return folder
+
+
+def _kept(job: Job, solution: Solution, chosen: frozenset[str]) -> Path:
+    """Return where in the cache the prefix with exactly these packages is."""
+    packages = [package for package in solution.packages if package.name in chosen]
+    parts = [f"{package} {package.subdir} {package.sha256 or package.md5 or package.url}" for package in packages]
+    key = hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:16]
+    return conda.cache_folder(job.environ) / "mamba-press" / key
+
+
+def _tools(job: Job) -> tuple[Solution | None, Path]:
+    """Solve for the compilers and tools that the configuration asks for, on the machine that builds."""
+    folder = job.workdir / "tools"
+    if not job.config.build:
+        return None, folder
     machine = target.resolve(None, None, {})
     found = conda.solve(
-        replace(config, packages=config.build, host=(), constraints=()),
+        replace(job.config, packages=job.config.build, host=(), constraints=()),
         machine,
-        conda.channel_urls(config.channels, root),
-        virtual=target.virtual_packages(machine, environ),
-        environ=environ,
+        conda.channel_urls(job.config.channels, job.root),
+        virtual=target.virtual_packages(machine, job.environ),
+        environ=job.environ,
     )
-    folder = workdir / "tools"
-    conda.install(found, {package.name for package in found.packages}, folder, config=config, environ=environ)
-    return folder
+    return found, folder

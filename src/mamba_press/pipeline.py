@@ -50,6 +50,11 @@ if TYPE_CHECKING:
     from mamba_press.config import Config, State
     from mamba_press.types import Dropped, Environment, Package, Project, Solution, Tagging, Target, Wheel
 
+_LEAK = "report this: no file may depend on where the wheel was made"
+_OWN_LEAK = (
+    "the build wrote it there: let the compiler have CPPFLAGS (CMake: CMAKE_ARGS, cargo: CARGO_BUILD_RUSTFLAGS), which "
+    "map such paths away, leave out debugging information with link.strip = true, or leave the file out"
+)
 LOCK = "mamba-press.lock"
 """The file, beside pyproject.toml, whose solutions are used instead of a solve of our own."""
 
@@ -469,10 +474,15 @@ def _brought(order: Order, solution: Solution, environment: Environment, workdir
         found, version = identify(order, solution, environment)
         return found, version, _own(order, version, workdir)
     assert order.project is not None
-    made = native.build(order.config, solution, root=order.root, workdir=workdir, environ=order.environ)
+    made = native.wheel(job(order, solution, workdir))
     found = built.project(order.project, made)
     assert found.version is not None
     return found, found.version, made
+
+
+def job(order: Order, solution: Solution, workdir: Path) -> native.Job:
+    """Return what the project's inner backend is to build."""
+    return native.Job(config=order.config, solution=solution, root=order.root, workdir=workdir, environ=order.environ)
 
 
 def _own(order: Order, version: Version, workdir: Path) -> Own:
@@ -620,7 +630,7 @@ def _traces(entries: Sequence[Entry], workdir: Path) -> tuple[str, ...]:
         data = entry.source if isinstance(entry.source, bytes) else entry.source.read_bytes()
         if own in data:
             what = f"holds the path of this build's temporary folder, {workdir}"
-            hint = "report this: no file may depend on where the wheel was made"
+            hint = _OWN_LEAK if entry.kept and entry.kept.file.package == OWN else _LEAK
             leaks.append(Problem(where=entry.path, what=what, hint=hint))
         if entry.kept and placeholders.has_build_path(data):
             built.setdefault(entry.kept.file.package, []).append(entry.path)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
 import tarfile
+import zlib
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mamba_press.atomic import replacing
-from mamba_press.errors import ContentError, WriteError
+from mamba_press.errors import BuildError, ContentError, WriteError
 from mamba_press.types import Problem
 
 if TYPE_CHECKING:
@@ -60,6 +62,31 @@ def write(  # noqa: PLR0913  # these are what an sdist consists of
             info.mtime = date
             _add(archive, info, source)
     return target
+
+
+def read(path: Path, folder: Path) -> tuple[tuple[File, ...], bytes]:
+    """Return the files of a source distribution, copied into ``folder``, and its PKG-INFO, which is not among them.
+
+    What links lead to is there under both names. Raises BuildError for an archive that is no source distribution.
+    """
+    files: list[File] = []
+    try:
+        with tarfile.open(path) as archive:
+            for number, member in enumerate(member for member in archive if not member.isdir()):
+                content = archive.extractfile(member)
+                _, _, below = member.name.partition("/")
+                if content is None or not below:
+                    raise BuildError(Problem(where=f"{path.name}: {member.name}", what="is no file of an sdist"))
+                copy = folder / str(number)
+                with content, copy.open("wb") as file:
+                    shutil.copyfileobj(content, file)
+                files.append((below, copy, bool(member.mode & 0o100)))
+    except (tarfile.TarError, KeyError, EOFError, zlib.error) as error:
+        raise BuildError(Problem(where=path.name, what=f"the inner backend's sdist cannot be read: {error}")) from None
+    about = next((source for name, source, _ in files if name == "PKG-INFO"), None)
+    if not isinstance(about, Path):
+        raise BuildError(Problem(where=path.name, what="the inner backend's sdist has no PKG-INFO"))
+    return tuple(file for file in files if file[0] != "PKG-INFO"), about.read_bytes()
 
 
 def _add(archive: tarfile.TarFile, info: tarfile.TarInfo, source: Path | bytes) -> None:

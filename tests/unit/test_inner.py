@@ -103,7 +103,7 @@ def test_a_wheel_is_built_into_the_folder_for_temporary_files(tmp_path):
         "import pathlib\ndef build_wheel(folder, settings, metadata):\n"
         "    assert metadata is None\n    pathlib.Path(folder, 'a.whl').write_text('x'); return 'a.whl'\n"
     )
-    path = inner.wheel(backend(tmp_path, text), place(tmp_path), ENVIRON)
+    path = inner.make(backend(tmp_path, text), "wheel", place(tmp_path), ENVIRON)
     assert path.read_text() == "x"
     assert path.is_relative_to(tmp_path / "work")
 
@@ -112,12 +112,12 @@ def test_a_wheel_is_built_into_the_folder_for_temporary_files(tmp_path):
 def test_a_wheel_that_is_not_there_is_told(tmp_path, name):
     made = backend(tmp_path, f"def build_wheel(folder, settings, metadata): return {name!r}\n")
     with pytest.raises(BuildError, match="which is not there"):
-        inner.wheel(made, place(tmp_path), ENVIRON)
+        inner.make(made, "wheel", place(tmp_path), ENVIRON)
 
 
 def test_a_backend_without_editable_installs_says_what_to_do(tmp_path):
     with pytest.raises(BuildError, match="without -e"):
-        inner.wheel(backend(tmp_path, ""), place(tmp_path), ENVIRON, kind="editable")
+        inner.make(backend(tmp_path, ""), "editable", place(tmp_path), ENVIRON)
 
 
 # --- surroundings
@@ -211,6 +211,7 @@ def test_a_prefix_that_stays_is_not_mapped_away_and_is_in_the_flags():
     lasting = Place(system="linux", root=Path("/project"), work=Path("/w/tmp"), host=HOST, stays=True)
     found = surroundings.environment({}, lasting)
     assert "-isystem /w/host/include" in found["CPPFLAGS"]
+    assert "CPATH" not in found
     assert "map=/w/host" not in found["CPPFLAGS"]
 
 

@@ -59,38 +59,46 @@ def requires(backend: Backend, kind: str, environ: Mapping[str, str]) -> list[st
     return [str(each) for each in found] if isinstance(found, (list, tuple)) else []
 
 
-def wheel(backend: Backend, place: Place, environ: Mapping[str, str], *, kind: str = "wheel") -> Path:
-    """Let the inner backend build its wheel, ``kind`` "editable" for one that leads to the sources; return its path."""
+def make(backend: Backend, what: str, place: Place, environ: Mapping[str, str]) -> Path:
+    """Let the inner backend make its ``wheel``, its ``editable`` wheel or its ``sdist``; return the file's path.
+
+    Raises BuildError also where it has no such hook.
+    """
     from mamba_press.inner import surroundings
 
-    folder = place.work / kind
+    folder = place.work / what
     folder.mkdir(parents=True)
     log.step(f"building with {backend.name}")
     around = surroundings.environment(environ, place)
+    last = () if what == "sdist" else (None,)  # the folder of prepared metadata, which is ours
     try:
-        name = call(backend, f"build_{kind}", str(folder), backend.settings, None, environ=around)
+        name = call(backend, f"build_{what}", str(folder), backend.settings, *last, environ=around)
     except AbsentError:
-        raise BuildError(_no_hook(backend, kind)) from None
+        raise BuildError(_no_hook(backend, what)) from None
     return folder / _file_name(backend, name, folder)
 
 
-def sdist(backend: Backend, folder: Path, environ: Mapping[str, str]) -> Path:
-    """Let the inner backend write its source distribution into ``folder``; return its path."""
-    try:
-        name = call(backend, "build_sdist", str(folder), backend.settings, environ=environ)
-    except AbsentError:
-        raise BuildError(_no_hook(backend, "sdist")) from None
-    return folder / _file_name(backend, name, folder)
+def prepare(backend: Backend, what: str, place: Place, environ: Mapping[str, str]) -> Path:
+    """Let the inner backend prepare the metadata of a wheel; return the ``.dist-info``; raises AbsentError."""
+    from mamba_press.inner import surroundings
+
+    folder = place.work / f"metadata-{what}"
+    folder.mkdir(parents=True)
+    around = surroundings.environment(environ, place)
+    name = call(backend, f"prepare_metadata_for_build_{what}", str(folder), backend.settings, environ=around)
+    if isinstance(name, str) and Path(name).name == name and (folder / name / "METADATA").is_file():
+        return folder / name
+    raise BuildError(Problem(where=backend.name, what=f"says that it prepared {name!r}, which is not there"))
 
 
-def unpack(path: Path, folder: Path, target: Target, *, private: Path | None = None, root: Path | None = None) -> Own:
+def unpack(path: Path, folder: Path, target: Target, *, root: Path | None = None) -> Own:
     """Return what is in an inner backend's wheel, unpacked into ``folder``; raises BuildError for one that is wrong.
 
-    Search paths of binaries that lead below ``private`` are removed, and ``root`` in what describes the wheel.
+    Search paths of binaries that lead to this machine are removed, and ``root`` from what describes the wheel.
     """
     from mamba_press.inner import archive
 
-    return archive.unpack(path, folder, target, archive.Private(folder=private, root=root))
+    return archive.unpack(path, folder, target, root)
 
 
 def call(backend: Backend, hook: str, *arguments: object, environ: Mapping[str, str]) -> object:

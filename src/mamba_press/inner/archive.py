@@ -10,7 +10,6 @@ import re
 import stat
 import sys
 import zipfile
-from dataclasses import dataclass
 from email.parser import BytesHeaderParser
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
@@ -37,20 +36,15 @@ _SCHEMES: Mapping[str, Literal["platlib", "scripts", "headers", "data"]] = {
     "headers": "headers",
     "data": "data",
 }
+_BUILD_ID = b"\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0"
+"""The head of the note that holds a linker's build ID, 20 bytes long (https://refspecs.linuxfoundation.org/elf/)."""
+_SHA1 = 20
 # Installers write these anew, or they state what was true before pressing.
 _LEFT = frozenset({"METADATA", "WHEEL", "entry_points.txt", "INSTALLER", "REQUESTED", "direct_url.json", *_SIGNATURES})
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Private:
-    """What of this machine must not be seen in a wheel: the build's temporary folder, and the project's own."""
-
-    folder: Path | None = None
-    root: Path | None = None
-
-
-def unpack(path: Path, folder: Path, target: Target, private: Private) -> Own:
-    """Unpack a wheel into ``folder`` and return what is in it, without what leads to the machine that built it.
+def unpack(path: Path, folder: Path, target: Target, root: Path | None) -> Own:
+    """Unpack a wheel into ``folder`` and return what is in it, without what leads to this machine.
 
     Raises BuildError with everything that is wrong with the wheel: a path that leaves it, a file that RECORD does not
     know or knows otherwise, a tag for another Python or another machine than the target.
@@ -63,11 +57,21 @@ def unpack(path: Path, folder: Path, target: Target, private: Private) -> Own:
                 problems = list(_untrue(archive))
             if problems:
                 raise BuildError(*(_named(path, problem) for problem in problems))
-            return _own(archive, folder, tags, private)
+            return _own(archive, folder, tags, root)
     except InvalidWheelFilename as error:
         raise BuildError(Problem(where=path.name, what=str(error))) from None
     except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
         raise BuildError(Problem(where=path.name, what=f"the inner backend's wheel cannot be read: {error}")) from None
+
+
+def described(path: Path) -> dict[str, bytes]:
+    """Return the files of a wheel's ``.dist-info``, without those that installers take for a list of what is there."""
+    with zipfile.ZipFile(path) as archive:
+        (folder,) = _dist_infos(archive)
+        inside = [name for name in archive.namelist() if name.startswith(f"{folder}/") and not name.endswith("/")]
+        return {
+            name[len(folder) + 1 :]: archive.read(name) for name in inside if name[len(folder) + 1 :] not in _SIGNATURES
+        }
 
 
 def _named(path: Path, problem: Problem) -> Problem:
@@ -157,7 +161,7 @@ def _untrue(archive: zipfile.ZipFile) -> Iterator[Problem]:
         yield Problem(where=f"{folder}/METADATA", what=f"has version {headers['Version']}, the file {version}")
 
 
-def _own(archive: zipfile.ZipFile, folder: Path, tags: frozenset[Tag], private: Private) -> Own:
+def _own(archive: zipfile.ZipFile, folder: Path, tags: frozenset[Tag], root: Path | None) -> Own:
     (info_folder,) = _dist_infos(archive)
     data_folder = info_folder.removesuffix(".dist-info") + ".data"
     files: list[OwnFile] = []
@@ -170,7 +174,7 @@ def _own(archive: zipfile.ZipFile, folder: Path, tags: frozenset[Tag], private: 
         executable = bool((info.external_attr >> 16) & stat.S_IXUSR) and sys.platform != "win32"
         top, _, below = info.filename.partition("/")
         data = archive.read(info)
-        data = _without_root(data, private.root) if top == info_folder else _without_search(data, private.folder)
+        data = _without_root(data, root) if top == info_folder else _without_search(data)
         with place.open("xb") as file:
             file.write(data)
         place.chmod(0o755 if executable else 0o644)
@@ -203,17 +207,31 @@ def _described(about: Mapping[str, Path]) -> dict[str, Any]:
     }
 
 
-def _without_search(data: bytes, folder: Path | None) -> bytes:
-    """Return a binary without the search paths that lead into the build's folder; anything else as it is."""
+def _without_search(data: bytes) -> bytes:
+    """Return a binary without the search paths that lead to folders of this machine; anything else as it is.
+
+    They may be those of an earlier build: what is up to date is not linked again.
+    """
     try:
-        binary = binaries.read(data) if folder is not None else None
+        binary = binaries.read(data)
     except binaries.Malformed:
         return data  # told later, with a way out
-    if binary is None or not any(str(folder) in path for path in binary.search):
+    stays = tuple(path for path in binary.search if not path.startswith("/")) if binary else ()
+    if binary is None or stays == binary.search:
         return data
-    stays = tuple(path for path in binary.search if str(folder) not in path)
     edits = Edits(search=stays, inherited=binary.inherited, sign=binary.format == "macho")
-    return bytes(binaries.apply(data, edits))
+    edited = bytes(binaries.apply(data, edits))
+    return _with_build_id(edited) if binary.format == "elf" else edited
+
+
+def _with_build_id(data: bytes) -> bytes:
+    """Return an ELF file with a build ID of what it is now: the linker's was made of the search path, too."""
+    start = data.find(_BUILD_ID) + len(_BUILD_ID)
+    if start < len(_BUILD_ID):
+        return data
+    before, after = data[:start], data[start + _SHA1 :]
+    found = hashlib.sha1(before + after, usedforsecurity=False).digest()
+    return before + found + after
 
 
 def _without_root(data: bytes, root: Path | None) -> bytes:

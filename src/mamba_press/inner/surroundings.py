@@ -94,7 +94,8 @@ def _folders(place: Place) -> Iterator[tuple[str, tuple[Path, ...]]]:
     yield "CMAKE_PREFIX_PATH", (root,)
     yield "PKG_CONFIG_PATH", (root / "lib" / "pkgconfig", root / "share" / "pkgconfig")
     headers, libraries = ("INCLUDE", "LIB") if place.system == "win" else ("CPATH", "LIBRARY_PATH")
-    yield headers, (root / "include",)
+    if place.system == "win" or not place.stays:  # Meson leaves out the flag below for what is in CPATH
+        yield headers, (root / "include",)
     yield libraries, (root / "lib",)
 
 
@@ -108,7 +109,7 @@ def _flags(place: Place) -> Iterator[tuple[str, tuple[str, ...]]]:
         return
     maps = tuple(f"-ffile-prefix-map={old}={new}" for old, new in mapped(place))
     if place.stays and place.host:
-        # What is built again at import no longer has CPATH, but CMake and Meson keep the flags.
+        # What is built again at import would no longer have CPATH, but CMake and Meson keep the flags.
         maps += ("-isystem", f"{place.host}/include")
     yield "CPPFLAGS", maps
     initial = " ".join(map(shlex.quote, maps))
