@@ -138,7 +138,7 @@ def examine(path: Path, *, name: str | None = None, elsewhere: Sequence[str] = (
 
     Without ``payload`` only the archive's directory and ``.dist-info`` are read.
     """
-    return _judged(_opened(path, name, payload=payload), elsewhere, {})
+    return _judged(_opened(path, name, payload=payload), elsewhere, None)
 
 
 def together(paths: Sequence[Path], *, elsewhere: Sequence[str] = ()) -> tuple[Findings, ...]:
@@ -192,15 +192,19 @@ def _opened(path: Path, name: str | None = None, *, payload: bool = True) -> _Op
     return _Opened(path=path, found=replace(found, problems=tuple(problems)), contents=contents)
 
 
-def _judged(wheel: _Opened, elsewhere: Sequence[str], beside: Mapping[str, Binary]) -> Findings:
-    """Hold a wheel to all rules; ``beside`` are the binaries of other wheels by installed path."""
+def _judged(wheel: _Opened, elsewhere: Sequence[str], beside: Mapping[str, Binary] | None) -> Findings:
+    """Hold a wheel to all rules; ``beside`` are the binaries of all other wheels by installed path, if these are known.
+
+    If not, a library that is looked for where other wheels have files may be one of theirs.
+    """
     contents = wheel.contents
     if contents is None:
         return wheel.found
     problems = list(wheel.found.problems)
     for rule in (_names, _record, _wheel_file, _metadata, _entry_points, _binaries):
         problems += rule(contents)
-    problems += _loading(contents, tuple(elsewhere), beside)
+    shared = _shared_folders(contents) if beside is None else frozenset()
+    problems += _loading(contents, tuple(elsewhere), shared, beside or {})
     ours = contents.wheel.get("Generator", "").startswith("mamba-press")
     habits = [each for each in problems if isinstance(each, Remark) or (isinstance(each, Habit) and not ours)]
     said = [f"{habit.where}: {habit.what}" for habit in habits if not isinstance(habit, Style)]
@@ -738,7 +742,16 @@ def _too_new(contents: _Contents, found: Sequence[_Member]) -> Iterator[Problem]
             )
 
 
-def _loading(contents: _Contents, elsewhere: tuple[str, ...], beside: Mapping[str, Binary]) -> tuple[Problem, ...]:
+def _shared_folders(contents: _Contents) -> frozenset[str]:
+    """Return the folders of wheelhouses: prefixes that no package of this wheel has for itself."""
+    paths = {installed(path) for path in contents.members}
+    tops = {path.partition("/")[0] for path in paths if path.split("/")[1:2] == ["_prefix"]}
+    return frozenset(top for top in tops if f"{top}/__init__.py" not in paths)
+
+
+def _loading(
+    contents: _Contents, elsewhere: tuple[str, ...], shared: frozenset[str], beside: Mapping[str, Binary]
+) -> tuple[Problem, ...]:
     """Return what the loader would not find, for the lowest of the wheel's Linux tags."""
     from mamba_press import dyld, loader, winload
 
@@ -750,14 +763,14 @@ def _loading(contents: _Contents, elsewhere: tuple[str, ...], beside: Mapping[st
         return tuple(dict.fromkeys(found for each in processes for found in winload.problems(libraries, each)))
     if any(platform.startswith("macosx_") for platform in contents.name.platforms):
         mach = _loadable(contents, "macho")
-        return _own(mach, dyld.problems({**_of("macho", beside), **mach}, elsewhere), beside)
+        return _own(mach, dyld.problems({**_of("macho", beside), **mach}, elsewhere, shared), beside)
     promises = [found for name in sorted(contents.name.platforms) if (found := promise(name, elsewhere))]
     own = _loadable(contents, "elf")
     libraries = {**_of("elf", beside), **own}
     wrong: dict[Problem, None] = {}
     for arch in sorted({each.arch for each in promises}):
         lowest = min((each for each in promises if each.arch == arch), key=lambda each: each.floor or (99, 0))
-        wrong.update(dict.fromkeys(loader.problems(libraries, lowest)))
+        wrong.update(dict.fromkeys(loader.problems(libraries, replace(lowest, shared=shared))))
     return _own(own, tuple(wrong), beside)
 
 

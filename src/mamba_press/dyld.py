@@ -22,23 +22,28 @@ _HINT = "press it again: mamba-press writes names that start at @loader_path and
 _RELATIVE = ("@loader_path", "@executable_path", "@rpath")
 
 
-def problems(libraries: Mapping[str, Binary], elsewhere: tuple[str, ...] = ()) -> tuple[Problem, ...]:
+def problems(
+    libraries: Mapping[str, Binary], elsewhere: tuple[str, ...] = (), shared: frozenset[str] = frozenset()
+) -> tuple[Problem, ...]:
     """Return everything that would keep dyld from loading any of these Mach-O files, by installed path.
 
     Every file must find what it needs by itself: by paths from where it lies, or by its own LC_RPATHs, as the file
-    that happens to load it first may be any. ``elsewhere`` are patterns of names that another wheel or the user has.
+    that happens to load it first may be any. ``elsewhere`` are patterns of names that another wheel or the user has,
+    ``shared`` folders of ``site-packages`` in which other wheels have files, too.
     """
     found: dict[Problem, None] = {}
     for path, binary in sorted(libraries.items()):
         found.update(dict.fromkeys(_strays(path, binary)))
         for name in binary.needed:
-            problem = _problem(path, name, libraries, elsewhere)
+            problem = _problem(path, name, libraries, elsewhere, shared)
             if problem:
                 found[problem] = None
     return tuple(found)
 
 
-def _problem(path: str, name: str, libraries: Mapping[str, Binary], elsewhere: tuple[str, ...]) -> Problem | None:
+def _problem(
+    path: str, name: str, libraries: Mapping[str, Binary], elsewhere: tuple[str, ...], shared: frozenset[str]
+) -> Problem | None:
     binary = libraries[path]
     if macos.is_system(name) or name in binary.weak:
         return None
@@ -47,7 +52,7 @@ def _problem(path: str, name: str, libraries: Mapping[str, Binary], elsewhere: t
     places = tuple(binaries.lookup(binary, path, name))
     there = next((place for place in places if place in libraries), None)
     if there is None:
-        return _missing(path, name, places, libraries)
+        return _missing(path, name, places, libraries, shared)
     other = libraries[there]
     lacking = [arch for arch in binary.archs if arch not in other.archs]
     if lacking:
@@ -66,11 +71,13 @@ def _strays(path: str, binary: Binary) -> Iterator[Problem]:
             yield Habit(where=path, what=f"the search path has {element!r}, which leaves the wheel", hint=_HINT)
 
 
-def _missing(path: str, name: str, places: tuple[str, ...], libraries: Mapping[str, Binary]) -> Problem:
+def _missing(
+    path: str, name: str, places: tuple[str, ...], libraries: Mapping[str, Binary], shared: frozenset[str]
+) -> Problem:
     if name.partition("/")[0] not in _RELATIVE:
         what = f"needs {name}, which is neither in the wheel nor a part of macOS"
         return Problem(where=path, what=what, hint=_HINT)
-    own = {path.split("/")[0] for path in libraries}
+    own = {path.split("/")[0] for path in libraries} - shared
     for place in places:
         if "/" in place and place.split("/")[0] not in own:
             return Remark(where=path, what=f"needs {name}, which another wheel has to bring as {place}")

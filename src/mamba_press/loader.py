@@ -29,12 +29,14 @@ class Promise:
     """What may be taken for granted: the system of the wheel's lowest tag, and what the configuration names.
 
     ``floor`` is None for ``linux_*`` tags, which promise no version at all. ``elsewhere`` are patterns of library
-    names that the user says come from the system or from another wheel.
+    names that the user says come from the system or from another wheel. ``shared`` are folders of ``site-packages`` in
+    which other wheels have files, too.
     """
 
     arch: str
     floor: tuple[int, int] | None
     elsewhere: tuple[str, ...] = ()
+    shared: frozenset[str] = frozenset()
 
     def holds(self, name: str) -> bool:
         """Tell whether a library of this name is there without the wheel."""
@@ -122,7 +124,7 @@ def _load(
             is_known = answers.get((current.path, needed), SYSTEM) is None
             answers[current.path, needed] = path
             if path is None and not is_known:
-                yield _missing(current, needed, libraries)
+                yield _missing(current, needed, libraries, promise.shared)
             if path == SYSTEM:
                 of_system.append((current, needed))
             elif path is not None and path not in present:
@@ -241,12 +243,12 @@ def _is_promised(version: str, promise: Promise) -> bool:
     return floor is not None and floor <= promise.floor
 
 
-def _missing(current: _Loaded, needed: str, libraries: Mapping[str, Binary]) -> Problem:
+def _missing(current: _Loaded, needed: str, libraries: Mapping[str, Binary], shared: frozenset[str]) -> Problem:
     """Return the problem of a name that nothing answers; it says where the name was looked for.
 
     A search path into another folder of ``site-packages`` leads to another wheel.
     """
-    own = {path.split("/")[0] for path in libraries}
+    own = {path.split("/")[0] for path in libraries} - shared
     for one in _consulted(current):
         for path in binaries.lookup(one.binary, one.path, needed):
             if "/" in path and path.split("/")[0] not in own:

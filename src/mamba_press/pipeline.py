@@ -183,7 +183,9 @@ def press_house(order: Order, solution: Solution, workdir: Path, *, generator: s
     placed = layout.place(chosen.selection, home=home, stem=wheelhouse.STEM, config=order.config)
     linked = link.link(placed, chosen.environment, order.config)
     entries = _relative(linked.entries, home, order.config)
+    left = wheelhouse.left(chosen.solution, chosen.selection)
     members = wheelhouse.part(entries, chosen.selection, chosen.solution, name)
+    wheelhouse.require_some(members, left)
     if order.target.system == "linux":
         members = wheelhouse.with_loaders(members, chosen.selection, name)
     members = wheelhouse.with_programs(members, order.config.wheel.executables, name)
@@ -196,7 +198,7 @@ def press_house(order: Order, solution: Solution, workdir: Path, *, generator: s
         asked=frozenset(package.name for package in solution.packages if package.requested),
         solution=chosen.solution,
         wheels=tuple(_finished(draft, version, workdir, generator=generator, epoch=epoch) for draft, version in pinned),
-        left=wheelhouse.left(chosen.solution, chosen.selection),
+        left=left,
         notes=(*chosen.selection.notes, *linked.notes),
     )
 

@@ -150,6 +150,14 @@ def left(solution: Solution, selection: Selection) -> tuple[Dropped, ...]:
     return tuple(found)
 
 
+def require_some(members: Sequence[Member], gone: Sequence[Dropped]) -> None:
+    """Raise ContentError, with the reason for every package, where nothing becomes a wheel."""
+    if not members:
+        raise ContentError(
+            *(Problem(where=each.package, what=f"is no wheel: {each.why}", hint="name other packages") for each in gone)
+        )
+
+
 def _why_nothing(reasons: Counter[str]) -> str:
     """Return why no file of a package stays: what became of its libraries says more than of its headers."""
     if not reasons:

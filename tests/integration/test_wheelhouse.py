@@ -117,6 +117,7 @@ def test_other_peoples_installer_finds_every_wheel_sound(greetings):
 def test_check_finds_nothing_wrong_in_all_of_them_together_and_more_than_that_in_less(greetings, tmp_path):
     wheels = sorted(greetings.folder.glob("*.whl"))
     press.command("check", "--together", *wheels, cwd=tmp_path).ok()
+    press.command("check", *wheels, cwd=tmp_path).ok()
     some = [path for path in wheels if "conda_greet" not in path.name]
     assert "requires house-conda-greet==" in press.command("check", "--together", *some, cwd=tmp_path).out
 
@@ -243,6 +244,16 @@ def test_a_solve_that_fails_leaves_nothing(greeting, tmp_path):
     words = ["wheelhouse", "nosuch", "-c", greeting.root, "--python", press.HERE, "-o", tmp_path / "wheels"]
     assert press.command(*words, cwd=tmp_path).code == 3
     assert list(tmp_path.iterdir()) == []
+
+
+def test_packages_of_which_nothing_becomes_a_wheel_are_refused_each_with_the_reason(make_channel, tmp_path):
+    meta = CondaPackage(name="meta", noarch="generic")
+    channel = make_channel([meta, press.python_package(press.HERE), press.python_abi(press.HERE)])
+    words = ["wheelhouse", "meta", "-c", channel.root, "--python", press.HERE, "-o", tmp_path / "wheels"]
+    done = press.command(*words, cwd=tmp_path)
+    assert done.code == 5
+    assert "meta: is no wheel: it has no files" in done.err
+    assert not (tmp_path / "wheels").exists()
 
 
 # -- in several folders

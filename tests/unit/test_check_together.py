@@ -108,3 +108,21 @@ def test_what_is_no_wheel_is_told_and_the_others_are_judged(tmp_path):
     found = wrong(tmp_path / "broken-1.0-py3-none-any.whl", one)
     assert len(found) == 2
     assert "cannot be read as a wheel" in found[0]
+
+
+def test_alone_a_wheel_of_a_house_may_need_what_others_bring_and_together_it_may_not(tmp_path, library):
+    linking = Linking(soname="libh.so.1", needed=(library,), runpath="$ORIGIN")
+    user = shared_library(tmp_path / "libh.so.1", "int g(void); int h(void) { return g(); }", linking)
+    one = made(tmp_path, "one", {"_house_prefix/_prefix/lib/libh.so.1": user})
+    found = check.examine(one)
+    assert found.problems == ()
+    assert "which another wheel has to bring as _house_prefix/_prefix/lib/libg.so.1" in found.notes[0]
+    (problem,) = wrong(one)
+    assert "needs libg.so.1, which is neither in the wheel" in problem
+
+
+def test_a_wheel_with_a_prefix_of_its_own_has_to_have_all_of_it(tmp_path, library):
+    linking = Linking(soname="libh.so.1", needed=(library,), runpath="$ORIGIN")
+    user = shared_library(tmp_path / "libh.so.1", "int g(void); int h(void) { return g(); }", linking)
+    one = made(tmp_path, "one", {"one/__init__.py": b"", "one/_prefix/lib/libh.so.1": user})
+    assert len(check.examine(one).problems) == 1
