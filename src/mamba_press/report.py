@@ -58,6 +58,10 @@ def as_json(pressed: Pressed, rows: Sequence[Row]) -> dict[str, object]:
 
 def _entries_as_json(pressed: Pressed, rows: Sequence[Row]) -> list[dict[str, object]]:
     entries = {entry.path: entry for entry in pressed.wheel.entries}
+    neutral: dict[str, list[str]] = defaultdict(list)
+    for finding in pressed.findings:
+        if finding.kind != "relocated":
+            neutral[finding.path].append(finding.text)
     return [
         {
             "path": row.path,
@@ -65,16 +69,19 @@ def _entries_as_json(pressed: Pressed, rows: Sequence[Row]) -> list[dict[str, ob
             "package": row.package,
             "file": entry.kept.file.path if (entry := entries.get(row.path)) and entry.kept else None,
             "why": row.why,
-            "edits": _edits(entry) if entry else None,
+            "edits": _edits(entry, neutral.get(row.path, ())) if entry else None,
             "sha256": row.sha256,
         }
         for row in rows
     ]
 
 
-def _edits(entry: Entry) -> dict[str, object] | None:
-    """Return what is changed of a file of a package, by what; None where it is as the package has it, or is ours."""
-    found: dict[str, object] = {}
+def _edits(entry: Entry, neutral: Sequence[str]) -> dict[str, object] | None:
+    """Return what is changed of a file of a package, by what; None where it is as the package has it, or is ours.
+
+    ``neutral`` are the paths that the file has below the neutral prefix, where the package has the conda prefix.
+    """
+    found: dict[str, object] = {"neutralised": list(neutral)} if neutral else {}
     if entry.kept is not None and isinstance(entry.source, bytes):
         found["text"] = "rewritten"
     if entry.edits is not None:

@@ -7,7 +7,20 @@ import pytest
 from packaging.version import Version
 
 from mamba_press import report
-from mamba_press.types import Dropped, Edits, Entry, File, Floor, Kept, Pressed, Selection, Solution, Tagging, Wheel
+from mamba_press.types import (
+    Dropped,
+    Edits,
+    Entry,
+    File,
+    Finding,
+    Floor,
+    Kept,
+    Pressed,
+    Selection,
+    Solution,
+    Tagging,
+    Wheel,
+)
 from mamba_press.wheel import Row
 from tests.support.values import TARGET, package
 
@@ -101,10 +114,17 @@ def test_each_entry_knows_its_file_its_edits_and_each_package_its_licence(presse
     )
     wheel = replace(pressed.wheel, entries=entries)
     rows = [Row(path=entry.path, size=1, sha256="ab") for entry in entries]
-    values = json.loads(json.dumps(report.as_json(replace(pressed, wheel=wheel, licenses={"app": "MIT"}), rows)))
+    place = Finding(path="app/a.so", file="lib/a.so", package="app", text="/proc/mamba-press/share", kind="functional")
+    found = replace(pressed, wheel=wheel, licenses={"app": "MIT"}, findings=(place, replace(place, kind="relocated")))
+    values = json.loads(json.dumps(report.as_json(found, rows)))
     assert [row["file"] for row in values["entries"]] == ["lib/a.so", "bin/script", "share/plain", None]
     assert [row["edits"] for row in values["entries"]] == [
-        {"name": "liba-1.so", "needed": {"libb.so": "libb-1.so", "libc.so": None}, "search": ["$ORIGIN"]},
+        {
+            "neutralised": ["/proc/mamba-press/share"],
+            "name": "liba-1.so",
+            "needed": {"libb.so": "libb-1.so", "libc.so": None},
+            "search": ["$ORIGIN"],
+        },
         {"text": "rewritten"},
         None,
         None,
