@@ -625,7 +625,8 @@ def _traces(entries: Sequence[Entry], workdir: Path) -> tuple[str, ...]:
 
     A path of this very build's temporary folder is an error, those of the packages' own builds are told.
     """
-    own = str(workdir).encode()
+    # The random name alone, where it is ours: the folder above may have another name than a link that leads to it.
+    own = (workdir.name if workdir.name.startswith("mamba-press-") else str(workdir)).encode()
     leaks: list[Problem] = []
     built: dict[str, list[str]] = {}
     for entry in entries:

@@ -8,15 +8,12 @@ Each entry names a provider, which is given the project's table as far as it is 
 from __future__ import annotations
 
 import importlib
-import inspect
 import os
 import sys
-import traceback
 from collections import ChainMap
 from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -198,11 +195,12 @@ def _loaded(root: Path) -> list[tuple[Asked, Any]]:
         else:
             provider = _in_project(entry, root, entry.provider)
         with _blaming(entry), _inside(root):
-            found.append((entry, provider() if inspect.isclass(provider) else provider))
+            found.append((entry, provider() if isinstance(provider, type) else provider))
     return found
 
 
 def _registered(entry: Asked, name: str) -> object:
+    from difflib import get_close_matches
     from importlib.metadata import entry_points
 
     there = list(entry_points(group=_GROUP))
@@ -260,6 +258,8 @@ def _blaming(entry: Asked) -> Iterator[None]:
     except ConfigError:
         raise
     except Exception as error:  # the project's own code may raise anything; it is reported, never swallowed
+        import traceback
+
         last = traceback.extract_tb(error.__traceback__)[-1]
         what = f"{type(error).__name__}: {error}"
         hint = f"raised in {last.filename}, line {last.lineno}"
