@@ -243,9 +243,8 @@ def source_metadata(project: Project, version: Version, changing: Collection[str
     open_fields = [name for name in left if name in DYNAMIC] if isinstance(left, list) else []
     is_open = isinstance(left, list) and "license" in left
     opened = {field for name in (*open_fields, *changing) for field in PROJECT_TO_METADATA[name]}
-    opened |= {"License-File", "License-Expression"} if is_open else {"License-File"}
-    dynamic = tuple(sorted(opened))
-    return _write(project, version, license_files=tuple(license_files(project)), dynamic=dynamic)
+    dynamic = dict.fromkeys(("License-File", *(("License-Expression",) if is_open else ()), *sorted(opened)))
+    return _write(project, version, license_files=tuple(license_files(project)), dynamic=tuple(dynamic))
 
 
 def _write(project: Project, version: Version, *, license_files: Sequence[str], dynamic: Sequence[str]) -> bytes:
