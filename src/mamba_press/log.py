@@ -1,20 +1,37 @@
 """What is said to the person who waits: stderr only, because stdout belongs to results.
 
-On a terminal a step is one line that is redrawn; elsewhere (pip, uv and CI pipe us) it is one flushed line.
+A step, a note, a warning is a flushed line. On a terminal that can redraw, progress is one more line below them, which
+is drawn again and again and leaves nothing behind; elsewhere (pip, uv and CI pipe us) there is none.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_EVERY = 0.1
+"""Seconds between two drawings of a progress."""
+
+_BAR = 20
 
 _quiet = False
+_verbose = False
+_can_redraw = True
+_drawn = 0.0
+"""When the progress was drawn, 0 where none is to be seen."""
 
 
-def set_quiet(quiet: bool) -> None:
-    """Say only warnings from now on."""
-    global _quiet
-    _quiet = quiet
+def configure(*, quiet: bool = False, verbose: bool = False, redraws: bool = True) -> None:
+    """Say only warnings, or details too, from now on; ``redraws`` tells whether a terminal can draw a line again."""
+    global _quiet, _verbose, _can_redraw
+    _quiet, _verbose, _can_redraw = quiet, verbose, redraws
 
 
 def step(text: str) -> None:
@@ -29,12 +46,19 @@ def note(text: str) -> None:
         _line(text)
 
 
+def detail(text: str) -> None:
+    """Say what only those want to know who asked for more."""
+    if _verbose:
+        _line(text)
+
+
 def warn(text: str) -> None:
     """Say that something may not work as the user expects."""
     _line(f"warning: {text}")
 
 
 def _line(text: str) -> None:
+    progress_end()
     try:
         print(f"mamba-press: {text}", file=sys.stderr, flush=True)
     except BrokenPipeError:
@@ -42,13 +66,55 @@ def _line(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
-def progress(text: str) -> None:
-    """Redraw the current line of a terminal; says nothing elsewhere."""
-    if not _quiet and sys.stderr.isatty():
-        print(f"\r\x1b[Kmamba-press: {text}", end="", file=sys.stderr, flush=True)
+def shows_progress() -> bool:
+    """Tell whether progress is drawn at all, for who would have to compute it."""
+    return not _quiet and _can_redraw and sys.stderr.isatty()
+
+
+def progress(text: str, done: float = 0, total: float = 0) -> None:
+    """Draw how far something is, where it is drawn; with a total, as a bar. Calls may come as often as they like."""
+    global _drawn
+    now = time.monotonic()
+    if now - _drawn < _EVERY or not shows_progress():
+        return
+    _drawn = now
+    if total:
+        part = min(done / total, 1.0)
+        text = f"[{'=' * round(part * _BAR):<{_BAR}}] {part:4.0%} {text}"
+    try:
+        width = os.get_terminal_size(sys.stderr.fileno()).columns
+    except OSError:
+        width = 80
+    # A line that is longer than the terminal could not be drawn again.
+    line = f"mamba-press: {text}"[: max(width - 1, 0) or 79]
+    print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
 
 
 def progress_end() -> None:
-    """Leave the line that `progress` drew."""
-    if not _quiet and sys.stderr.isatty():
+    """Leave no trace of what `progress` drew."""
+    global _drawn
+    if _drawn:
+        _drawn = 0.0
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def working(text: str) -> Iterator[None]:
+    """Draw for how long something takes that cannot say how far it is."""
+    if not shows_progress():
+        yield
+        return
+    ended, start = threading.Event(), time.monotonic()
+
+    def tick() -> None:
+        while not ended.wait(_EVERY * 2):
+            progress(f"{text}, {time.monotonic() - start:.0f} s")
+
+    ticking = threading.Thread(target=tick, daemon=True)
+    ticking.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        ticking.join()
+        progress_end()

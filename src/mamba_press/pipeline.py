@@ -92,7 +92,10 @@ def solve(order: Order) -> Solution:
         _refuse_stale(locked.exact, order.config)
         return locked.exact
     config = order.config if locked is None else replace(order.config, constraints=locked.pinned(order.config))
-    return conda.solve(config, order.target, channels, virtual=virtual, environ=order.environ)
+    found = conda.solve(config, order.target, channels, virtual=virtual, environ=order.environ)
+    for package in found.packages:
+        log.detail(f"solved: {package} from {package.channel}")
+    return found
 
 
 def _refuse_stale(solution: Solution, config: Config) -> None:

@@ -31,7 +31,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal, TypeVar
 
-from mamba_press import __version__
+from mamba_press import __version__, log
 from mamba_press.atomic import replacing
 from mamba_press.errors import ConfigError, ContentError, WriteError
 from mamba_press.types import Entry, Problem, Wheel
@@ -199,10 +199,14 @@ def write(  # noqa: PLR0913  # the wheel and its place, and four ways to say how
 
 def _fill(archive: _Archive, wheel: Wheel, sized: Sequence[_Sized], used: Compressor, pool: ThreadPoolExecutor) -> None:
     """Write all entries, RECORD and the directory."""
-    rows = [
-        archive.append(packed) if packed.row else _append_huge(archive, packed.of, used, pool)
-        for packed in _in_order(pool, sized, lambda one: _pack(one, used))
-    ]
+    rows: list[Row] = []
+    done, total = 0, sum(one.size for one in sized) if log.shows_progress() else 0
+    for packed in _in_order(pool, sized, lambda one: _pack(one, used)):
+        rows.append(archive.append(packed) if packed.row else _append_huge(archive, packed.of, used, pool))
+        if total:
+            done += packed.of.size
+            log.progress(f"compressing, {done / 1e6:.1f} of {total / 1e6:.1f} MB", done, total)
+    log.progress_end()
     rows += [archive.append(_pack(one, used)) for one in _bill(wheel, rows)]
     archive.append(_packed_record(wheel, rows, used))
     archive.finish()

@@ -11,12 +11,12 @@ import pytest
 
 from mamba_press import __main__ as command
 from mamba_press import __version__, commands
-from mamba_press.commands import asked
+from mamba_press.commands import asked, parser
 from mamba_press.errors import ConfigError
 
 
 def order(*arguments: str):
-    return asked.order(command.parse(arguments), {})
+    return asked.order(parser.parse(arguments), {})
 
 
 @pytest.fixture(autouse=True)
@@ -49,11 +49,11 @@ def test_the_help_of_a_command_says_what_it_does_and_shows_calls_that_parse(name
     examples = re.findall(rf"mamba-press {name} .*", said[said.index("examples:") :])
     assert examples
     for example in examples:
-        command.parse(shlex.split(re.split(r" {2,}| \| ", example)[0])[1:])
+        parser.parse(shlex.split(re.split(r" {2,}| \| ", example)[0])[1:])
 
 
 def test_every_module_of_a_command_is_in_the_help():
-    shared = {"__init__", "asked", "output"}
+    shared = {"__init__", "asked", "output", "parser"}
     assert {path.stem for path in Path(commands.__file__).parent.glob("*.py")} - shared == set(commands.HELP)
 
 

@@ -20,6 +20,7 @@ HELP = {
     "check": "read finished wheels back and say what is wrong with them",
     "edit": "release a wheel again with other metadata, without building it again",
     "init": "write the project that says what a recipe of mamba-org/mamba-press says",
+    "completion": "print what completes this command line in bash, zsh or fish",
 }
 """Every command, in the order in which ``--help`` shows them."""
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 def options(parser: argparse.ArgumentParser) -> None:
     """Declare what every command takes."""
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    parser.add_argument("-q", "--quiet", action="store_true", help="say only warnings and errors")
+    said = parser.add_mutually_exclusive_group()
+    said.add_argument("-q", "--quiet", action="store_true", help="say only warnings and errors")
+    said.add_argument("-v", "--verbose", action="store_true", help="say more: which packages were solved")
 
 
 def is_terminal(environ: Mapping[str, str]) -> bool:

@@ -67,7 +67,8 @@ def solve(
         "offline": config.offline,
         "cache": str(cache_folder(environ)),
     }
-    answer = _ask(request, target, environ, SolveError)
+    with log.working(f"solving for {target.subdir} and Python {target.python}"):
+        answer = _ask(request, target, environ, SolveError)
     packages = sorted(map(package_of, answer["packages"]), key=lambda package: package.name)
     refuse_foreign(packages)
     asked = answer["names"][: len(config.packages)]
@@ -261,8 +262,11 @@ def _listen(event: Json) -> None:
         new = f", {event['downloads']} to download{size}" if event["downloads"] else ""
         log.step(f"fetching {event['packages']} package{'s' * (event['packages'] != 1)}{new}")
     elif event["event"] == "fetching":
-        done = f", {event['bytes'] / 1e6:.1f} MB" if event["bytes"] else ""
-        log.progress(f"fetching {event['name']} ({event['linked']} of {event['total']} in place{done})")
+        done, expected = event["bytes"], event["expected"]
+        size = f", {done / 1e6:.1f} of {expected / 1e6:.1f} MB" if expected else ""
+        # Where something is downloaded, that is what takes the time.
+        part = (done, expected) if done < expected else (event["linked"], event["total"])
+        log.progress(f"fetching {event['name']} ({event['linked']} of {event['total']} in place{size})", *part)
 
 
 def package_of(record: Json) -> Package:

@@ -240,7 +240,7 @@ async def fetch(request: Json, say: Callable[[Json], None]) -> Json:
     cache = rattler.PackageCache(Path(request["cache"], "pkgs"))
     python = [_record(package) for package in request["python"]]
     try:
-        await _plan(packages, records, cache, offline=request["offline"], say=say)
+        expected = await _plan(packages, records, cache, offline=request["offline"], say=say)
         await rattler.install(
             [*python, *records],
             request["prefix"],
@@ -250,7 +250,7 @@ async def fetch(request: Json, say: Callable[[Json], None]) -> Json:
             execute_link_scripts=False,
             show_progress=False,
             client=_client(offline=request["offline"]),
-            reporter=_reporter(packages, say),
+            reporter=_reporter(packages, expected, say),
             alternative_target_prefix=request["neutral"],
             package_cache=cache,
         )
@@ -308,21 +308,16 @@ async def _plan(
     *,
     offline: bool,
     say: Callable[[Json], None],
-) -> None:
-    """Say what has to be downloaded or unpacked; offline, what is neither local nor cached is an error."""
+) -> int:
+    """Say what has to be downloaded, and return its bytes; offline, what is neither local nor cached is an error."""
     index = await cache.index()
     new = [package for package, record in zip(packages, records, strict=True) if not index.contains_record(record)]
     remote = [package for package in new if not package["url"].startswith("file:")]
     if offline and remote:
         raise RefusedError("offline", packages=[package["file_name"] for package in remote])
-    say(
-        {
-            "event": "plan",
-            "packages": len(packages),
-            "downloads": len(remote),
-            "bytes": sum(package.get("size") or 0 for package in remote),
-        }
-    )
+    size = sum(package.get("size") or 0 for package in remote)
+    say({"event": "plan", "packages": len(packages), "downloads": len(remote), "bytes": size})
+    return size
 
 
 def _record(package: Json) -> rattler.RepoDataRecord:
@@ -350,7 +345,7 @@ def _record(package: Json) -> rattler.RepoDataRecord:
     return rattler.RepoDataRecord(record, package["file_name"], package["url"], package["channel"])
 
 
-def _reporter(packages: Sequence[Json], say: Callable[[Json], None]) -> InstallerReporter:
+def _reporter(packages: Sequence[Json], expected: int, say: Callable[[Json], None]) -> InstallerReporter:
     """Turn rattler's callbacks into events, at most ten a second."""
     from rattler.install import InstallerReporter
 
@@ -382,7 +377,8 @@ def _reporter(packages: Sequence[Json], say: Callable[[Json], None]) -> Installe
                 return
             self.last = time.monotonic()
             done = sum(self.done.values())
-            say({"event": "fetching", "name": name, "linked": self.linked, "total": len(packages), "bytes": done})
+            facts = {"name": name, "linked": self.linked, "total": len(packages), "bytes": done, "expected": expected}
+            say({"event": "fetching", **facts})
 
     return Reporter()  # type: ignore[abstract]  # the methods not overridden do nothing, which is what they are for
 

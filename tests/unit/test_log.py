@@ -1,0 +1,85 @@
+"""What is said on standard error: to a terminal, to a pipe, to who wants less or more."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+
+TALK = """
+import time
+from mamba_press import log
+log.configure({options})
+log.step("one")
+log.progress("reading", 1, 4)
+log.progress("reading again, too soon to be drawn", 2, 4)
+log.warn("two")
+with log.working("solving"):
+    time.sleep(0.5)
+log.detail("three")
+log.progress("the rest")
+log.progress_end()
+"""
+
+
+def on_a_terminal(options: str, width: int = 40) -> str:
+    import fcntl
+    import struct
+    import termios
+
+    main, other = pty.openpty()
+    fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+    code = TALK.format(options=options)
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=other, stdout=subprocess.DEVNULL)
+    os.close(other)
+    text = b""
+    while True:
+        try:
+            text += os.read(main, 4096)
+        except OSError:  # Linux: the other end is closed
+            break
+    os.close(main)
+    assert process.wait() == 0
+    return text.decode().replace("\r\n", "\n")
+
+
+def in_a_pipe(options: str) -> str:
+    code = TALK.format(options=options)
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stderr
+
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals of this kind")
+
+
+def test_a_pipe_gets_lines_alone():
+    assert in_a_pipe("") == "mamba-press: one\nmamba-press: warning: two\n"
+
+
+def test_quiet_leaves_warnings_and_verbose_adds_details():
+    assert in_a_pipe("quiet=True") == "mamba-press: warning: two\n"
+    assert in_a_pipe("verbose=True").splitlines() == [
+        "mamba-press: one",
+        "mamba-press: warning: two",
+        "mamba-press: three",
+    ]
+
+
+def test_a_terminal_sees_how_far_it_is_and_for_how_long_and_nothing_is_left_of_it():
+    text = on_a_terminal("", width=60)
+    assert "\r\x1b[Kmamba-press: [=====               ]  25% reading\r\x1b[Kmamba-press: warning: two\n" in text
+    assert "\r\x1b[Kmamba-press: solving, 0 s" in text
+    assert "too soon" not in text
+    assert text.endswith("\r\x1b[K")
+
+
+def test_a_progress_is_cut_where_the_terminal_ends():
+    lines = on_a_terminal("", width=30).replace("\n", "\r").split("\r")
+    assert "\x1b[Kmamba-press: [=====          " in lines
+
+
+@pytest.mark.parametrize("options", ["redraws=False", "quiet=True"])
+def test_a_terminal_that_cannot_redraw_or_is_to_be_quiet_gets_no_progress(options):
+    assert "\x1b" not in on_a_terminal(options)
