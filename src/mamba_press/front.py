@@ -171,6 +171,7 @@ def _nothing_to_press(config: Config, asked: Project) -> Iterator[Problem]:
     from mamba_press import project, providers, sources
 
     if config.build_backend is not None:
+        yield from sources.left_to(config)
         return
     modules, problems = _tried(lambda: sources.find(asked, config.sources))
     yield from problems

@@ -146,7 +146,11 @@ def _entry(kept: Kept, *, home: Home, stem: str, config: Config) -> Entry:
         moved = stem + moved if moved.startswith(DATA) else moved
         return Entry(path=moved, source=source, executable=executable, kept=kept, placed=placed, why="layout.move")
     if file.package == OWN:
-        return Entry(path=own.place(file.path, stem), source=source, executable=executable, kept=kept, why=kept.why)
+        # A program has to stay where it is from its libraries, which nothing outside of site-packages does.
+        is_bound = kept.binary is not None and any(link.where in ("wheel", "external") for link in kept.links)
+        path = own.place(file.path, stem)
+        path = f"{home.prefix}/{file.path}" if is_bound and path.startswith(f"{stem}.data/scripts/") else path
+        return Entry(path=path, source=source, executable=executable, kept=kept, why=kept.why)
     found = _SITE_PACKAGES.fullmatch(file.path)
     if found:
         return Entry(path=found["path"], source=source, executable=executable, kept=kept, why=kept.why)

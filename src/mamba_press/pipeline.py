@@ -538,7 +538,8 @@ def _with_runtime(linked: link.Linked, home: layout.Home, name: str, config: Con
     A home that is a package's own imports it where importing the home is to have an effect.
     """
     variables = provide.environment(linked.entries, home.name, config.wheel.environment)
-    programs = provide.programs(linked.entries, home.name, config.wheel.executables)
+    bound = [entry.kept.file.path for entry in linked.entries if entry.kept and _is_bound(entry, home)]
+    programs = provide.programs(linked.entries, home.name, dict.fromkeys((*config.wheel.executables, *bound)))
     starts = {name: f"{home.module}._mamba_press:{call}" for name, call in runtime.functions(programs).items()}
     has_prefix = any(entry.path.startswith(f"{home.prefix}/") for entry in linked.entries)
     own_code = [entry.kept.file for entry in linked.entries if entry.kept and entry.kept.file.package == OWN]
@@ -563,6 +564,11 @@ def _with_runtime(linked: link.Linked, home: layout.Home, name: str, config: Con
             raise ContentError(_no_import(home.name, "is no Python source"))
     together = tuple(sorted((*entries, *generated), key=lambda entry: entry.path))
     return _Provided(entries=together, programs=starts)
+
+
+def _is_bound(entry: Entry, home: layout.Home) -> bool:
+    """Whether an entry is a program of the project that lies with its libraries, and is started from there."""
+    return bool(entry.kept and entry.kept.file.package == OWN and entry.path.startswith(f"{home.prefix}/"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

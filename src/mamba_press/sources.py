@@ -63,6 +63,21 @@ def nothing(project: Project, config: Config) -> Problem:
     )
 
 
+def left_to(config: Config) -> Iterator[Problem]:
+    """Yield the keys that mean nothing where an inner backend decides which code it is."""
+    wanted = config.sources
+    keys = {
+        "modules": wanted.modules,
+        "root": wanted.root,
+        "exclude": wanted.exclude,
+        "version-file": wanted.version_file,
+    }
+    for key, value in keys.items():
+        if value:
+            what = f"is not looked at: which code is in the wheel, {config.build_backend} decides"
+            yield Problem(where=f"{KEY}.{key}", what=what, hint="say it in that backend's table, or leave it out")
+
+
 def collect(project: Project, version: Version, wanted: Sources, workdir: Path) -> Own:
     """Return the project's modules as they are to be installed, and the version file, which is made in ``workdir``.
 

@@ -214,3 +214,65 @@ def test_a_module_in_the_place_of_the_generated_one_is_refused(recipes, environ,
     (root / "src/own_ctypes/_mamba_press.py").write_text("library = None\n")
     done = press.hook("build_wheel", tmp_path, cwd=root, environ=environ)
     assert "own_ctypes/_mamba_press.py: is the name of the module that mamba-press writes there" in done.err
+
+
+# --- what an inner backend puts outside of site-packages
+
+BACKEND = """\
+import subprocess
+from pathlib import Path
+
+from wheel.wheelfile import WheelFile
+
+PROGRAM = '''
+#include <greet.h>
+#include <stdio.h>
+int main(void) { char out[80]; greet(out, sizeof out, "you"); puts(out); }
+'''
+
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    Path("main.c").write_text(PROGRAM)
+    subprocess.run(["gcc", "-o", "hello", "main.c", "-lgreet"], check=True)
+    files = {
+        "hello/__init__.py": b"",
+        "hello-1.0.data/scripts/hello": Path("hello").read_bytes(),
+        "hello-1.0.data/scripts/hello-py": b"#!python\\nprint('script')\\n",
+        "hello-1.0.data/scripts/hello-sh": b"#!/bin/sh\\necho shell\\n",
+        "hello-1.0.data/data/share/hello/x": b"data",
+        "hello-1.0.data/headers/hello.h": b"int x;",
+        "hello-1.0.dist-info/METADATA": b"Metadata-Version: 2.1\\nName: hello\\nVersion: 1.0\\n",
+        "hello-1.0.dist-info/WHEEL": b"Wheel-Version: 1.0\\nRoot-Is-Purelib: false\\nTag: py3-none-linux_x86_64\\n",
+    }
+    name = "hello-1.0-py3-none-linux_x86_64.whl"
+    with WheelFile(Path(folder, name), "w") as archive:
+        for path, data in files.items():
+            archive.writestr(path, data)
+    return name
+"""
+
+
+@pytest.mark.skipif(not press.MACHINE, reason="what is built here is for Linux on x86_64")
+def test_programs_scripts_headers_and_data_of_own_code_come_to_their_places(environ, tmp_path):
+    root = press.project(
+        tmp_path / "p",
+        'build-backend = "backend"\nbackend-path = ["."]\nhost = ["greet"]\n',
+        name="hello",
+        dynamic=False,
+    )
+    text = root.joinpath("pyproject.toml").read_text().replace('version = "7.1"', 'version = "1.0"\nlicense = "MIT"')
+    root.joinpath("pyproject.toml").write_text(text)
+    (root / "backend.py").write_text(BACKEND)
+    name = press.returned(press.hook("build_wheel", tmp_path, cwd=root, environ=environ))
+    with zipfile.ZipFile(tmp_path / str(name)) as archive:
+        outside = {path.split("/", 1)[1] for path in archive.namelist() if path.startswith("hello-1.0.data/")}
+    assert outside == {"scripts/hello-py", "scripts/hello-sh", "data/share/hello/x", "headers/hello.h"}
+    place = environment(tmp_path / "fresh")
+    place.install("--no-deps", "--no-index", tmp_path / str(name))
+    said = {
+        name: press.run(place.root / "bin" / name, cwd=tmp_path, environ={"PYTHONPATH": ""}).ok().out.strip()
+        for name in ("hello", "hello-py", "hello-sh")
+    }
+    assert said == {"hello": "Hello, you!", "hello-py": "script", "hello-sh": "shell"}
+    assert (place.root / "share/hello/x").read_text() == "data"
+    assert list(place.root.glob("include/**/hello.h"))

@@ -257,6 +257,14 @@ def test_code_alone_asks_for_no_solver(tmp_path, monkeypatch):
     assert not [each for each in front.requirements(None, environ={}) if each.startswith("py-rattler")]
 
 
+def test_what_an_inner_backend_decides_is_not_said_twice(tmp_path):
+    table = 'build-backend = "setuptools.build_meta"\nsources.modules = ["my_tool"]\nsources.include = ["x.py"]'
+    plain(tmp_path, table)
+    with pytest.raises(ConfigError, match=r"tool\.mamba-press\.sources\.modules: is not looked at") as error:
+        front.read(tmp_path, None, {})
+    assert len(error.value.problems) == 1
+
+
 def test_the_licence_of_code_is_nobody_elses_to_know(tmp_path):
     plain(tmp_path, 'packages = ["zlib"]', 'dynamic = ["version", "license"]')
     front.read(tmp_path, None, {})

@@ -4,7 +4,7 @@ import pytest
 
 from mamba_press import layout, reader
 from mamba_press.errors import ConfigError, ContentError
-from mamba_press.types import OWN, Kept, Selection
+from mamba_press.types import OWN, Kept, Resolved, Selection
 from tests.support.values import Prefix, binary, package
 
 SITE = "lib/python3.10/site-packages"
@@ -234,3 +234,20 @@ def test_a_part_of_a_namespace_package_can_be_the_home_of_the_project(prefix):
     assert home(prefix, "space-tool") == ("space/tool", False)
     assert home(prefix, "other", home="space.more") == ("space/more", False)
     assert layout.Home(name="space/tool", generated=False).module == "space.tool"
+
+
+def test_a_program_of_the_project_stays_with_the_libraries_that_it_needs(prefix):
+    prefix.packages[OWN] = package(OWN, requested=True)
+    for name in ("bound", "free", "script"):
+        prefix.add(f"bin/{name}", of=OWN)
+    there = Resolved(needed="libx.so", where="wheel", path="lib/libx.so")
+    system = Resolved(needed="libc.so.6", where="system")
+    program = binary(kind="program")
+    facts = {"bin/bound": (program, (there, system)), "bin/free": (program, (system,)), "bin/script": (None, ())}
+    kept = [Kept(file=file, why="", binary=facts[file.path][0], links=facts[file.path][1]) for file in prefix.files]
+    entries = layout.place(Selection(kept=tuple(kept), dropped=()), home=HOME, stem="app-1", config=config())
+    assert [entry.path for entry in entries] == [
+        "app-1.data/scripts/free",
+        "app-1.data/scripts/script",
+        f"{HOME.prefix}/bin/bound",
+    ]
