@@ -119,9 +119,8 @@ def disagreement(project: Project, expression: str | None) -> str | None:
     if spdx is not None and set(_conjuncts(spdx)) >= set(_conjuncts(expression)):
         return None
     shown = spdx or "no SPDX expression"
-    return (
-        f"project.license is {shown}, but what is in the wheel is under {expression}: "
-        'state that too, or let it be computed with dynamic = ["license"]'
+    return f"project.license is {shown}, but what is in the wheel is under {expression}: state that too" + (
+        ', or let it be computed with dynamic = ["license"]' if project.built is None else ""
     )
 
 

@@ -631,8 +631,14 @@ def _choose_runtimes(
                 bundled=partial(_floor_of_copy, search, rules, runtime, environment, config),
             )
         chosen[runtime] = choice
-        notes.append(f"{runtime}: {choice} ({why})")
+        notes.append(f"{runtime}: {choice} ({why})" + _uncopied(search, runtime, choice))
     return replace(rules, runtimes=chosen), tuple(notes)
+
+
+def _uncopied(search: _Search, runtime: str, choice: toolchain.Choice) -> str:
+    """Say that a copy cannot be packed where the solution has none: then the system's is used, if the tag allows it."""
+    is_there = any(toolchain.runtime_of(posixpath.basename(path)) == runtime for path in search.candidates)
+    return "" if choice == "system" or is_there else "; the solution has no copy of it: name its conda package, too"
 
 
 def _is_of(link: Resolved, runtime: str) -> bool:

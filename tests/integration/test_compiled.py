@@ -17,7 +17,7 @@ import pytest
 
 from mamba_press.types import NEUTRAL
 from tests.support import native, press
-from tests.support.channel import Channel
+from tests.support.channel import Channel, CondaPackage, Content, write_channel
 from tests.support.environment import Environment, clean_environment, environment, interpreter
 
 pytestmark = pytest.mark.skipif(not press.MACHINE, reason="what is pressed here is for Linux on x86_64")
@@ -213,6 +213,18 @@ def test_metadata_of_an_editable_install_need_no_build(tools, environ, tmp_path)
     folder = tmp_path / "meta" / str(press.returned(done))
     assert "\nName: greet-abi3\n" in (folder / "METADATA").read_text()
     assert "building with" not in done.err
+
+
+def test_compilers_of_conda_are_used_where_they_are_asked_for(channel, tools, environ, tmp_path):
+    compiler = Content('#!/bin/sh\nexec gcc -DOF_CONDA "$@"\n', executable=True)
+    package = CondaPackage(name="c-compiler", files={"bin/x86_64-conda-linux-gnu-cc": compiler})
+    more = write_channel(tmp_path / "channel", [package])
+    root = tree(EXAMPLES["abi3"], tmp_path / "tree")
+    source = root / "src" / "_greet.c"
+    source.write_text(source.read_text().replace("greet_words(1)", "OF_CONDA ? greet_words(1) : NULL"))
+    everything = {**environ, "MAMBA_PRESS_CHANNELS": f"{more.url};{channel.url}", "MAMBA_PRESS_BUILD": "c-compiler"}
+    wheel = built(tools, "build_wheel", tmp_path / "out", cwd=root, environ=everything)
+    assert len(use(EXAMPLES["abi3"], fresh(tmp_path / "fresh", EXAMPLES["abi3"], wheel))) == 2
 
 
 # --- front ends

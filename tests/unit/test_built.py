@@ -113,3 +113,25 @@ def test_licence_files_are_those_of_the_wheel():
 def test_what_cannot_be_used_is_told(changes, words):
     with pytest.raises(BuildError, match=words):
         of(**changes)
+
+
+# --- sdists
+
+
+def test_what_a_wheel_may_add_is_dynamic_in_an_sdist():
+    text = METADATA.replace(b"2.1", b"2.4").replace(b"License: free\n", b"Dynamic: License-File\n")
+    asked = Project(root=Path("/p"), name="", version=None, table={"name": "made.it", "dynamic": ["license"]})
+    found, pkg_info = built.source(asked, text)
+    assert (found.name, found.version) == ("Made.It", Version("1.0.dev3+g1"))
+    head, _, body = pkg_info.partition(b"\n\n")
+    assert head.startswith(text.partition(b"\n\n")[0])
+    assert [line for line in head.splitlines() if b"Dynamic" in line] == [
+        b"Dynamic: License-File",
+        b"Dynamic: License-Expression",
+    ]
+    assert body == text.partition(b"\n\n")[2]
+
+
+def test_an_sdist_whose_format_binds_nothing_stays_as_it_is():
+    asked = Project(root=Path("/p"), name="", version=None, table={})
+    assert built.source(asked, METADATA)[1] == METADATA

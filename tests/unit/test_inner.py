@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press import inner
+from mamba_press import binaries, inner
 from mamba_press.errors import BuildError, ConfigError
 from mamba_press.inner import surroundings
 from mamba_press.inner.surroundings import Place
 from mamba_press.types import NEUTRAL, OwnFile, Python, Target
+from tests.support.compile import Linking, shared_library
 
 ENVIRON = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
 LINUX = Target(system="linux", arch="x86_64", subdir="linux-64", python=Python(minor=11), floor=None)
@@ -345,6 +346,49 @@ def test_a_path_that_leaves_the_wheel_is_refused_and_nothing_is_unpacked(tmp_pat
     with pytest.raises(BuildError, match="no path inside a wheel"):
         inner.unpack(write(tmp_path, {**FILES, path: ""}), tmp_path / "out", LINUX)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_file_that_can_be_executed_still_can(tmp_path):
+    inner.unpack(write(tmp_path, FILES), tmp_path / "out", LINUX)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert (modes["made"], modes["__init__.py"]) == (0o755, 0o644)
+
+
+def unpacked_library(folder: Path, search: str) -> bytes:
+    """A library that was linked with a search path, as it is after it has been unpacked from a wheel."""
+    folder.mkdir()
+    library = shared_library(folder / "a.so", "int a;", Linking(runpath=search, flags=("-Wl,--build-id=sha1",)))
+    wheel = folder / NAME
+    files = {**{path: text.encode() for path, text in FILES.items()}, "made/a.so": library.read_bytes()}
+    rows = [
+        f"{path},sha256={base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b'=').decode()},\n"
+        for path, data in files.items()
+    ]
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for path, data in {**files, "made-1.0.dist-info/RECORD": "".join(rows).encode()}.items():
+            archive.writestr(path, data)
+    inner.unpack(wheel, folder / "out", LINUX)
+    return (folder / "out" / "made" / "a.so").read_bytes()
+
+
+def test_search_paths_of_this_machine_leave_no_trace(tmp_path):
+    first = unpacked_library(tmp_path / "1", "/tmp/mamba-press-01234567/host/lib:/opt/lib")
+    second = unpacked_library(tmp_path / "2", "/var/mamba-press-89abcdef/host/lib:/opt/lib")
+    assert b"mamba-press" not in first
+    assert b"/opt/lib" not in first
+    assert first == second
+
+
+def test_search_paths_within_the_wheel_stay(tmp_path):
+    binary = binaries.read(unpacked_library(tmp_path / "1", "/tmp/x/lib:$ORIGIN/../more"))
+    assert binary is not None
+    assert binary.search == ("$ORIGIN/../more",)
+
+
+def test_the_projects_folder_is_not_named_in_what_describes_the_wheel(tmp_path):
+    bill = {**FILES, "made-1.0.dist-info/sboms/x.cdx.json": f'{{"bom-ref": "path+file://{tmp_path}#1.0"}}'}
+    own = inner.unpack(write(tmp_path, bill), tmp_path / "out", LINUX, root=tmp_path)
+    assert own.others["sboms/x.cdx.json"].read_text() == '{"bom-ref": "path+file://.#1.0"}'
 
 
 def test_a_symlink_is_refused(tmp_path):

@@ -9,13 +9,14 @@ import subprocess
 import sys
 import tarfile
 import time
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 from packaging.version import Version
 
 from mamba_press import sdist, tree
-from mamba_press.errors import ContentError, WriteError
+from mamba_press.errors import BuildError, ContentError, WriteError
 
 PKG_INFO = b"Metadata-Version: 2.2\nName: De.Mo\nVersion: 1.0\n"
 SOURCE = Path(sdist.__file__).parents[1]
@@ -155,3 +156,48 @@ def test_an_output_folder_that_is_a_file_is_said(tmp_path):
     (tmp_path / "out").write_text("")
     with pytest.raises(WriteError, match="a file is where the output folder should be"):
         write([], tmp_path / "out")
+
+
+# --- reading
+
+
+def archive_of(path: Path, members: dict[str, bytes | str]) -> Path:
+    """An archive; a text is where a symlink leads."""
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.mode = 0o755 if name.endswith(".sh") else 0o644
+            if isinstance(content, str):
+                info.type, info.linkname = tarfile.SYMTYPE, content
+                archive.addfile(info)
+            else:
+                info.size = len(content)
+                archive.addfile(info, BytesIO(content))
+    return path
+
+
+def test_another_tools_sdist_is_read_with_what_its_links_lead_to(tmp_path):
+    members = {"d-1/PKG-INFO": PKG_INFO, "d-1/run.sh": b"run", "d-1/sub/link.sh": "../run.sh"}
+    files, about = sdist.read(archive_of(tmp_path / "d-1.tar.gz", members), tmp_path)
+    assert about == PKG_INFO
+    read = [(path, source.read_bytes(), executable) for path, source, executable in files]  # type: ignore[union-attr]
+    assert read == [("run.sh", b"run", True), ("sub/link.sh", b"run", True)]
+
+
+@pytest.mark.parametrize(
+    ("members", "words"),
+    [
+        ({"d-1/x": b""}, "no PKG-INFO"),
+        ({"d-1/PKG-INFO": b"", "top": b""}, "is no file of an sdist"),
+        ({"d-1/PKG-INFO": b"", "d-1/x": "/etc/passwd"}, "cannot be read"),
+    ],
+)
+def test_what_is_no_sdist_is_told(tmp_path, members, words):
+    with pytest.raises(BuildError, match=words):
+        sdist.read(archive_of(tmp_path / "d-1.tar.gz", members), tmp_path)
+
+
+def test_a_broken_archive_is_told(tmp_path):
+    (tmp_path / "d-1.tar.gz").write_bytes(b"nothing")
+    with pytest.raises(BuildError, match="cannot be read"):
+        sdist.read(tmp_path / "d-1.tar.gz", tmp_path)

@@ -8,9 +8,9 @@ from packaging.utils import parse_wheel_filename
 
 from mamba_press.config import Config, Link
 from mamba_press.errors import ContentError
-from mamba_press.tags import tags, without
+from mamba_press.tags import narrowed, tags, without
 from mamba_press.target import Machine, resolve
-from mamba_press.types import Binary, Entry, File, Kept, Package, Python, Requirement, Resolved
+from mamba_press.types import Binary, Entry, File, Kept, Package, Python, Requirement, Resolved, Tagging, Target
 
 SITE = "lib/python3.10/site-packages"
 MACHINE = Machine(implementation="cpython", python=Python(minor=10), platform="linux-x86_64", glibc=(2, 36))
@@ -468,3 +468,37 @@ def test_other_machines_have_no_such_levels():
     made = elf(EXTENSION.replace("x86_64", "aarch64"), arch="aarch64")
     packages = [record(depends=("_x86_64-microarch-level >=3",))]
     assert tagged([made], packages, target("linux-aarch64")).notes == ()
+
+
+# --- what an inner backend says of its wheel
+
+LINUX_311 = Target(system="linux", arch="x86_64", subdir="linux-64", python=Python(minor=11), floor=None)
+
+
+@pytest.mark.parametrize(
+    ("found", "built", "expected"),
+    [
+        ("py3-none-manylinux_2_17_x86_64", (), "py3-none-manylinux_2_17_x86_64"),
+        ("py3-none-any", ("py3-none-any",), "py3-none-any"),
+        ("py3-none-any", ("py2-none-any", "py3-none-any"), "py3-none-any"),
+        ("py3-none-any", ("cp311-none-any",), "cp311-none-any"),
+        ("py3-none-any", ("py311-none-any",), "py311-none-any"),
+        ("py3-none-any", ("cp311-cp311-linux_x86_64",), "cp311-cp311-manylinux1_x86_64.manylinux_2_5_x86_64"),
+        ("py3-none-manylinux_2_34_x86_64", ("cp38-abi3-linux_x86_64",), "cp38-abi3-manylinux_2_34_x86_64"),
+        ("cp311-cp311-manylinux_2_34_x86_64", ("cp38-abi3-linux_x86_64",), "cp311-cp311-manylinux_2_34_x86_64"),
+        ("cp38-abi3-manylinux_2_34_x86_64", ("cp311-cp311-linux_x86_64",), "cp311-cp311-manylinux_2_34_x86_64"),
+        ("cp310-abi3-manylinux_2_34_x86_64", ("cp310-abi3-linux_x86_64",), "cp310-abi3-manylinux_2_34_x86_64"),
+    ],
+)
+def test_an_inner_backend_can_only_narrow_the_tags(found, built, expected):
+    assert narrowed(Tagging(tags=found, lowest="any"), built, LINUX_311).tags == expected
+
+
+@pytest.mark.parametrize(
+    ("system", "arch", "platform"),
+    [("osx", "arm64", "macosx_11_0_arm64"), ("win", "amd64", "win_amd64")],
+)
+def test_a_wheel_for_one_kind_of_machine_is_never_one_for_any(system, arch, platform):
+    other = replace(LINUX_311, system=system, arch=arch)
+    found = narrowed(Tagging(tags="py3-none-any", lowest="any"), (f"py3-none-{platform}",), other)
+    assert (found.tags, found.lowest) == (f"py3-none-{platform}", platform)

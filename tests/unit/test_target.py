@@ -3,13 +3,22 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import mamba_press
 from mamba_press.errors import ConfigError
-from mamba_press.target import Machine, resolve, this_machine, virtual_packages
+from mamba_press.target import (
+    PLATFORM_KEY,
+    PYTHON_KEY,
+    Machine,
+    foreign,
+    resolve,
+    this_machine,
+    virtual_packages,
+)
 from mamba_press.types import Python
 
 LINUX = Machine(implementation="cpython", python=Python(minor=11), platform="linux-x86_64", glibc=(2, 36))
@@ -370,3 +379,20 @@ def test_asking_for_a_target_imports_nothing_heavy():
     command = [sys.executable, "-S", "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **source})
     assert done.stdout.strip() == "[]"
+
+
+# --- inner backends
+
+
+def test_an_inner_backend_builds_for_its_own_interpreter_and_machine():
+    here = resolve(None, None, {})
+    assert foreign(here, {}) == ()
+    other = replace(here, python=Python(minor=6), subdir="osx-64")
+    assert [problem.where for problem in foreign(other, {})] == [PYTHON_KEY, PLATFORM_KEY]
+
+
+def test_a_machine_that_is_told_to_build_for_another_one_does():
+    system = {"linux": "linux", "darwin": "macosx", "win32": "win"}[sys.platform]
+    arch = {"linux": "aarch64", "macosx": "x86_64", "win": "arm64"}[system]
+    hints = {"_PYTHON_HOST_PLATFORM": f"{system}-{arch}"}
+    assert foreign(resolve(None, None, hints), hints) == ()

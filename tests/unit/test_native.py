@@ -1,0 +1,64 @@
+"""The native prefix: what its solve may count on, what is in it, and where one that stays is found again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mamba_press import native, target
+from mamba_press.config import Config
+from mamba_press.types import Package, Python, Solution, Target
+
+LINUX = Target(system="linux", arch="x86_64", subdir="linux-64", python=Python(minor=11), floor=(2, 28))
+
+
+def package(name: str, **more: object) -> Package:
+    given = {"version": "1", "build": "0", "build_number": 0, "channel": "c", "subdir": "linux-64", **more}
+    return Package(name=name, url=f"file:///c/{name}.conda", file_name=f"{name}.conda", **given)  # type: ignore[arg-type]
+
+
+ZLIB, PNG = package("zlib", sha256="aa"), package("libpng", sha256="bb")
+NUMPY = package("numpy", depends=("python >=3.11,<3.12", "python_abi 3.11.*"))
+SOLUTION = Solution(
+    target=LINUX, packages=(PNG, NUMPY, package("python"), package("python_abi"), ZLIB), channels=("c",)
+)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "machine", "floor"),
+    [((2, 28), (2, 17), (2, 17)), ((2, 17), (2, 36), (2, 17)), (None, (2, 36), (2, 36)), ((2, 28), None, (2, 28))],
+)
+def test_a_solve_counts_on_the_lower_of_two_glibcs(wanted, machine, floor, monkeypatch):
+    here = replace(target.this_machine(), glibc=machine)
+    monkeypatch.setattr(target, "this_machine", lambda: here)
+    assert native.assumed(replace(LINUX, floor=wanted)).floor == floor
+
+
+def test_another_system_counts_on_what_was_asked_for():
+    macos = Target(system="osx", arch="arm64", subdir="osx-arm64", python=Python(minor=11), floor=(11, 0))
+    assert native.assumed(macos) == macos
+
+
+def test_a_prefix_has_no_python_and_of_its_packages_those_that_are_named():
+    assert native.names(SOLUTION, ["libpng"]) == {"libpng", "zlib"}
+    assert native.names(SOLUTION, ["libpng", "numpy >=2", "python"]) == {"libpng", "zlib", "numpy"}
+
+
+def job(cache: Path, *packages: Package) -> native.Job:
+    solution = replace(SOLUTION, packages=packages)
+    environ = {"RATTLER_CACHE_DIR": str(cache)}
+    return native.Job(config=Config(), solution=solution, root=cache, workdir=cache, environ=environ)
+
+
+def test_a_prefix_that_stays_is_found_again_by_its_packages(tmp_path):
+    def place(*packages: Package) -> Path:
+        made = job(tmp_path, *packages)
+        return native._kept(made, made.solution, frozenset({"zlib", "libpng"}))
+
+    first = place(ZLIB, PNG)
+    assert first.parent == tmp_path / "mamba-press"
+    assert place(PNG, ZLIB, NUMPY) == first
+    assert place(replace(ZLIB, build="1"), PNG) != first
+    assert place(replace(ZLIB, sha256="cc"), PNG) != first
