@@ -144,8 +144,8 @@ def examine(path: Path, *, name: str | None = None, elsewhere: Sequence[str] = (
 def together(paths: Sequence[Path], *, elsewhere: Sequence[str] = ()) -> tuple[Findings, ...]:
     """Return what is wrong with each of these wheels once all of them are installed into one folder.
 
-    Beside what :func:`examine` finds: libraries of one that another one has not where it is looked for, libraries that
-    are carried twice, different files at one path, and requirements that the others do not satisfy.
+    Beside what :func:`examine` finds: libraries of one that another one has not where it is looked for, different files
+    at one path, and requirements that the others do not satisfy; libraries that are carried twice are noted.
     """
     wheels = [_opened(path) for path in paths]
     found = []
@@ -154,8 +154,9 @@ def together(paths: Sequence[Path], *, elsewhere: Sequence[str] = ()) -> tuple[F
         beside = {path: binary for other in others for path, binary in _shared(other.contents).items()}
         judged = _judged(wheel, elsewhere, beside)
         earlier = [each for each in wheels[:number] if each.contents]
-        problems = (*judged.problems, *_twice(wheel, earlier), *_unsatisfied(wheel, others))
-        found.append(replace(judged, problems=problems))
+        more = (*_clashes(wheel, earlier), *_unsatisfied(wheel, others))
+        notes = (*judged.notes, *_twice(wheel, earlier))
+        found.append(replace(judged, problems=(*judged.problems, *more), notes=notes))
     return tuple(found)
 
 
@@ -229,18 +230,23 @@ def _is_shared(member: _Member) -> bool:
     return member.binary is not None and member.binary.kind == "shared"
 
 
-def _twice(wheel: _Opened, earlier: Sequence[_Opened]) -> Iterator[Problem]:
-    """Yield what an earlier wheel has too: a library, or a file at the same path."""
+def _clashes(wheel: _Opened, earlier: Sequence[_Opened]) -> Iterator[Problem]:
+    """Yield the paths at which an earlier wheel has another file."""
     own = _placed(wheel)
     for other in earlier:
         theirs = _placed(other)
         for path in sorted(own.keys() & theirs.keys()):
             if own[path].sha256 != theirs[path].sha256:
                 yield Problem(where=path, what=f"is another file in {other.path.name}: the later one would win")
-        by_content = {each.sha256: path for path, each in theirs.items() if _is_shared(each)}
-        for path, each in sorted(own.items()):
-            if _is_shared(each) and each.sha256 in by_content:
-                yield Problem(where=path, what=f"is also in {other.path.name}, as {by_content[each.sha256]}")
+
+
+def _twice(wheel: _Opened, earlier: Sequence[_Opened]) -> Iterator[str]:
+    """Yield the libraries that an earlier wheel has too."""
+    for other in earlier:
+        theirs = {each.sha256: path for path, each in _placed(other).items() if _is_shared(each)}
+        for path, each in sorted(_placed(wheel).items()):
+            if _is_shared(each) and each.sha256 in theirs:
+                yield f"{path} is also in {other.path.name}, as {theirs[each.sha256]}"
 
 
 def _placed(wheel: _Opened) -> dict[str, _Member]:

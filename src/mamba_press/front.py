@@ -326,8 +326,12 @@ def _staging(directory: Path | None) -> Iterator[Path]:
     from mamba_press import atomic
 
     made = directory is not None and not directory.exists()
-    if directory is not None:
-        directory.mkdir(parents=True, exist_ok=True)
+    try:
+        if directory is not None:
+            directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        what, hint = f"cannot be made: {error.strerror}", "choose another folder with -o"
+        raise WriteError(Problem(where=str(directory), what=what, hint=hint)) from None
     try:
         with tempfile.TemporaryDirectory(prefix=atomic.TEMPORARY, dir=directory) as folder:
             yield Path(folder)

@@ -62,6 +62,7 @@ def require_possible(house: str, target: Target, config: Config) -> None:
         "hook": config.hook,
         "layout.home": config.layout.home,
         "build-backend": config.build_backend,
+        "link.external": config.link.external,
         "wheel.environment": config.wheel.environment,
     }
     problems += [

@@ -240,6 +240,14 @@ def test_a_folder_with_other_wheels_is_refused_and_left_as_it_was(greeting, tmp_
     assert [path.name for path in folder.iterdir()] == ["old-1-py3-none-any.whl"]
 
 
+def test_a_file_in_the_place_of_the_folder_is_told(greeting, tmp_path):
+    (tmp_path / "wheels").touch()
+    words = ["wheelhouse", "words", "-c", greeting.root, "--python", press.HERE, "-o", tmp_path / "wheels"]
+    done = press.command(*words, cwd=tmp_path)
+    assert done.code == 6
+    assert "wheels: cannot be made" in done.err
+
+
 def test_a_solve_that_fails_leaves_nothing(greeting, tmp_path):
     words = ["wheelhouse", "nosuch", "-c", greeting.root, "--python", press.HERE, "-o", tmp_path / "wheels"]
     assert press.command(*words, cwd=tmp_path).code == 3
