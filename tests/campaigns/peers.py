@@ -55,7 +55,7 @@ CASES = {
         "psycopg2-binary",
     ),
     "osx-arm64": ("cffi", "zstandard", "brotli-python", "shapely", "h5py", "psycopg2-binary", "pillow"),
-    "win-64": ("cffi", "cryptography", "shapely", "psycopg2-binary", "pyproj"),
+    "win-64": ("cffi", "brotlipy", "shapely", "psycopg2-binary", "pyproj"),
 }
 CASES |= {"osx-64": CASES["osx-arm64"], "win-arm64": ("cffi", "numpy", "pillow", "lxml")}
 TAGS = {
@@ -122,9 +122,9 @@ class Made:
 # --- inputs
 
 
-def cases(folder: Path, channels: Sequence[Path]) -> Iterator[Case]:
+def cases(folder: Path, channels: Sequence[Path], platforms: Sequence[str]) -> Iterator[Case]:
     """Every package of the list that a channel has."""
-    for platform, specs in CASES.items():
+    for platform, specs in ((platform, CASES[platform]) for platform in platforms):
         for channel in channels:
             prefix = folder / "prefix" / channel.name / platform
             for spec in specs:
@@ -160,7 +160,17 @@ def _python_of(archive: Path) -> str:
     return f"3.{found[1]}" if found else "3.11"
 
 
-_NOT_KEPT = {"METADATA", "PKG-INFO", "WHEEL", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "top_level.txt"}
+_NOT_KEPT = {
+    "METADATA",
+    "PKG-INFO",
+    "WHEEL",
+    "RECORD",
+    "INSTALLER",
+    "REQUESTED",
+    "direct_url.json",
+    "top_level.txt",
+    "DELVEWHEEL",
+}
 
 
 def _unrepaired(folder: Path, site: Path, python: str, platform: str) -> Path:
@@ -396,6 +406,8 @@ def _in_wine(case: Case, wheel: Path, files: Mapping[str, bytes], helpers: Mappi
     shutil.rmtree(site, ignore_errors=True)
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
+    if not windows.run(helpers["load.exe"], "nothing.pyd", home=helpers["home"]).startswith("error"):
+        return "wine does not work"
     python = _stand_in(case.folder / "python", files)
     folders = {str(python)} | {windows.dos(path) for path in _added(site)}
     wrong = []
@@ -452,6 +464,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("channels", nargs="*", type=Path)
     parser.add_argument("--wheels", nargs="*", type=Path, default=[], help="repaired wheels for CPython 3.11 or 3.13")
+    parser.add_argument("--platforms", nargs="*", default=list(CASES), choices=list(CASES))
     asked = parser.parse_args()
     folder = asked.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
@@ -460,7 +473,7 @@ def main() -> None:
     channels = [channel.resolve() for channel in asked.channels]
     if asked.wheels:
         channels.append(unvendored(asked.wheels, folder / "unvendored"))
-    for case in cases(folder, channels):
+    for case in cases(folder, channels, asked.platforms):
         for name, tool in tools(case, shims).items():
             made = tool(case.folder / name)
             row: dict[str, object] = {
