@@ -27,6 +27,7 @@ _SHEBANG = re.compile(rf"#!\s*{re.escape(NEUTRAL)}/bin/(?P<name>[\w.+-]+)(?P<arg
 _SHELL = re.compile(r"#!\s*(?:/usr)?/bin/(?:env (?:-S )?)?(?:ba|da|k)?sh\b[^\n]*\n")
 _KERNEL = re.compile(r"share/jupyter/kernels/[^/]+/kernel\.json")
 _SCOPE = re.compile(r"^[ \t]*(end)?(?:function|macro)[ \t]*\(", re.IGNORECASE | re.MULTILINE)
+_DOCUMENT = re.compile(r"<<(?P<tabs>-?)[ \t]*(?P<quote>['\"]?)(?P<word>\w+)(?P=quote)(?=[\s;&|)])")
 _VARIABLE = "_mamba_press_prefix"
 
 
@@ -220,23 +221,56 @@ def _states(text: str, places: Sequence[int]) -> list[str]:
     found: dict[int, str] = {}
     state, at = "", 0
     wanted = set(places)
+    documents: list[re.Match[str]] = []
     while at < len(text):
         if at in wanted:
             found[at] = state
         character = text[at]
+        if state == "#" and character == "\n":
+            state = ""
+            continue  # the line's here-documents begin
         if state == "#":
-            state = "" if character == "\n" else state
+            pass
         elif state == "'":
             state = "" if character == "'" else state
         elif character == "\\":
             at += 1
         elif character == '"':
             state = "" if state == '"' else '"'
-        elif character == "`" or text.startswith(("$(", "<<"), at):
-            break  # quotes begin anew in there
-        elif state == "" and character == "'":
-            state = "'"
-        elif state == "" and character == "#" and (at == 0 or text[at - 1] in " \t\n;"):
-            state = "#"
+        elif character == "`" or text.startswith("$(", at):
+            at = _end_of_command(text, at)  # quotes begin anew in there: a place in it stays unknown
+        elif state == "" and text.startswith("<<", at):
+            document = _DOCUMENT.match(text, at)
+            if document is None:
+                break
+            documents.append(document)
+            at = document.end() - 1
+        elif state == "" and (character == "'" or (character == "#" and text[at - 1] in " \t\n;")):
+            state = character
+        elif state == "" and character == "\n":
+            at = _after_documents(text, at, documents)
+            documents = []
+            continue
         at += 1
     return [found.get(place, "?") for place in places]
+
+
+def _end_of_command(text: str, at: int) -> int:
+    """Return where the last character of a command substitution is, the text's end for what is beyond this reader."""
+    if text[at] == "`":
+        end = re.compile(r"(?:[^`\\]|\\.)*`", re.DOTALL).match(text, at + 1)
+        return end.end() - 1 if end else len(text)
+    # Quotes, comments and patterns could hold a bracket.
+    plain = re.compile(r"\$\([^()'\"`#\\]*\)").match(text, at)
+    return plain.end() - 1 if plain and not re.search(r"\bcase\b", plain[0]) else len(text)
+
+
+def _after_documents(text: str, at: int, documents: Sequence[re.Match[str]]) -> int:
+    """Return where the text goes on after a line's end, and after the here-documents that the line has begun."""
+    for document in documents:
+        tabs = r"\t*" if document["tabs"] else ""
+        end = re.compile(rf"\n{tabs}{re.escape(document['word'])}(?=\n|$)").search(text, at)
+        if end is None:
+            return len(text)
+        at = end.end()
+    return at + 1 if at < len(text) else at

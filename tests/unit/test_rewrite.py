@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -100,7 +101,32 @@ echo $one "$two"
     assert output(path).splitlines() == [f'"{root}/d "{root} {root}/e', f"{root}/a {root}/b c"]
 
 
-@pytest.mark.parametrize("line", ["echo `echo @`", "echo $(echo @)", "cat <<END\n@\nEND"])
+def test_what_is_in_between_is_passed_over(written):
+    text = """#!/bin/sh
+prefix="@"
+usage() {
+    cat <<EOF  # it's
+it's "free
+EOF
+    cat <<-'END'
+\t"more
+\tEND
+}
+usage; value=`echo "$1" | sed 's/"/x/'`; other=$(echo a b)
+echo "$value $(echo c) @/lib" '@/share' $prefix
+"""
+    path = written("bin/x-config", text)
+    root = path.parents[1]
+    assert output(path, 'q"', PATH=os.environ["PATH"]).splitlines() == [
+        "it's \"free",
+        '"more',
+        f"qx c {root}/lib {root}/share {root}",
+    ]
+
+
+@pytest.mark.parametrize(
+    "line", ["echo `echo @`", "echo $(echo @)", "cat <<END\n@\nEND", 'x=$(echo ")")\necho @', "cat <<$x\n@\n$x"]
+)
 def test_what_is_beyond_the_reader_of_shell_stays_as_it_is(written, line):
     text = f"#!/bin/sh\n{line}\n"
     assert written("bin/tool", text).read_text() == text.replace("@", NEUTRAL)
