@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mamba_press.types import Binary, File
 
 _NAME = runtime.MODULE.removesuffix(".py").encode()
+_LIKE_A_NAME = re.compile(r"[\w.+-]{1,120}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,7 +82,7 @@ def calls(file: File) -> Calls:
         return Calls()
     try:
         nodes = list(ast.walk(ast.parse(file.source.read_bytes())))
-    except (SyntaxError, ValueError):  # for a newer Python than this one
+    except (SyntaxError, ValueError, RecursionError):  # for a newer Python than this one, or for none
         return Calls()
     imported = [alias for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names]
     called = {"library", *(alias.asname for alias in imported if alias.name == "library" and alias.asname)}
@@ -90,7 +91,7 @@ def calls(file: File) -> Calls:
     strings = (_text(node) for node in nodes)
     return Calls(
         names=frozenset(text for text in texts if text),
-        perhaps=frozenset(text for text in strings if text) if None in texts else frozenset(),
+        perhaps=frozenset(filter(_LIKE_A_NAME.fullmatch, filter(None, strings))) if None in texts else frozenset(),
     )
 
 

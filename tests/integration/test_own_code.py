@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import zipfile
@@ -276,3 +277,42 @@ def test_programs_scripts_headers_and_data_of_own_code_come_to_their_places(envi
     assert said == {"hello": "Hello, you!", "hello-py": "script", "hello-sh": "shell"}
     assert (place.root / "share/hello/x").read_text() == "data"
     assert list(place.root.glob("include/**/hello.h"))
+
+
+# --- real packages
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("channel", "platform", "host", "asked", "tag", "file"),
+    [
+        ("forge", "linux-64", "libcurl", "curl", "manylinux", r"lib/libcurl-\w{8}\.so\.4"),
+        ("forge", "osx-arm64", "libcurl", "curl", "macosx_11_0_arm64", r"lib/libcurl-\w{8}\.4\.dylib"),
+        ("main-win", "win-64", "bzip2", "libbz2", "win_amd64", r"Library/bin/libbz2-\w{8}\.dll"),
+    ],
+    ids=["linux", "macos", "windows"],
+)
+def test_a_real_library_is_reached_from_code_on_every_system(
+    channel, platform, host, asked, tag, file, shared_channels, tmp_path
+):
+    table = f'channels = ["{shared_channels / channel}"]\nhost = ["{host}"]\nplatform = "{platform}"\npython = "3.10"'
+    root = press.project(tmp_path / "p", table, name="netty", dynamic=False)
+    (root / "src/netty").mkdir(parents=True)
+    (root / "src/netty/__init__.py").write_text(
+        f"import ctypes\nfrom ._mamba_press import library\nlib = ctypes.CDLL(library({asked!r}))\n"
+    )
+    environ = {"RATTLER_CACHE_DIR": str(tmp_path / "cache")}
+    name = str(press.returned(press.hook("build_wheel", tmp_path, cwd=root, environ=environ)))
+    assert name.startswith(f"netty-7.1-py3-none-{tag}")
+    with zipfile.ZipFile(tmp_path / name) as archive:
+        found = [re.fullmatch(f"netty/_prefix/{file}", path) for path in archive.namelist()]
+    assert any(found)
+    if platform == "linux-64" and press.MACHINE:
+        place = environment(tmp_path / "fresh")
+        place.install("--no-deps", "--no-index", tmp_path / name)
+        use = "import netty; netty.lib.curl_version.restype = netty.ctypes.c_char_p; print(netty.lib.curl_version())"
+        assert "libcurl/8.7.1 OpenSSL/3.2.1" in place.run(use)
+        libraries = [path for path in place.libraries("import netty") if "-" in path.name and ".so" in path.name]
+        assert {"libcurl", "libssl", "libcrypto", "libz"} <= {
+            path.name.split("-")[0] for path in libraries if path.is_relative_to(place.root.resolve())
+        }
