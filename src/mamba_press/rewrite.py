@@ -96,7 +96,8 @@ def _method(entry: Entry, text: str) -> Callable[[str, Entry, _Tree], str | None
         return _cmake
     if entry.path.endswith(".py"):
         return _python
-    return _shell if _SHELL.match(text) else None
+    # What is no program may be sourced, and then $0 is another file.
+    return _shell if entry.executable and _SHELL.match(text) else None
 
 
 def _everywhere(text: str, here: str, entry: Entry, tree: _Tree) -> str:

@@ -56,7 +56,8 @@ def test_a_rewritten_script_does_what_it_does_with_the_path_written_out(tmp_path
     source.write_text(f"#!/bin/sh\n{text}\n")
     file = File(path="bin/tool", source=source, package="x", size=1, placeholder="text")
     (entry,) = rewrite(
-        [Entry(path="home/_prefix/bin/tool", source=source, kept=Kept(file=file, why=""))], "home/_prefix"
+        [Entry(path="home/_prefix/bin/tool", source=source, executable=True, kept=Kept(file=file, why=""))],
+        "home/_prefix",
     )
     if isinstance(entry.source, Path):
         return  # left as it is, and reported

@@ -28,10 +28,11 @@ def prefix(tmp_path):
 def written(prefix, tmp_path):
     """Rewrite one file and write it, with everything else of the wheel, to a folder with a space in its name."""
 
-    def written(path, text, *others, place=None, programs=()):
+    def written(path, text, *others, place=None, programs=(), executable=True):
         found = replace(prefix.add(path, text.replace("@", NEUTRAL), of="x"), placeholder="text")
         more = [entry(prefix.add(other, "data", of="x"), f"{HOME}/{other}") for other in others]
-        entries = rewrite([entry(found, place or f"{HOME}/{path}"), *more], HOME, programs)
+        first = replace(entry(found, place or f"{HOME}/{path}"), executable=executable)
+        entries = rewrite([first, *more], HOME, programs)
         for each in entries:
             target = tmp_path / "some site" / each.path
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -130,6 +131,11 @@ echo "$value $(echo c) @/lib" '@/share' $prefix
 def test_what_is_beyond_the_reader_of_shell_stays_as_it_is(written, line):
     text = f"#!/bin/sh\n{line}\n"
     assert written("bin/tool", text).read_text() == text.replace("@", NEUTRAL)
+
+
+def test_what_may_be_sourced_stays_as_it_is(written):
+    text = "#!/bin/sh\nexport DATA=@/share\n"
+    assert written("etc/x.sh", text, executable=False).read_text() == text.replace("@", NEUTRAL)
 
 
 @pytest.mark.parametrize(
