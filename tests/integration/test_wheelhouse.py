@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import posixpath
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 from installer.sources import WheelFile
 
+from mamba_press import binaries
 from tests.support import press
 from tests.support.channel import Channel, CondaPackage, Link, dist_info, write_channel
 from tests.support.compile import Linking, extension_module, module_source, shared_library
@@ -459,3 +461,17 @@ def test_a_real_environment_is_installed_by_uv_and_every_package_imported(forge,
     }
     calls[how]()
     proved(where)
+
+
+@pytest.mark.real
+def test_a_house_for_macos_is_made_on_any_machine_and_leads_from_wheel_to_wheel(shared_channels, tmp_path):
+    specs = ("zstandard", "cffi", "libcurl", "ruamel.yaml")
+    house = make(shared_channels / "forge", tmp_path, *specs, python="3.10", platform="osx-arm64")
+    assert (house.manifest["subdir"], house.manifest["floor"]) == ("osx-arm64", "11.0")
+    with zipfile.ZipFile(house.wheel("zstandard")) as archive:
+        (path,) = (path for path in archive.namelist() if "backend_c" in path and path.endswith(".so"))
+        binary = binaries.read(archive.read(path))
+    (needed,) = (name for name in binary.needed if "zstd" in name)
+    with zipfile.ZipFile(house.wheel("house-conda-zstd")) as archive:
+        assert posixpath.normpath(needed.replace("@loader_path", posixpath.dirname(path))) in archive.namelist()
+    press.command("wheelhouse", "validate", house.folder, cwd=tmp_path).ok()
