@@ -155,8 +155,6 @@ def read(
     if config is not None:
         chosen, more = _tried(lambda: target.resolve(config.python, config.platform, environ))
         problems += more
-        if chosen is not None and is_built:
-            problems += target.foreign(chosen, environ)
         problems += _nothing_to_press(config, found) if found is not None else ()
     if problems or config is None or found is None or chosen is None:
         raise ConfigError(*problems)
@@ -212,9 +210,19 @@ def pressed(asked: Order, solution: Solution | None = None) -> Iterator[Pressed]
     from mamba_press import pipeline
     from mamba_press import wheel as writer
 
+    _require_native(asked)
     generator, date = writer.generator(asked.config.wheel.compression), epoch(asked.environ)
     with _workdir(asked.environ) as workdir:
         yield pipeline.press(asked, solution or pipeline.solve(asked), workdir, generator=generator, epoch=date)
+
+
+def _require_native(asked: Order) -> None:
+    """Raise ConfigError for a target for which an inner backend cannot build here; it can be solved and locked for."""
+    from mamba_press import target
+
+    problems = target.foreign(asked.target, asked.environ) if asked.config.build_backend is not None else ()
+    if problems:
+        raise ConfigError(*problems)
 
 
 @contextmanager
@@ -393,6 +401,7 @@ def _editable_of_inner(asked: Order, directory: Path) -> str:
         hint = "let the editable install do without them, with [[tool.mamba-press.overrides]]: "
         hint += 'if.state = "editable", packages = []; or install without -e'
         raise ConfigError(Problem(where="tool.mamba-press.packages", what=what, hint=hint))
+    _require_native(asked)
     solution = pipeline.solve(asked)
     with _workdir(asked.environ) as workdir:
         return _copied(native.editable(pipeline.job(asked, solution, workdir)), directory)
@@ -435,6 +444,7 @@ def _metadata_of_inner(asked: Order, directory: Path, state: State) -> str:
 
     with _workdir(asked.environ) as workdir:
         if state == "metadata_editable":
+            _require_native(asked)
             made = native.metadata(pipeline.job(asked, pipeline.solve(asked), workdir))
             files = {path.relative_to(made).as_posix(): path.read_bytes() for path in made.rglob("*") if path.is_file()}
             name = made.name
@@ -590,6 +600,7 @@ def _sdist_of_inner(asked: Order, solution: Solution, directory: Path) -> str:
     from mamba_press import sdist as source
 
     assert asked.project is not None
+    _require_native(asked)
     _warn_of_channels_outside(asked)
     with _workdir(asked.environ) as workdir:
         theirs = native.sdist(pipeline.job(asked, solution, workdir))

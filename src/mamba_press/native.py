@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mamba_press import conda, inner, log, target
+from mamba_press.atomic import replacing
 from mamba_press.inner import surroundings
 
 if TYPE_CHECKING:
@@ -28,10 +29,10 @@ _LENGTH = 100
 
 def assumed(wanted: Target) -> Target:
     """Return what a solve for a native prefix may count on: what is built there has to run on this machine as well."""
-    glibc = target.this_machine().glibc
-    if wanted.system != "linux" or glibc is None:
+    machine = target.this_machine()
+    if machine.platform != f"linux-{wanted.arch}" or wanted.system != "linux" or machine.glibc is None:
         return wanted
-    return replace(wanted, floor=min(wanted.floor or glibc, glibc))
+    return replace(wanted, floor=min(wanted.floor or machine.glibc, machine.glibc))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,9 +62,25 @@ def sdist(job: Job) -> Path:
 
 def editable(job: Job) -> Path:
     """Let the inner backend make an editable wheel against a prefix that stays; return its path."""
-    path = inner.make(_backend(job), "editable", _place(job, stays=True), job.environ)
+    place = _place(job, stays=True)
+    _tell_of_change(job, place)
+    path = inner.make(_backend(job), "editable", place, job.environ)
     inner.unpack(path, job.workdir / "built", job.solution.target)  # is it one?
     return path
+
+
+def _tell_of_change(job: Job, place: surroundings.Place) -> None:
+    """Warn where the project was last installed against another prefix: a kept build folder still knows that one."""
+    name = hashlib.sha256(str(job.root.resolve()).encode()).hexdigest()[:16]
+    note = conda.cache_folder(job.environ) / "mamba-press" / "editable" / name
+    now = f"{place.host}\n{place.build}\n"
+    if note.is_file() and note.read_text("utf-8") != now:
+        log.warn(
+            "the packages of host or build are others than when this project was last installed editable: if "
+            f"{job.config.build_backend} keeps a build folder, remove that and install again"
+        )
+    with replacing(note) as file:
+        file.write(now.encode())
 
 
 def metadata(job: Job) -> Path:

@@ -194,8 +194,9 @@ def test_an_editable_install_uses_the_libraries_of_a_prefix_that_stays(name, too
     cache = Path(environ["RATTLER_CACHE_DIR"]).resolve()
     assert [path.is_relative_to(cache / "mamba-press") for path in libraries] == [True, True]
     prefixes = sorted((cache / "mamba-press").iterdir())
-    built(tools, "build_editable", tmp_path / "two", cwd=root, environ=environ)
+    again = hook(tools, "build_editable", tmp_path / "two", cwd=root, environ=environ).ok()
     assert sorted((cache / "mamba-press").iterdir()) == prefixes
+    assert "last installed editable" not in again.err
     init = next(root.rglob(f"{example.module}/__init__.py"))
     init.write_text(init.read_text() + "CHANGED = 1\n")
     assert tools.run(f"import {example.module} as m; print(m.CHANGED)") == "1"
@@ -204,6 +205,15 @@ def test_an_editable_install_uses_the_libraries_of_a_prefix_that_stays(name, too
         source.write_text(source.read_text().replace("greet_words(1)", "greet_words(0)"))
         path = f"{tools.python.parent}{os.pathsep}{os.environ['PATH']}"
         assert tools.run("import greet_meson as m; print(m.words())", PATH=path).split()[-1] == "goodbye"
+
+
+def test_an_editable_install_says_when_its_packages_have_changed(tools, channel, environ, tmp_path):
+    root = tree(EXAMPLES["abi3"], tmp_path / "tree")
+    built(tools, "build_editable", tmp_path / "one", cwd=root, environ=environ)
+    newer = write_channel(tmp_path / "channel", [CondaPackage(name="idle", version="2.0")])
+    more = {**environ, "MAMBA_PRESS_CHANNELS": f"{newer.url};{channel.url}"}
+    changed = hook(tools, "build_editable", tmp_path / "two", cwd=root, environ=more).ok()
+    assert "are others than when this project was last installed editable" in changed.err
 
 
 def test_metadata_of_an_editable_install_need_no_build(tools, environ, tmp_path):

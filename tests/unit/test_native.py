@@ -31,14 +31,17 @@ SOLUTION = Solution(
     [((2, 28), (2, 17), (2, 17)), ((2, 17), (2, 36), (2, 17)), (None, (2, 36), (2, 36)), ((2, 28), None, (2, 28))],
 )
 def test_a_solve_counts_on_the_lower_of_two_glibcs(wanted, machine, floor, monkeypatch):
-    here = replace(target.this_machine(), glibc=machine)
+    here = replace(target.this_machine(), glibc=machine, platform="linux-x86_64")
     monkeypatch.setattr(target, "this_machine", lambda: here)
     assert native.assumed(replace(LINUX, floor=wanted)).floor == floor
 
 
-def test_another_system_counts_on_what_was_asked_for():
+def test_another_kind_of_machine_counts_on_what_was_asked_for(monkeypatch):
+    here = replace(target.this_machine(), glibc=(2, 17), platform="linux-x86_64")
+    monkeypatch.setattr(target, "this_machine", lambda: here)
     macos = Target(system="osx", arch="arm64", subdir="osx-arm64", python=Python(minor=11), floor=(11, 0))
-    assert native.assumed(macos) == macos
+    arm = replace(LINUX, arch="aarch64", subdir="linux-aarch64")
+    assert (native.assumed(macos), native.assumed(arm)) == (macos, arm)
 
 
 def test_a_prefix_has_no_python_and_of_its_packages_those_that_are_named():
