@@ -7,7 +7,7 @@ import secrets
 import sys
 import sysconfig
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -202,6 +202,44 @@ def order(
     from mamba_press.pipeline import Order  # the stages: not for a configuration that cannot be used
 
     return Order(config=config, target=target, root=root, environ=environ, project=project, state=state)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Matrix:
+    """The Pythons and the platforms that a command names, and whether it asks for the project's own matrix."""
+
+    python: tuple[str, ...] = ()
+    platform: tuple[str, ...] = ()
+    of_project: bool = True
+
+
+def orders(
+    root: Path, settings: Mapping[str, object] | None, environ: Mapping[str, str], asked: Matrix
+) -> tuple[Order, ...]:
+    """Return one order for each target of a project, in the order of its matrix: every platform with every Python.
+
+    What ``asked`` names goes over the project's matrix, and that over `python` and `platform`. Every problem of every
+    target is raised at once; two ways to name one target are one.
+    """
+    from mamba_press import reader
+
+    matrix = reader.read(root, settings, environ).matrix
+    pythons = asked.python or (matrix.python if asked.of_project else ())
+    platforms = asked.platform or (matrix.platform if asked.of_project else ())
+    found: dict[Target, Order] = {}
+    problems: dict[Problem, None] = {}
+    for platform in platforms or (None,):
+        for python in pythons or (None,):
+            chosen = {key: value for key, value in (("python", python), ("platform", platform)) if value is not None}
+            try:
+                made = order(root, {**(settings or {}), **chosen}, environ)
+            except ConfigError as error:
+                problems.update(dict.fromkeys(error.problems))
+            else:
+                found.setdefault(made.target, made)
+    if problems:
+        raise ConfigError(*problems)
+    return tuple(found.values())
 
 
 @contextmanager
@@ -561,22 +599,23 @@ def sdist(directory: str, settings: Mapping[str, object] | None, *, environ: Map
     """Write the sdist of the project in the current folder, the solve frozen in it; return its file name."""
     import tempfile
 
-    from mamba_press import conda, log, pipeline, project, providers, sources, tree
+    from mamba_press import conda, locking, log, pipeline, project, providers, sources, tree
     from mamba_press import sdist as source
 
     asked = order(Path.cwd(), settings, environ, "sdist")
     assert asked.project is not None
     # What is locked is what a wheel made from the sdist asks for.
-    solution = pipeline.solve(order(Path.cwd(), settings, environ))
+    pressed = order(Path.cwd(), settings, environ)
+    solution = pipeline.solve(pressed)
     if asked.config.build_backend is not None:
-        return _sdist_of_inner(asked, solution, Path(directory))
+        return _sdist_of_inner(asked, pressed, solution, Path(directory))
     found, version = pipeline.identify(pipeline.provided(asked, solution), solution)
     _warn_of_channels_outside(asked)
     with tempfile.TemporaryDirectory(prefix="mamba-press-", ignore_cleanup_errors=True) as folder:
         made: dict[str, Path | bytes] = {}
         if solution.packages:
-            made[pipeline.LOCK] = Path(folder, pipeline.LOCK)
-            conda.write_lock((solution,), Path(folder, pipeline.LOCK), asked.root, environ=environ)
+            made[pipeline.LOCK] = lock = Path(folder, pipeline.LOCK)
+            conda.write_lock(locking.for_sdist(pressed, solution), lock, asked.root, environ=environ)
         if asked.config.sources.version_file is not None:
             made[asked.config.sources.version_file] = sources.version_text(version)
         needed = [*conda.inside(asked.config.channels, asked.root), *_hook_file(asked)]
@@ -594,9 +633,9 @@ def sdist(directory: str, settings: Mapping[str, object] | None, *, environ: Map
     return path.name
 
 
-def _sdist_of_inner(asked: Order, solution: Solution, directory: Path) -> str:
+def _sdist_of_inner(asked: Order, pressed: Order, solution: Solution, directory: Path) -> str:
     """Write the sdist that the inner backend makes, with the lock and what the configuration needs added to it."""
-    from mamba_press import built, conda, log, native, pipeline, tree
+    from mamba_press import built, conda, locking, log, native, pipeline, tree
     from mamba_press import sdist as source
 
     assert asked.project is not None
@@ -611,7 +650,7 @@ def _sdist_of_inner(asked: Order, solution: Solution, directory: Path) -> str:
         assert found.version is not None
         lock = workdir / pipeline.LOCK
         if solution.packages:
-            conda.write_lock((solution,), lock, asked.root, environ=asked.environ)
+            conda.write_lock(locking.for_sdist(pressed, solution), lock, asked.root, environ=asked.environ)
         needed = [*conda.inside(asked.config.channels, asked.root), *_hook_file(asked)]
         there = {path for path, _, _ in files}
         more = tree.collect(asked.root, directory, always=needed, only=needed) if needed else ()

@@ -165,11 +165,10 @@ def _tools(job: Job) -> tuple[Solution | None, Path]:
     if not job.config.build:
         return None, folder
     machine = target.resolve(None, None, {})
-    found = conda.solve(
-        replace(job.config, packages=job.config.build, host=(), constraints=()),
-        machine,
-        conda.channel_urls(job.config.channels, job.root),
+    question = conda.Question(
+        config=replace(job.config, packages=job.config.build, host=(), constraints=()),
+        target=machine,
+        channels=conda.channel_urls(job.config.channels, job.root),
         virtual=target.virtual_packages(machine, job.environ),
-        environ=job.environ,
     )
-    return found, folder
+    return conda.solve(question, job.environ), folder

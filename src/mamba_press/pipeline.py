@@ -40,7 +40,8 @@ from mamba_press import (
     toolchain,
     wheelhouse,
 )
-from mamba_press.errors import ConfigError, ContentError
+from mamba_press.conda import lock
+from mamba_press.errors import ConfigError, ContentError, PressError
 from mamba_press.types import OWN, Entry, House, Own, Pressed, Problem, Selection
 
 if TYPE_CHECKING:
@@ -55,8 +56,7 @@ _OWN_LEAK = (
     "the build wrote it there: let the compiler have CPPFLAGS (CMake: CMAKE_ARGS, cargo: CARGO_BUILD_RUSTFLAGS), which "
     "map such paths away, leave out debugging information with link.strip = true, or leave the file out"
 )
-LOCK = "mamba-press.lock"
-"""The file, beside pyproject.toml, whose solutions are used instead of a solve of our own."""
+LOCK = lock.NAME
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,43 +77,57 @@ class Order:
     state: State = "wheel"
 
 
-def solve(order: Order) -> Solution:
-    """Return the solution of the project's lock for this target, or solve: once, with the channels as they are now."""
-    channels = conda.channel_urls(order.config.channels, order.root)
+def question(order: Order) -> conda.Question:
+    """Return what is to be solved, with the channels where they are from here."""
     is_built = order.config.build_backend is not None
     assumed = native.assumed(order.target) if is_built else order.target
-    virtual = target.virtual_packages(assumed, order.environ)
-    locked = None
-    if order.project is not None and (order.root / LOCK).is_file():
-        locked = conda.read_lock(
-            order.root / LOCK, order.target, order.root, config=order.config, environ=order.environ
-        )
-    if locked is not None and locked.exact is not None:
-        _refuse_stale(locked.exact, order.config)
-        return locked.exact
-    config = order.config if locked is None else replace(order.config, constraints=locked.pinned(order.config))
-    found = conda.solve(config, order.target, channels, virtual=virtual, environ=order.environ)
-    for package in found.packages:
-        log.detail(f"solved: {package} from {package.channel}")
-    return found
+    return conda.Question(
+        config=order.config,
+        target=order.target,
+        channels=conda.channel_urls(order.config.channels, order.root),
+        virtual=target.virtual_packages(assumed, order.environ),
+    )
 
 
-def _refuse_stale(solution: Solution, config: Config) -> None:
-    """Refuse a lock that was made for other packages than are asked for now."""
-    locked = {package.name for package in solution.packages}
-    missing = [spec for spec in (*config.packages, *config.host) if conda.spec_name(spec) not in locked]
-    if missing:
-        raise ConfigError(
-            *(
-                Problem(
-                    where=LOCK,
-                    what=f"has no package for {spec!r}, which tool.mamba-press."
-                    f"{'packages' if spec in config.packages else 'host'} names",
-                    hint="the lock was made for other packages: remove it, and solve anew",
-                )
-                for spec in missing
-            )
-        )
+def solve(order: Order) -> Solution:
+    """Return the solution of the project's lock for this target, or solve: once, with the channels as they are now.
+
+    Raises ConfigError for a lock that was made for something else than is asked for. For a target that the lock has
+    not got, the requested packages keep their locked versions.
+    """
+    [answer] = solve_all([order])
+    if isinstance(answer, PressError):
+        raise answer
+    return answer
+
+
+def solve_all(orders: Sequence[Order]) -> list[Solution | PressError]:
+    """Return the answer to each order, as `solve` does, an error for what has none; the channels are read once."""
+    first = orders[0]
+    held = None
+    if first.project is not None and (first.root / LOCK).is_file():
+        held = conda.read_lock(first.root / LOCK, first.root, environ=first.environ)
+    found = [_locked(order, held) for order in orders]
+    questions = [each for each in found if isinstance(each, conda.Question)]
+    answers = iter(conda.solve_all(questions, first.environ) if questions else ())
+    return [next(answers) if isinstance(each, conda.Question) else each for each in found]
+
+
+def _locked(order: Order, held: Sequence[lock.Held] | None) -> Solution | conda.Question | PressError:
+    """Return what the lock has for a target, or what is to be solved."""
+    try:
+        asked = question(order)
+        found = lock.best(held or (), order.target)
+        if found is not None:
+            return conda.locked(found, asked, order.root, order.environ)
+    except PressError as error:
+        return error
+    if held is None:
+        return asked
+    log.step(f"{LOCK} has nothing for {lock.title(order.target)}: solving, with the locked versions")
+    specs = {conda.spec_name(spec): spec for spec in (*order.config.packages, *order.config.host)}
+    pinned = (*order.config.constraints, *lock.pins(held, order.target, specs))
+    return replace(asked, config=replace(order.config, constraints=pinned))
 
 
 def modules(order: Order, solution: Solution, workdir: Path) -> tuple[str, ...]:
@@ -388,9 +402,7 @@ def _described(order: Order, asked: Project, chosen: _Chosen) -> tuple[Project, 
     if called is None:
         # Where nothing depends on it, nothing is asked of a server: what can be read here is good enough for a note.
         local = order.config.offline or "dependencies" not in dynamic
-        names = requires.asked(needed, solution, order.config)
-        read = conda.inspect(solution, names, offline=local, environ=order.environ)
-        contents = {name: requires.Contents(**each) for name, each in read.items()}
+        contents = _contents(solution, requires.asked(needed, solution, order.config), order, local=local)
         called = requires.names(needed, contents, solution)
         unread = {name: each.problem for name, each in contents.items()}
     context = requires.Context(
@@ -408,6 +420,14 @@ def _described(order: Order, asked: Project, chosen: _Chosen) -> tuple[Project, 
         about=metadata.about(environment.info.get(first.name)) if first else {},
     )
     return described.complete(asked, found)
+
+
+def _contents(solution: Solution, names: frozenset[str], order: Order, *, local: bool) -> dict[str, requires.Contents]:
+    """Return what is in packages that stay out: what the lock says, else what can be found out."""
+    unknown = [package for package in solution.packages if package.name in names - solution.contents.keys()]
+    found = conda.inspect(unknown, offline=local, environ=order.environ)
+    known = {**solution.contents, **{package.name: found[package.file_name] for package in unknown}}
+    return {name: requires.Contents(**known[name]) for name in names}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -128,11 +128,15 @@ class Package:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Solution:
-    """The packages that a solve chose for a target, sorted by name, ``python`` included when something needs it."""
+    """The packages that a solve chose for a target, sorted by name, ``python`` included when something needs it.
+
+    ``contents`` is what a lock says of packages that stay out, by name: as `conda.inspect` answers.
+    """
 
     target: Target
     packages: tuple[Package, ...]
     channels: tuple[str, ...]
+    contents: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -23,6 +23,7 @@ from pathlib import Path
 import pytest
 
 from mamba_press import conda
+from mamba_press.conda import lock
 from mamba_press.config import Config
 from mamba_press.errors import ConfigError, ContentError, FetchError, SolveError
 from mamba_press.target import virtual_packages
@@ -58,7 +59,8 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="kills processes and 
 def solve(channels: list[str], packages: list[str], target: Target = TARGET, **keys: object) -> Solution:
     config = Config(channels=tuple(channels), packages=tuple(packages), **keys)  # type: ignore[arg-type]
     urls = conda.channel_urls(config.channels, Path.cwd())
-    return conda.solve(config, target, urls, virtual=virtual_packages(target), environ=os.environ)
+    question = conda.Question(config=config, target=target, channels=urls, virtual=virtual_packages(target))
+    return conda.solve(question, os.environ)
 
 
 def fetch(solution: Solution, workdir: Path, *, names: list[str] | None = None, offline: bool = False) -> Environment:
@@ -657,52 +659,96 @@ def test_offline_folders_need_no_cache(make_channel, tmp_path):
 # Locks
 
 
+def write_lock(solutions: list[Solution], path: Path, root: Path, config: Config | None = None) -> None:
+    made_for = lock.asked(config or Config(), ())
+    conda.write_lock([lock.entry(solution, made_for) for solution in solutions], path, root)
+
+
+def locked(path: Path, target: Target = TARGET, config: Config | None = None) -> Solution:
+    """What a lock gives for a target; the channels asked are those of the configuration."""
+    asked = config or Config()
+    found = lock.best(conda.read_lock(path, path.parent), target)
+    assert found is not None
+    urls = conda.channel_urls(asked.channels, path.parent)
+    question = conda.Question(config=asked, target=target, channels=urls, virtual=virtual_packages(target))
+    return conda.locked(found, question, path.parent, os.environ)
+
+
 def test_a_lock_gives_back_exactly_the_packages(forge, tmp_path):
     solution = solve([forge], ["libmambapy", "click"])
-    conda.write_lock([solution], tmp_path / "mamba-press.lock", tmp_path, environ=os.environ)
-    config = Config(packages=("libmambapy", "click"))
-    locked = conda.read_lock(tmp_path / "mamba-press.lock", TARGET, tmp_path, config=config, environ=os.environ)
-    assert locked.exact is not None
-    assert locked.exact.packages == solution.packages
-    assert [str(channel).rstrip("/") for channel in locked.exact.channels] == [Path(forge).as_uri()]
+    config = Config(channels=(forge,), packages=("libmambapy", "click"))
+    write_lock([solution], tmp_path / "mamba-press.lock", tmp_path, config)
+    assert locked(tmp_path / "mamba-press.lock", TARGET, config).packages == solution.packages
 
 
 def test_a_lock_holds_several_targets(make_channel, tmp_path):
     pythons = [python_package(version) for version in ("3.10", "3.11")]
+    pythons.append(python_package("3.10", subdir="osx-arm64"))
     pure = CondaPackage(name="pure", noarch="python", depends=("python",), files={"site-packages/pure.py": ""})
     channel = make_channel([pure, *pythons, replace(GREET, subdir="osx-arm64"), GREET])
     mac = Target(system="osx", arch="arm64", subdir="osx-arm64", python=Python(minor=10), floor=(11, 0))
     targets = [TARGET, replace(TARGET, python=Python(minor=11)), replace(TARGET, floor=(2, 17))]
-    solutions = [*(solve([channel.url], ["pure", "greet"], target) for target in targets)]
-    solutions.append(solve([channel.url], ["greet"], mac))
-    path = tmp_path / "mamba-press.lock"
-    conda.write_lock(solutions, path, tmp_path)
     config = Config(packages=("pure", "greet"))
+    solutions = [*(solve([channel.url], ["pure", "greet"], target) for target in targets)]
+    solutions.append(solve([channel.url], ["pure", "greet"], mac))
+    path = tmp_path / "mamba-press.lock"
+    write_lock(solutions, path, tmp_path, config)
     for solution in solutions:
-        locked = conda.read_lock(path, solution.target, tmp_path, config=config)
-        assert locked.exact is not None
-        assert locked.exact.packages == solution.packages
-    other = conda.read_lock(path, replace(TARGET, python=Python(minor=12)), tmp_path, config=config)
-    assert other.exact is None
-    assert other.pinned(replace(config, constraints=("a",))) == ("a", "pure ==1.0", "greet ==1.0")
+        assert locked(path, solution.target, config).packages == solution.packages
+    held = conda.read_lock(path, tmp_path)
+    other = replace(TARGET, python=Python(minor=12))
+    assert lock.best(held, other) is None
+    assert lock.pins(held, other, {"pure": "pure", "greet": "greet"}) == ("pure ==1.0", "greet ==1.0")
 
 
 def test_a_lock_and_its_channel_move_together(tmp_path):
     project, elsewhere = tmp_path / "project", tmp_path / "unpacked sdist"
     channel = write_channel(project / "channel", [GREET])
-    conda.write_lock([solve([channel.url], ["greet"])], project / "mamba-press.lock", project)
+    config = Config(channels=("./channel",), packages=("greet",))
+    write_lock([solve([channel.url], ["greet"])], project / "mamba-press.lock", project, config)
     assert str(tmp_path) not in (project / "mamba-press.lock").read_text()
     project.rename(elsewhere)
-    config = Config(packages=("greet",))
-    locked = conda.read_lock(elsewhere / "mamba-press.lock", TARGET, elsewhere, config=config)
-    assert locked.exact is not None
-    assert locked.exact.channels == ((elsewhere / "channel").as_uri() + "/",)
-    assert fetch(locked.exact, tmp_path / "work").files
+    found = locked(elsewhere / "mamba-press.lock", TARGET, config)
+    assert found.channels == ((elsewhere / "channel").as_uri(),)
+    assert fetch(found, tmp_path / "work").files
+
+
+def test_a_lock_and_a_channel_above_it_move_together(tmp_path):
+    here, there = tmp_path / "here", tmp_path / "it's there #1"
+    project = here / "group" / "project"
+    project.mkdir(parents=True)
+    channel = write_channel(here / "my channel", [GREET])
+    config = Config(channels=("../../my channel",), packages=("greet",))
+    write_lock([solve([channel.url], ["greet"])], project / "mamba-press.lock", project, config)
+    assert str(tmp_path) not in (project / "mamba-press.lock").read_text()
+    here.rename(there)
+    path = there / "group" / "project" / "mamba-press.lock"
+    [package] = locked(path, TARGET, config).packages
+    assert (package.channel, package.url.rpartition("/")[2]) == (
+        (there / "my channel").as_uri() + "/",
+        "greet-1.0-0.conda",
+    )
+    assert fetch(locked(path, TARGET, config), tmp_path / "work").files
+
+
+def test_a_channel_that_is_gone_is_replaced_by_one_with_the_same_archives(make_channel, tmp_path):
+    channel = make_channel([GREET], name="before")
+    config = Config(channels=(channel.url,), packages=("greet",))
+    path = tmp_path / "mamba-press.lock"
+    write_lock([solve([channel.url], ["greet"])], path, tmp_path, config)
+    channel.root.rename(tmp_path / "after")
+    moved = replace(config, channels=((tmp_path / "after").as_uri(),))
+    [package] = locked(path, TARGET, moved).packages
+    assert package.url.startswith((tmp_path / "after").as_uri())
+    assert fetch(locked(path, TARGET, moved), tmp_path / "work").files
+    other = make_channel([replace(GREET, files={"share/other.txt": "other"})], name="other")
+    with pytest.raises(ConfigError, match=r"have not got, with the same content: greet 1\.0 0"):
+        locked(path, TARGET, replace(config, channels=(other.url,)))
 
 
 def test_rattler_itself_reads_the_lock(tmp_path):
     channel = write_channel(tmp_path / "channel", [GREET])
-    conda.write_lock([solve([channel.url], ["greet"])], tmp_path / "mamba-press.lock", tmp_path)
+    write_lock([solve([channel.url], ["greet"])], tmp_path / "mamba-press.lock", tmp_path)
     code = (
         "import os, sys, pathlib, rattler\n"
         "lock = rattler.LockFile.from_path(pathlib.Path(sys.argv[1]))\n"
@@ -717,19 +763,20 @@ def test_rattler_itself_reads_the_lock(tmp_path):
 def test_a_lock_with_packages_of_pypi_is_refused(tmp_path):
     channel = write_channel(tmp_path / "channel", [GREET])
     path = tmp_path / "mamba-press.lock"
-    conda.write_lock([solve([channel.url], ["greet"])], path, tmp_path)
+    write_lock([solve([channel.url], ["greet"])], path, tmp_path)
     location = "https://example.org/six-1.16.0-py2.py3-none-any.whl"
     text = path.read_text().replace("      - conda:", f"      - pypi: {location}\n      - conda:", 1)
-    path.write_text(text + f"- pypi: {location}\n  name: six\n  version: 1.16.0\n")
+    six = f"- pypi: {location}\n  name: six\n  version: 1.16.0\n"
+    path.write_text(text.replace("mamba-press:\n", f"{six}mamba-press:\n"))
     with pytest.raises(ConfigError, match="no conda package: six"):
-        conda.read_lock(path, TARGET, tmp_path, config=Config())
+        conda.read_lock(path, tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "no lock", "version: 99\n", "[1, 2"])
 def test_what_is_no_lock_is_an_error(tmp_path, text):
     (tmp_path / "mamba-press.lock").write_text(text)
     with pytest.raises(ConfigError, match="cannot be read"):
-        conda.read_lock(tmp_path / "mamba-press.lock", TARGET, tmp_path, config=Config())
+        conda.read_lock(tmp_path / "mamba-press.lock", tmp_path)
 
 
 # Interruption

@@ -65,6 +65,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"native"}),
     frozenset({"install", "pipeline", "report", "edit", "explain"}),
     frozenset({"screen", "weight"}),
+    frozenset({"locking"}),
     # what the two front doors share, and the doors
     frozenset({"front"}),
     frozenset({"commands"}),

@@ -7,14 +7,16 @@ import os
 import stat
 import sys
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
 from mamba_press import conda
 from mamba_press.conda import hints, lock, prefix, process
+from mamba_press.config import Config
 from mamba_press.errors import ConfigError, FetchError, SolveError
-from mamba_press.types import Package, Python, Solution, Target
+from mamba_press.types import Package, Python, Solution, Target, VirtualPackage
 
 TARGET = Target(system="linux", arch="x86_64", subdir="linux-64", python=Python(minor=10), floor=(2, 28))
 
@@ -206,20 +208,23 @@ def solution(target: Target = TARGET, *packages: Package) -> Solution:
 
 def test_a_lock_carries_no_credentials():
     mine = package(url="https://u:p@example.org/t/secret/channel/linux-64/a.conda", channel="https://u:p@example.org/x")
-    assert "secret" not in json.dumps(lock.entry(solution(TARGET, mine)))
-    assert "u:p" not in json.dumps(lock.entry(solution(TARGET, mine)))
+    config = Config(channels=("https://u:p@example.org/t/secret/channel",))
+    text = json.dumps(lock.entry(solution(TARGET, mine), lock.asked(config, ())))
+    assert "https://example.org/channel" in text
+    assert "secret" not in text
+    assert "u:p" not in text
 
 
 def test_environments_are_named_by_python_and_platforms_by_floor():
     named = [
         (entry["environment"], entry["platform"], entry["virtual"])
-        for entry in map(
-            lock.entry,
-            [
-                solution(),
-                solution(replace(TARGET, python=Python(minor=14, free_threaded=True), floor=None)),
-                solution(replace(TARGET, system="osx", subdir="osx-arm64", floor=(11, 0))),
-            ],
+        for entry in (
+            lock.entry(solution(target), {})
+            for target in (
+                TARGET,
+                replace(TARGET, python=Python(minor=14, free_threaded=True), floor=None),
+                replace(TARGET, system="osx", subdir="osx-arm64", floor=(11, 0)),
+            )
         )
     ]
     assert named == [
@@ -271,8 +276,9 @@ def test_what_lies_elsewhere_stays_as_it_is(tmp_path):
     assert lock.absolute(text, tmp_path / "here") == text
 
 
-def held(target: Target, *packages: Package) -> lock.Held:
-    return lock.Held(entry=lock.entry(solution(target)), packages=packages)
+def held(target: Target, *packages: Package, config: Config | None = None) -> lock.Held:
+    asked = lock.asked(config or Config(), ())
+    return lock.Held(entry=lock.entry(solution(target), asked), packages=packages, asked=asked)
 
 
 def at(floor: tuple[int, int] | None, tag: str | None = None) -> Target:
@@ -291,12 +297,99 @@ def test_a_floor_that_nobody_asked_for_accepts_what_was_solved_for_a_lower_one()
     entries = [held(at((2, 17))), held(at((2, 28)))]
     assert lock.best(entries, at((2, 39))) is entries[1]
     assert lock.best(entries, at((2, 26))) is entries[0]
-    assert lock.best(entries, at((2, 12))) is None
+
+
+def test_what_was_solved_for_a_higher_floor_is_used_where_its_packages_ask_for_no_more():
+    modest, modern = (package(depends=(f"__glibc >={version},<3.0.a0", "__unix")) for version in ("2.17", "2.34"))
+    assert lock.best([held(at((2, 39)), modest)], at((2, 28))) is not None
+    assert lock.best([held(at((2, 39)), modern, modest)], at((2, 28))) is None
+    assert lock.best([held(at((2, 39)), modest)], at((2, 28), "manylinux_2_28_x86_64")) is None
 
 
 def test_another_target_is_pinned_to_the_pressed_version():
-    entries = [held(TARGET, package("greet", version="1.5"), package("zlib", version="2"))]
-    assert lock.pins(entries, replace(TARGET, python=Python(minor=13)), ["greet", "unknown"]) == ("greet ==1.5",)
+    config = Config(packages=("greet >=1", "zlib"))
+    entries = [held(TARGET, package("greet", version="1.5"), package("zlib", version="2"), config=config)]
+    other = replace(TARGET, python=Python(minor=13))
+    assert lock.pins(entries, other, {"greet": "greet >=1", "unknown": "unknown"}) == ("greet ==1.5",)
+    assert lock.pins(entries, other, {"greet": "greet >=2"}) == ()
+
+
+def test_a_lock_says_what_it_was_made_for():
+    newest = datetime(2026, 10, 1, tzinfo=timezone.utc)
+    config = Config(channels=("./a: b", "ü"), packages=('x "1"',), constraints=("y",), exclude_newer=newest)
+    asked = lock.asked(
+        config, [VirtualPackage(name="__glibc", version="2"), VirtualPackage(name="__cuda", version="12")]
+    )
+    entry = {**lock.entry(solution(), asked), "contents": {"a-1-0.conda": {"folders": ["a-1.dist-info"], "files": 3}}}
+    other = {**lock.entry(solution(replace(TARGET, python=Python(minor=9))), {"packages": ["z"]}), "contents": {}}
+    text = lock.stamped("version: 7\npackages: []\n", [entry, other])
+    assert text.startswith("version: 7\npackages: []\n")
+    assert lock.stamps(text) == (
+        {"py310 linux-64-glibc-2-28": asked, "py39 linux-64-glibc-2-28": {"packages": ["z"]}},
+        {"a-1-0.conda": {"folders": ["a-1.dist-info"], "files": 3}},
+    )
+    assert asked["virtual-packages"] == ["__cuda=12=0"]
+    assert lock.stamps("version: 7\n") == ({}, {})
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "where", "what"),
+    [
+        (
+            Config(packages=("a", "b")),
+            Config(packages=("a", "c")),
+            "tool.mamba-press.packages",
+            "now 'c', no longer 'b'",
+        ),
+        (
+            Config(packages=("a", "b")),
+            Config(packages=("b", "a")),
+            "tool.mamba-press.packages",
+            "now in the order 'b', 'a'",
+        ),
+        (Config(), Config(constraints=("x",)), "tool.mamba-press.constraints", "now 'x'"),
+        (Config(host=("x",)), Config(), "tool.mamba-press.host", "no longer 'x'"),
+        (Config(), Config(build=("x",)), "tool.mamba-press.build", "now 'x'"),
+        (
+            Config(channels=("one",)),
+            Config(channels=("two",)),
+            "tool.mamba-press.channels",
+            "now 'two', no longer 'one'",
+        ),
+        (
+            Config(),
+            Config(exclude_newer=datetime(2026, 10, 1, tzinfo=timezone.utc)),
+            "tool.mamba-press.exclude-newer",
+            "now 2026-10-01T00:00:00+00:00, then none",
+        ),
+    ],
+)
+def test_what_changed_since_a_lock_was_made_is_told_key_by_key(before, after, where, what, tmp_path):
+    [problem] = lock.changed(held(TARGET, config=before), lock.asked(after, ()), tmp_path)
+    assert problem.where == where
+    assert problem.what.startswith("mamba-press.lock was made for other ")
+    assert problem.what.endswith(f": {what}")
+    assert "`mamba-press lock`" in problem.hint
+    assert lock.changed(held(TARGET, config=after), lock.asked(after, ()), tmp_path) == ()
+
+
+def test_what_a_machine_offers_is_part_of_what_a_lock_was_made_for(tmp_path):
+    now = lock.asked(Config(), [VirtualPackage(name="__cuda", version="12.4")])
+    [problem] = lock.changed(held(TARGET), now, tmp_path)
+    assert (problem.where, problem.what) == (
+        "the target",
+        "mamba-press.lock was made for other virtual packages: now '__cuda=12.4=0'",
+    )
+
+
+def test_a_channel_may_be_spelled_otherwise(tmp_path):
+    entry = held(TARGET, config=Config(channels=("./a/../b",)))
+    assert lock.changed(entry, lock.asked(Config(channels=(str(tmp_path / "b"),)), ()), tmp_path) == ()
+
+
+def test_a_lock_that_does_not_say_what_it_was_made_for_is_not_used(tmp_path):
+    [problem] = lock.changed(replace(held(TARGET), asked=None), {}, tmp_path)
+    assert problem.what == "does not say what it was made for"
 
 
 # An installed prefix

@@ -18,31 +18,64 @@ if TYPE_CHECKING:
     from mamba_press.recipe import Recipe
 
 
-class Arguments(argparse.Namespace):
+class Sources(argparse.Namespace):
+    """What `sources` and one of `target` and `targets` declare."""
+
+    channel: list[str]
+    offline: bool
+    setting: list[str]
+    python: str | None
+    platform: str | None
+    pythons: list[str]
+    platforms: list[str]
+
+
+class Arguments(Sources):
     """What `options` declares."""
 
     what: list[str]
-    channel: list[str]
-    python: str | None
-    platform: str | None
-    offline: bool
     name: str | None
-    setting: list[str]
     json: bool
 
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Declare what is pressed, for what, and from where."""
     parser.add_argument("what", nargs="+", metavar="ARG", help="a project's folder, a recipe, or conda specs")
-    parser.add_argument("-c", "--channel", action="append", default=[], help="name, URL or path (repeatable)")
+    target(parser)
+    sources(parser)
+    parser.add_argument("--name", help="name of a wheel pressed without a project")
+    parser.set_defaults(presses=True)
+
+
+def target(parser: argparse.ArgumentParser) -> None:
+    """Declare what one wheel is for."""
     parser.add_argument("--python", help="Python to press for, e.g. 3.10 or 3.14t")
     parser.add_argument("--platform", help="wheel tag or conda subdir, e.g. manylinux_2_28_x86_64 or linux-aarch64")
+
+
+def targets(parser: argparse.ArgumentParser) -> None:
+    """Declare what any number of wheels are for."""
+    for name, metavar, text in (
+        ("python", "X.Y,…", "Pythons, e.g. 3.10,3.13,3.14t (repeatable)"),
+        ("platform", "NAME,…", "wheel tags or conda subdirs, e.g. linux-64,osx-arm64,win-64 (repeatable)"),
+    ):
+        parser.add_argument(
+            f"--{name}", dest=f"{name}s", metavar=metavar, type=_listed, action="extend", default=[], help=text
+        )
+    parser.set_defaults(python=None, platform=None)
+
+
+def _listed(text: str) -> list[str]:
+    return [each.strip() for each in text.split(",") if each.strip()]
+
+
+def sources(parser: argparse.ArgumentParser) -> None:
+    """Declare where packages come from, and any other key."""
+    parser.add_argument("-c", "--channel", action="append", default=[], help="name, URL or path (repeatable)")
     parser.add_argument("--offline", action="store_true", help="use only what the package cache has")
-    parser.add_argument("--name", help="name of a wheel pressed without a project")
     parser.add_argument(
         "-C", dest="setting", action="append", default=[], metavar="KEY=VALUE", help="any key of [tool.mamba-press]"
     )
-    parser.set_defaults(presses=True)
 
 
 def order(arguments: Arguments, environ: Mapping[str, str]) -> Order:
@@ -122,7 +155,7 @@ def _no_spec(what: str) -> Problem | None:
     return None
 
 
-def given(arguments: Arguments) -> dict[str, object]:
+def given(arguments: Sources) -> dict[str, object]:
     """Return the options as the settings of a build; paths of channels are from the current folder."""
     found: dict[str, list[str]] = {}
     for setting in arguments.setting:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from mamba_press import log
 from mamba_press.atomic import replacing
@@ -40,39 +37,74 @@ Json = dict[str, Any]
 KEY = "tool.mamba-press"
 
 
-def solve(
-    config: Config,
-    target: Target,
-    channels: Sequence[str],
-    *,
-    virtual: Sequence[VirtualPackage],
-    environ: Mapping[str, str],
-) -> Solution:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """What is to be solved: the packages of a configuration, for a target, from channels given as URLs.
+
+    ``virtual`` is what may be assumed of the target. ``locked`` are packages that stay where they still fit.
+    """
+
+    config: Config
+    target: Target
+    channels: tuple[str, ...]
+    virtual: tuple[VirtualPackage, ...]
+    locked: tuple[Package, ...] = ()
+
+
+def solve(question: Question, environ: Mapping[str, str]) -> Solution:
     """Return the packages that satisfy ``config.packages`` and ``host`` for the target, earlier channels first.
 
-    ``virtual`` is what the solve may assume. For no specs nothing is asked. Raises ConfigError for what is no spec,
-    FetchError for a channel, SolveError where nothing fits.
+    For no specs nothing is asked. Raises ConfigError for what is no spec, FetchError for a channel, SolveError where
+    nothing fits.
     """
-    if not config.packages and not config.host:
-        return Solution(target=target, packages=(), channels=tuple(channels))
+    [answer] = solve_all([question], environ)
+    if isinstance(answer, PressError):
+        raise answer
+    return answer
+
+
+def solve_all(questions: Sequence[Question], environ: Mapping[str, str]) -> list[Solution | PressError]:
+    """Return the answer to each question, an error for what has none; the channels are read once for all."""
+    real = [question for question in questions if question.config.packages or question.config.host]
     request = {
         "do": "solve",
-        "channels": list(channels),
+        "questions": [_as_json(question) for question in real],
+        "offline": any(question.config.offline for question in questions),
+        "cache": str(cache_folder(environ)),
+    }
+    targets = ", ".join(f"{each.target.subdir} and Python {each.target.python}" for each in real)
+    with log.working(f"solving for {targets}"):
+        answers = iter(_ask(request, questions[0].target, environ, SolveError)["answers"] if real else ())
+    return [_solution(question, next(answers) if question in real else _NOTHING) for question in questions]
+
+
+_NOTHING: Json = {"packages": [], "names": []}
+
+
+def _as_json(question: Question) -> Json:
+    config, target = question.config, question.target
+    return {
+        "channels": list(question.channels),
         "specs": [*config.packages, *config.host],
         "constraints": list(config.constraints),
         "python": python_specs(target.python),
         "subdir": target.subdir,
-        "virtual": [[package.name, package.version, package.build] for package in virtual],
+        "virtual": [[package.name, package.version, package.build] for package in question.virtual],
         "exclude_newer": None if config.exclude_newer is None else config.exclude_newer.timestamp(),
-        "offline": config.offline,
-        "cache": str(cache_folder(environ)),
+        "locked": [asdict(package) for package in question.locked],
     }
-    with log.working(f"solving for {target.subdir} and Python {target.python}"):
-        answer = _ask(request, target, environ, SolveError)
-    packages = sorted(map(package_of, answer["packages"]), key=lambda package: package.name)
-    refuse_foreign(packages)
-    asked = answer["names"][: len(config.packages)]
-    return _mark(Solution(target=target, packages=tuple(packages), channels=tuple(channels)), asked)
+
+
+def _solution(question: Question, answer: Json) -> Solution | PressError:
+    if "error" in answer:
+        return hints.translate(process.RefusedError(answer["error"], answer), question.target)
+    packages = tuple(sorted(map(package_of, answer["packages"]), key=lambda package: package.name))
+    try:
+        refuse_foreign(packages)
+    except SolveError as error:
+        return error
+    asked = answer["names"][: len(question.config.packages)]
+    return _mark(Solution(target=question.target, packages=packages, channels=question.channels), asked)
 
 
 def python_specs(python: Python) -> list[str]:
@@ -157,27 +189,20 @@ def _install(  # noqa: PLR0913  # what an installation consists of
     return list(_ask(request, target, environ, FetchError)["notes"])
 
 
-def inspect(
-    solution: Solution,
-    names: Collection[str],
-    *,
-    offline: bool,
-    environ: Mapping[str, str],
-) -> dict[str, Json]:
-    """Return, of the named packages, the ``folders`` of Python metadata and the number of ``files``, or a ``problem``.
+def inspect(packages: Sequence[Package], *, offline: bool, environ: Mapping[str, str]) -> dict[str, Json]:
+    """Return, by file name, the ``folders`` of Python metadata and the number of ``files``, or a ``problem``.
 
     They are looked into where they are, without being downloaded; ``offline``, only those that are cached or files.
     """
-    chosen = [package for package in solution.packages if package.name in names]
-    if not chosen:
+    if not packages:
         return {}
     request = {
         "do": "inspect",
-        "packages": [asdict(package) for package in chosen],
+        "packages": [asdict(package) for package in packages],
         "offline": offline,
         "cache": str(cache_folder(environ)),
     }
-    contents: dict[str, Json] = _ask(request, solution.target, environ, FetchError)["contents"]
+    contents: dict[str, Json] = process.call(request, _listen, environ, FetchError)["contents"]
     return contents
 
 
@@ -202,7 +227,7 @@ def channel_urls(channels: Iterable[str], root: Path) -> tuple[str, ...]:
     problems = []
     urls = []
     for channel in channels:
-        path = _channel_path(channel, root)
+        path = lock.folder_of(channel, root)
         if path is not None and not path.is_dir():
             problems.append(_no_folder(channel, path))
         urls.append(channel if path is None else path.as_uri())
@@ -213,7 +238,7 @@ def channel_urls(channels: Iterable[str], root: Path) -> tuple[str, ...]:
 
 def outside(channels: Iterable[str], root: Path) -> tuple[str, ...]:
     """Return the channels that are folders but not of the project: they do not travel with its sdist."""
-    folders = ((channel, _channel_path(channel, root)) for channel in channels)
+    folders = ((channel, lock.folder_of(channel, root)) for channel in channels)
     here = Path(os.path.normpath(root.absolute()))
     return tuple(channel for channel, path in folders if path is not None and not path.is_relative_to(here))
 
@@ -221,21 +246,8 @@ def outside(channels: Iterable[str], root: Path) -> tuple[str, ...]:
 def inside(channels: Iterable[str], root: Path) -> tuple[str, ...]:
     """Return the folders of the project that are channels, relative to it: they travel with its sdist."""
     here = Path(os.path.normpath(root.absolute()))
-    folders = (_channel_path(channel, root) for channel in channels)
+    folders = (lock.folder_of(channel, root) for channel in channels)
     return tuple(path.relative_to(here).as_posix() for path in folders if path and path.is_relative_to(here))
-
-
-def _channel_path(channel: str, root: Path) -> Path | None:
-    """Return the folder that a channel is, or None for a name or a URL of the network."""
-    if channel.startswith("file:"):
-        return Path(url2pathname(urlsplit(channel).path))
-    if "://" in channel:
-        return None
-    path = Path(os.path.normpath(root.absolute() / Path(channel).expanduser()))
-    # conda-forge/label/rust_dev is a name with slashes; where there is such a folder, the folder is meant.
-    is_name = not re.search(r"[/\\]", channel) or "/label/" in channel
-    is_path = channel.startswith((".", "~")) or Path(channel).is_absolute() or path.is_dir()
-    return path if is_path or not is_name else None
 
 
 def _no_folder(channel: str, path: Path) -> Problem:
@@ -313,56 +325,96 @@ def _mark(solution: Solution, names: Collection[str]) -> Solution:
     return replace(solution, packages=packages)
 
 
-def write_lock(
-    solutions: Iterable[Solution], path: Path, root: Path, *, environ: Mapping[str, str] | None = None
-) -> None:
-    """Write solutions into one file of rattler's lock format, in which what lies below ``root`` is relative to it."""
-    solutions = tuple(solutions)
+def write_lock(entries: Sequence[Json], path: Path, root: Path, *, environ: Mapping[str, str] | None = None) -> None:
+    """Write entries (`lock.entry`) into one file of rattler's lock format, in which paths are relative to ``root``."""
     with tempfile.TemporaryDirectory(prefix="mamba-press-") as folder:
         written = Path(folder, path.name)
-        request = {"do": "write-lock", "path": str(written), "entries": [lock.entry(each) for each in solutions]}
-        _ask(request, solutions[0].target, environ, WriteError)
+        bare = [{key: value for key, value in entry.items() if key not in ("asked", "contents")} for entry in entries]
+        process.call({"do": "write-lock", "path": str(written), "entries": bare}, _listen, environ, WriteError)
         text = written.read_text("utf-8")
+    channels = dict.fromkeys(channel for entry in entries for channel in entry["asked"].get("channels", ()))
     with replacing(path) as file:
-        file.write(lock.portable(text, root).encode("utf-8"))
+        file.write(lock.stamped(lock.portable(text, root, channels), entries).encode("utf-8"))
 
 
-def read_lock(
-    path: Path, target: Target, root: Path, *, config: Config, environ: Mapping[str, str] | None = None
-) -> Locked:
-    """Return what a lock file holds for a target, with the packages that the configuration names as requested.
-
-    Raises ConfigError for a file that is no lock, or holds what is no conda package.
-    """
+def read_lock(path: Path, root: Path, *, environ: Mapping[str, str] | None = None) -> tuple[lock.Held, ...]:
+    """Return all that a lock file holds; raises ConfigError for one that is no lock."""
     with tempfile.TemporaryDirectory(prefix="mamba-press-") as folder:
-        absolute = Path(folder, path.name)
-        absolute.write_text(lock.absolute(path.read_text("utf-8"), root), "utf-8", newline="\n")
-        answer = _ask({"do": "read-lock", "path": str(absolute)}, target, environ, ConfigError)
-    names = [spec_name(spec) for spec in config.packages]
+        copied = Path(folder, path.name)
+        try:
+            text = lock.absolute(path.read_text("utf-8"), root)
+            made, contents = lock.stamps(text)
+            copied.write_text(text, "utf-8", newline="\n")
+            answer = process.call({"do": "read-lock", "path": str(copied)}, _listen, environ, ConfigError)
+        except process.RefusedError as refused:
+            raise hints.unreadable_lock(refused.facts["text"]) from None
+        except ValueError as error:
+            raise hints.unreadable_lock(str(error)) from None
     held = []
     for entry in answer["entries"]:
-        packages = sorted(map(package_of, entry["packages"]), key=lambda package: package.name)
-        held.append(lock.Held(entry=entry, packages=tuple(packages)))
-    found = lock.best(held, target)
-    if found is None:
-        return Locked(exact=None, pins=lock.pins(held, target, names))
-    if foreign := found.entry["foreign"]:
-        what = "it locks what is no conda package: " + ", ".join(foreign)
-        raise ConfigError(Problem(where=path.name, what=what, hint="write it with `mamba-press lock`"))
-    solution = Solution(target=target, packages=found.packages, channels=tuple(found.entry["channels"]))
-    return Locked(exact=_mark(solution, names), pins=())
+        if foreign := entry.pop("foreign"):
+            what = "it locks what is no conda package: " + ", ".join(foreign)
+            raise ConfigError(Problem(where=path.name, what=what, hint="write it with `mamba-press lock`"))
+        packages = tuple(sorted(map(package_of, entry.pop("packages")), key=lambda package: package.name))
+        known = {package.name: contents[package.file_name] for package in packages if package.file_name in contents}
+        one = lock.Held(entry=entry, packages=packages, contents=known)
+        held.append(replace(one, asked=made.get(one.name)))
+    return tuple(held)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Locked:
-    """What a lock says for a target: its solution, or, where it has none, the versions that were pressed elsewhere."""
+def entry_of(held: lock.Held) -> Json:
+    """Return a solution that was read as `write_lock` takes it."""
+    return {
+        **held.entry,
+        "packages": [asdict(package) for package in held.packages],
+        "asked": held.asked or {},
+        "contents": {
+            package.file_name: held.contents[package.name] for package in held.packages if package.name in held.contents
+        },
+    }
 
-    exact: Solution | None
-    pins: tuple[str, ...]
 
-    def pinned(self, config: Config) -> tuple[str, ...]:
-        """Return the configuration's constraints with the pressed versions."""
-        return (*config.constraints, *self.pins)
+def locked(held: lock.Held, question: Question, root: Path, environ: Mapping[str, str]) -> Solution:
+    """Return the solution that a lock holds, if it is for this very question; raises ConfigError with what changed.
+
+    A solution from folders that are not on this machine is looked for, by the archives' hashes, in the channels asked.
+    """
+    problems = lock.changed(held, lock.asked(question.config, question.virtual), root)
+    names = [spec_name(spec) for spec in question.config.packages]
+    solution = Solution(
+        target=question.target, packages=held.packages, channels=question.channels, contents=held.contents
+    )
+    moved = lock.gone(held, root)
+    if moved and all(problem.where == f"{KEY}.channels" for problem in problems):
+        solution = replace(solution, packages=_located(held, question, moved, environ))
+    elif problems:
+        raise ConfigError(*problems)
+    return _mark(solution, names)
+
+
+def _located(
+    held: lock.Held, question: Question, moved: Sequence[str], environ: Mapping[str, str]
+) -> tuple[Package, ...]:
+    """Return the packages of a solution with the places of the same archives in the channels that are asked."""
+    request = {
+        "do": "locate",
+        "channels": list(question.channels),
+        "subdir": question.target.subdir,
+        "packages": [asdict(package) for package in held.packages],
+        "offline": question.config.offline,
+        "cache": str(cache_folder(environ)),
+    }
+    answer = _ask(request, question.target, environ, SolveError)
+    if answer["missing"]:
+        raise ConfigError(
+            Problem(
+                where=f"{KEY}.channels",
+                what=f"{lock.NAME} has {held.name} from {', '.join(moved)}, which is not here, and the channels asked "
+                f"have not got, with the same content: {', '.join(answer['missing'])}",
+                hint=f"name channels that have it, or {lock.UPDATE}",
+            )
+        )
+    return tuple(_thawed(package) for package in sorted(answer["packages"], key=lambda package: str(package["name"])))
 
 
 def to_json(solution: Solution) -> str:
@@ -380,6 +432,7 @@ def from_json(text: str) -> Solution:
             target=Target(**{**target, "python": Python(**target["python"]), "floor": floor}),
             packages=tuple(_thawed(package) for package in values["packages"]),
             channels=tuple(values["channels"]),
+            contents=values["contents"],
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"this is no solution: {error}") from None

@@ -29,7 +29,6 @@ def translate(refused: RefusedError, target: Target) -> PressError:
         "archives": _archives,
         "offline": _offline,
         "install": _install,
-        "lock": _lock,
     }
     return tellers[refused.kind](refused.facts, target)
 
@@ -214,11 +213,12 @@ def _file_system(text: str) -> str:
     return ""
 
 
-def _lock(facts: Json, _: Target) -> PressError:
+def unreadable_lock(text: str) -> ConfigError:
+    """Return the error for a file that is no lock."""
     return ConfigError(
         Problem(
             where="mamba-press.lock",
-            what=f"it cannot be read: {clean(facts['text'])}",
-            hint="remove it, and the build solves anew; or take back the one that was there",
+            what=f"it cannot be read: {clean(text)}",
+            hint="make it anew with `mamba-press lock`, or take back the one that was there",
         )
     )

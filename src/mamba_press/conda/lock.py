@@ -1,30 +1,61 @@
-"""Rattler's lock format as we use it: one environment for each Python, one platform for each subdir and floor."""
+"""Rattler's lock format as we use it: one environment for each Python, one platform for each subdir and floor.
+
+A table of our own below it, which rattler and pixi leave alone, says what each solution was made for.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote, urlsplit
+from urllib.request import url2pathname
+
+from mamba_press.types import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from mamba_press.types import Package, Solution, Target
+    from mamba_press.config import Config
+    from mamba_press.types import Package, Solution, Target, VirtualPackage
 
 Json = dict[str, Any]
+
+NAME = "mamba-press.lock"
+"""The file, beside pyproject.toml, whose solutions are used instead of a solve of our own."""
 
 HERE = "file:///mamba-press-project/"
 """Stands for the lock's own folder where the format allows only URLs."""
 
+ABOVE = "file:///mamba-press-above/"
+"""Stands, with a number behind it, for a folder above the lock's own."""
+
+UPDATE = "make it anew with `mamba-press lock`"
+
+_OF_THE_MACHINE = "virtual-packages"
+_OF_EVERY_TARGET = frozenset({"__archspec", "__glibc", "__linux", "__osx", "__unix", "__win"})
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Held:
-    """One solution that a lock holds, with the names under which it does."""
+    """One solution that a lock holds, with the names under which it does.
+
+    ``asked`` is what it was made for (`asked`), None where the lock does not say. ``contents`` is what was learnt of
+    packages that stay out, by name.
+    """
 
     entry: Json
     packages: tuple[Package, ...]
+    asked: Json | None = None
+    contents: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """``py310 linux-64-glibc-2-28``."""
+        return _name(self.entry)
 
     @property
     def floor(self) -> tuple[int, ...] | None:
@@ -35,19 +66,97 @@ class Held:
         return None
 
 
+def asked(config: Config, virtual: Iterable[VirtualPackage]) -> Json:
+    """Return all that decides a solution, beside the Python and the platform; what is empty is left out.
+
+    Of the virtual packages these are what the platform does not say: that there is a driver for CUDA.
+    """
+    newest = config.exclude_newer
+    stated = [f"{each.name}={each.version}={each.build}" for each in virtual if each.name not in _OF_EVERY_TARGET]
+    found: Json = {
+        "channels": [public(channel) for channel in config.channels],
+        "packages": list(config.packages),
+        "host": list(config.host),
+        "build": list(config.build),
+        "constraints": list(config.constraints),
+        "exclude-newer": None if newest is None else newest.isoformat(),
+        _OF_THE_MACHINE: stated,
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def changed(held: Held, now: Json, root: Path) -> tuple[Problem, ...]:
+    """Return what is asked for now and was not when a solution was locked, or the other way round, key by key."""
+    if held.asked is None:
+        return (Problem(where=NAME, what="does not say what it was made for", hint=UPDATE),)
+    problems = []
+    for key in dict.fromkeys((*held.asked, *now)):
+        before, after = held.asked.get(key), now.get(key)
+        same = _places(before, root) == _places(after, root) if key == "channels" else before == after
+        if not same:
+            where = "the target" if key == _OF_THE_MACHINE else f"tool.mamba-press.{key}"
+            what = f"{NAME} was made for other {key.replace('-', ' ')}: {_difference(before, after)}"
+            problems.append(Problem(where=where, what=what, hint=UPDATE))
+    return tuple(problems)
+
+
+def gone(held: Held, root: Path) -> tuple[str, ...]:
+    """Return the channels of a solution that were folders and are not here."""
+    channels = (held.asked or {}).get("channels", ())
+    folders = ((channel, folder_of(channel, root)) for channel in channels)
+    return tuple(channel for channel, folder in folders if folder is not None and not folder.is_dir())
+
+
+def folder_of(channel: str, root: Path) -> Path | None:
+    """Return the folder that a channel is, or None for a name or a URL of the network."""
+    if channel.startswith("file:"):
+        return Path(url2pathname(urlsplit(channel).path))
+    if "://" in channel:
+        return None
+    path = Path(os.path.normpath(root.absolute() / Path(channel).expanduser()))
+    # conda-forge/label/rust_dev is a name with slashes; where there is such a folder, the folder is meant.
+    is_name = not re.search(r"[/\\]", channel) or "/label/" in channel
+    is_path = channel.startswith((".", "~")) or Path(channel).is_absolute() or path.is_dir()
+    return path if is_path or not is_name else None
+
+
+def _places(channels: Sequence[str] | None, root: Path) -> list[str]:
+    return [str(folder_of(channel, root) or channel) for channel in channels or ()]
+
+
+def _difference(before: object, after: object) -> str:
+    """Say what changed of a value: of lists what came and what went, where that tells it."""
+    if isinstance(before, list | None) and isinstance(after, list | None):
+        came = [each for each in after or () if each not in (before or ())]
+        went = [each for each in before or () if each not in (after or ())]
+        parts = [f"{word} {', '.join(map(repr, each))}" for word, each in (("now", came), ("no longer", went)) if each]
+        return ", ".join(parts) or f"now in the order {', '.join(map(repr, after or ()))}"
+    return f"now {after or 'none'}, then {before or 'none'}"
+
+
+def _name(entry: Json) -> str:
+    return f"{entry['environment']} {entry['platform']}"
+
+
 def environment(target: Target) -> str:
     """Return the name of an environment: ``py310``, ``py314t``."""
     return f"py{target.python}".replace(".", "")
 
 
-def entry(solution: Solution) -> Json:
-    """Return a solution as the worker writes it; credentials stay out of what travels."""
+def title(target: Target) -> str:
+    """Return how a target is called among a project's: ``3.10 manylinux_2_28_x86_64``, ``3.14t win-64``."""
+    return f"{target.python} {target.tag or target.subdir}"
+
+
+def key(target: Target) -> str:
+    """Return the name under which a lock has a target's solution: ``py310 linux-64-glibc-2-28``."""
+    return f"{environment(target)} {_platform(target)[0]}"
+
+
+def entry(solution: Solution, asked: Json) -> Json:
+    """Return a solution, and what it was made for, as the worker writes it; credentials stay out of what travels."""
     target = solution.target
-    platform, virtual = target.subdir, []
-    if target.floor is not None:
-        system = "osx" if target.system == "osx" else "glibc"
-        platform = "-".join(map(str, (target.subdir, system, *target.floor)))
-        virtual = [f"__{system}={'.'.join(map(str, target.floor))}"]
+    platform, virtual = _platform(target)
     return {
         "environment": environment(target),
         "platform": platform,
@@ -58,7 +167,22 @@ def entry(solution: Solution) -> Json:
             asdict(replace(package, url=public(package.url), channel=public(package.channel)))
             for package in solution.packages
         ],
+        "asked": asked,
+        "contents": {
+            package.file_name: solution.contents[package.name]
+            for package in solution.packages
+            if package.name in solution.contents
+        },
     }
+
+
+def _platform(target: Target) -> tuple[str, list[str]]:
+    """Return the name of a platform in a lock, and the virtual packages that it stands for."""
+    if target.floor is None:
+        return target.subdir, []
+    system = "osx" if target.system == "osx" else "glibc"
+    name = "-".join(map(str, (target.subdir, system, *target.floor)))
+    return name, [f"__{system}={'.'.join(map(str, target.floor))}"]
 
 
 def public(url: str) -> str:
@@ -66,33 +190,95 @@ def public(url: str) -> str:
     return re.sub(r"/t/[^/]+/", "/", re.sub(r"^(\w+://)[^/@]+@", r"\1", url))
 
 
-def portable(text: str, root: Path) -> str:
-    """Return the text of a lock in which what lies below ``root`` is named relative to it."""
-    folder, url = _bases(root)
+def portable(text: str, root: Path, channels: Iterable[str] = ()) -> str:
+    """Return the text of a lock in which what lies below ``root`` is named relative to it.
+
+    So is what lies in those of the channels that the user named by a path relative to the project.
+    """
+    bases = [_base(root, root)]
+    bases += [_base(folder, root) for channel in channels if (folder := _relative(channel, root)) is not None]
 
     def moved(value: str) -> str:
-        if value.startswith(folder):
-            return "./" + value.removeprefix(folder)
-        return HERE + (value + "/").removeprefix(url)[:-1] if f"{value}/".startswith(url) else value
+        for folder, url, path, location in bases:
+            if value.startswith(folder):
+                return path + value.removeprefix(folder)
+            if f"{value}/".startswith(url):
+                return location + (value + "/").removeprefix(url)[:-1]
+        return value
 
     return _each_location(text, moved)
 
 
 def absolute(text: str, root: Path) -> str:
     """Return the text of a lock in which what `portable` made relative is where ``root`` is now."""
-    folder, url = _bases(root)
+    here = Path(os.path.normpath(root.absolute()))
 
     def moved(value: str) -> str:
-        if value.startswith("./"):
-            return folder + value.removeprefix("./")
-        return url + value.removeprefix(HERE) if value.startswith(HERE) else value
+        if value.startswith(("./", "../")):
+            return Path(os.path.normpath(here / value)).as_posix()
+        if value.startswith(HERE):
+            return here.as_uri().rstrip("/") + "/" + value.removeprefix(HERE)
+        if value.startswith(ABOVE):
+            number, _, below = value.removeprefix(ABOVE).partition("/")
+            folder = os.path.normpath(here / Path(*[".."] * int(number)) / unquote(below))
+            return Path(folder).as_uri() + "/" * value.endswith("/")
+        return value
 
     return _each_location(text, moved)
 
 
-def _bases(root: Path) -> tuple[str, str]:
+def _base(folder: Path, root: Path) -> tuple[str, str, str, str]:
+    """Return how a folder begins the paths and the URLs of a lock, and what stands there instead."""
+    here, there = (Path(os.path.normpath(each.absolute())) for each in (root, folder))
+    path = "./" if here == there else Path(os.path.relpath(there, here)).as_posix() + "/"
+    ups = path.count("../")
+    location = f"{ABOVE}{ups}/{quote(path.removeprefix('../' * ups))}" if ups else HERE
+    return there.as_posix().rstrip("/") + "/", there.as_uri().rstrip("/") + "/", path, location
+
+
+def _relative(channel: str, root: Path) -> Path | None:
+    """Return the folder of a channel that is named relative to the project, and lies outside of it."""
+    if channel.startswith(("~", "file:")) or Path(channel).is_absolute():
+        return None
+    folder = folder_of(channel, root)
     here = Path(os.path.normpath(root.absolute()))
-    return here.as_posix().rstrip("/") + "/", here.as_uri().rstrip("/") + "/"
+    return None if folder is None or folder.is_relative_to(here) or folder.anchor != here.anchor else folder
+
+
+def stamped(text: str, entries: Sequence[Json]) -> str:
+    """Return the text of a lock with what its solutions were made for: JSON values, which are YAML too."""
+    lines = ["mamba-press:"]
+    for entry in sorted(entries, key=_name):
+        lines.append(f"  {_name(entry)}:")
+        lines += [f"    {key}: {json.dumps(value)}" for key, value in entry["asked"].items()]
+    contents: Json = {}
+    for entry in entries:
+        contents |= entry["contents"]
+    if contents:
+        lines.append("mamba-press-contents:")
+        lines += [f"  {json.dumps(name)}: {json.dumps(contents[name])}" for name in sorted(contents)]
+    return text.rstrip("\n") + "\n" + "\n".join(lines) + "\n"
+
+
+def stamps(text: str) -> tuple[dict[str, Json], dict[str, Json]]:
+    """Return what `stamped` wrote: what each solution was made for, and the contents of packages by file name.
+
+    Raises ValueError for what is no JSON there.
+    """
+    made: dict[str, Json] = {}
+    contents: dict[str, Json] = {}
+    part = name = ""
+    for line in text.splitlines():
+        if not line.startswith(" "):
+            part = line
+        elif part == "mamba-press:" and (found := re.fullmatch(r"  (\S+ \S+):", line)):
+            name = found[1]
+            made[name] = {}
+        elif part == "mamba-press:" and (found := re.fullmatch(r"    ([\w-]+): (.+)", line)) and name:
+            made[name][found[1]] = json.loads(found[2])
+        elif part == "mamba-press-contents:" and (found := re.fullmatch(r'  ("[^"]+"): (.+)', line)):
+            contents[json.loads(found[1])] = json.loads(found[2])
+    return made, contents
 
 
 def _each_location(text: str, change: Callable[[str], str]) -> str:
@@ -109,8 +295,9 @@ def _each_location(text: str, change: Callable[[str], str]) -> str:
 def best(held: Sequence[Held], target: Target) -> Held | None:
     """Return the solution for a target: the one with its floor.
 
-    A floor that nobody asked for depends on the machine that builds. Then what was solved for any floor that the
-    machine fulfils is used, the highest first, so that an sdist gives the same wheel on all of them.
+    A floor that nobody asked for depends on the machine that builds. Then what was solved for a lower one is used, the
+    highest first, or for a higher one whose packages ask for no more than this; so an sdist gives the same wheel on all
+    machines that can have it.
     """
     fitting = [
         each
@@ -122,14 +309,28 @@ def best(held: Sequence[Held], target: Target) -> Held | None:
         return exact
     floor = target.floor
     lower = [each for each in fitting if each.floor is None or each.floor <= floor]
-    return max(lower, key=lambda each: each.floor or (), default=None)
+    if lower:
+        return max(lower, key=lambda each: each.floor or ())
+    higher = [each for each in fitting if all(_stated(package) <= floor for package in each.packages)]
+    return min(higher, key=lambda each: each.floor or (), default=None)
 
 
-def pins(held: Sequence[Held], target: Target, names: Sequence[str]) -> tuple[str, ...]:
-    """Return what binds a solve for another target to the requested packages' locked versions."""
+def _stated(package: Package) -> tuple[int, ...]:
+    """Return the version of the system that a package asks for at least."""
+    found = [re.match(r"__(?:glibc|osx)\s*>=?\s*(\d+(?:\.\d+)*)", spec) for spec in package.depends]
+    return max((tuple(map(int, each[1].split("."))) for each in found if each), default=())
+
+
+def pins(held: Sequence[Held], target: Target, specs: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what binds a solve for another target to the locked versions of the requested packages.
+
+    ``specs`` has what is asked for now, by name: what another version was asked of when it was locked is not bound.
+    """
     near = sorted(held, key=lambda each: (each.entry["subdir"] != target.subdir, each.entry["environment"]))
     versions: dict[str, str] = {}
     for each in near:
+        then = [spec for key in ("packages", "host") for spec in (each.asked or {}).get(key, ())]
         for package in each.packages:
-            versions.setdefault(package.name, package.version)
-    return tuple(f"{name} =={versions[name]}" for name in names if name in versions)
+            if package.name in specs and specs[package.name] in then:
+                versions.setdefault(package.name, package.version)
+    return tuple(f"{name} =={versions[name]}" for name in specs if name in versions)

@@ -50,45 +50,106 @@ class RefusedError(Exception):
 
 
 async def solve(request: Json, say: Callable[[Json], None]) -> Json:
-    """Answer with the records that satisfy the specs for the asked target."""
-    from rattler import Subdir
-    from rattler.exceptions import GatewayError, SolverError
+    """Answer each question with records that satisfy it, or with why there are none; repodata is read once for all."""
+    from rattler.exceptions import GatewayError
 
-    platforms = [Subdir(request["subdir"]), Subdir("noarch")]
-    specs, constraints, python = _specs(
-        {"packages": request["specs"], "constraints": request["constraints"], "python": request["python"]}
-    )
     gateway = _gateway(request)
-    channels = await _channels(request["channels"], platforms, gateway)
-    if request["specs"]:
-        say({"event": "solving"})
+    answers: list[Json] = []
+    for number, question in enumerate(request["questions"], 1):
+        say({"event": "solving", "number": number, "total": len(request["questions"])})
+        try:
+            answers.append(await _answer(question, gateway))
+        except GatewayError as error:
+            answers.append({"error": "channel", "channel": "", "text": str(error)})
+        except RefusedError as refused:
+            answers.append(refused.answer)
+    return {"answers": answers}
 
+
+async def _answer(question: Json, gateway: rattler.Gateway) -> Json:
+    from rattler import Subdir
+    from rattler.exceptions import SolverError
+
+    platforms = [Subdir(question["subdir"]), Subdir("noarch")]
+    specs, constraints, python = _specs(
+        {"packages": question["specs"], "constraints": question["constraints"], "python": question["python"]}
+    )
+    channels = await _channels(question["channels"], platforms, gateway)
     where = (gateway, channels, platforms)
-
+    kept = await _still_there(question, where)
     try:
-        records = await _attempt(request, where, specs, [*constraints, *python])
+        records = await _attempt(question, where, specs, [*constraints, *python], kept)
         # Python is a constraint, so that packages without Python are solved in channels that have none. What is
         # noarch needs its record nevertheless: it says where site-packages is.
         names = {record.name.normalized for record in records}
         if "python" not in names and any(_is_noarch_python(record) for record in records):
-            records = await _attempt(request, where, [*specs, python[0]], [*constraints, *python])
+            records = await _attempt(question, where, [*specs, python[0]], [*constraints, *python], kept)
     except SolverError as error:
-        facts = await _failed_solve(request, where, specs)
+        facts = await _failed_solve(question, where, specs)
         raise RefusedError("solve", text=str(error), **facts) from None
-    except GatewayError as error:
-        raise RefusedError("channel", channel="", text=str(error)) from None
     return {"packages": [json.loads(record.to_json()) for record in records], "names": [_name(spec) for spec in specs]}
 
 
+async def _still_there(question: Json, where: Where) -> list[rattler.RepoDataRecord]:
+    """Return what was locked and is to stay, as the channels have it now; what they would not give anew is left out."""
+    gateway, channels, platforms = where
+    locked = {(each["name"], each["file_name"]): each for each in question["locked"]}
+    if not locked:
+        return []
+    names = sorted({name for name, _ in locked})
+    first: dict[str, str] = {}
+    kept: list[rattler.RepoDataRecord] = []
+    # The first channel that has a package wins, as in the solve.
+    for channel in channels:
+        answers = await gateway.query([channel], platforms, names, recursive=False, channel_relations=RELATIONS)
+        for record in (record for answer in answers for record in answer):
+            name = record.name.normalized
+            found = locked.get((name, record.file_name))
+            if first.setdefault(name, channel.base_url) != channel.base_url or not found:
+                continue
+            is_same = not (found["sha256"] and record.sha256) or record.sha256.hex() == found["sha256"]
+            newest, made = question["exclude_newer"], record.timestamp
+            if is_same and (newest is None or made is None or made.timestamp() <= newest):
+                kept.append(record)
+    return kept
+
+
+async def locate(request: Json, _: Callable[[Json], None]) -> Json:
+    """Answer with the records of the same archives, by name and hash, in other channels than they were locked in."""
+    from rattler import Subdir
+    from rattler.exceptions import GatewayError
+
+    gateway = _gateway(request)
+    platforms = [Subdir(request["subdir"]), Subdir("noarch")]
+    channels = await _channels(request["channels"], platforms, gateway)
+    wanted = {(each["file_name"], each["sha256"]): each for each in request["packages"]}
+    names = sorted({each["name"] for each in request["packages"]})
+    try:
+        answers = await gateway.query(channels, platforms, names, recursive=False, channel_relations=RELATIONS)
+    except GatewayError as error:
+        raise RefusedError("channel", channel="", text=str(error)) from None
+    found: dict[tuple[str, str], Json] = {}
+    for record in (record for answer in answers for record in answer):
+        key = (record.file_name, record.sha256.hex() if record.sha256 else "")
+        if key in wanted:
+            found.setdefault(key, {**wanted[key], "url": record.url, "channel": record.channel})
+    missing = [_title(each) for key, each in wanted.items() if key not in found]
+    return {"packages": list(found.values()), "missing": missing}
+
+
 async def _attempt(
-    request: Json, where: Where, specs: Sequence[rattler.MatchSpec], constraints: Sequence[rattler.MatchSpec]
+    question: Json,
+    where: Where,
+    specs: Sequence[rattler.MatchSpec],
+    constraints: Sequence[rattler.MatchSpec],
+    kept: Sequence[rattler.RepoDataRecord],
 ) -> list[rattler.RepoDataRecord]:
     """Solve once, with the virtual packages of the target and never those of this machine."""
     import rattler
     from rattler.package.build_string import BuildString
 
     gateway, channels, platforms = where
-    newest = request["exclude_newer"]
+    newest = question["exclude_newer"]
     # Of a spec's package rattler loads only what fits it, and then takes a channel for the first that is not. The bare
     # name makes it load all, so that the first channel that has the package at all wins, as elsewhere in the solve.
     bare = [rattler.MatchSpec(_name(spec)) for spec in specs if spec.channel is None]
@@ -97,9 +158,10 @@ async def _attempt(
         [*bare, *specs],
         gateway=gateway,
         platforms=platforms,
+        locked_packages=list(kept),
         virtual_packages=[
             rattler.GenericVirtualPackage(rattler.PackageName(name), rattler.Version(version), BuildString(build))
-            for name, version, build in request["virtual"]
+            for name, version, build in question["virtual"]
         ],
         constraints=list(constraints),
         exclude_newer=None if newest is None else datetime.fromtimestamp(newest, timezone.utc),
@@ -188,7 +250,7 @@ async def _open(
     return channel, ""
 
 
-async def _failed_solve(request: Json, where: Where, specs: Sequence[rattler.MatchSpec]) -> Json:
+async def _failed_solve(question: Json, where: Where, specs: Sequence[rattler.MatchSpec]) -> Json:
     """Gather what explains a failed solve: names nearly right, and what of the named packages there is instead."""
     gateway, channels, platforms = where
     known = {name.normalized for name in await gateway.names(channels, platforms, channel_relations=RELATIONS)}
@@ -212,7 +274,7 @@ async def _failed_solve(request: Json, where: Where, specs: Sequence[rattler.Mat
                 "pythons": list(dict.fromkeys(filter(None, map(_python_of, fitting or records)))),
             }
         )
-    return {"missing": missing, "found": found, "empty": not of_target, "virtual": request["virtual"]}
+    return {"missing": missing, "found": found, "empty": not of_target, "virtual": question["virtual"]}
 
 
 def _python_of(record: rattler.RepoDataRecord) -> str:
@@ -404,7 +466,7 @@ _SPOOLED = 64 << 20
 
 
 async def inspect(request: Json, _: Callable[[Json], None]) -> Json:
-    """Answer, for each package, with the metadata folders of its Python packages, and how many files it has.
+    """Answer, for each archive, with the metadata folders of its Python packages, and how many files it has.
 
     What is cached or a file is read from there. Of what is on a server, the few bytes are read that list its files; one
     that can only be had whole is, up to a size. A package that cannot be read is no error: the answer says why.
@@ -427,7 +489,7 @@ async def inspect(request: Json, _: Callable[[Json], None]) -> Json:
                 return {"problem": str(error) or type(error).__name__}
 
     found = await asyncio.gather(*map(one, request["packages"]))
-    return {"contents": {package["name"]: each for package, each in zip(request["packages"], found, strict=True)}}
+    return {"contents": {package["file_name"]: each for package, each in zip(request["packages"], found, strict=True)}}
 
 
 async def _info_of(package: Json, *, offline: bool) -> dict[str, bytes | None]:
@@ -465,8 +527,11 @@ async def write_lock(request: Json, _: Callable[[Json], None]) -> Json:
         for entry in request["entries"]
     }
     lock = LockFile(list(platforms.values()))
+    channels: dict[str, dict[str, None]] = {}
     for entry in request["entries"]:
-        lock.set_channels(entry["environment"], [LockChannel(_base_url(name)) for name in entry["channels"]])
+        known = channels.setdefault(entry["environment"], {})
+        known.update(dict.fromkeys(map(_base_url, entry["channels"])))
+        lock.set_channels(entry["environment"], list(map(LockChannel, known)))
         for package in entry["packages"]:
             lock.add_conda_package(entry["environment"], platforms[entry["platform"]], _record(package))
     lock.to_path(Path(request["path"]))
@@ -540,7 +605,14 @@ def _serve(request: Json, say: Callable[[Json], None]) -> Json:
         import rattler  # noqa: F401 - here only to know early whether it is there
     except ImportError as error:
         return {"error": "rattler", "text": str(error), "python": sys.executable, "version": sys.version.split()[0]}
-    tasks = {"solve": solve, "fetch": fetch, "inspect": inspect, "write-lock": write_lock, "read-lock": read_lock}
+    tasks = {
+        "solve": solve,
+        "locate": locate,
+        "fetch": fetch,
+        "inspect": inspect,
+        "write-lock": write_lock,
+        "read-lock": read_lock,
+    }
     try:
         return {"result": asyncio.run(tasks[request["do"]](request, say))}
     except RefusedError as refused:

@@ -1,0 +1,109 @@
+"""``mamba-press lock``: solve a project for all its targets, and write down what was chosen."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mamba_press.commands import asked, output
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping, Sequence
+
+    from mamba_press.conda.lock import Held
+    from mamba_press.locking import Change
+    from mamba_press.pipeline import Order
+
+EXAMPLES = """\
+  mamba-press lock                                 every target of the project in this folder
+  mamba-press lock --update                        the newest of everything
+  mamba-press lock --update openssl                the newest openssl, and what has to move with it
+  mamba-press lock --check                         is the lock what pyproject.toml asks for?
+"""
+
+
+class Arguments(asked.Sources):
+    """What `add` declares."""
+
+    project: str
+    update: list[str] | None
+    check: bool
+    json: bool
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("project", nargs="?", default=".", metavar="DIR", help="the project's folder (default: this)")
+    parser.add_argument(
+        "--update",
+        nargs="*",
+        metavar="NAME",
+        help="take the newest of these conda packages, or of all; else what is locked stays while it fits",
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing; exit code 2 where the lock is not current")
+    asked.sources(parser)
+    asked.targets(parser)
+    output.options(parser)
+
+
+def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
+    """Lock every target, or say why the lock cannot be used as it is."""
+    from mamba_press import front, locking
+    from mamba_press.conda import lock
+
+    root = Path(arguments.project).resolve()
+    named = front.Matrix(python=tuple(arguments.pythons), platform=tuple(arguments.platforms))
+    orders = front.orders(root, asked.given(arguments), environ, named)
+    held = locking.read(root, orders[0])
+    if arguments.check:
+        return _check(orders, held, arguments)
+    names = [name.lower() for name in arguments.update or ()]
+    locking.refuse_unknown(names, held)
+    is_anew = arguments.update == []
+    solved = locking.solutions(orders, None if is_anew else names)
+    locking.write(orders, solved, root / lock.NAME)
+    changes = locking.changes(held, solved)
+    if arguments.json:
+        rows = {lock.key(solution.target): len(solution.packages) for solution in solved}
+        found = {"lock": str(root / lock.NAME), "targets": rows, "changes": [asdict(change) for change in changes]}
+        output.say_json(found)
+    else:
+        output.say(f"{root / lock.NAME}\n{_text(changes, len(orders), is_new=not held)}")
+    return 0
+
+
+def _check(orders: Sequence[Order], held: Sequence[Held], arguments: Arguments) -> int:
+    from mamba_press import locking
+    from mamba_press.errors import ConfigError
+
+    try:
+        locking.refuse_stale(orders, held)
+    except ConfigError as error:
+        if arguments.json:
+            output.say_json({"current": False, "problems": [asdict(problem) for problem in error.problems]})
+        raise
+    if arguments.json:
+        output.say_json({"current": True, "problems": []})
+    else:
+        output.say(f"current: {len(orders)} target{'s' * (len(orders) != 1)}")
+    return 0
+
+
+def _text(changes: Sequence[Change], number: int, *, is_new: bool) -> str:
+    """Say what is different, each change once with the targets that it is in."""
+    targets = f"{number} target{'s' * (number != 1)}"
+    if is_new:
+        return f"locked for {targets}"
+    found: dict[str, list[str]] = {}
+    for change in changes:
+        found.setdefault(str(change), []).append(change.target if change.package else "")
+    lines = [f"  {text}{_where(names, number)}" for text, names in found.items()]
+    return "\n".join([f"{targets}, {'changed:' if lines else 'nothing changed'}", *lines])
+
+
+def _where(names: Sequence[str], number: int) -> str:
+    if len(names) == number or names == [""]:
+        return ""
+    return f"  ({', '.join(names)})" if len(names) <= 3 else f"  ({len(names)} targets)"
