@@ -42,14 +42,14 @@ from mamba_press import (
 )
 from mamba_press.conda import lock
 from mamba_press.errors import ConfigError, ContentError, PressError
-from mamba_press.types import OWN, Entry, House, Own, Pressed, Problem, Selection
+from mamba_press.types import OWN, Entry, House, Own, Pressed, Problem, Selection, Solution
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from mamba_press.config import Config, State
-    from mamba_press.types import Dropped, Environment, Package, Project, Solution, Tagging, Target, Wheel
+    from mamba_press.types import Dropped, Environment, Package, Project, Tagging, Target, Wheel
 
 _LEAK = "report this: no file may depend on where the wheel was made"
 _OWN_LEAK = (
@@ -109,7 +109,10 @@ def solve_all(orders: Sequence[Order]) -> list[Solution | PressError]:
         held = conda.read_lock(first.root / LOCK, first.root, environ=first.environ)
     found = [_locked(order, held) for order in orders]
     questions = [each for each in found if isinstance(each, conda.Question)]
-    answers = iter(conda.solve_all(questions, first.environ) if questions else ())
+    solved = conda.solve_all(questions, first.environ) if questions else []
+    for package in (package for each in solved if isinstance(each, Solution) for package in each.packages):
+        log.detail(f"solved: {package} from {package.channel}")
+    answers = iter(solved)
     return [next(answers) if isinstance(each, conda.Question) else each for each in found]
 
 
