@@ -159,7 +159,8 @@ def plan(path: Path, changes: Changes) -> Edited:
         with path.open("rb") as file:
             members = splice.read(file)
             folder = _folder(members)
-            texts = {member.name: splice.content(file, member) for member in members if _is_text(member.name, folder)}
+            wanted = _texts(folder)
+            texts = {member.name: splice.content(file, member) for member in members if member.name in wanted}
             problems = _python_problems(file, members, changes.tag, named)
     except (OSError, splice.ArchiveError) as error:
         why = getattr(error, "strerror", None) or error
@@ -213,8 +214,8 @@ def _folder(members: Sequence[Member]) -> str:
     return folders[0]
 
 
-def _is_text(name: str, folder: str) -> bool:
-    return name in {f"{folder}/{text}" for text in ("METADATA", "WHEEL", "RECORD", f"sboms/{sbom.NAME}")}
+def _texts(folder: str) -> frozenset[str]:
+    return frozenset(f"{folder}/{text}" for text in ("METADATA", "WHEEL", "RECORD", f"sboms/{sbom.NAME}"))
 
 
 def _same_name(name: str) -> Problem:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from mamba_press import explain, screen
 from tests.support.channel import python_abi, python_package, write_channel
 from tests.support.command import SOURCE, Press
 from tests.support.environment import Environment, clean_environment, environment, interpreter
@@ -189,6 +190,16 @@ def test_every_wheel_is_sound(one, several):
                 [sys.executable, "-m", *words, str(wheel)], check=False, capture_output=True, text=True, env=environ
             )
             assert result.returncode == 0, f"{wheel.name}\n{result.stdout}{result.stderr}"
+
+
+def test_the_stack_is_explained_on_one_screen(one):
+    found = explain.of_wheel(one.wheels[0])
+    lines = screen.plain(screen.overview(found)).splitlines()
+    assert len(lines) < 45
+    assert lines[0].startswith("manylinux_2_36_x86_64: set by GLIBC_2.36 of libc.so.6, needed by ")
+    assert len([part for part in found.parts if part.version]) > 100
+    assert not [need for piece in found.pieces for need in piece.needs if need.where == "missing"]
+    assert [piece.path for piece in found.pieces if explain.keeps_name(piece)]
 
 
 def test_metadata_is_merged_into_one_dist_info(one):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mamba_press import edit, explain, screen
+from mamba_press.errors import WriteError
 from tests.support.environment import Environment, clean_environment, environment, interpreter
 
 if TYPE_CHECKING:
@@ -207,3 +210,34 @@ def run(module: str, *arguments: str) -> str:
     result = subprocess.run(command, check=False, capture_output=True, text=True, env=clean_environment())
     assert result.returncode == 0, f"{command}\n{result.stdout}{result.stderr}"
     return result.stdout
+
+
+def test_libmambapy_is_explained_edited_and_explained_again(press: Callable[..., Path], tmp_path: Path) -> None:
+    wheel = press("libmambapy")
+    found = explain.of_wheel(wheel)
+    lines = screen.plain(screen.overview(found)).splitlines()
+    assert len(lines) < 45
+    assert re.fullmatch(
+        r"manylinux_2_27_x86_64: set by GLIBC_2\.27 of libm\.so\.6, needed by libicu\w+-[0-9a-f]{8}\.so\.73 of icu; "
+        r"without icu: manylinux_2_12_x86_64",
+        lines[0],
+    )
+    assert not [need for piece in found.pieces for need in piece.needs if need.where == "missing"]
+    edit.edit([wheel], edit.Changes(require=("numpy<2.5",), suffix="post1"), tmp_path / "edited")
+    (edited,) = (tmp_path / "edited").glob("*.whl")
+    assert edited.name == "libmambapy-1.5.8.post1-cp310-cp310-manylinux_2_27_x86_64.whl"
+    oracles(edited, tmp_path)
+    assert payload(edited) == payload(wheel)
+    again = explain.of_wheel(edited)
+    assert (again.steps, again.lost) == (found.steps, found.lost)
+    with pytest.raises(WriteError, match=r"needs GLIBC_2\.27 of the system's libm\.so\.6"):
+        edit.edit([wheel], edit.Changes(tag="manylinux_2_17_x86_64"), tmp_path / "untrue")
+
+
+def payload(wheel: Path) -> dict[str, bytes]:
+    """The compressed bytes of every file outside ``.dist-info``, as they lie in the archive."""
+    text = wheel.read_bytes()
+    with zipfile.ZipFile(wheel) as archive:
+        infos = [info for info in archive.infolist() if ".dist-info/" not in info.filename]
+    starts = {info.filename: info.header_offset + 30 + len(info.filename.encode()) for info in infos}
+    return {info.filename: text[starts[info.filename] :][: info.compress_size] for info in infos}
