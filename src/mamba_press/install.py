@@ -21,17 +21,21 @@ if TYPE_CHECKING:
     from mamba_press.archive import Manifest
 
 _FACTS = """
-import json, os, platform, sys, sysconfig
+import json, os, platform, subprocess, sys, sysconfig
 libc = ""
 try:
     libc = os.confstr("CS_GNU_LIBC_VERSION") or ""
 except (AttributeError, OSError, ValueError):
     pass
+macos = platform.mac_ver()[0]
+if macos.startswith("10.16"):  # what old builds of Python are told of every later macOS, unless they say this
+    ask = [sys.executable, "-sS", "-c", "import platform; print(platform.mac_ver()[0])"]
+    macos = subprocess.check_output(ask, env={"SYSTEM_VERSION_COMPAT": "0"}).decode().strip()
 print(json.dumps({
     "version": "%d.%d" % sys.version_info[:2] + ("t" if sysconfig.get_config_var("Py_GIL_DISABLED") else ""),
     "implementation": sys.implementation.name,
     "platform": sysconfig.get_platform(),
-    "floor": platform.mac_ver()[0] if sys.platform == "darwin" else libc.rpartition(" ")[2],
+    "floor": macos if sys.platform == "darwin" else libc.rpartition(" ")[2],
 }))
 """
 """Runs in any Python 3."""
