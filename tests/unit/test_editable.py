@@ -162,3 +162,12 @@ def test_a_folder_that_no_pth_file_can_hold_is_refused(tmp_path):
     root = tmp_path / "a\nb"
     with pytest.raises(ContentError, match=r"has a name that no \.pth file can hold"):
         adjusted(root, *sources(root))
+
+
+def test_a_project_without_code_has_no_pth_file_and_an_eye_on_its_lock_all_the_same(tmp_path):
+    (tmp_path / "mamba-press.lock").write_text("one")
+    module = Entry(path="_mine_prefix/_mamba_press.py", source=MODULE.source)
+    found = adjusted(tmp_path, module, LIBRARY, modules=())
+    by_path = {entry.path: entry for entry in found.entries}
+    assert sorted(by_path) == sorted([module.path, LIBRARY.path])
+    assert hashlib.sha256(b"one").hexdigest().encode() in bytes(by_path[module.path].source)
