@@ -37,6 +37,7 @@ _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*\.whl")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MANIFEST_SIZE = 64 << 20
 _LARGE = 0x7FFFFFFF
+_LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,7 +101,7 @@ def describe(house: House, folder: Path, elsewhere: Sequence[str] = ()) -> tuple
     manifest = Manifest(
         name=house.name,
         subdir=target.subdir,
-        floor=_floor(row.file for row in rows),
+        floor=floor(row.file for row in rows),
         pythons=(str(target.python),),
         elsewhere=tuple(elsewhere),
         wheels=tuple(rows),
@@ -283,15 +284,19 @@ def _digest_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _floor(files: Iterable[str]) -> str:
-    """Return the highest version of the system that a tag among these file names asks for, "2.27"."""
-    versions = [max(_versions(file), default=(0, 0)) for file in files if "-any.whl" not in file]
-    return ".".join(map(str, max(versions, default=(0, 0)))) if any(versions) else ""
+def floor(files: Iterable[str]) -> str:
+    """Return the version of the system that all of these files can be installed on, "2.27"; "" where any will do."""
+    needed = [min(versions) for file in files if (versions := [*_versions(file)])]
+    return ".".join(map(str, max(needed))) if needed else ""
 
 
 def _versions(file: str) -> Iterator[tuple[int, int]]:
-    for major, minor in re.findall(r"(?:manylinux|macosx)_(\d+)_(\d+)_", file.rpartition("-")[2]):
-        yield int(major), int(minor)
+    """Yield what each platform tag of a wheel asks for: one of them is enough."""
+    for tag in file.removesuffix(".whl").rpartition("-")[2].split("."):
+        if found := re.match(r"(?:manylinux|macosx)_(\d+)_(\d+)_", tag):
+            yield int(found[1]), int(found[2])
+        elif tag.partition("_")[0] in _LEGACY:
+            yield _LEGACY[tag.partition("_")[0]]
 
 
 def stale(folder: Path, names: Sequence[str]) -> tuple[str, ...]:

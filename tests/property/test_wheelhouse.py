@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.version import Version
@@ -58,8 +60,6 @@ def test_a_change_changes_the_version_of_what_is_built_on_it_and_of_nothing_else
 @settings(max_examples=200, deadline=None)
 @given(st.text(max_size=20), st.text(max_size=20))
 def test_any_version_and_build_of_conda_become_a_version_that_stays_as_it_is_written(version, build):
-    from dataclasses import replace
-
     one = replace(package("p"), version=version, build=build)
     member = wheelhouse.Member(
         package=one,

@@ -242,6 +242,22 @@ def test_the_manifest_is_json_for_programs(house):
     assert values["wheels"][0]["package"] == "one 1.0 h0"
 
 
+@pytest.mark.parametrize(
+    ("tags", "floor"),
+    [
+        (["any"], ""),
+        (["any", "manylinux2014_x86_64"], "2.17"),
+        (["manylinux2014_x86_64.manylinux_2_17_x86_64", "manylinux_2_5_x86_64"], "2.17"),
+        (["manylinux_2_5_x86_64", "manylinux_2_27_x86_64", "manylinux1_x86_64"], "2.27"),
+        (["manylinux2010_x86_64.manylinux_2_7_x86_64"], "2.7"),
+        (["linux_x86_64"], ""),
+        (["macosx_11_0_arm64", "macosx_12_0_arm64"], "12.0"),
+    ],
+)
+def test_the_floor_of_a_house_is_that_of_the_wheel_that_asks_for_most(tags, floor):
+    assert archive.floor(f"a-1-py3-none-{tag}.whl" for tag in tags) == floor
+
+
 def test_wheels_of_another_house_in_the_folder_are_seen(house):
     (house[0] / "old-1-py3-none-any.whl").touch()
     assert archive.stale(house[0], [each.file for each in house[1].wheels]) == ("old-1-py3-none-any.whl",)
