@@ -294,7 +294,8 @@ def _steps(floors: Sequence[Floor], lowest: str) -> tuple[Step, ...]:
     left = list(floors)
     found: list[Step] = []
     while left and len(found) < _STEPS:
-        first = max(left, key=lambda floor: floor.version)
+        # Of a record and a symbol that demand the same, the symbol says more.
+        first = max(left, key=lambda floor: (floor.version, floor.library != tags.RECORD))
         by = {floor.package or floor.path for floor in left if floor.version == first.version}
         left = [floor for floor in left if (floor.package or floor.path) not in by]
         rest = max((floor.version for floor in left), default=None)

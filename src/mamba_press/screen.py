@@ -47,10 +47,11 @@ def overview(found: Explanation) -> tuple[Section, ...]:
     sections = [_head(found)]
     for name, most in _OVERVIEW.items():
         section = section_of(found, name)
-        if section.rows:
+        if section.rows and (name != "left" or found.left):
             sections.append(_first(section, most, name))
     notes = f"{len(found.notes)} notes: --section notes; " if found.notes else ""
-    hint = f"{notes}more: --section tag, left, libraries, files or all; or a pattern, such as '*ssl*'"
+    left = "left, " if found.left else ""
+    hint = f"{notes}more: --section tag, {left}libraries, files or all; or a pattern, such as '*ssl*'"
     return (*sections, Section(title="", rows=((hint,),)))
 
 
@@ -179,6 +180,8 @@ def _placeholders(found: Explanation) -> Section:
 
 
 def _left(found: Explanation) -> Section:
+    if found.left is None:
+        return Section(title="left", rows=(("only known while pressing: explain the project",),))
     groups: dict[str, list[tuple[str, str | None, int]]] = defaultdict(list)
     for one in found.left or ():
         groups[one.why].append((one.package, one.path, one.size))

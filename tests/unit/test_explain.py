@@ -79,6 +79,12 @@ def test_the_steps_down_name_who_would_have_to_go():
     assert (second.by, second.otherwise) == (("bz", "zlib"), None)
 
 
+def test_a_symbol_is_named_before_a_record_that_demands_the_same():
+    record = replace(floor((2, 27), "a"), library="its conda record", symbol="__glibc >=2.27")
+    (step,) = explain._steps([record, FLOORS[0]], "manylinux_2_27_x86_64")
+    assert (step.floor, step.by) == (FLOORS[0], ("a", "icu"))
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
@@ -134,6 +140,12 @@ def test_an_overview_is_a_screen_and_says_where_the_rest_is(golden):
     text = screen.plain(screen.overview(WHOLE))
     assert len(text.splitlines()) < 40
     golden("explain/overview.txt", text + "\n")
+
+
+def test_what_left_a_finished_wheel_is_said_to_be_unknown():
+    found = replace(WHOLE, left=None)
+    assert screen.section_of(found, "left").rows == (("only known while pressing: explain the project",),)
+    assert "left" not in {section.title for section in screen.overview(found)}
 
 
 def test_every_section_has_all_of_its_rows(golden):
