@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mamba_press import binaries, external, globs, macos, policies, toolchain, windows
-from mamba_press.types import Problem, Resolved
+from mamba_press.types import OWN, Problem, Resolved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -180,11 +180,14 @@ def _missing(binary: Binary, file: File, name: str, target: Target, left: str | 
     places = "Library/bin, " if binary.format == "pe" else "lib/, "
     by_path = " by its path on their machines (/usr/lib/…)" if name.startswith("@") else ""
     searched = ", ".join(binary.search) or "no search path of its own"
+    add = "add the conda package that has it to packages"
+    if file.package == OWN:
+        add = "add the conda package that has it to host, or, if the build found one of this machine, tell it not to"
     return Problem(
         where=f"{file.path} ({file.package})",
         what=f"needs {name}, which is in no package of the solution and not promised by "
         f"{target.tag or target.subdir}; looked in: {searched}, {places}the whole prefix",
-        hint=f"add the conda package that has it to packages, name it in link.system{by_path} if every user has it, "
+        hint=f"{add}, name it in link.system{by_path} if every user has it, "
         f'or leave this file out: [tool.mamba-press.select] exclude = ["{file.path}"]',
     )
 

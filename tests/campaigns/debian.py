@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -123,7 +124,7 @@ def moved(text: str, triplet: str) -> str:
 
 
 class Machine:
-    """This machine without the files of some packages that ``what`` matches; what its Python loads stays."""
+    """This machine without the files of some packages that ``what`` matches; what its Python and gcc load stays."""
 
     def __init__(self, folder: Path, packages: Iterable[str], python: Path, what: str = "") -> None:
         for name in ("upper", "work"):
@@ -149,8 +150,13 @@ def _files(packages: Iterable[str]) -> list[Path]:
 
 
 def _loaded(python: Path) -> set[Path]:
-    """What the interpreter and the extension modules of its standard library load."""
+    """What the interpreter, the extension modules of its standard library, and the compiler load."""
     code = "import sysconfig; print(sysconfig.get_config_var('DESTSHARED'))"
-    folder = Path(subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout.strip())
-    told = subprocess.run(["ldd", python, *folder.glob("*.so")], capture_output=True, text=True, check=False).stdout
+    modules = Path(_told(python, "-c", code)).glob("*.so")
+    compiler = [_told("gcc", f"-print-prog-name={name}") for name in ("cc1", "cc1plus", "as", "ld", "collect2")]
+    told = _told("ldd", python, *modules, *map(shutil.which, compiler))
     return {Path(path).resolve() for path in re.findall(r"(?:=> |^\t)(/\S+)", told, re.MULTILINE)}
+
+
+def _told(*words: Path | str | None) -> str:
+    return subprocess.run(list(filter(None, words)), capture_output=True, text=True, check=False).stdout.strip("\n")

@@ -35,6 +35,7 @@ from tests.campaigns import debian
 from tests.support.environment import clean_environment
 
 REPOSITORY = Path(__file__).parents[2]
+Results = dict[str, dict[str, dict[str, object]]]
 WAYS = ("plain", "repaired", "pressed")
 
 
@@ -125,6 +126,7 @@ PROJECTS = (
         copies={
             "test.py": ("test.py",),
             "doc": ("site:../doc",),
+            "samples": ("samples",),
             "src/lxml/tests": ("src/lxml/tests", "site:lxml/tests"),
             "src/lxml/html/tests": ("src/lxml/html/tests", "site:lxml/html/tests"),
         },
@@ -142,6 +144,8 @@ PROJECTS = (
             "liblcms2-dev",
             "libwebp-dev",
             "libopenjp2-7-dev",
+            "libraqm-dev",
+            "libxcb1-dev",
         ),
         backend="backend",
         backend_path=("_custom_build",),
@@ -399,13 +403,12 @@ class Site:
     no_headers: Place
     no_libraries: Place
 
-    def result(self, project: Project, way: str) -> dict[str, object]:
-        """Build a project in one of three ways, look at its wheel, and run its tests."""
+    def build(self, project: Project, way: str) -> dict[str, object]:
+        """Build a project in one of three ways, and look at its wheel."""
         here = self.folder / project.name
         source = unpack(download(project, self.folder / "sdists", self.machine), here / f"{way}-source")
-        for old in (here / way, here / f"{way}-tests"):
-            shutil.rmtree(old, ignore_errors=True)
-            old.mkdir()
+        shutil.rmtree(here / way, ignore_errors=True)
+        (here / way).mkdir()
         if way == "repaired":
             done = repair(next((here / "plain").glob("*.whl")), here / way, self.machine)
         elif way == "plain":
@@ -417,9 +420,16 @@ class Site:
         wheels = list((here / way).glob("*.whl"))
         if not wheels:
             return {"error": done.said[-4000:], "cpu": done.cpu}
+        return {"cpu": done.cpu, "wall": done.wall, **facts(wheels[0])}
+
+    def test(self, project: Project, way: str) -> dict[str, object]:
+        """Run a project's tests on the wheel that was built."""
+        here = self.folder / project.name
+        folder = here / f"{way}-tests"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
         place = self.machine if way == "plain" else self.no_headers if project.keep else self.no_libraries
-        tests = suite(project, source, wheels[0], here / f"{way}-tests", place)
-        return {"cpu": done.cpu, "wall": done.wall, **facts(wheels[0]), "tests": tests}
+        return suite(project, next((here / f"{way}-source").iterdir()), next((here / way).glob("*.whl")), folder, place)
 
 
 def prepare(folder: Path, scratch: Path, server: Mapping[str, str]) -> Site:
@@ -449,7 +459,7 @@ def prepare(folder: Path, scratch: Path, server: Mapping[str, str]) -> Site:
     )
 
 
-def rendered(results: Mapping[str, Mapping[str, Mapping[str, object]]]) -> str:
+def rendered(results: Results) -> str:
     """The results as a Markdown table."""
     head = "| project | | tests passed, failed, skipped | tag | vendored | wheel | unpacked | CPU |"
     rows = (_row(name, way, result) for name, each in results.items() for way, result in each.items())
@@ -474,6 +484,7 @@ def main() -> None:
     options.add_argument("folder", type=Path)
     options.add_argument("names", nargs="*", default=[project.name for project in PROJECTS])
     options.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
+    options.add_argument("--tests-only", dest="build", action="store_false", help="test the wheels that are there")
     asked = options.parse_args()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it, and so would the tests
     folder = asked.folder.resolve()
@@ -484,18 +495,27 @@ def main() -> None:
         site = prepare(folder, scratch, server)
         for project in PROJECTS:
             for way in asked.ways if project.name in asked.names else ():
-                result = site.result(project, way)
-                results = store(folder / "projects.json", project.name, way, result)
+                result = site.build(project, way) if asked.build else stored(folder)[project.name][way]
+                if "error" not in result:
+                    result = {**result, "tests": site.test(project, way)}
+                store(folder, project.name, way, result)
                 print(_row(project.name, way, result), flush=True)
+    results = stored(folder)
     print(rendered({project.name: results[project.name] for project in PROJECTS if project.name in results}))
 
 
-def store(path: Path, name: str, way: str, result: Mapping[str, object]) -> dict[str, dict[str, Mapping[str, object]]]:
-    """Add a result to those that are there, and return all."""
-    results: dict[str, dict[str, Mapping[str, object]]] = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    results.setdefault(name, {})[way] = result
-    path.write_text(json.dumps(results, indent=1), encoding="utf-8")
+def stored(folder: Path) -> Results:
+    """The results that are there, by project and way."""
+    path = folder / "projects.json"
+    results: Results = json.loads(path.read_text("utf-8")) if path.exists() else {}
     return results
+
+
+def store(folder: Path, name: str, way: str, result: dict[str, object]) -> None:
+    """Add a result to those that are there."""
+    results = stored(folder)
+    results.setdefault(name, {})[way] = result
+    (folder / "projects.json").write_text(json.dumps(results, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

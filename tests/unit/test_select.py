@@ -599,6 +599,16 @@ def test_all_of_own_code_stays_whatever_a_filter_says_of_packages(prefix):
     assert len(kept(pressed(prefix, packages=[]))) == 4
 
 
+def test_a_library_of_the_building_machine_that_own_code_needs_is_to_be_added_to_host(prefix, elf):
+    own(prefix)
+    prefix.add("lib/python3.10/site-packages/mine/_mine.so", elf.library(None, "libxcb.so.1"), of=OWN)
+    with pytest.raises(ContentError) as raised:
+        pressed(prefix, packages=[])
+    (problem,) = raised.value.problems
+    assert "needs libxcb.so.1, which is in no package of the solution" in problem.what
+    assert "to host, or, if the build found one of this machine, tell it not to" in problem.hint
+
+
 def test_of_host_packages_only_what_is_reached_stays(prefix, elf):
     own(prefix, __init__="CDLL('libgeos_c.so.1')")
     prefix.package("geos", "certificates", "left")
