@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import sysconfig
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -124,6 +125,7 @@ def _place(job: Job, *, stays: bool = False) -> surroundings.Place:
         build=_prefix(job, machine, there, None if stays else tools) if machine else None,
         programs=programs,
         sites=sites,
+        headers=sysconfig.get_path("include"),
         stays=stays,
     )
 

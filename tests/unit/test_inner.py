@@ -131,6 +131,7 @@ WHOLE = Place(
     host=HOST,
     programs=("/iso/bin",),
     sites=(SITE,),
+    headers="/opt/python/include/python3.11",
 )
 USER = {
     "PATH": "/iso/bin:/usr/bin",
@@ -182,6 +183,7 @@ def test_paths_of_this_machine_are_mapped_the_narrowest_last():
         f"-ffile-prefix-map=/w/tmp={NEUTRAL}/work",
         f"-ffile-prefix-map=/w/host={NEUTRAL}",
         "-ffile-prefix-map=/project=.",
+        f"-ffile-prefix-map=/opt/python/include/python3.11={NEUTRAL}/include/python3.11",
         f"-ffile-prefix-map={SITE}={NEUTRAL}/site-packages",
     ]
 

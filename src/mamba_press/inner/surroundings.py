@@ -27,7 +27,8 @@ class Place:
 
     ``host`` is the native prefix, ``build`` the prefix of compilers and tools, ``root`` the project, ``work`` the
     folder for temporary files. ``programs`` are the folders of the isolated build's programs, ``sites`` those of its
-    packages. ``stays`` says that the prefix outlives the build, as for an editable install.
+    packages, ``headers`` the one of Python's headers. ``stays`` says that the prefix outlives the build, as for an
+    editable install.
     """
 
     system: System
@@ -37,6 +38,7 @@ class Place:
     build: Path | None = None
     programs: tuple[str, ...] = ()
     sites: tuple[str, ...] = ()
+    headers: str | None = None
     stays: bool = False
 
 
@@ -125,6 +127,8 @@ def mapped(place: Place) -> tuple[tuple[str, str], ...]:
     """
     found = [(str(place.root), ".")] + [(site, f"{NEUTRAL}/site-packages") for site in place.sites]
     found.append((str(place.work), f"{NEUTRAL}/work"))
+    if place.headers:  # debugging information names each header's folder
+        found.append((place.headers, f"{NEUTRAL}/include/{Path(place.headers).name}"))
     found += [(str(prefix), NEUTRAL) for prefix in (place.build, place.host) if prefix and not place.stays]
     return tuple(sorted(found, key=lambda each: len(each[0])))
 
