@@ -5,9 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import shutil
 import stat
+import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -154,6 +157,26 @@ def test_the_prefix_is_found_by_compilers_and_by_build_tools():
     assert found["LDFLAGS"] == "-L/w/host/lib -Wl,-rpath,/w/host/lib"
 
 
+def test_pkg_config_names_the_folders_of_the_prefix_for_scripts_that_look_there_themselves(tmp_path):
+    command = shutil.which("pkg-config") or pytest.skip("pkg-config is not on this machine")
+    folder = tmp_path / "host" / "lib" / "pkgconfig"
+    folder.mkdir(parents=True)
+    text = (
+        f"Name: hdf5\nDescription: -\nVersion: 1\nLibs: -L{tmp_path}/host/lib -lhdf5\nCflags: -I{tmp_path}/host/include"
+    )
+    (folder / "hdf5.pc").write_text(text + "\n")
+    found = surroundings.environment(ENVIRON, replace(WHOLE, host=tmp_path / "host"))
+    told = subprocess.run(
+        [command, "--cflags", "--libs", "hdf5"], env=found, check=True, capture_output=True, text=True
+    )
+    assert told.stdout.split() == [f"-I{tmp_path}/host/include", f"-L{tmp_path}/host/lib", "-lhdf5"]
+
+
+def test_what_the_user_lets_pkg_config_say_stays():
+    user = {"PKG_CONFIG_ALLOW_SYSTEM_LIBS": ""}
+    assert surroundings.environment(user, WHOLE)["PKG_CONFIG_ALLOW_SYSTEM_LIBS"] == ""
+
+
 def test_programs_of_the_prefix_come_after_the_isolated_builds_and_before_the_machines():
     assert surroundings.environment(USER, WHOLE)["PATH"] == "/iso/bin:/w/host/bin:/usr/bin"
     assert surroundings.environment({"PATH": "/usr/bin:/iso/bin"}, WHOLE)["PATH"] == "/w/host/bin:/usr/bin:/iso/bin"
@@ -174,6 +197,7 @@ def test_nothing_else_is_changed():
         "SDKROOT": "/sdk",
     }
     added = {"PATH", "CPATH", "LIBRARY_PATH", "CMAKE_PREFIX_PATH", "PKG_CONFIG_PATH", "LDFLAGS", "CPPFLAGS"}
+    added |= {"PKG_CONFIG_ALLOW_SYSTEM_CFLAGS", "PKG_CONFIG_ALLOW_SYSTEM_LIBS"}
     assert found.keys() - USER.keys() <= added | {"CMAKE_ARGS", "CARGO_BUILD_RUSTFLAGS", "TMPDIR", "TEMP", "TMP"}
 
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _COMPILERS = {"CC": ("cc", "clang"), "CXX": ("c++", "clang++"), "FC": ("gfortran",)}
 """The variables that name compilers, and how the programs of a ``build`` prefix end that they then name."""
+_ALLOW = ("PKG_CONFIG_ALLOW_SYSTEM_CFLAGS", "PKG_CONFIG_ALLOW_SYSTEM_LIBS")
+"""What lets pkg-config say -I and -L for folders in CPATH and LIBRARY_PATH, as Meson and CMake do: it takes these for
+the compiler's own and leaves them out, but a build script may look there for headers, or load a library, by itself."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +56,8 @@ def environment(environ: Mapping[str, str], place: Place) -> dict[str, str]:
         found[name] = os.pathsep.join(filter(None, (*map(str, folders), environ.get(name))))
     for name, flags in _flags(place):
         found[name] = " ".join(filter(None, (*map(shlex.quote, flags), environ.get(name))))
+    if place.host:
+        found = {**dict.fromkeys(_ALLOW, "1"), **found}
     found |= {name: str(path) for name, path in _compilers(place).items() if not environ.get(name)}
     if place.system != "win":
         found |= _rust(environ, place)
