@@ -64,7 +64,8 @@ exec "$@"
 
 
 def build_channel(channel: Path, names: Iterable[str], work: Path) -> tuple[str, ...]:
-    """Make packages of Debian's and of all that they depend on, in a channel that can be solved; return their names."""
+    """Make packages of Debian's and of all that they depend on, in a new channel; return their names."""
+    shutil.rmtree(channel, ignore_errors=True)
     work.mkdir(parents=True, exist_ok=True)
     tool = _tool()
     tool.DROP |= NOT_OURS
