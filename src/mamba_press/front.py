@@ -224,15 +224,22 @@ def orders(
     from mamba_press import reader
 
     matrix = reader.read(root, settings, environ).matrix
-    pythons = asked.python or (matrix.python if asked.of_project else ())
-    platforms = asked.platform or (matrix.platform if asked.of_project else ())
+    named = Matrix(
+        python=asked.python or (matrix.python if asked.of_project else ()),
+        platform=asked.platform or (matrix.platform if asked.of_project else ()),
+    )
+    return each(named, lambda chosen: order(root, {**(settings or {}), **chosen}, environ))
+
+
+def each(named: Matrix, make: Callable[[dict[str, str]], Order]) -> tuple[Order, ...]:
+    """Return what ``make`` makes of the settings of each target, without repeats; raises all their problems at once."""
     found: dict[Target, Order] = {}
     problems: dict[Problem, None] = {}
-    for platform in platforms or (None,):
-        for python in pythons or (None,):
+    for platform in named.platform or (None,):
+        for python in named.python or (None,):
             chosen = {key: value for key, value in (("python", python), ("platform", platform)) if value is not None}
             try:
-                made = order(root, {**(settings or {}), **chosen}, environ)
+                made = make(chosen)
             except ConfigError as error:
                 problems.update(dict.fromkeys(error.problems))
             else:
@@ -295,13 +302,23 @@ def modules(asked: Order) -> tuple[str, ...]:
         return pipeline.modules(asked, pipeline.solve(asked), Path(folder).resolve())
 
 
-def make(asked: Order, directory: Path, *, solution: Solution | None = None) -> tuple[Path, Pressed]:
-    """Press, write, check; the file takes its name only when the check has found nothing."""
+def make(
+    asked: Order,
+    directory: Path,
+    *,
+    solution: Solution | None = None,
+    accept: Callable[[str], None] = lambda _: None,
+) -> tuple[Path, Pressed]:
+    """Press, write, check; the file takes its name only when the check has found nothing.
+
+    ``accept`` is told the name before anything is written; what it raises ends the press.
+    """
     from mamba_press import log
     from mamba_press import wheel as writer
 
     date = epoch(asked.environ)
     with pressed(asked, solution) as result:
+        accept(result.wheel.file_name)
         log.step(f"writing {result.wheel.file_name}")
         path = writer.write(
             result.wheel,

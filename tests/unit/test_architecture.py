@@ -68,6 +68,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"locking"}),
     # what the two front doors share, and the doors
     frozenset({"front"}),
+    frozenset({"series"}),
     frozenset({"commands"}),
     frozenset({"build", "__main__"}),
 )

@@ -38,10 +38,10 @@ class Arguments(Sources):
     json: bool
 
 
-def options(parser: argparse.ArgumentParser) -> None:
-    """Declare what is pressed, for what, and from where."""
+def options(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+    """Declare what is pressed, for what, and from where; for ``several`` targets, use `orders`."""
     parser.add_argument("what", nargs="+", metavar="ARG", help="a project's folder, a recipe, or conda specs")
-    target(parser)
+    (targets if several else target)(parser)
     sources(parser)
     parser.add_argument("--name", help="name of a wheel pressed without a project")
     parser.set_defaults(presses=True)
@@ -78,16 +78,40 @@ def sources(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def order(arguments: Arguments, environ: Mapping[str, str]) -> Order:
-    """Return what the arguments ask for: a project's folder, a recipe, or specs that make one wheel."""
+def orders(arguments: Arguments, environ: Mapping[str, str], *, of_project: bool = False) -> tuple[Order, ...]:
+    """Return one order for each target that the arguments name; ``of_project`` for those of the project's matrix.
+
+    Every platform with every Python; every problem of every target is raised at once.
+    """
     from mamba_press import front
 
-    settings = given(arguments)
+    named = front.Matrix(python=tuple(arguments.pythons), platform=tuple(arguments.platforms), of_project=of_project)
+    if of_project and not projects(arguments.what):
+        what, hint = "asks for the matrix of a project, and none is named", "name targets: --python, --platform"
+        raise ConfigError(Problem(where="--matrix", what=what, hint=hint))
+    if projects(arguments.what):
+        _refuse_company(arguments)
+        return front.orders(Path(arguments.what[0]).resolve(), given(arguments), environ, named)
+    return front.each(named, lambda chosen: _order(arguments, {**given(arguments), **chosen}, environ))
+
+
+def order(arguments: Arguments, environ: Mapping[str, str]) -> Order:
+    """Return what the arguments ask for: a project's folder, a recipe, or specs that make one wheel."""
+    return _order(arguments, given(arguments), environ)
+
+
+def _refuse_company(arguments: Arguments) -> None:
     for kind, found in (("project", projects(arguments.what)), ("recipe", recipes(arguments.what))):
         if found and (len(arguments.what) > 1 or (arguments.name and kind == "project")):
             under = " and under its own name" if kind == "project" else ""
             what = f"is a {kind}, which is pressed alone{under}"
             raise ConfigError(Problem(where=found[0], what=what, hint="press it in a call of its own"))
+
+
+def _order(arguments: Arguments, settings: dict[str, object], environ: Mapping[str, str]) -> Order:
+    from mamba_press import front
+
+    _refuse_company(arguments)
     if projects(arguments.what):
         return front.order(Path(arguments.what[0]).resolve(), settings, environ)
     if recipes(arguments.what):

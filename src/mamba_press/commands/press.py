@@ -1,4 +1,4 @@
-"""``mamba-press press``: write a wheel, check it, print its path."""
+"""``mamba-press press``: write a wheel for each target, check it, print its path."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from mamba_press.commands import asked, output
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from mamba_press.pipeline import Order
+    from mamba_press.series import Made
 
 EXAMPLES = """\
   mamba-press press .                              the project in this folder
+  mamba-press press . --matrix                     for every target of its matrix
   mamba-press press "libcurl 8.*" -c conda-forge -o dist --python 3.12
-  mamba-press press zlib --platform linux-aarch64  for another machine
+  mamba-press press zlib --platform linux-aarch64,osx-arm64,win-64
 """
 
 
@@ -22,20 +26,25 @@ class Arguments(asked.Arguments):
     """What `add` declares."""
 
     output: Path
+    matrix: bool
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    asked.options(parser)
+    asked.options(parser, several=True)
+    parser.add_argument("--matrix", action="store_true", help="for every target of the project's matrix")
     parser.add_argument("-o", "--output", type=Path, default=Path("dist"), help="folder for the wheel (default: dist)")
     output.options(parser)
 
 
 def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
-    """Press one wheel."""
+    """Press one wheel, or one for each target."""
     from mamba_press import front
 
-    path, pressed = front.make(asked.order(arguments, environ), arguments.output)
+    orders = asked.orders(arguments, environ, of_project=arguments.matrix)
+    if len(orders) > 1:
+        return _several(orders, arguments)
+    path, pressed = front.make(orders[0], arguments.output)
     if arguments.json:
         tagging = pressed.tagging
         found = {"wheel": str(path), "tags": tagging.tags, "lowest": tagging.lowest, "notes": list(pressed.notes)}
@@ -43,3 +52,45 @@ def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
     else:
         output.say(str(path))
     return 0
+
+
+def _several(orders: Sequence[Order], arguments: Arguments) -> int:
+    """Press every target that can be, and tell of those that cannot when all are done."""
+    from mamba_press import locking, series
+
+    made = series.press(orders, arguments.output)
+    if arguments.json:
+        output.say_json([_row(each) for each in made])
+    else:
+        output.say(_table(made))
+    failed = [(each.target, each.error) for each in made if each.error is not None]
+    if failed:
+        raise locking.together(failed, len(orders))
+    return 0
+
+
+def _row(made: Made) -> dict[str, object]:
+    return {
+        "target": made.target,
+        "wheel": None if made.path is None else str(made.path),
+        "size": made.size,
+        "same-as": made.covered_by,
+        "tag-set-by": made.reason or None,
+        "notes": list(made.notes),
+        "problems": [] if made.error is None else [str(problem) for problem in made.error.problems],
+    }
+
+
+def _table(made: Sequence[Made]) -> str:
+    """Say of each target which wheel is its own, how large it is and what sets its tag."""
+    rows = []
+    for each in made:
+        if each.path is None:
+            rows.append((each.target, "failed: see below", "", ""))
+        elif each.covered_by is not None:
+            rows.append((each.target, str(each.path), "", f"the same as for {each.covered_by}"))
+        else:
+            rows.append((each.target, str(each.path), f"{(each.size or 0) / 1e6:.1f} MB", each.reason))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    lines = ("  ".join(text.ljust(width) for text, width in zip(row, (*widths, 0), strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)

@@ -1,0 +1,125 @@
+"""Press for several targets in one run: one solve for each, and no wheel twice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from packaging.utils import parse_wheel_filename
+
+from mamba_press import front, log, pipeline, select
+from mamba_press.conda import lock
+from mamba_press.errors import ContentError, PressError
+from mamba_press.types import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from packaging.tags import Tag
+
+    from mamba_press.pipeline import Order
+    from mamba_press.types import Solution, Target
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Made:
+    """What became of one target: a wheel, perhaps one that another target has too, or an error.
+
+    ``covered_by`` names that other target, ``reason`` says what sets the wheel's tag.
+    """
+
+    target: str
+    path: Path | None = None
+    size: int | None = None
+    covered_by: str | None = None
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+    error: PressError | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Done:
+    """A wheel that was made, what it was made for and of."""
+
+    made: Made
+    target: Target
+    contents: frozenset[tuple[str, str]]
+    tags: frozenset[Tag]
+
+
+def press(orders: Sequence[Order], directory: Path) -> tuple[Made, ...]:
+    """Press for every order, and return what became of each, in their order; one that fails does not stop the others.
+
+    A target for which a wheel of this run serves, and would be made of the same packages, gets no other.
+    """
+    done: list[_Done] = []
+    found: list[Made] = []
+    for order, answer in zip(orders, pipeline.solve_all(orders), strict=True):
+        title = lock.title(order.target)
+        log.step(f"pressing for {title}")
+        try:
+            if isinstance(answer, PressError):
+                raise answer
+            contents = _contents(order, answer)
+            same = next(
+                (each for each in done if each.contents == contents and serves(each.tags, each.target, order.target)),
+                None,
+            )
+            if same is not None:
+                found.append(Made(target=title, path=same.made.path, size=same.made.size, covered_by=same.made.target))
+                continue
+            made = _made(order, answer, directory, [each.made for each in done])
+        except PressError as error:
+            found.append(Made(target=title, error=error))
+            continue
+        assert made.path is not None
+        done.append(
+            _Done(made=made, target=order.target, contents=contents, tags=parse_wheel_filename(made.path.name)[3])
+        )
+        found.append(made)
+    return tuple(found)
+
+
+def _made(order: Order, solution: Solution, directory: Path, before: Sequence[Made]) -> Made:
+    title = lock.title(order.target)
+
+    def refuse(name: str) -> None:
+        other = next((each.target for each in before if each.path is not None and each.path.name == name), None)
+        if other is not None:
+            what = f"is also the name of the wheel for {other}, which is made of other packages"
+            hint = "lock the two to the same packages (constraints), or press them into folders of their own with -o"
+            raise ContentError(Problem(where=name, what=what, hint=hint))
+
+    path, pressed = front.make(order, directory, solution=solution, accept=refuse)
+    highest = next(iter(pressed.tagging.floors), None)
+    reason = f"{highest.symbol} of {highest.library} in {highest.path}" if highest else ""
+    return Made(target=title, path=path, size=path.stat().st_size, reason=reason, notes=pressed.notes)
+
+
+def _contents(order: Order, solution: Solution) -> frozenset[tuple[str, str]]:
+    """Return what decides about a wheel's contents: the packages that may stay, with their versions.
+
+    Builds do not count: those of one package for two Pythons differ, and tags say for which Pythons one of them serves.
+    """
+    stays, _ = select.packages(select.vendored(solution, order.config), order.config)
+    return frozenset((package.name, package.version) for package in stays)
+
+
+def serves(tags: frozenset[Tag], made_for: Target, target: Target) -> bool:
+    """Whether a wheel with these tags, made for one target, is as good for another as one that is made for that.
+
+    It has to be for any system, or for the very same platform.
+    """
+    same_platform = (made_for.subdir, made_for.tag, made_for.floor) == (target.subdir, target.tag, target.floor)
+    return any((same_platform or tag.platform == "any") and _takes(target, tag) for tag in tags)
+
+
+def _takes(target: Target, tag: Tag) -> bool:
+    """Whether the target's Python loads what an interpreter tag and an ABI tag say."""
+    python = target.python
+    if tag.abi == "none" and tag.interpreter in ("py3", f"py3{python.minor}", python.interpreter):
+        return True
+    if tag.abi == "abi3" and tag.interpreter.startswith("cp3") and not python.free_threaded:
+        return int(tag.interpreter[3:]) <= python.minor
+    return (tag.interpreter, tag.abi) == (python.interpreter, python.abi)
