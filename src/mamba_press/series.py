@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from packaging.tags import Tag
 
     from mamba_press.pipeline import Order
-    from mamba_press.types import Solution, Target
+    from mamba_press.types import Package, Solution, Target
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +44,7 @@ class _Done:
 
     made: Made
     target: Target
-    contents: frozenset[tuple[str, str]]
+    packages: tuple[Package, ...]
     tags: frozenset[Tag]
 
 
@@ -61,22 +61,18 @@ def press(orders: Sequence[Order], directory: Path) -> tuple[Made, ...]:
         try:
             if isinstance(answer, PressError):
                 raise answer
-            contents = _contents(order, answer)
-            same = next(
-                (each for each in done if each.contents == contents and serves(each.tags, each.target, order.target)),
-                None,
-            )
+            packages, _ = select.packages(select.vendored(answer, order.config), order.config)
+            same = next((each.made for each in done if _serves(each, order.target, packages)), None)
             if same is not None:
-                found.append(Made(target=title, path=same.made.path, size=same.made.size, covered_by=same.made.target))
+                found.append(Made(target=title, path=same.path, size=same.size, covered_by=same.target))
                 continue
             made = _made(order, answer, directory, [each.made for each in done])
         except PressError as error:
             found.append(Made(target=title, error=error))
             continue
         assert made.path is not None
-        done.append(
-            _Done(made=made, target=order.target, contents=contents, tags=parse_wheel_filename(made.path.name)[3])
-        )
+        tags = parse_wheel_filename(made.path.name)[3]
+        done.append(_Done(made=made, target=order.target, packages=packages, tags=tags))
         found.append(made)
     return tuple(found)
 
@@ -97,22 +93,22 @@ def _made(order: Order, solution: Solution, directory: Path, before: Sequence[Ma
     return Made(target=title, path=path, size=path.stat().st_size, reason=reason, notes=pressed.notes)
 
 
-def _contents(order: Order, solution: Solution) -> frozenset[tuple[str, str]]:
-    """Return what decides about a wheel's contents: the packages that may stay, with their versions.
+def _serves(done: _Done, target: Target, packages: Sequence[Package]) -> bool:
+    """Whether a wheel that was made for one target is as good for another as one that is made for that.
 
-    Builds do not count: those of one package for two Pythons differ, and tags say for which Pythons one of them serves.
+    Its tags have to fit, and it has to be made of the same packages. On one platform the versions count: the builds of
+    a package for two Pythons differ, and the tags say for which Pythons one of them serves. Else the archives count.
     """
-    stays, _ = select.packages(select.vendored(solution, order.config), order.config)
-    return frozenset((package.name, package.version) for package in stays)
+    before = done.target
+    if (before.subdir, before.tag, before.floor) == (target.subdir, target.tag, target.floor):
+        return _versions(done.packages) == _versions(packages) and any(_takes(target, tag) for tag in done.tags)
+    same = {package.file_name: package.sha256 for package in packages}
+    fits = any(tag.platform == "any" and _takes(target, tag) for tag in done.tags)
+    return fits and same == {package.file_name: package.sha256 for package in done.packages}
 
 
-def serves(tags: frozenset[Tag], made_for: Target, target: Target) -> bool:
-    """Whether a wheel with these tags, made for one target, is as good for another as one that is made for that.
-
-    It has to be for any system, or for the very same platform.
-    """
-    same_platform = (made_for.subdir, made_for.tag, made_for.floor) == (target.subdir, target.tag, target.floor)
-    return any((same_platform or tag.platform == "any") and _takes(target, tag) for tag in tags)
+def _versions(packages: Sequence[Package]) -> dict[str, str]:
+    return {package.name: package.version for package in packages}
 
 
 def _takes(target: Target, tag: Tag) -> bool:

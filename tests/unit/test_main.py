@@ -58,7 +58,7 @@ def test_every_module_of_a_command_is_in_the_help():
 
 
 def test_specs_make_one_order_without_a_project():
-    found = order("press", "libcurl 8.*", "zlib", "--python", "3.12", "--platform", "linux-64", "--name", "curl")
+    found = order("list", "libcurl 8.*", "zlib", "--python", "3.12", "--platform", "linux-64", "--name", "curl")
     assert found.project is None
     assert found.config.packages == ("libcurl 8.*", "zlib")
     assert (found.name, str(found.target.python), found.target.subdir) == ("curl", "3.12", "linux-64")

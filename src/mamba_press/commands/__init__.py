@@ -17,6 +17,7 @@ HELP = {
     "list": "say what would be in the wheel, why, and what left; writes nothing",
     "explain": "say why a wheel, or what would be pressed, is as it is: contents, tag, licences, libraries",
     "wheelhouse": "press a whole conda environment into wheels, or install one from there",
+    "matrix": "print the targets of a project as the jobs of a CI service",
     "lock": "solve a project for all its targets, and write the solutions beside its pyproject.toml",
     "check": "read finished wheels back and say what is wrong with them",
     "edit": "release a wheel again with other metadata, without building it again",

@@ -1,0 +1,101 @@
+"""``mamba-press matrix``: print the targets of a project as the jobs of a CI service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mamba_press.commands import asked, output
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping, Sequence
+
+    from mamba_press.pipeline import Order
+    from mamba_press.types import Target
+
+EXAMPLES = """\
+  mamba-press matrix                               the targets, one a line
+  mamba-press matrix --format github               for strategy.matrix, by way of fromJSON
+  mamba-press matrix --format gitlab               for a child pipeline
+"""
+
+_RUNNERS = {
+    ("linux", "x86_64"): "ubuntu-latest",
+    ("linux", "aarch64"): "ubuntu-24.04-arm",
+    ("osx", "arm64"): "macos-latest",
+    ("osx", "x86_64"): "macos-15-intel",
+    ("win", "amd64"): "windows-latest",
+    ("win", "arm64"): "windows-11-arm",
+}
+"""GitHub's runners for what can only be built where it is to run."""
+
+_ANY = "ubuntu-latest"
+
+
+class Arguments(asked.Sources):
+    """What `add` declares."""
+
+    project: str
+    format: str | None
+    json: bool
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("project", nargs="?", default=".", metavar="DIR", help="the project's folder (default: this)")
+    parser.add_argument("--format", choices=("github", "gitlab", "json"), help="for a program (default: lines to read)")
+    asked.targets(parser)
+    parser.set_defaults(channel=[], setting=[], offline=False)
+    output.options(parser)
+
+
+def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
+    """Print the jobs; nothing is solved."""
+    from mamba_press import front
+
+    named = front.Matrix(python=tuple(arguments.pythons), platform=tuple(arguments.platforms))
+    orders = front.orders(Path(arguments.project).resolve(), asked.given(arguments), environ, named)
+    jobs = [_job(order) for order in orders]
+    kind = arguments.format or ("json" if arguments.json else None)
+    if kind is None:
+        output.say("\n".join(_line(job) for job in jobs))
+    elif kind == "json":
+        output.say_json(jobs)
+    elif kind == "github":
+        output.say(_compact({"include": jobs}))
+    else:
+        output.say_json(_gitlab(jobs))
+    return 0
+
+
+def _job(order: Order) -> dict[str, str]:
+    target = order.target
+    is_built = order.config.build_backend is not None
+    return {
+        "python": str(target.python),
+        "platform": target.tag or target.subdir,
+        "runner": _runner(target) if is_built else _ANY,
+    }
+
+
+def _runner(target: Target) -> str:
+    """Return the runner on which an inner backend can build for a target."""
+    return _RUNNERS.get((target.system, target.arch), "self-hosted")
+
+
+def _line(job: Mapping[str, str]) -> str:
+    return f"{job['python']:<6} {job['platform']:<30} {job['runner']}"
+
+
+def _compact(value: object) -> str:
+    """Return JSON on one line, as an output of a GitHub step has to be."""
+    import json
+
+    return json.dumps(value)
+
+
+def _gitlab(jobs: Sequence[Mapping[str, str]]) -> dict[str, object]:
+    """Return a job template to extend; JSON is YAML."""
+    rows = [{"PYTHON": job["python"], "PLATFORM": job["platform"]} for job in jobs]
+    return {".mamba-press": {"parallel": {"matrix": rows}}}
