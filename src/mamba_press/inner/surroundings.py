@@ -118,9 +118,10 @@ def _flags(place: Place) -> Iterator[tuple[str, tuple[str, ...]]]:
     if place.stays and place.host:
         # What is built again at import would no longer have CPATH, but CMake and Meson keep the flags.
         maps += ("-isystem", f"{place.host}/include")
-    yield "CPPFLAGS", maps
-    initial = " ".join(map(shlex.quote, maps))
-    yield "CMAKE_ARGS", tuple(f"-DCMAKE_{language}_FLAGS_INIT={initial}" for language in ("C", "CXX", "Fortran"))
+    if maps:
+        initial = " ".join(map(shlex.quote, maps))
+        yield "CPPFLAGS", maps
+        yield "CMAKE_ARGS", tuple(f"-DCMAKE_{language}_FLAGS_INIT={initial}" for language in ("C", "CXX", "Fortran"))
     if place.host:
         yield "LDFLAGS", (f"-L{place.host}/lib", f"-Wl,-rpath,{place.host}/lib")
 
@@ -128,13 +129,16 @@ def _flags(place: Place) -> Iterator[tuple[str, tuple[str, ...]]]:
 def mapped(place: Place) -> tuple[tuple[str, str], ...]:
     """Return the folders that must not be seen in what is built, and what stands for them.
 
-    The last that fits counts, for GCC, Clang and rustc alike: from the widest to the narrowest.
+    The last that fits counts, for GCC, Clang and rustc alike: from the widest to the narrowest. An editable install
+    does not travel, and a debugger looks for its sources: there they are none.
     """
+    if place.stays:
+        return ()
     found = [(str(place.root), ".")] + [(site, f"{NEUTRAL}/site-packages") for site in place.sites]
     found.append((str(place.work), f"{NEUTRAL}/work"))
     if place.headers:  # debugging information names each header's folder
         found.append((place.headers, f"{NEUTRAL}/include/{Path(place.headers).name}"))
-    found += [(str(prefix), NEUTRAL) for prefix in (place.build, place.host) if prefix and not place.stays]
+    found += [(str(prefix), NEUTRAL) for prefix in (place.build, place.host) if prefix]
     return tuple(sorted(found, key=lambda each: len(each[0])))
 
 
@@ -163,6 +167,8 @@ def _rust(environ: Mapping[str, str], place: Place) -> dict[str, str]:
     with its files (https://doc.rust-lang.org/cargo/reference/config.html#buildrustflags).
     """
     flags = [f"--remap-path-prefix={old}={new}" for old, new in mapped(place)]
+    if not flags:
+        return {}
     if encoded := environ.get("CARGO_ENCODED_RUSTFLAGS"):
         return {"CARGO_ENCODED_RUSTFLAGS": "\x1f".join([*flags, encoded])}
     name = "RUSTFLAGS" if environ.get("RUSTFLAGS") else "CARGO_BUILD_RUSTFLAGS"
