@@ -127,10 +127,11 @@ def _at_least_2_4(line: bytes) -> bytes:
 def _is_open(asked: Project, name: str, raw: RawMetadata) -> bool:
     """Whether the project leaves a field open, and the inner backend said nothing that another value would contradict.
 
-    A project without ``[project]`` leaves everything open.
+    A project without ``[project]`` leaves all but its licence open: those of what is packed would be stated as its own.
     """
     dynamic = asked.table.get("dynamic")
-    if asked.table and not (isinstance(dynamic, list) and name in dynamic):
+    is_asked = isinstance(dynamic, list) and name in dynamic
+    if not is_asked and (asked.table or name == "license"):
         return False
     if name == "license":
         classifiers = raw.get("classifiers", [])

@@ -71,12 +71,12 @@ def test_requirements_are_added_where_the_project_leaves_them_open():
 @pytest.mark.parametrize(
     ("table", "line", "dynamic"),
     [
-        ({}, b"", ["dependencies", "requires-python", "license"]),
+        ({}, b"", ["dependencies", "requires-python"]),
         ({"name": "made-it"}, b"", []),
         ({"name": "made-it", "dynamic": ["license", "readme"]}, b"", ["license"]),
         ({}, b"License: MIT\nRequires-Python: >=3.10\n", ["dependencies"]),
-        ({}, b"License-Expression: MIT\n", ["dependencies", "requires-python"]),
-        ({}, b"Classifier: License :: OSI Approved\n", ["dependencies", "requires-python"]),
+        ({"name": "made-it", "dynamic": ["license"]}, b"License-Expression: MIT\n", []),
+        ({"name": "made-it", "dynamic": ["license"]}, b"Classifier: License :: OSI Approved\n", []),
     ],
 )
 def test_open_is_what_nobody_has_said(table, line, dynamic):
