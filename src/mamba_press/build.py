@@ -37,41 +37,41 @@ def get_requires_for_build_editable(config_settings: Settings = None) -> list[st
 
 def prepare_metadata_for_build_wheel(metadata_directory: str, config_settings: Settings = None) -> str:
     """https://peps.python.org/pep-0517/#prepare-metadata-for-build-wheel; leaves the solve there for `build_wheel`."""
-    from mamba_press import front
+    from mamba_press import front, hooks
 
     with front.hook():
-        return front.metadata(metadata_directory, config_settings, environ=os.environ)
+        return hooks.metadata(metadata_directory, config_settings, environ=os.environ)
 
 
 def build_wheel(wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None) -> str:
     """https://peps.python.org/pep-0517/#build-wheel"""
-    from mamba_press import front
+    from mamba_press import front, hooks
 
     with front.hook():
-        return front.wheel(wheel_directory, config_settings, metadata_directory, environ=os.environ)
+        return hooks.wheel(wheel_directory, config_settings, metadata_directory, environ=os.environ)
 
 
 def build_sdist(sdist_directory: str, config_settings: Settings = None) -> str:
     """https://peps.python.org/pep-0517/#build-sdist"""
-    from mamba_press import front
+    from mamba_press import front, hooks
 
     with front.hook():
-        return front.sdist(sdist_directory, config_settings, environ=os.environ)
+        return hooks.sdist(sdist_directory, config_settings, environ=os.environ)
 
 
 def prepare_metadata_for_build_editable(metadata_directory: str, config_settings: Settings = None) -> str:
     """https://peps.python.org/pep-0660/#prepare-metadata-for-build-editable"""
-    from mamba_press import front
+    from mamba_press import front, hooks
 
     with front.hook():
-        return front.metadata(metadata_directory, config_settings, environ=os.environ, state="metadata_editable")
+        return hooks.metadata(metadata_directory, config_settings, environ=os.environ, state="metadata_editable")
 
 
 def build_editable(
     wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None
 ) -> str:
     """https://peps.python.org/pep-0660/#build-editable; a project without code of its own has nothing to edit."""
-    from mamba_press import front
+    from mamba_press import front, hooks
 
     with front.hook():
-        return front.wheel(wheel_directory, config_settings, metadata_directory, environ=os.environ, state="editable")
+        return hooks.wheel(wheel_directory, config_settings, metadata_directory, environ=os.environ, state="editable")

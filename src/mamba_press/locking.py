@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from mamba_press import conda, described, log, pipeline, wording
+from mamba_press import conda, described, log, solving, wording
 from mamba_press.conda import lock
 from mamba_press.errors import ConfigError, PressError
 from mamba_press.types import Problem
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
-    from mamba_press.pipeline import Order
+    from mamba_press.solving import Order
     from mamba_press.types import Package, Solution
 
 Json = dict[str, Any]
@@ -49,7 +49,7 @@ def solutions(orders: Sequence[Order], update: Collection[str] | None = None) ->
     for order in orders:
         found = next((each for each in held if each.name == lock.key(order.target)), None)
         kept = tuple(each for each in found.packages if each.name not in (update or ())) if found else ()
-        questions.append(replace(pipeline.question(order), locked=kept))
+        questions.append(replace(solving.question(order), locked=kept))
     log.step(f"solving for {len(orders)} target{'s' * (len(orders) != 1)}")
     answers = conda.solve_all(questions, orders[0].environ)
     solved = tuple(answer for answer in answers if not isinstance(answer, PressError))
@@ -86,7 +86,7 @@ def refuse_stale(orders: Sequence[Order], held: Sequence[lock.Held]) -> None:
     failed: list[tuple[str, PressError]] = []
     for order in orders:
         found = next((each for each in held if each.name == lock.key(order.target)), None)
-        virtual = pipeline.question(order).virtual
+        virtual = solving.question(order).virtual
         if found is None:
             problems: tuple[Problem, ...] = (Problem(where=lock.NAME, what="has no solution", hint=lock.UPDATE),)
         else:
@@ -103,7 +103,7 @@ def write(orders: Sequence[Order], solved: Sequence[Solution], path: Path) -> No
 
 def entry(order: Order, solution: Solution) -> Json:
     """Return the solution as a lock holds it, with what it was made for."""
-    return lock.entry(solution, lock.asked(order.config, pipeline.question(order).virtual))
+    return lock.entry(solution, lock.asked(order.config, solving.question(order).virtual))
 
 
 def for_sdist(order: Order, solution: Solution) -> list[Json]:

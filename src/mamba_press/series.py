@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import parse_wheel_filename
 
-from mamba_press import front, log, pipeline, select
+from mamba_press import front, log, select, solving
 from mamba_press.conda import lock
 from mamba_press.errors import ContentError, PressError
 from mamba_press.types import Problem
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from packaging.tags import Tag
 
-    from mamba_press.pipeline import Order
+    from mamba_press.solving import Order
     from mamba_press.types import Package, Solution, Target
 
 
@@ -55,7 +55,7 @@ def press(orders: Sequence[Order], directory: Path) -> tuple[Made, ...]:
     """
     done: list[_Done] = []
     found: list[Made] = []
-    for order, answer in zip(orders, pipeline.solve_all(orders), strict=True):
+    for order, answer in zip(orders, solving.solve_all(orders), strict=True):
         title = lock.title(order.target)
         log.step(f"pressing for {title}")
         try:

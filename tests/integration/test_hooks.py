@@ -39,7 +39,8 @@ def caller(words, monkeypatch) -> BuildBackendHookCaller:
 
 # --- light questions
 
-HEAVY = {"rattler", "lief", "asyncio", "zipfile", "tarfile", "deflate", "concurrent.futures", "mamba_press.pipeline"}
+HEAVY = {"rattler", "lief", "asyncio", "zipfile", "tarfile", "deflate", "concurrent.futures"}
+HEAVY |= {"mamba_press.pipeline", "mamba_press.solving"}
 
 
 def imported(*arguments: str | Path, cwd: Path) -> tuple[press.Done, set[str]]:

@@ -63,12 +63,15 @@ LAYERS: tuple[frozenset[str], ...] = (
     )
     | {"archive", "inner", "sbom", "wheel", "wheelhouse", "sdist", "check"},
     frozenset({"native"}),
+    frozenset({"solving"}),
+    frozenset({"drafting", "furnish"}),
     frozenset({"install", "pipeline", "report", "edit", "explain"}),
+    frozenset({"houses"}),
     frozenset({"screen", "weight"}),
     frozenset({"locking"}),
     # what the two front doors share, and the doors
     frozenset({"front"}),
-    frozenset({"series"}),
+    frozenset({"hooks", "series"}),
     frozenset({"commands"}),
     frozenset({"build", "__main__"}),
 )

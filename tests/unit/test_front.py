@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press import front, pipeline
+from mamba_press import front, hooks, solving
 from mamba_press.errors import BuildError, ConfigError, FetchError, WriteError
 from mamba_press.types import Package, Problem, Python, Solution, Target
 
@@ -166,22 +166,22 @@ def test_an_epoch_that_is_no_number_of_seconds_is_refused(text):
 # --- the hand-over
 
 
-def handed(asked: pipeline.Order, folder: Path) -> Path:
+def handed(asked: solving.Order, folder: Path) -> Path:
     from mamba_press import conda
 
-    folder.joinpath("mamba-press.json").write_bytes(front._hand_over(asked, conda.to_json(solution())))
+    folder.joinpath("mamba-press.json").write_bytes(hooks._hand_over(asked, conda.to_json(solution())))
     return folder
 
 
 def test_a_solve_is_handed_over_as_it_was(root):
     asked = front.order(root, None, {})
-    assert front._handed_over(str(handed(asked, root)), asked) == solution()
+    assert hooks._handed_over(str(handed(asked, root)), asked) == solution()
 
 
 def test_nothing_prepared_hands_nothing_over(root):
     asked = front.order(root, None, {})
-    assert front._handed_over(None, asked) is None
-    assert front._handed_over(str(root / "nowhere"), asked) is None
+    assert hooks._handed_over(None, asked) is None
+    assert hooks._handed_over(str(root / "nowhere"), asked) is None
 
 
 def test_a_solve_for_another_order_is_not_taken(root, tmp_path):
@@ -195,16 +195,16 @@ def test_a_solve_for_another_order_is_not_taken(root, tmp_path):
         replace(asked, root=tmp_path / "elsewhere"),
     ]
     for other in others:
-        assert front._handed_over(folder, other) is None
-    root.joinpath(pipeline.LOCK).write_text("another solution")
-    assert front._handed_over(folder, asked) is None
+        assert hooks._handed_over(folder, other) is None
+    root.joinpath(solving.LOCK).write_text("another solution")
+    assert hooks._handed_over(folder, asked) is None
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"\xff\xfe", b"[]", b'{"for": null}', b"[" * 50_000])
 def test_what_is_no_hand_over_is_as_good_as_none(data, root):
     asked = front.order(root, None, {})
     root.joinpath("mamba-press.json").write_bytes(data)
-    assert front._handed_over(str(root), asked) is None
+    assert hooks._handed_over(str(root), asked) is None
 
 
 def test_a_prepared_folder_takes_the_place_of_others(tmp_path):
@@ -213,7 +213,7 @@ def test_a_prepared_folder_takes_the_place_of_others(tmp_path):
     tmp_path.joinpath("stray-1.0.dist-info").write_text("a file")
     tmp_path.joinpath("link-1.0.dist-info").symlink_to(tmp_path.parent)
     tmp_path.joinpath("kept").mkdir()
-    front._replace_folder(tmp_path / "new-1.0.dist-info", {"METADATA": b"new", "licenses/a/LICENSE": b"free"})
+    hooks._replace_folder(tmp_path / "new-1.0.dist-info", {"METADATA": b"new", "licenses/a/LICENSE": b"free"})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["kept", "new-1.0.dist-info"]
     assert (tmp_path / "new-1.0.dist-info" / "licenses" / "a" / "LICENSE").read_bytes() == b"free"
     assert tmp_path.parent.is_dir()
@@ -222,7 +222,7 @@ def test_a_prepared_folder_takes_the_place_of_others(tmp_path):
 def test_a_prepared_folder_that_cannot_be_written_is_named(tmp_path):
     tmp_path.joinpath("file").write_text("no folder")
     with pytest.raises(WriteError, match="folder of the metadata"):
-        front._replace_folder(tmp_path / "file" / "new-1.0.dist-info", {"METADATA": b"new"})
+        hooks._replace_folder(tmp_path / "file" / "new-1.0.dist-info", {"METADATA": b"new"})
 
 
 # --- projects with code of their own

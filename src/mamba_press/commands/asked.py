@@ -14,8 +14,8 @@ from mamba_press.problem import Problem
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mamba_press.pipeline import Order
     from mamba_press.recipe import Recipe
+    from mamba_press.solving import Order
 
 
 class Sources(argparse.Namespace):
@@ -128,7 +128,7 @@ def _without_project(
 
     config = reader.from_values(table, settings, environ)
     chosen = target.resolve(config.python, config.platform, environ)
-    from mamba_press.pipeline import Order  # the stages: not for a configuration that cannot be used
+    from mamba_press.solving import Order  # the stages: not for a configuration that cannot be used
 
     return Order(config=config, target=chosen, root=Path.cwd(), environ=environ, name=name)
 

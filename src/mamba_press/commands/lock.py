@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from mamba_press.conda.lock import Held
     from mamba_press.locking import Change
-    from mamba_press.pipeline import Order
+    from mamba_press.solving import Order
 
 EXAMPLES = """\
   mamba-press lock                                 every target of the project in this folder

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
 
-    from mamba_press.pipeline import Order
+    from mamba_press.solving import Order
     from mamba_press.types import Target
 
 EXAMPLES = """\

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
 
-    from mamba_press.pipeline import Order
     from mamba_press.series import Made
+    from mamba_press.solving import Order
 
 EXAMPLES = """\
   mamba-press press .                              the project in this folder

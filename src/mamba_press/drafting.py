@@ -1,0 +1,298 @@
+"""From linked entries to a finished wheel: tags, licences, metadata, the bill, and what there is to tell."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mamba_press import (
+    conda,
+    described,
+    external,
+    installed,
+    layout,
+    licenses,
+    log,
+    metadata,
+    placeholders,
+    project,
+    provide,
+    requires,
+    sbom,
+    solving,
+    tags,
+)
+from mamba_press.errors import ContentError
+from mamba_press.types import OWN, Pressed, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from packaging.version import Version
+
+    from mamba_press.config import Config
+    from mamba_press.solving import Order
+    from mamba_press.types import Entry, Environment, Package, Project, Selection, Solution, Tagging, Wheel
+
+
+_LEAK = "report this: no file may depend on where the wheel was made"
+_OWN_LEAK = (
+    "the build wrote it there: let the compiler have CPPFLAGS (CMake: CMAKE_ARGS, cargo: CARGO_BUILD_RUSTFLAGS), which "
+    "map such paths away, leave out debugging information with link.strip = true, or leave the file out"
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chosen:
+    """What was fetched of a solution, what the project's own files make of it, and what stays of that.
+
+    ``called`` says what PyPI calls Python packages, where that need not be found out.
+    """
+
+    solution: Solution
+    fetched: Environment
+    environment: Environment
+    selection: Selection
+    called: Mapping[str, str | None] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """What one wheel is made of: its entries, linked, and what they were chosen from.
+
+    ``built`` are the tags that an inner backend gave its wheel. ``together`` is for wheels that share a folder.
+    """
+
+    project: Project
+    entries: tuple[Entry, ...]
+    chosen: Chosen
+    built: tuple[str, ...] = ()
+    together: bool = False
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Licensed:
+    """The project with the licence that its wheel states, and the licences of all that is in the wheel."""
+
+    project: Project
+    licences: tuple[licenses.Licence, ...]
+    expression: str | None
+    abouts: Mapping[str, Mapping[str, object]]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Draft:
+    """A part with all that its wheel will say, but for the version."""
+
+    part: Part
+    config: Config
+    tagging: Tagging
+    licensed: Licensed
+
+    @property
+    def stated(self) -> object:
+        """What the wheel says of itself."""
+        return (sorted(self.licensed.project.table.items()), self.tagging.tags)
+
+
+def draft(part: Part, order: Order) -> Draft:
+    """Tag a part and read its licences."""
+    present = _present(part.entries, part.chosen.environment)
+    tagging = tags.tags(part.entries, present, order.target, order.config)
+    return Draft(
+        part=part,
+        config=order.config,
+        tagging=tags.narrowed(tagging, part.built, order.target),
+        licensed=_licensed(part.project, part.entries, part.chosen.fetched, order.config),
+    )
+
+
+def describe(order: Order, asked: Project, chosen: Chosen) -> tuple[Project, tuple[str, ...]]:
+    """Return the project with its dynamic fields filled in from the pressed packages and from the channel."""
+    solution, environment, selection = chosen.solution, chosen.fetched, chosen.selection
+    theirs = installed.read(kept.file for kept in selection.kept)
+    there = {kept.file.package for kept in selection.kept}
+    stays = tuple(package for package in environment.packages if package.requested or package.name in there)
+    dynamic = frozenset(name for name in project.DYNAMIC if described.is_dynamic(asked, name))
+    needed = requires.needs(solution, stays, order.config)
+    called, unread = chosen.called, dict[str, str]()
+    if called is None:
+        # Where nothing depends on it, nothing is asked of a server: what can be read here is good enough for a note.
+        local = order.config.offline or "dependencies" not in dynamic
+        contents = _contents(solution, requires.asked(needed, solution, order.config), order, local=local)
+        called = requires.names(needed, contents, solution)
+        unread = {name: each.problem for name, each in contents.items()}
+    context = requires.Context(
+        target=order.target, config=order.config, solution=solution, stays=stays, dynamic=dynamic, unread=unread
+    )
+    derived = requires.derive(asked.name, needed, theirs, names=called, context=context)
+    others = external.requirements(selection.kept, order.config.link.external)
+    derived = replace(derived, dependencies=tuple(dict.fromkeys((*derived.dependencies, *others))))
+    first = solving.first_requested(order.config, solution)
+    one = installed.of(first.name, theirs) if first else None
+    found = described.Sources(
+        package=first,
+        derived=derived,
+        raw=one.raw if one else {},
+        about=metadata.about(environment.info.get(first.name)) if first else {},
+    )
+    return described.complete(asked, found)
+
+
+def _contents(solution: Solution, names: frozenset[str], order: Order, *, local: bool) -> dict[str, requires.Contents]:
+    """Return what is in packages that stay out: what the lock says, else what can be found out."""
+    unknown = [package for package in solution.packages if package.name in names - solution.contents.keys()]
+    found = conda.inspect(unknown, offline=local, environ=order.environ)
+    known = {**solution.contents, **{package.name: found[package.file_name] for package in unknown}}
+    return {name: requires.Contents(**known[name]) for name in names}
+
+
+def _licensed(asked: Project, entries: Sequence[Entry], environment: Environment, config: Config) -> Licensed:
+    """Read the licences of the packages in the wheel, and refuse what the project does not allow."""
+    abouts = {name: metadata.about(info) for name, info in environment.info.items()}
+    found = licenses.read(_present(entries, environment), abouts, config.licenses)
+    licenses.require(found, environment.packages, config.licenses)
+    vendored = licenses.joined(licence.expression for licence in found)
+    warning = licenses.disagreement(asked, vendored)
+    if warning:
+        log.warn(warning)
+    return Licensed(
+        project=licenses.state(asked, vendored),
+        licences=found,
+        expression=licenses.joined([*licenses.stated(asked), *(licence.expression for licence in found)]),
+        abouts=abouts,
+        notes=(f"the licence of all that is in the wheel: {vendored}",) if warning else (),
+    )
+
+
+def finish(draft: Draft, version: Version, workdir: Path, *, generator: str, epoch: int | None) -> Pressed:
+    """Describe a wheel to the end."""
+    config, licensed, entries = draft.config, draft.licensed, draft.part.entries
+    environment, selection = draft.part.chosen.environment, draft.part.chosen.selection
+    fetched = draft.part.chosen.fetched
+    wheel = metadata.complete(
+        licensed.project,
+        version,
+        entries,
+        tagging=draft.tagging,
+        environment=fetched,
+        generator=generator,
+        together=draft.part.together,
+    )
+    wheel = _with_bill(wheel, entries, fetched, licensed, epoch)
+    findings = placeholders.examine(entries, config.placeholders.accept)
+    notes = (
+        *_empty_notes(selection),
+        *selection.notes,
+        *draft.tagging.notes,
+        *_case_notes(wheel.tags, wheel.entries),
+        *_script_notes(environment, selection),
+        *_pth_notes(entries),
+        *draft.part.notes,
+        *licensed.notes,
+        *provide.notes(fetched, entries, config.wheel.environment),
+        *licenses.notes(licensed.licences, wheel.entries, f"{wheel.stem}.dist-info"),
+        *placeholders.report(findings, config.placeholders),
+        *_traces(wheel.entries, workdir),
+    )
+    return Pressed(
+        wheel=wheel,
+        solution=draft.part.chosen.solution,
+        selection=selection,
+        tagging=draft.tagging,
+        notes=notes,
+        licenses={licence.package: licence.expression for licence in licensed.licences},
+        findings=findings,
+    )
+
+
+def _with_bill(
+    wheel: Wheel, entries: Sequence[Entry], environment: Environment, licensed: Licensed, epoch: int | None
+) -> Wheel:
+    """Add the packages' own bills of materials, and ours, which states every hash that RECORD will have."""
+    facts = sbom.Facts(
+        packages=environment.packages,
+        licences=licensed.licences,
+        expression=licensed.expression,
+        abouts=licensed.abouts,
+        info=environment.info,
+        epoch=epoch,
+    )
+    return replace(wheel, entries=(*wheel.entries, *sbom.inherited(entries, wheel.stem)), bill=sbom.Bill(facts=facts))
+
+
+def _present(entries: Sequence[Entry], environment: Environment) -> tuple[Package, ...]:
+    names = {entry.kept.file.package for entry in entries if entry.kept}
+    return tuple(package for package in environment.packages if package.name in names)
+
+
+def _traces(entries: Sequence[Entry], workdir: Path) -> tuple[str, ...]:
+    """Read every file of the finished wheel for paths of the machines that made it.
+
+    A path of this very build's temporary folder is an error, those of the packages' own builds are told.
+    """
+    # The random name alone, where it is ours: the folder above may have another name than a link that leads to it.
+    own = (workdir.name if workdir.name.startswith("mamba-press-") else str(workdir)).encode()
+    leaks: list[Problem] = []
+    built: dict[str, list[str]] = {}
+    for entry in entries:
+        data = entry.source if isinstance(entry.source, bytes) else entry.source.read_bytes()
+        if own in data:
+            what = f"holds the path of this build's temporary folder, {workdir}"
+            hint = _OWN_LEAK if entry.kept and entry.kept.file.package == OWN else _LEAK
+            leaks.append(Problem(where=entry.path, what=what, hint=hint))
+        if entry.kept and placeholders.has_build_path(data):
+            built.setdefault(entry.kept.file.package, []).append(entry.path)
+    if leaks:
+        raise ContentError(*leaks)
+    if not built:
+        return ()
+    files = (f"{package} ({len(paths)} files)" if paths[1:] else package for package, paths in sorted(built.items()))
+    return (f"paths of the machines that built the packages stand in files, and mean nothing: {', '.join(files)}",)
+
+
+def _case_notes(tags: str, entries: Sequence[Entry]) -> tuple[str, ...]:
+    """Refuse paths that differ only in case where the wheel may meet a file system that takes them for one."""
+    clashes = layout.case_clashes(entry.path for entry in entries)
+    if not clashes:
+        return ()
+    if "linux" not in tags:
+        in_prefix = {entry.path: entry.kept.file.path if entry.kept else entry.path for entry in entries}
+        raise ContentError(
+            *(
+                Problem(
+                    where=" and ".join(group),
+                    what="differ only in case, which is one file on macOS and Windows",
+                    hint=f"leave one out: [tool.mamba-press.select] exclude = [{json.dumps(in_prefix[group[0]])}]",
+                )
+                for group in clashes
+            )
+        )
+    shown = ", ".join(" and ".join(group) for group in clashes[:3])
+    return (f"paths that differ only in case, {len(clashes)} times: {shown}",)
+
+
+def _empty_notes(selection: Selection) -> tuple[str, ...]:
+    if selection.kept:
+        return ()
+    return ("nothing stays of the packages: the wheel has metadata only; `mamba-press list` says which rule left what",)
+
+
+def _script_notes(environment: Environment, selection: Selection) -> tuple[str, ...]:
+    present = {kept.file.package for kept in selection.kept}
+    names = [name for name in environment.scripts if name in present]
+    return (f"link scripts are never run: {', '.join(names)}",) if names else ()
+
+
+def _pth_notes(entries: Sequence[Entry]) -> tuple[str, ...]:
+    """Name what acts at every start of Python, wheel used or not, and zipped eggs, which nothing would find."""
+    kept = [(entry.path, entry.kept.file.package) for entry in entries if entry.kept and "/" not in entry.path]
+    found = []
+    for end, what in ((".pth", "read at every start of Python"), (".egg", "zipped eggs cannot be imported")):
+        names = sorted({f"{path} ({package})" for path, package in kept if path.endswith(end)})
+        found += [f"{what}: {', '.join(names)}"] if names else []
+    return tuple(found)

@@ -1,0 +1,114 @@
+"""What mamba-press itself adds to the home of a wheel: the generated module, DLL folders, entry points of programs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mamba_press import asks, dlls, layout, link, provide, runtime
+from mamba_press.errors import ConfigError, ContentError
+from mamba_press.types import OWN, Entry, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mamba_press.config import Config
+    from mamba_press.types import Project
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Furnished:
+    """The entries with what mamba-press itself adds to the home, and the entry points of the programs by name."""
+
+    entries: tuple[Entry, ...]
+    programs: Mapping[str, str]
+
+
+def with_dlls(linked: link.Linked, home: layout.Home, config: Config) -> link.Linked:
+    """Put the DLLs where Windows finds them."""
+    placed = dlls.place(
+        linked.entries, prefix=home.prefix, home=home.name, generated=home.generated, others=config.link.external
+    )
+    there = {entry.path for entry in placed.entries}
+    return replace(
+        linked,
+        entries=placed.entries,
+        names={name: path for name, path in linked.names.items() if path in there},
+        notes=(*linked.notes, *placed.notes),
+        folders=placed.folders,
+    )
+
+
+def with_runtime(linked: link.Linked, home: layout.Home, name: str, config: Config) -> Furnished:
+    """Add the module that finds the libraries, sets the environment and starts the programs, where there is use for it.
+
+    A home that is a package's own imports it where importing the home is to have an effect.
+    """
+    variables = provide.environment(linked.entries, home.name, config.wheel.environment)
+    bound = [entry.kept.file.path for entry in linked.entries if entry.kept and _is_bound(entry, home)]
+    programs = provide.programs(linked.entries, home.name, dict.fromkeys((*config.wheel.executables, *bound)))
+    starts = {name: f"{home.module}._mamba_press:{call}" for name, call in runtime.functions(programs).items()}
+    has_prefix = any(entry.path.startswith(f"{home.prefix}/") for entry in linked.entries)
+    own_code = [entry.kept.file for entry in linked.entries if entry.kept and entry.kept.file.package == OWN]
+    is_used = (has_prefix and (home.generated or own_code)) or any(map(asks.uses, own_code))
+    if not variables and not programs and not linked.folders and not is_used:
+        return Furnished(entries=linked.entries, programs=starts)
+    inside = f"{home.name}/"
+    libraries = {old: path[len(inside) :] for old, path in linked.names.items() if path.startswith(inside)}
+    text = runtime.module(libraries, environment=variables, programs=programs, folders=linked.folders)
+    generated = [Entry(path=f"{inside}{runtime.MODULE}", source=text, why="finds the libraries")]
+    entries = linked.entries
+    if any(entry.path == generated[0].path for entry in entries):
+        what, hint = "is the name of the module that mamba-press writes there", "give the file another name"
+        raise ContentError(Problem(where=generated[0].path, what=what, hint=hint))
+    if home.generated:
+        init = runtime.init(name)
+        source = runtime.with_import(init) if variables or linked.folders else init
+        generated.append(Entry(path=f"{inside}__init__.py", source=source, why="makes the home a package"))
+    elif variables:
+        entries = tuple(_importing(entry) if entry.path == f"{inside}__init__.py" else entry for entry in entries)
+        if entries == linked.entries:
+            raise ContentError(_no_import(home.name, "is no Python source"))
+    together = tuple(sorted((*entries, *generated), key=lambda entry: entry.path))
+    return Furnished(entries=together, programs=starts)
+
+
+def _is_bound(entry: Entry, home: layout.Home) -> bool:
+    """Whether an entry is a program of the project that lies with its libraries, and is started from there."""
+    return bool(entry.kept and entry.kept.file.package == OWN and entry.path.startswith(f"{home.prefix}/"))
+
+
+def _importing(entry: Entry) -> Entry:
+    """Return a home's ``__init__.py`` with the import of the generated module."""
+    source = entry.source if isinstance(entry.source, bytes) else entry.source.read_bytes()
+    try:
+        return replace(entry, source=runtime.with_import(source))
+    except ValueError as error:
+        raise ContentError(_no_import(entry.path, f"cannot be read: {error}")) from None
+
+
+def _no_import(where: str, why: str) -> Problem:
+    return Problem(
+        where=where,
+        what=f"has to import what sets the environment, but its __init__ {why}",
+        hint='take a home of its own: [tool.mamba-press.layout] home = "…", a new name, to be imported first',
+    )
+
+
+def with_programs(asked: Project, programs: Mapping[str, str]) -> Project:
+    """Return the project with the programs among its scripts."""
+    own = asked.table.get("scripts")
+    scripts = own if isinstance(own, dict) else {}
+    twice = sorted(scripts.keys() & programs.keys())
+    if twice:
+        raise ConfigError(
+            *(
+                Problem(
+                    where=f"project.scripts.{name}",
+                    what="is also the name of a program in tool.mamba-press.wheel.executables",
+                    hint="keep one of the two",
+                )
+                for name in twice
+            )
+        )
+    return replace(asked, table={**asked.table, "scripts": {**scripts, **programs}}) if programs else asked

@@ -1,0 +1,295 @@
+"""What the build hooks make: wheels, editable wheels, their metadata, and sdists; the outlines are `front`'s."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mamba_press import front
+from mamba_press.errors import ConfigError, PressError, WriteError
+from mamba_press.problem import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mamba_press.config import State
+    from mamba_press.solving import Order
+    from mamba_press.types import Solution
+
+_HANDED = "mamba-press.json"
+"""The solve that `prepare_metadata_for_build_wheel` leaves in the prepared folder for `build_wheel` (PEP 517)."""
+
+
+def wheel(
+    directory: str,
+    settings: Mapping[str, object] | None,
+    prepared: str | None,
+    *,
+    environ: Mapping[str, str],
+    state: State = "wheel",
+) -> str:
+    """Press the project in the current folder into ``directory`` and return the wheel's file name."""
+    asked = front.order(Path.cwd(), settings, environ, state)
+    if state == "editable" and asked.config.build_backend is not None:
+        return _editable_of_inner(asked, Path(directory))
+    finished = _finished(prepared, asked)
+    if finished is not None:
+        return _copied(finished, Path(directory))
+    path, _ = front.make(asked, Path(directory), solution=_handed_over(prepared, asked))
+    return path.name
+
+
+def _editable_of_inner(asked: Order, directory: Path) -> str:
+    """Write the editable wheel that the inner backend makes against a prefix that stays; return its file name."""
+    from mamba_press import native, pipeline, solving
+
+    if asked.config.packages:
+        what = "presses packages whole beside an inner backend: an editable install has only what that builds"
+        hint = "let the editable install do without them, with [[tool.mamba-press.overrides]]: "
+        hint += 'if.state = "editable", packages = []; or install without -e'
+        raise ConfigError(Problem(where="tool.mamba-press.packages", what=what, hint=hint))
+    front.require_native(asked)
+    solution = solving.solve(asked)
+    with front.workdir(asked.environ) as workdir:
+        return _copied(native.editable(pipeline.job(asked, solution, workdir)), directory)
+
+
+def metadata(
+    directory: str,
+    settings: Mapping[str, object] | None,
+    *,
+    environ: Mapping[str, str],
+    state: State = "metadata_wheel",
+) -> str:
+    """Write the ``.dist-info`` that the wheel will have, and the solve beside it; return the folder's name.
+
+    An old ``.dist-info`` in the same folder is replaced.
+    """
+    from mamba_press import conda, solving
+    from mamba_press import metadata as described
+    from mamba_press import wheel as writer
+
+    asked = front.order(Path.cwd(), settings, environ, state)
+    if asked.config.build_backend is not None:
+        return _metadata_of_inner(asked, Path(directory), state)
+    solution = solving.solve(asked)
+    with front.pressed(asked, solution) as result:
+        files = described.metadata_files(writer.stated(result.wheel))
+    folder = Path(directory, f"{result.wheel.stem}.dist-info")
+    _replace_folder(folder, {**files, _HANDED: _hand_over(asked, conda.to_json(solution))})
+    return folder.name
+
+
+def _metadata_of_inner(asked: Order, directory: Path, state: State) -> str:
+    """Write the ``.dist-info`` of a wheel that an inner backend builds; return the folder's name.
+
+    Which libraries are in a wheel, and so whose licences, is known when it is built: it is built here, and left beside
+    its metadata for `wheel`. An editable one has nothing but what the inner backend says.
+    """
+    from mamba_press import native, pipeline, solving
+    from mamba_press.inner import archive
+
+    with front.workdir(asked.environ) as workdir:
+        if state == "metadata_editable":
+            front.require_native(asked)
+            made = native.metadata(pipeline.job(asked, solving.solve(asked), workdir))
+            files = {path.relative_to(made).as_posix(): path.read_bytes() for path in made.rglob("*") if path.is_file()}
+            name = made.name
+        else:
+            path, result = front.make(asked, workdir)
+            files, name = archive.described(path), f"{result.wheel.stem}.dist-info"
+            files |= {path.name: path.read_bytes(), _HANDED: _hand_over_wheel(asked, path.name)}
+        _replace_folder(directory / name, files)
+    return name
+
+
+def _hand_over_wheel(asked: Order, name: str) -> bytes:
+    import json
+
+    return json.dumps({"for": _fingerprint(asked), "of": _sources(asked), "wheel": name}, sort_keys=True).encode()
+
+
+def _finished(prepared: str | None, asked: Order) -> Path | None:
+    """Return the wheel that `metadata` left, if it is one for this very order and no source has changed since."""
+    import json
+
+    if prepared is None or asked.config.build_backend is None:
+        return None
+    try:
+        handed = json.loads(Path(prepared, _HANDED).read_text("utf-8"))
+        path = Path(prepared, Path(handed["wheel"]).name)
+        is_same = handed["for"] == _fingerprint(asked) and handed["of"] == _sources(asked)
+        return path if is_same and path.is_file() else None
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return None
+
+
+def _sources(asked: Order) -> str:
+    """Return what changes when a file of the project does."""
+    import hashlib
+
+    from mamba_press import tree
+
+    try:
+        found = [(path, source) for path, source, _ in tree.collect(asked.root)]
+    except PressError:  # what no archive can hold: then nothing is known to be the same
+        return secrets.token_hex()
+    seen = [(path, source.stat().st_size, source.stat().st_mtime_ns) for path, source in found]
+    return hashlib.sha256(repr(seen).encode()).hexdigest()
+
+
+def _copied(path: Path, directory: Path) -> str:
+    from mamba_press.atomic import replacing
+
+    with replacing(directory / path.name) as file:
+        file.write(path.read_bytes())
+    return path.name
+
+
+def _replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write the prepared ``.dist-info`` in place of every other one beside it."""
+    import shutil
+
+    try:
+        for old in folder.parent.glob("*.dist-info"):
+            if old.is_dir() and not old.is_symlink():
+                shutil.rmtree(old)
+            else:
+                old.unlink()
+        for path, data in files.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(data)
+    except OSError as error:
+        where, what = str(error.filename or folder), f"cannot be written: {error.strerror or error}"
+        hint = "make the folder of the metadata writable, or choose another"
+        raise WriteError(Problem(where=where, what=what, hint=hint)) from error
+
+
+def _hand_over(asked: Order, solution: str) -> bytes:
+    import json
+
+    return json.dumps({"for": _fingerprint(asked), "solution": json.loads(solution)}, sort_keys=True).encode()
+
+
+def _handed_over(prepared: str | None, asked: Order) -> Solution | None:
+    """Return the solve that `metadata` left, if it is one for this very order.
+
+    A file that holds anything else is as good as none: front ends may keep a prepared folder from another version.
+    """
+    import json
+
+    from mamba_press import conda
+
+    if prepared is None:
+        return None
+    try:
+        handed = json.loads(Path(prepared, _HANDED).read_text("utf-8"))
+        if handed["for"] == _fingerprint(asked):
+            return conda.from_json(json.dumps(handed["solution"]))
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return None
+    return None
+
+
+def _fingerprint(asked: Order) -> str:
+    """Return what tells apart the orders that may have different solutions."""
+    import hashlib
+
+    from mamba_press import __version__, solving, target
+
+    lock = asked.root / solving.LOCK
+    locked = lock.read_bytes() if lock.is_file() else None
+    virtual = target.virtual_packages(asked.target, asked.environ)
+    parts = (__version__, asked.config, asked.target, str(asked.root), virtual, locked)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def sdist(directory: str, settings: Mapping[str, object] | None, *, environ: Mapping[str, str]) -> str:
+    """Write the sdist of the project in the current folder, the solve frozen in it; return its file name."""
+    import tempfile
+
+    from mamba_press import conda, locking, log, pipeline, project, providers, solving, sources, tree
+    from mamba_press import sdist as source
+
+    asked = front.order(Path.cwd(), settings, environ, "sdist")
+    assert asked.project is not None
+    # What is locked is what a wheel made from the sdist asks for.
+    pressed = front.order(Path.cwd(), settings, environ)
+    solution = solving.solve(pressed)
+    if asked.config.build_backend is not None:
+        return _sdist_of_inner(asked, pressed, solution, Path(directory))
+    found, version = pipeline.identify(pipeline.provided(asked, solution), solution)
+    _warn_of_channels_outside(asked)
+    with tempfile.TemporaryDirectory(prefix="mamba-press-", ignore_cleanup_errors=True) as folder:
+        made: dict[str, Path | bytes] = {}
+        if solution.packages:
+            made[solving.LOCK] = lock = Path(folder, solving.LOCK)
+            conda.write_lock(locking.for_sdist(pressed, solution), lock, asked.root, environ=environ)
+        if asked.config.sources.version_file is not None:
+            made[asked.config.sources.version_file] = sources.version_text(version)
+        needed = [*conda.inside(asked.config.channels, asked.root), *_hook_file(asked)]
+        collected = tree.collect(asked.root, Path(directory), always=needed, include=asked.config.sources.include)
+        files = [file for file in collected if file[0] not in made and file[0] != solving.LOCK]
+        path = source.write(
+            [*files, *((path, source, False) for path, source in made.items())],
+            name=found.name,
+            version=version,
+            pkg_info=project.source_metadata(found, version, providers.changing(asked.root)),
+            directory=Path(directory),
+            epoch=front.epoch(environ),
+        )
+    log.step(f"wrote {path.name} with {len(solution.packages)} locked packages")
+    return path.name
+
+
+def _sdist_of_inner(asked: Order, pressed: Order, solution: Solution, directory: Path) -> str:
+    """Write the sdist that the inner backend makes, with the lock and what the configuration needs added to it."""
+    from mamba_press import built, conda, locking, log, native, pipeline, solving, tree
+    from mamba_press import sdist as source
+
+    assert asked.project is not None
+    front.require_native(asked)
+    _warn_of_channels_outside(asked)
+    with front.workdir(asked.environ) as workdir:
+        theirs = native.sdist(pipeline.job(asked, solution, workdir))
+        unpacked = workdir / "sdist"
+        unpacked.mkdir()
+        files, pkg_info = source.read(theirs, unpacked)
+        found, pkg_info = built.source(asked.project, pkg_info)
+        assert found.version is not None
+        lock = workdir / solving.LOCK
+        if solution.packages:
+            conda.write_lock(locking.for_sdist(pressed, solution), lock, asked.root, environ=asked.environ)
+        needed = [*conda.inside(asked.config.channels, asked.root), *_hook_file(asked)]
+        there = {path for path, _, _ in files}
+        more = tree.collect(asked.root, directory, always=needed, only=needed) if needed else ()
+        path = source.write(
+            [
+                *(file for file in files if file[0] != solving.LOCK),
+                *(file for file in more if file[0] not in there),
+                *([(solving.LOCK, lock, False)] if solution.packages else []),
+            ],
+            name=found.name,
+            version=found.version,
+            pkg_info=pkg_info,
+            directory=directory,
+            epoch=front.epoch(asked.environ),
+        )
+    log.step(f"wrote {path.name} with {len(solution.packages)} locked packages")
+    return path.name
+
+
+def _hook_file(asked: Order) -> tuple[str, ...]:
+    return (asked.config.hook.partition(":")[0],) if asked.config.hook else ()
+
+
+def _warn_of_channels_outside(asked: Order) -> None:
+    """Say which channels of the project do not travel with its sdist."""
+    from mamba_press import conda, log
+
+    for channel in conda.outside(asked.config.channels, asked.root):
+        log.warn(
+            f"tool.mamba-press.channels has the path {channel!r}, which lies outside the project and is not part of "
+            "the sdist: a build from it needs -C channels=... or MAMBA_PRESS_CHANNELS"
+        )

@@ -1,0 +1,123 @@
+"""Pressing a whole environment into one wheel for each package: the stages as in `pipeline`, once for all of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from packaging.version import Version
+
+from mamba_press import (
+    drafting,
+    furnish,
+    layout,
+    link,
+    metadata,
+    pipeline,
+    project,
+    requires,
+    select,
+    target,
+    wheelhouse,
+)
+from mamba_press.errors import ConfigError
+from mamba_press.types import House, Problem, Selection
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from mamba_press.solving import Order
+    from mamba_press.types import Solution
+
+
+def press(order: Order, solution: Solution, workdir: Path, *, generator: str, epoch: int | None = None) -> House:
+    """Press a solution into one wheel for each package of which something stays: all but Python itself.
+
+    It is chosen from, laid out and linked as one; then every package gets its own part.
+    """
+    name = order.name or (order.project.name if order.project else wheelhouse.NAME)
+    wheelhouse.require_possible(name, order.target, order.config)
+    _refuse_own(order, workdir)
+    everything = replace(order.config, select=replace(order.config.select, python_packages=("*",)))
+    chosen = pipeline.choose(order, select.vendored(solution, everything), workdir)
+    home = layout.Home(name=wheelhouse.home(name), generated=True)
+    placed = layout.place(chosen.selection, home=home, stem=wheelhouse.STEM, config=order.config)
+    linked = link.link(placed, chosen.environment, order.config)
+    entries = pipeline.texts_moved(linked.entries, home, order.config)
+    left = wheelhouse.left(chosen.solution, chosen.selection)
+    members = wheelhouse.part(entries, chosen.selection, chosen.solution, name)
+    wheelhouse.require_some(members, left)
+    if order.target.system == "linux":
+        members = wheelhouse.with_loaders(members, chosen.selection, name)
+    members = wheelhouse.with_programs(members, order.config.wheel.executables, name)
+    chosen = replace(chosen, called=_called(members, chosen))
+    drafts = [drafting.draft(_part(member, members, order, chosen), order) for member in members]
+    versions = wheelhouse.versions(members, [draft.stated for draft in drafts])
+    pinned = [_pinned(draft, member, versions) for draft, member in zip(drafts, members, strict=True)]
+    return House(
+        name=name,
+        asked=frozenset(package.name for package in solution.packages if package.requested),
+        solution=chosen.solution,
+        wheels=tuple(
+            drafting.finish(draft, version, workdir, generator=generator, epoch=epoch) for draft, version in pinned
+        ),
+        left=left,
+        notes=(*chosen.selection.notes, *linked.notes),
+    )
+
+
+def _refuse_own(order: Order, workdir: Path) -> None:
+    """Refuse a project with code of its own: nobody would expect it to be missing."""
+    own_files = pipeline.own_code(order, order.project.version or Version("0"), workdir).files if order.project else ()
+    if own_files:
+        what = f"has code of its own, such as {own_files[0].path}: a wheelhouse is made of conda packages alone"
+        hint = "name the specs instead, and press the project into a wheel beside them"
+        raise ConfigError(Problem(where=str(order.root), what=what, hint=hint))
+
+
+def _called(members: Sequence[wheelhouse.Member], chosen: drafting.Chosen) -> dict[str, str | None]:
+    """Return what the house calls each Python package, "" for what is no wheel and stands for none."""
+    contents = requires.contents(chosen.environment)
+    packages = [package for package in chosen.environment.packages if package.is_python]
+    known = {package.name: requires.pypi_name(package, contents, chosen.solution) or "" for package in packages}
+    return {**known, **{member.package.name: member.name for member in members}}
+
+
+def _part(
+    member: wheelhouse.Member, members: Sequence[wheelhouse.Member], order: Order, chosen: drafting.Chosen
+) -> drafting.Part:
+    """Return what the wheel of one package is made of, as if that package had been asked for alone."""
+    package, everything = member.package, chosen.fetched
+    scripts = tuple(name for name in everything.scripts if name == package.name)
+    environment = replace(everything, packages=(package,), scripts=scripts)
+    its_own = replace(
+        chosen,
+        solution=replace(chosen.solution, packages=everything.packages),
+        fetched=environment,
+        environment=environment,
+        selection=Selection(
+            kept=tuple(kept for kept in chosen.selection.kept if kept.file.package == package.name), dropped=()
+        ),
+    )
+    one = replace(order, config=replace(order.config, packages=(package.name,)))
+    filled, notes = drafting.describe(one, project.of_package(member.name, member.public), its_own)
+    filled, changes = wheelhouse.settled(filled, members, target.marker_environment(order.target))
+    return drafting.Part(
+        project=furnish.with_programs(filled, member.programs),
+        entries=member.entries,
+        chosen=its_own,
+        together=member.shares,
+        notes=(*member.notes, *notes, *changes),
+    )
+
+
+def _pinned(
+    draft: drafting.Draft, member: wheelhouse.Member, versions: wheelhouse.Versions
+) -> tuple[drafting.Draft, Version]:
+    """Return a member's draft with what is known once all versions are: exact requirements, and paths."""
+    version = versions.of(member)
+    filled = wheelhouse.pinned(draft.licensed.project, member, versions)
+    entries = wheelhouse.named(draft.part.entries, metadata.stem(filled.name, version))
+    draft = replace(draft, part=replace(draft.part, entries=entries), licensed=replace(draft.licensed, project=filled))
+    return draft, version
