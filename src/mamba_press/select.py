@@ -205,8 +205,9 @@ def files(environment: Environment, target: Target, config: Config) -> Selection
         Kept(file=candidates[path], why=why, binary=facts.get(search.real(path)), links=reached.links.get(path, ()))
         for path, why in sorted(reached.why.items())
     )
+    present = frozenset(candidates[path].package for path in reached.why)
     left = tuple(
-        Dropped(package=file.package, path=path, size=file.size, why=search.why_left(path, reached))
+        Dropped(package=file.package, path=path, size=file.size, why=search.why_left(path, present))
         for path, file in sorted(search.candidates.items())
         if path not in reached.why
     )
@@ -411,12 +412,12 @@ class _Search:
             return "plugin of a dependency"
         return "link.unused-libraries" if self.unused == "keep" and self._is_plain_library(path) else None
 
-    def why_left(self, path: str, reached: _Reached) -> str:
-        """Return by which rule a candidate left."""
+    def why_left(self, path: str, present: frozenset[str]) -> str:
+        """Return by which rule a candidate left; ``present`` are the packages of which something stays."""
         file = self.candidates[path]
         if self._is_alias(path):
             return "another name of a library" if self.real(path) in self.facts else "a linker script"
-        if not any(self.candidates[other].package == file.package for other in reached.why):
+        if file.package not in present:
             return "no library of this dependency is reached"
         binary = self.facts.get(self.real(path))
         is_dll = binary is not None and binary.format == "pe" and binary.kind == "shared"
@@ -600,9 +601,12 @@ def _choose_runtimes(
     notes: list[str] = []
     chosen: dict[str, toolchain.Choice] = dict(rules.runtimes or {})
     wanted = asdict(config.link.runtimes)
+    rules = replace(rules, runtimes=dict(chosen))
+    reached = search.run(rules)
     for runtime in toolchain.LIBRARIES:
-        rules = replace(rules, runtimes=dict(chosen))
-        reached = search.run(rules)
+        if rules.runtimes != chosen:
+            rules = replace(rules, runtimes=dict(chosen))
+            reached = search.run(rules)
         demands = _demands(search, reached, runtime)
         if demands is None:
             continue
@@ -637,8 +641,11 @@ def _choose_runtimes(
 
 def _uncopied(search: _Search, runtime: str, choice: toolchain.Choice) -> str:
     """Say that a copy cannot be packed where the solution has none: then the system's is used, if the tag allows it."""
-    is_there = any(toolchain.runtime_of(posixpath.basename(path)) == runtime for path in search.candidates)
-    return "" if choice == "system" or is_there else "; the solution has no copy of it: name its conda package, too"
+    if choice == "system" or any(
+        toolchain.runtime_of(posixpath.basename(path)) == runtime for path in search.candidates
+    ):
+        return ""
+    return "; the solution has no copy of it: name its conda package, too"
 
 
 def _is_of(link: Resolved, runtime: str) -> bool:

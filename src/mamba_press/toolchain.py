@@ -7,6 +7,7 @@ A renamed copy of libstdc++ beside the system's is safe only because its unique 
 from __future__ import annotations
 
 import posixpath
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from mamba_press import globs, macos, windows
@@ -44,13 +45,18 @@ RENAMED = frozenset(LIBRARIES) - {"libomp"}
 LLVM's and Intel's OpenMP is no system's, and Intel's mathematical library opens it by name.
 """
 
+_ALL = tuple(name for names in LIBRARIES.values() for name in names)
+
 _ON_SYSTEMS = ("libstdcxx", "libgcc")
 
 
+@lru_cache(maxsize=4096)
 def runtime_of(library: str) -> str | None:
     """Return the key of the runtime that a library's name or install name belongs to, or None."""
     name = posixpath.basename(library)
     name = name.lower() if name.lower().endswith(".dll") else name
+    if globs.matches_library(name, _ALL) is None:
+        return None
     return next((key for key, names in LIBRARIES.items() if globs.matches_library(name, names)), None)
 
 
