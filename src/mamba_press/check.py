@@ -715,6 +715,12 @@ def _foreign(contents: _Contents, found: Sequence[_Member]) -> Iterator[Problem]
     win = {windows.ARCHES[name] for name in names}
     mac = {arch for _, name in tags for arch in (("arm64", "x86_64") if name == "universal2" else (name,))}
     linux = {match[4] for match in map(_MANYLINUX.fullmatch, contents.name.platforms) if match}
+    wanted_by = {"elf": linux, "macho": mac, "pe": win}
+    looked_at = [member for member in found if member.binary and member.binary.kind != "static"]
+    if any(wanted_by.values()) and looked_at and not any(wanted_by[_format(member)] for member in looked_at):
+        shown = ", ".join(sorted(contents.name.platforms))
+        yield Problem(where=looked_at[0].path, what=f"is a binary of another system than the tags name: {shown}")
+        return
     for member in found:
         binary = member.binary
         if binary is None or binary.kind == "static" or not binary.arch:
@@ -723,12 +729,17 @@ def _foreign(contents: _Contents, found: Sequence[_Member]) -> Iterator[Problem]
             # pip and setuptools carry launchers for every machine, and choose when they need one.
             continue
         there = frozenset(binary.archs or (binary.arch,))
-        wanted = {"elf": linux, "macho": mac, "pe": win}[binary.format]
+        wanted = wanted_by[binary.format]
         is_one = wanted <= there if binary.format == "macho" else not wanted or bool(there & wanted)
         if not is_one:
             yield Problem(
                 where=member.path, what=f"is for {', '.join(sorted(there))}, the tags for {', '.join(sorted(wanted))}"
             )
+
+
+def _format(member: _Member) -> str:
+    assert member.binary is not None
+    return member.binary.format
 
 
 def _too_new(contents: _Contents, found: Sequence[_Member]) -> Iterator[Problem]:

@@ -479,6 +479,15 @@ def test_a_binary_of_another_machine_is_said(tmp_path):
     assert f"is for {os.uname().machine}, the tags for" in said(make(tmp_path, content, name=f"demo-1.0-{tag}.whl"))
 
 
+@pytest.mark.parametrize("platform", ["win_amd64", "macosx_11_0_arm64"])
+def test_a_wheel_with_nothing_but_binaries_of_another_system_is_said(tmp_path, platform):
+    library = shared_library(tmp_path / "libx.so", "int x;").read_bytes()
+    tag = f"py3-none-{platform}"
+    content = files({"demo/libx.so": library}, WHEEL=wheel_text(tag, pure=False))
+    text = said(make(tmp_path, content, name=f"demo-1.0-{tag}.whl"))
+    assert f"demo/libx.so: is a binary of another system than the tags name: {platform}" in text
+
+
 def test_a_symbol_newer_than_the_tag_is_said(tmp_path):
     source = "#include <math.h>\n#include <pthread.h>\nint main(void) { return pthread_create(0, 0, 0, 0); }"
     tool = program(tmp_path / "tool", source)
