@@ -94,6 +94,9 @@ def edit(paths: Sequence[Path], changes: Changes, directory: Path) -> tuple[Edit
 
     Raises ConfigError for what cannot be asked, WriteError for what cannot be read or written, or would be wrong.
     """
+    if changes == Changes(forced=changes.forced):
+        hint = "name a change: --require, --drop-require, --set, --version-suffix, --build-number or --tag"
+        raise ConfigError(Problem(where="edit", what="nothing is to be changed", hint=hint))
     planned: list[Edited] = []
     refused: list[PressError] = []
     for path in paths:
@@ -372,11 +375,16 @@ def _wheel(old: Fields, renamed: _Named, tag: str | None) -> tuple[Fields, str, 
         return new, renamed.tags, ()
     parts = tag.split("-")
     parts = [*renamed.tags.split("-")[:2], tag] if len(parts) == 1 else parts
-    if len(parts) != 3 or not all(re.fullmatch(r"[\w.]+", part) for part in parts):
+    if len(parts) != 3 or not (all(re.fullmatch(r"[\w.]+", part) for part in parts) and _are_platforms(parts[2])):
         hint = "write all three parts, such as py3-none-manylinux_2_28_x86_64, or the platform alone"
         return new, renamed.tags, (Problem(where="--tag", what=f"is {tag!r}", hint=hint),)
     tags = "-".join(".".join(sorted(set(part.split(".")))) for part in parts)
     return new.setting("Tag", tuple(sorted(map(str, parse_tag(tags))))), tags, ()
+
+
+def _are_platforms(text: str) -> bool:
+    """Whether each of these can be the tag of a platform: but for two, they name a system and a machine."""
+    return all(each in ("any", "win32") or "_" in each for each in text.split("."))
 
 
 def _python_problems(

@@ -206,6 +206,15 @@ def test_sizes_after_the_data_move_to_the_front(tmp_path):
     assert check.check(edited(sound, POST)) == ()
 
 
+@pytest.mark.parametrize("forced", [False, True])
+def test_no_change_is_refused_as_that(released, forced):
+    assert "nothing is to be changed\n  name a change: --require" in refused(released, Changes(forced=forced))
+
+
+def test_a_platform_that_names_no_machine_is_refused(released):
+    assert "--tag: is 'banana'" in refused(released, Changes(tag="banana", build="1"))
+
+
 def test_the_same_name_is_refused_unless_forced(released):
     said = refused(released, Changes(require=("attrs",)))
     assert "another file under the same name" in said
