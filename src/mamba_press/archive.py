@@ -11,6 +11,7 @@ import json
 import re
 import shutil
 import zipfile
+import zlib
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import IO, TYPE_CHECKING
@@ -184,7 +185,7 @@ def _copied(source: _Source, name: str, target: Path, size: int | None, sha256: 
                 copy.write(block)
     except KeyError:
         return "is missing"
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         return f"is damaged: {error}"
     if size is not None and found != size:
         return f"has {found} bytes; the manifest says {size}"
@@ -248,7 +249,10 @@ def _manifest(source: _Source) -> Manifest:
             what = f"has no {MANIFEST}: it is no wheelhouse"
             raise HouseError(Problem(where=where, what=what, hint="mamba-press wheelhouse makes one")) from None
         raise HouseError(_broken(where, f"it has no {error}")) from None
-    except (zipfile.BadZipFile, EOFError, ValueError, TypeError, AttributeError, RecursionError) as error:
+    except (
+        *(zipfile.BadZipFile, zlib.error, EOFError, ValueError),
+        *(TypeError, AttributeError, RuntimeError),  # RuntimeError: encrypted, in a way unknown here, nested too deep
+    ) as error:
         raise HouseError(_broken(where, str(error))) from None
     if wrong:
         raise HouseError(_broken(where, f"{wrong[0]!r} is not the file of the wheel that it is said to be"))

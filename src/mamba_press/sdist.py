@@ -7,6 +7,7 @@ import os
 import shutil
 import tarfile
 import zlib
+from collections import Counter
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,7 +82,7 @@ def read(path: Path, folder: Path) -> tuple[tuple[File, ...], bytes]:
                 with content, copy.open("wb") as file:
                     shutil.copyfileobj(content, file)
                 files.append((below, copy, bool(member.mode & 0o100)))
-    except (tarfile.TarError, KeyError, EOFError, zlib.error) as error:
+    except (tarfile.TarError, gzip.BadGzipFile, KeyError, EOFError, zlib.error) as error:
         raise BuildError(Problem(where=path.name, what=f"the inner backend's sdist cannot be read: {error}")) from None
     about = next((source for name, source, _ in files if name == "PKG-INFO"), None)
     if not isinstance(about, Path):
@@ -112,7 +113,7 @@ def _add(archive: tarfile.TarFile, info: tarfile.TarInfo, source: Path | bytes) 
 
 def _bad(paths: Sequence[str]) -> Iterator[Problem]:
     """Yield the paths that a careful unpacker refuses."""
-    for path in sorted({path for path in paths if paths.count(path) > 1}):
+    for path in sorted(path for path, number in Counter(paths).items() if number > 1):
         yield Problem(where=path, what="would be in the sdist twice")
     for path in paths:
         if path.startswith("/") or "\\" in path or any(part in ("", ".", "..") for part in path.split("/")):

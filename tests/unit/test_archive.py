@@ -216,6 +216,24 @@ def test_a_zip_that_is_no_wheelhouse_is_told_so(tmp_path):
     assert "has no wheelhouse.json: it is no wheelhouse" in problems(tmp_path / "other.zip", tmp_path)
 
 
+@pytest.mark.parametrize("damage", ["compressed", "encrypted", "unknown"])
+def test_a_manifest_in_an_archive_that_another_tool_made_wrong_is_no_traceback(tmp_path, damage):
+    path = tmp_path / "house.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr(archive.MANIFEST, "{}" * 1000)
+    data = bytearray(path.read_bytes())
+    central = data.index(b"PK\x01\x02")
+    if damage == "compressed":
+        data[30 + len(archive.MANIFEST) : 38 + len(archive.MANIFEST)] = b"\xff" * 8
+    elif damage == "encrypted":
+        data[6] |= 1
+        data[central + 8] |= 1
+    else:
+        data[8] = data[central + 10] = 99
+    path.write_bytes(data)
+    assert "wheelhouse.json: cannot be read" in problems(path, tmp_path)
+
+
 def test_what_is_not_there_is_told_so(tmp_path):
     assert "there is no such file or folder" in problems(tmp_path / "nothing.zip", tmp_path)
 

@@ -458,6 +458,28 @@ def test_a_wheel_that_contradicts_itself_is_refused(tmp_path, changes, words):
         inner.unpack(write(tmp_path, {**FILES, **changes}), tmp_path / "out", LINUX)
 
 
+def test_a_record_that_is_no_text_or_names_a_hash_without_a_length_is_told(tmp_path):
+    good = write(tmp_path, FILES)
+    record = zipfile.ZipFile(good).read("made-1.0.dist-info/RECORD").decode()
+    with pytest.raises(BuildError, match="has no hash in RECORD"):
+        inner.unpack(write(tmp_path, FILES, record=record.replace("sha256=", "shake_128=")), tmp_path / "out", LINUX)
+    with pytest.raises(BuildError, match="cannot be read: 'utf-8' codec"):
+        inner.unpack(write(tmp_path, FILES, record=b"\xff,,"), tmp_path / "out", LINUX)
+
+
+def test_a_wheel_whose_compressed_bytes_are_damaged_is_told(tmp_path):
+    path = tmp_path / NAME
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("RECORD", "METADATA", "WHEEL"):
+            archive.writestr(f"made-1.0.dist-info/{name}", "made-1.0.dist-info/RECORD,,\n" * 50)
+    data = bytearray(path.read_bytes())
+    start = 30 + len("made-1.0.dist-info/RECORD")
+    data[start : start + 8] = b"\xff" * 8
+    path.write_bytes(data)
+    with pytest.raises(BuildError, match="the inner backend's wheel cannot be read"):
+        inner.unpack(path, tmp_path / "out", LINUX)
+
+
 @pytest.mark.parametrize("name", ["made.whl", NAME])
 def test_what_is_no_wheel_is_told(tmp_path, name):
     (tmp_path / name).write_bytes(b"PK\x03\x04 and no more")

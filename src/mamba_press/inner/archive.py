@@ -10,6 +10,7 @@ import re
 import stat
 import sys
 import zipfile
+import zlib
 from email.parser import BytesHeaderParser
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
@@ -60,7 +61,7 @@ def unpack(path: Path, folder: Path, target: Target, root: Path | None) -> Own:
             return _own(archive, folder, tags, root)
     except InvalidWheelFilename as error:
         raise BuildError(Problem(where=path.name, what=str(error))) from None
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError, csv.Error) as error:
         raise BuildError(Problem(where=path.name, what=f"the inner backend's wheel cannot be read: {error}")) from None
 
 
@@ -138,7 +139,7 @@ def _untrue(archive: zipfile.ZipFile) -> Iterator[Problem]:
     unlisted = {f"{folder}/{name}" for name in _SIGNATURES}
     for name in sorted(files - unlisted):
         algorithm, _, digest = stated.get(name, "").partition("=")
-        if not digest or algorithm not in hashlib.algorithms_guaranteed:
+        if not digest or algorithm not in hashlib.algorithms_guaranteed or algorithm.startswith("shake"):
             yield Problem(where=name, what="has no hash in RECORD")
         else:
             found = hashlib.new(algorithm, archive.read(name)).digest()
