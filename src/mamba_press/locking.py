@@ -88,7 +88,9 @@ def refuse_stale(orders: Sequence[Order], held: Sequence[lock.Held]) -> None:
         found = next((each for each in held if each.name == lock.key(order.target)), None)
         virtual = solving.question(order).virtual
         if found is None:
-            problems: tuple[Problem, ...] = (Problem(where=lock.NAME, what="has no solution", hint=lock.UPDATE),)
+            problems: tuple[Problem, ...] = (
+                Problem(where=lock.NAME, what="has no solution for the target", hint=lock.UPDATE),
+            )
         else:
             problems = lock.changed(found, lock.asked(order.config, virtual), order.root)
         failed += [(lock.title(order.target), ConfigError(*problems))] if problems else []

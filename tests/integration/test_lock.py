@@ -234,6 +234,14 @@ def test_a_name_that_is_not_locked_cannot_be_updated(project):
     assert "did you mean middle?" in done.err
 
 
+def test_a_lock_that_cannot_be_read_is_made_anew_as_the_message_says(project):
+    project.joinpath(LOCK).write_text("<<<<<<< ours\n")
+    done = lock(project)
+    assert done.code == 2
+    assert "make it anew with `mamba-press lock --update`" in done.err
+    assert "locked for 4 targets" in lock(project, "--update").ok().out
+
+
 def test_a_check_tells_whether_the_lock_is_current(project):
     done = lock(project, "--check")
     assert (done.code, done.out) == (2, "")

@@ -56,12 +56,12 @@ def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
     root = Path(arguments.project).resolve()
     named = front.Matrix(python=tuple(arguments.pythons), platform=tuple(arguments.platforms))
     orders = front.orders(root, asked.given(arguments), environ, named)
-    held = locking.read(root, orders[0])
+    is_anew = arguments.update == [] and not arguments.check
+    held = _held(root, orders[0], is_anew=is_anew)
     if arguments.check:
         return _check(orders, held, arguments)
     names = [name.lower() for name in arguments.update or ()]
     locking.refuse_unknown(names, held)
-    is_anew = arguments.update == []
     solved = locking.solutions(orders, None if is_anew else names)
     locking.write(orders, solved, root / lock.NAME)
     changes = locking.changes(held, solved)
@@ -72,6 +72,19 @@ def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
     else:
         output.say(f"{root / lock.NAME}\n{_text(changes, len(orders), is_new=not held)}")
     return 0
+
+
+def _held(root: Path, order: Order, *, is_anew: bool) -> Sequence[Held]:
+    """Return what the lock holds; one that cannot be read is no reason not to make it anew."""
+    from mamba_press import locking
+    from mamba_press.errors import ConfigError
+
+    try:
+        return locking.read(root, order)
+    except ConfigError:
+        if not is_anew:
+            raise
+        return ()
 
 
 def _check(orders: Sequence[Order], held: Sequence[Held], arguments: Arguments) -> int:
