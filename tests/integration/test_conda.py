@@ -290,6 +290,16 @@ def test_a_subdir_that_no_channel_has_is_said(make_channel):
         solve([make_channel([GREET]).url], ["greet"], replace(TARGET, subdir="linux-aarch64", arch="aarch64"))
 
 
+def test_an_unknown_package_is_reported_at_the_key_that_names_it(make_channel):
+    with pytest.raises(SolveError) as raised:
+        solve([make_channel([GREET]).url], ["greets"], host=("greeet", "greets >=1"))
+    assert [(problem.where, problem.what.split("'")[1]) for problem in raised.value.problems] == [
+        ("tool.mamba-press.packages", "greets"),
+        ("tool.mamba-press.host", "greeet"),
+        ("tool.mamba-press.packages", "greets"),
+    ]
+
+
 def test_every_text_that_is_no_spec_is_reported_at_once(make_channel):
     with pytest.raises(ConfigError) as raised:
         solve([make_channel([GREET]).url], ["greet", "==3", "*"], constraints=("a ][",))

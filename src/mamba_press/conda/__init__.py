@@ -97,6 +97,10 @@ def _as_json(question: Question) -> Json:
 
 def _solution(question: Question, answer: Json) -> Solution | PressError:
     if "error" in answer:
+        of_host = {spec_name(spec) for spec in question.config.host}
+        of_host -= {spec_name(spec) for spec in question.config.packages}
+        for missing in answer.get("missing", ()):
+            missing["key"] = "host" if missing["name"] in of_host else "packages"
         return hints.translate(process.RefusedError(answer["error"], answer), question.target)
     packages = tuple(sorted(map(package_of, answer["packages"]), key=lambda package: package.name))
     try:

@@ -131,7 +131,7 @@ def _solve(facts: Json, target: Target) -> PressError:
 def _missing(missing: Json, target: Target) -> Problem:
     near = ", ".join(missing["near"])
     return Problem(
-        where=f"{KEY}.packages",
+        where=f"{KEY}.{missing['key']}",
         what=f"no channel has a package {missing['name']!r} for {target.subdir} or noarch",
         hint=f"did you mean {near}?" if near else f"add the channel that has it to {KEY}.channels",
     )
@@ -219,6 +219,6 @@ def unreadable_lock(text: str) -> ConfigError:
         Problem(
             where="mamba-press.lock",
             what=f"it cannot be read: {clean(text)}",
-            hint="make it anew with `mamba-press lock`, or take back the one that was there",
+            hint="make it anew with `mamba-press lock --update`, or take back the one that was there",
         )
     )
