@@ -97,8 +97,8 @@ ElsewhereLibrary = Annotated[
 Backend = Annotated[
     str,
     Text(
-        'a module, or "module:object", as in [build-system]',
-        r"^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*(?::[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)?$",
+        'another backend: a module, or "module:object", as in [build-system]',
+        r"^(?!mamba_press\b)[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*(?::[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)?$",
     ),
 ]
 Setting = Annotated[str, Text("a string, or a list of strings", "", or_list=True)]

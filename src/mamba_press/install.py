@@ -121,7 +121,8 @@ def facts(python: str) -> dict[str, str]:
         done = subprocess.run([python, "-I", "-c", _FACTS], capture_output=True, text=True, check=False)
         found: dict[str, str] = json.loads(done.stdout)
     except (OSError, ValueError) as error:
-        raise ConfigError(Problem(where="--python", what=f"{python} is no working Python: {error}")) from None
+        said = error if isinstance(error, OSError) else done.stderr.strip()[-500:] or "it says nothing of itself"
+        raise ConfigError(Problem(where="--python", what=f"{python} is no working Python: {said}")) from None
     return found
 
 

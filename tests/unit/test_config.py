@@ -129,6 +129,7 @@ def test_validate_pyproject_takes_dates_of_toml(moment, validate):
         "hook = 'press_hook'",
         "host = 'fmt'",
         "build-backend = 'my backend'",
+        "build-backend = 'mamba_press.build'",
         "backend-path = ['../backend']",
         "config-settings = { a = 1 }",
         "config-settings = { a = [true] }",

@@ -63,6 +63,14 @@ def test_what_is_no_python_is_told_so():
         install.facts("/bin/false")
 
 
+def test_what_a_command_says_instead_of_running_is_passed_on(tmp_path):
+    shim = tmp_path / "python3.10"
+    shim.write_text("#!/bin/sh\necho 'shim: python3.10: command not found' >&2\nexit 127\n")
+    shim.chmod(0o755)
+    with pytest.raises(ConfigError, match=r"is no working Python: shim: python3\.10: command not found"):
+        install.facts(str(shim))
+
+
 def test_the_interpreter_is_the_one_asked_for_else_of_the_active_environment_else_this_one(tmp_path):
     inside = tmp_path / "bin/python"
     inside.parent.mkdir()

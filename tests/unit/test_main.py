@@ -148,6 +148,13 @@ def test_a_wrong_option_ends_with_2_and_its_text(capsys):
     assert captured.err.startswith("mamba-press: the configuration cannot be used\n- --python: ")
 
 
+def test_a_file_that_cannot_be_pressed_is_not_looked_for_in_a_channel(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("notes.txt").write_text("no wheel")
+    assert command.main(["explain", "notes.txt"]) == 2
+    assert "- notes.txt: is a file, and none that can be pressed\n  name a project's folder" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("what", ["ruamel.yaml", "ruamel.yaml >=0.18", "conda-forge::zlib"])
 def test_a_package_whose_name_ends_like_a_recipe_is_a_spec(what):
     assert asked._no_spec(what) is None

@@ -173,6 +173,9 @@ def recipes(what: list[str]) -> list[str]:
 def _no_spec(what: str) -> Problem | None:
     """Return why an argument is none, where it was plainly meant as a path."""
     name = what.partition("[")[0].rpartition("::")[2]  # a spec may name its channel, with slashes, in front of "::"
+    if Path(what).suffix and Path(what).is_file():
+        hint = "name a project's folder, a recipe (.yaml) or conda specs; `explain` and `check` read wheels (.whl)"
+        return Problem(where=what, what="is a file, and none that can be pressed", hint=hint)
     if what in (".", "..") or "/" in name or os.sep in name:
         hint = 'name a folder with a pyproject.toml, or conda specs such as "zlib >=1.2"'
         return Problem(where=what, what="is no folder with a pyproject.toml", hint=hint)
