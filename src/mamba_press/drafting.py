@@ -157,7 +157,8 @@ def _licensed(asked: Project, entries: Sequence[Entry], environment: Environment
     found = licenses.read(_present(entries, environment), abouts, config.licenses)
     licenses.require(found, environment.packages, config.licenses)
     vendored = licenses.joined(licence.expression for licence in found)
-    warning = licenses.disagreement(asked, vendored)
+    has_code = asked.built is not None or any(entry.kept and entry.kept.file.package == OWN for entry in entries)
+    warning = licenses.disagreement(asked, vendored, has_code=has_code)
     if warning:
         log.warn(warning)
     return Licensed(

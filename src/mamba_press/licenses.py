@@ -111,8 +111,11 @@ def state(project: Project, expression: str | None) -> Project:
     return replace(project, table={**project.table, "license": expression})
 
 
-def disagreement(project: Project, expression: str | None) -> str | None:
-    """Return what to tell whoever states a licence that is not the one of all that is in the wheel, or None."""
+def disagreement(project: Project, expression: str | None, *, has_code: bool) -> str | None:
+    """Return what to tell whoever states a licence that is not the one of all that is in the wheel, or None.
+
+    Only where the project has no code of its own may it leave its licence open (`project.of_code`).
+    """
     if project.table.get("license") is None or expression is None or is_open(project):
         return None
     spdx = next(iter(stated(project)), None)
@@ -120,7 +123,7 @@ def disagreement(project: Project, expression: str | None) -> str | None:
         return None
     shown = spdx or "no SPDX expression"
     return f"project.license is {shown}, but what is in the wheel is under {expression}: state that too" + (
-        ', or let it be computed with dynamic = ["license"]' if project.built is None else ""
+        "" if has_code else ', or let it be computed with dynamic = ["license"]'
     )
 
 

@@ -218,14 +218,20 @@ def test_a_static_licence_stands_and_an_open_one_is_filled_in():
 
 @pytest.mark.parametrize("stated", ["MIT", "MIT OR ISC", {"text": "mine"}])
 def test_a_static_licence_that_says_less_than_is_in_the_wheel_is_told(stated):
-    text = licenses.disagreement(project(license=stated), "curl AND MIT")
+    text = licenses.disagreement(project(license=stated), "curl AND MIT", has_code=False)
     assert text is not None
-    assert "what is in the wheel is under curl AND MIT" in text
+    assert text.endswith('under curl AND MIT: state that too, or let it be computed with dynamic = ["license"]')
+
+
+def test_who_has_code_is_not_told_to_leave_its_licence_open():
+    text = licenses.disagreement(project(license="MIT"), "curl AND MIT", has_code=True)
+    assert text is not None
+    assert text.endswith("under curl AND MIT: state that too")
 
 
 @pytest.mark.parametrize("table", [{"license": "MIT AND ISC AND curl"}, {}, {"dynamic": ["license"]}])
 def test_a_licence_that_covers_all_or_is_left_open_is_no_disagreement(table):
-    assert licenses.disagreement(project(**table), "curl AND MIT") is None
+    assert licenses.disagreement(project(**table), "curl AND MIT", has_code=False) is None
 
 
 def test_packages_without_a_licence_file_and_guesses_are_noted():
