@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -224,6 +225,69 @@ def test_a_build_of_cibuildwheel_that_cannot_be_pressed_for_is_named(identifier,
     assert problem.where == f"tool.mamba-press.{where}"
     assert identifier in problem.what
     assert reason in problem.what
+
+
+BUILT = {
+    "manylinux_x86_64": "linux-64",
+    "manylinux_aarch64": "linux-aarch64",
+    "manylinux_ppc64le": "linux-ppc64le",
+    "manylinux_riscv64": "linux-riscv64",
+    "macosx_arm64": "osx-arm64",
+    "macosx_x86_64": "osx-64",
+    "win_amd64": "win-64",
+    "win_arm64": "win-arm64",
+}
+NOT_BUILT = {
+    r"(pp|gp)\d": "not CPython",
+    r"-musllinux_": "not for musl",
+    r"-(manylinux_(i686|armv7l)|win32)$": "32-bit",
+    r"-manylinux_s390x$": "big-endian",
+    r"-macosx_universal2$": "one architecture",
+    r"-ios_": "iOS",
+    r"-android_": "Android",
+    r"-pyodide_": "WebAssembly",
+}
+
+
+def identifiers():
+    """Every build that cibuildwheel knows, by its own table."""
+    resources = pytest.importorskip("cibuildwheel.util.resources")
+    return [row["identifier"] for rows in resources.read_all_configs().values() for row in rows]
+
+
+def test_every_build_of_cibuildwheel_has_a_target_or_a_reason():
+    found = {True: 0, False: 0}
+    for identifier in identifiers():
+        hints = {"CIBUILDWHEEL_BUILD_IDENTIFIER": identifier}
+        interpreter, platform = identifier.split("-")
+        cpython = re.fullmatch(r"cp3(\d+)(t?)", interpreter)
+        found[is_built := bool(cpython) and platform in BUILT] += 1
+        if cpython and is_built:
+            target = resolve(None, None, hints, LINUX)
+            assert target.subdir == BUILT[platform], identifier
+            assert target.python == Python(minor=int(cpython[1]), free_threaded=bool(cpython[2])), identifier
+        else:
+            said = " ".join(problem.what for problem in problems(None, None, hints))
+            reasons = [reason for pattern, reason in NOT_BUILT.items() if re.search(pattern, identifier)]
+            assert reasons, identifier
+            assert all(identifier in said and reason in said for reason in reasons), (identifier, said)
+    assert min(found.values()) > 50
+
+
+@pytest.mark.parametrize("arch", ["arm64", "x86_64"])
+def test_macos_builds_of_cibuildwheel_may_count_on_the_deployment_target(arch):
+    """The variables are those of its ``macos.setup_python``: the version in the second is never raised."""
+    host, target = {"arm64": ("11.0", "11.0"), "x86_64": ("10.9", "10.13")}[arch]
+    hints = {
+        "CIBUILDWHEEL_BUILD_IDENTIFIER": f"cp312-macosx_{arch}",
+        "_PYTHON_HOST_PLATFORM": f"macosx-{host}-{arch}",
+        "ARCHFLAGS": f"-arch {arch}",
+        "MACOSX_DEPLOYMENT_TARGET": target,
+    }
+    other = replace(MAC, platform={"arm64": "macosx-x86_64", "x86_64": "macosx-arm64"}[arch])
+    for machine in (MAC, other):
+        found = resolve(None, None, hints, machine)
+        assert (found.subdir, ".".join(map(str, found.floor or ()))) == (BUILT[f"macosx_{arch}"], target)
 
 
 def test_what_is_asked_is_stronger_than_every_variable():
