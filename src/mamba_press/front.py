@@ -23,12 +23,7 @@ if TYPE_CHECKING:
 
 RATTLER = "py-rattler>=0.28,<0.29"
 DEFLATE = "deflate>=0.8"
-_DEFLATE_WHEELS = {
-    ("linux", "x86_64"),
-    ("linux", "aarch64"),
-    ("darwin", "arm64"),
-    ("win32", "amd64"),
-}
+_DEFLATE_WHEELS = {"linux-x86_64", "linux-aarch64", "macosx-arm64", "win-amd64"}
 KEEP = "MAMBA_PRESS_KEEP"
 
 INTERRUPTED = 130
@@ -133,8 +128,10 @@ def _rattler() -> str:
 
 
 def _has_deflate() -> bool:
-    machine = sysconfig.get_platform().rpartition("-")[2].lower()
-    return (sys.platform, machine) in _DEFLATE_WHEELS and not sysconfig.get_config_var("Py_GIL_DISABLED")
+    """Whether there is a wheel for the interpreter that builds, whatever it builds for (_PYTHON_HOST_PLATFORM)."""
+    from mamba_press import target
+
+    return target.this_machine().platform in _DEFLATE_WHEELS and not sysconfig.get_config_var("Py_GIL_DISABLED")
 
 
 def read(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press import front, hooks, solving
+from mamba_press import front, hooks, solving, target
 from mamba_press.errors import BuildError, ConfigError, FetchError, WriteError
 from mamba_press.types import Package, Problem, Python, Solution, Target
 
@@ -97,6 +97,16 @@ def test_a_worker_on_another_interpreter_needs_no_rattler_here(root, monkeypatch
     here = front.requirements(None, environ={})
     there = front.requirements(None, environ={"MAMBA_PRESS_WORKER": "python3.13"})
     assert [requirement for requirement in here if requirement not in there] == [front.RATTLER]
+
+
+@pytest.mark.parametrize(("runner", "other", "has_wheel"), [("x86_64", "ppc64le", True), ("ppc64le", "x86_64", False)])
+def test_the_compressor_is_asked_for_where_the_building_machine_has_it(root, monkeypatch, runner, other, has_wheel):
+    """As cibuildwheel builds for both kinds of Macs on either."""
+    monkeypatch.chdir(root)
+    machine = replace(target.this_machine(), platform=f"linux-{runner}")
+    monkeypatch.setattr(target, "this_machine", lambda: machine)
+    monkeypatch.setenv("_PYTHON_HOST_PLATFORM", f"linux-{other}")
+    assert (front.DEFLATE in front.requirements(None, environ={})) == has_wheel
 
 
 @pytest.fixture

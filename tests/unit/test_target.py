@@ -274,22 +274,6 @@ def test_every_build_of_cibuildwheel_has_a_target_or_a_reason():
     assert min(found.values()) > 50
 
 
-@pytest.mark.parametrize("arch", ["arm64", "x86_64"])
-def test_macos_builds_of_cibuildwheel_may_count_on_the_deployment_target(arch):
-    """The variables are those of its ``macos.setup_python``: the version in the second is never raised."""
-    host, target = {"arm64": ("11.0", "11.0"), "x86_64": ("10.9", "10.13")}[arch]
-    hints = {
-        "CIBUILDWHEEL_BUILD_IDENTIFIER": f"cp312-macosx_{arch}",
-        "_PYTHON_HOST_PLATFORM": f"macosx-{host}-{arch}",
-        "ARCHFLAGS": f"-arch {arch}",
-        "MACOSX_DEPLOYMENT_TARGET": target,
-    }
-    other = replace(MAC, platform={"arm64": "macosx-x86_64", "x86_64": "macosx-arm64"}[arch])
-    for machine in (MAC, other):
-        found = resolve(None, None, hints, machine)
-        assert (found.subdir, ".".join(map(str, found.floor or ()))) == (BUILT[f"macosx_{arch}"], target)
-
-
 def test_what_is_asked_is_stronger_than_every_variable():
     hints = {"CIBUILDWHEEL_BUILD_IDENTIFIER": "cp311-musllinux_x86_64", "ARCHFLAGS": "-arch arm64 -arch x86_64"}
     target = resolve("3.10", "manylinux2014_x86_64", hints, MAC)
