@@ -131,6 +131,13 @@ def projects(session: nox.Session) -> None:
 
 
 @nox.session
+def cibuildwheel(session: nox.Session) -> None:
+    """The whole Linux flow of cibuildwheel without docker, as root: ``nox -s cibuildwheel -- FOLDER``."""
+    install(session, "test")
+    session.run("python", "-m", "tests.campaigns.cibuildwheel", *session.posargs)
+
+
+@nox.session
 def foreign(session: nox.Session) -> None:
     """`mamba-press check` on some 410 popular wheels of other people: ``nox -s foreign -- FOLDER``."""
     install(session, "test")

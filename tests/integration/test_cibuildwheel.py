@@ -6,6 +6,8 @@ Its whole flow on Linux is a campaign, ``nox -s cibuildwheel``.
 from __future__ import annotations
 
 import os
+import re
+import sys
 from collections.abc import Callable, Mapping
 from itertools import product
 from pathlib import Path
@@ -88,6 +90,21 @@ def test_an_inner_backend_may_cross_compile_as_cibuildwheel_tells_it_to(variable
         monkeypatch.setattr(target, "this_machine", lambda machine=machine: machine)
         hints = variables(identifier, runner)
         assert target.foreign(target.resolve(None, None, hints), hints) == ()
+
+
+@pytest.mark.parametrize(
+    ("system", "archs"),
+    [("linux", "x86_64,i686,aarch64,ppc64le,riscv64"), ("macos", "x86_64,arm64"), ("windows", "AMD64,x86,ARM64")],
+)
+def test_the_settings_of_the_page_leave_builds_that_have_a_target(make_project, system, archs) -> None:
+    page = (press.REPOSITORY / "docs" / "how-to" / "cibuildwheel.md").read_text(encoding="utf-8")
+    block = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)[0]
+    project = make_project(None, f'packages = ["user"]\n{block}')
+    words = ("-m", "cibuildwheel", "--print-build-identifiers", "--platform", system, "--archs", archs)
+    selected = press.run(sys.executable, *words, cwd=project).ok().out.split()
+    assert len(selected) >= 5
+    for identifier in selected:
+        target.resolve(None, None, {"CIBUILDWHEEL_BUILD_IDENTIFIER": identifier})
 
 
 def extension(platform: str, minor: int) -> dict[str, bytes | str]:
