@@ -241,7 +241,13 @@ def _manifest(source: _Source) -> Manifest:
         fields = {name: values[name] for name in Manifest.__slots__}
         rows = tuple(Row(**row) for row in fields["wheels"])
         manifest = Manifest(
-            **{**fields, "wheels": rows, "pythons": tuple(fields["pythons"]), "elsewhere": tuple(fields["elsewhere"])}
+            **{
+                **fields,
+                "wheels": rows,
+                "pythons": tuple(fields["pythons"]),
+                "elsewhere": tuple(fields["elsewhere"]),
+                "left": dict(fields["left"]),
+            }
         )
         wrong = [row.file for row in rows if not _is_sound(row)]
     except KeyError as error:

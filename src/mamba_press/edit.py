@@ -112,8 +112,11 @@ def edit(paths: Sequence[Path], changes: Changes, directory: Path) -> tuple[Edit
         for one in planned:
             target = directory / one.file_name
             file = files.enter_context(atomic.replacing(target))
-            with one.source.open("rb") as source:
-                splice.write(source, file, one.members)
+            try:
+                with one.source.open("rb") as source:
+                    splice.write(source, file, one.members)
+            except splice.ArchiveError as error:
+                raise WriteError(Problem(where=one.source.name, what=f"cannot be read as a wheel: {error}")) from None
             file.flush()
             refused += [WriteError(*found)] if (found := _wrong(one, Path(file.name), target, changes)) else []
         _refuse(refused)
@@ -457,10 +460,17 @@ def _moved(name: str, old: str, new: str) -> str:
 
 
 def _record(text: bytes, changed: Mapping[str, bytes], moved: Callable[[str], str], gone: frozenset[str]) -> bytes:
-    """Return RECORD with the new paths, and the new hashes and sizes of what is changed; its own line has none."""
+    """Return RECORD with the new paths, and the new hashes and sizes of what is changed; its own line has none.
+
+    Raises WriteError for one that is no table.
+    """
     out = io.StringIO(newline="")
     lines = csv.writer(out, lineterminator="\n")
-    for path, *rest in csv.reader(io.StringIO(text.decode("utf-8"), newline="")):
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text.decode("utf-8"), newline="")) if row]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise WriteError(Problem(where="RECORD", what=f"cannot be read: {error}")) from None
+    for path, *rest in rows:
         if path not in gone:
             data = changed.get(path)
             lines.writerow((moved(path), *(_hashed(data) if data else rest)))

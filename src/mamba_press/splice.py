@@ -162,7 +162,7 @@ def _directory64(file: BinaryIO, end: int) -> tuple[int, int, int, int] | None:
     signature, _, at, _ = struct.unpack("<4sLQL", file.read(20))
     if signature != b"PK\6\7":
         return None
-    file.seek(at)
+    file.seek(min(at, end))
     record = file.read(56)
     if len(record) < 56 or record[:4] != b"PK\6\6":
         raise ArchiveError("its directory is cut off")

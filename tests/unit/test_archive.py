@@ -203,6 +203,7 @@ def test_a_manifest_cannot_call_a_wheel_by_another_name_or_hide_something_in_it(
         ('{"format": 1}', "it has no 'name'"),
         ('{"format": 2}', "is of format 2; this mamba-press knows 1"),
         ('{"format": 1, "wheels": [1]}', "cannot be read"),
+        (json.dumps({**dict.fromkeys(archive.Manifest.__slots__, ""), "format": 1, "left": "all"}), "cannot be read"),
     ],
 )
 def test_a_manifest_that_cannot_be_read_is_an_error_and_no_traceback(house, tmp_path, text, said):

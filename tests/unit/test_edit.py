@@ -18,7 +18,7 @@ from mamba_press import __main__ as command
 from mamba_press import check, edit, splice
 from mamba_press.edit import Changes
 from mamba_press.errors import ConfigError, PressError, WriteError
-from tests.unit.test_check import INFO, METADATA, files, make, wheel_text
+from tests.unit.test_check import INFO, METADATA, files, make, record, wheel_text
 
 POST = Changes(suffix="post1")
 BILL = {
@@ -175,6 +175,21 @@ def test_a_bill_that_cannot_be_read_stays_and_is_told_of(tmp_path):
     path = make(tmp_path, files(**{"sboms/mamba-press.cdx.json": b"{}"}))
     (one,) = edit.edit([path], POST, tmp_path / "out")
     assert "cannot be read" in one.notes[0]
+
+
+def test_an_empty_line_of_the_record_leaves(tmp_path):
+    assert check.check(edited(make(tmp_path, files(), listed=record(files()) + b"\n"), POST)) == ()
+
+
+def test_a_record_that_is_no_table_is_told(tmp_path):
+    assert "RECORD: cannot be read: 'utf-8' codec" in refused(make(tmp_path, files(), listed=b"\xff,,\n"), POST)
+
+
+def test_a_file_that_is_not_where_the_directory_says_is_told(released):
+    data = bytearray(released.read_bytes())
+    data[data.index(b"demo-1.0.dist-info/licenses/LICENSE") - 30] = 0
+    released.write_bytes(data)
+    assert "licenses/LICENSE is not where the directory says" in refused(released, POST)
 
 
 def test_signatures_of_the_old_record_leave(tmp_path):
