@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import sys
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from mamba_press import errors, front
+from mamba_press import commands, errors, front
+from mamba_press.commands import parser
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -70,11 +72,23 @@ def test_every_page_of_the_documentation_is_reached_from_its_index():
     assert [page for page in pages if page != "README.md" and f"({page})" not in index] == []
 
 
+@pytest.mark.parametrize("name", commands.HELP)
+def test_every_command_is_in_the_manual_with_all_its_options(name):
+    page = (ROOT / "docs/reference/command-line.md").read_text(encoding="utf-8")
+    described = argparse.ArgumentParser(add_help=False)
+    commands.load(name).add(described)
+    options = {option for action in described._actions for option in action.option_strings}
+    assert f"## `mamba-press {name} " in page
+    assert [option for option in sorted(options) if not re.search(rf"`[^`\n]*(?<![\w-]){option}(?![\w-])", page)] == []
+
+
 def test_the_exit_codes_are_documented():
     page = (ROOT / "docs/reference/exit-codes.md").read_text(encoding="utf-8")
     documented = {int(code) for code in re.findall(r"^\| (\d+) \|", page, flags=re.MULTILINE)}
     kinds = {kind.code for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)}
     assert documented == kinds | {0, 1, 130}
+    shown = parser.parser(()).epilog or ""
+    assert {int(code) for code in re.findall(r"\b(\d+) \w", shown.partition("exit codes:")[2])} == kinds - {1} | {130}
 
 
 def test_what_to_do_is_said_for_every_kind_of_error():
