@@ -717,9 +717,11 @@ def _foreign(contents: _Contents, found: Sequence[_Member]) -> Iterator[Problem]
     linux = {match[4] for match in map(_MANYLINUX.fullmatch, contents.name.platforms) if match}
     wanted_by = {"elf": linux, "macho": mac, "pe": win}
     looked_at = [member for member in found if member.binary and member.binary.kind != "static"]
-    if any(wanted_by.values()) and looked_at and not any(wanted_by[_format(member)] for member in looked_at):
+    # Assemblies of .NET are PE files, and run on any system.
+    strangers = [member for member in looked_at if _format(member) != "pe" or member.path.endswith(".pyd")]
+    if any(wanted_by.values()) and strangers and not any(wanted_by[_format(member)] for member in looked_at):
         shown = ", ".join(sorted(contents.name.platforms))
-        yield Problem(where=looked_at[0].path, what=f"is a binary of another system than the tags name: {shown}")
+        yield Problem(where=strangers[0].path, what=f"is a binary of another system than the tags name: {shown}")
         return
     for member in found:
         binary = member.binary
