@@ -35,6 +35,7 @@ TOOLS = (
         "py-rattler >= 0.28, < 0.29",
     ),
     "deflate >= 0.8",
+    *("build", "pip", "uv"),
 )
 
 
@@ -245,6 +246,25 @@ def isolated(own_wheel: Path) -> dict[str, str]:
     """What lets an isolated build find mamba-press as it is here; nothing of this interpreter reaches it."""
     links = " ".join(filter(None, (os.environ.get("PIP_FIND_LINKS"), str(own_wheel.parent))))
     return {"PIP_FIND_LINKS": links, "UV_FIND_LINKS": str(own_wheel.parent), "PYTHONPATH": ""}
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("build", "-n", "-x", "--wheel", "-o", "{out}", "{tree}"),
+        ("pip", "wheel", "--no-build-isolation", "--no-deps", "-w", "{out}", "{tree}"),
+        ("uv", "build", "--no-build-isolation", "--wheel", "-o", "{out}", "{tree}"),
+    ],
+    ids=lambda call: call[0],
+)
+def test_every_project_is_built_by_every_front_end(call, example, tools, environ, tmp_path):
+    root = tree(example, tmp_path / "tree")
+    words = [word.format(out=tmp_path / "out", tree=root) for word in call]
+    path = f"{tools.python.parent}{os.pathsep}{os.environ['PATH']}"
+    more = {"PATH": path, "UV_PYTHON": str(tools.python)}
+    press.run(tools.python, "-m", *words, cwd=tmp_path, environ={**environ, **more}).ok()
+    (wheel,) = (tmp_path / "out").glob("*.whl")
+    assert wheel.name.startswith(f"{example.module}-1.0-{example.tags}-manylinux")
 
 
 @pytest.mark.parametrize(
