@@ -11,7 +11,6 @@ import re
 import sys
 import sysconfig
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal
 
 from mamba_press import macos, policies
@@ -393,6 +392,8 @@ def _read_platform(text: str) -> _Place:
             f"{text!r} says nothing about the systems on which the wheel works, and PyPI refuses it",
             "name a manylinux tag such as 'manylinux_2_28_x86_64', or a conda subdir such as 'linux-64'",
         )
+    from difflib import get_close_matches
+
     near = get_close_matches(words, [*_PLATFORMS, *_tags()], n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"write {_EXAMPLES}"
     raise _RefusedError(f"{text!r} is neither a platform tag of a wheel nor a conda subdir", hint)
