@@ -97,8 +97,8 @@ ASKED = tuple(
 MISSING = (
     ("10", "measured by `growth`"),
     ("12", "measured by `python -m benchmarks.edit`"),
-    ("13", "not measured yet"),
-    ("14", "`lock` for several targets does not exist yet"),
+    ("13", "measured by hand: docs/explanation/speed.md"),
+    ("14", "measured by `tests/integration/test_lock.py`"),
 )
 
 
