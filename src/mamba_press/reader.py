@@ -293,7 +293,8 @@ def _from_settings(
             if not has_inner or len(parts) < len(spelling.split(".")):
                 problems.append(_unknown(where, path, "-C "))
             elif near:
-                hint = f"did you mean -C {near}? for the inner backend write -C config-settings.{spelling}=…"
+                inner = f"-C config-settings.{wording.printable(spelling)}=…"
+                hint = f"did you mean -C {near}? for the inner backend write {inner}"
                 problems.append(Problem(where=where, what="unknown key", hint=hint))
             else:
                 yield _Found(key=_known()[_SETTINGS], where=where, value={spelling: value}, source="setting")

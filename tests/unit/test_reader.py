@@ -544,3 +544,10 @@ def test_with_an_inner_backend_no_package_has_to_be_named():
     with pytest.raises(ConfigError) as caught:
         from_values({"build-backend": "no module"}, None, {})
     assert [problem.where for problem in caught.value.problems] == ["tool.mamba-press.build-backend"]
+
+
+def test_a_setting_that_no_terminal_can_show_is_escaped_wherever_it_is_named():
+    with pytest.raises(ConfigError) as caught:
+        from_values({}, {"build-backend": "x", "build-backend.\ud7fc": "y"}, {})
+    assert all(line.isprintable() for line in str(caught.value).split("\n"))
+    assert "config-settings.build-backend.\\ud7fc" in str(caught.value)
