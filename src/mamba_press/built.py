@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from configparser import ConfigParser
-from configparser import Error as ConfigParserError
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from mamba_press import installed
 from mamba_press.errors import BuildError
 from mamba_press.types import Own, Problem
 
@@ -144,14 +143,11 @@ def _entry_points(data: bytes | None) -> dict[str, Mapping[str, object]]:
     """Return entry_points.txt as `[project]` would say it."""
     if data is None:
         return {}
-    parser = ConfigParser(delimiters=("=",), interpolation=None, strict=False)
-    parser.optionxform = str  # type: ignore[method-assign,assignment]  # names keep their case
     try:
-        parser.read_string(data.decode("utf-8-sig"))
-    except (ConfigParserError, UnicodeDecodeError) as error:
-        what = f"the inner backend wrote what cannot be read: {' '.join(str(error).split())}"
+        groups = installed.entry_points(data)
+    except ValueError as error:
+        what = f"the inner backend wrote what cannot be read: {error}"
         raise BuildError(Problem(where="entry_points.txt", what=what)) from None
-    groups = {group: dict(parser.items(group)) for group in parser.sections()}
     scripts: dict[str, Mapping[str, object]] = {
         key: groups.pop(name) for name, key in _SCRIPTS.items() if name in groups
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from configparser import ConfigParser, Error
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -69,6 +70,20 @@ def of(package: str, installed: Iterable[Installed]) -> Installed | None:
     theirs = [each for each in installed if each.package == package]
     same = [each for each in theirs if each.key == canonicalize_name(package)]
     return same[0] if same else theirs[0] if len(theirs) == 1 else None
+
+
+def entry_points(data: bytes) -> dict[str, dict[str, str]]:
+    """Return entry_points.txt by group and name; raises ValueError for what cannot be read.
+
+    https://packaging.python.org/specifications/entry-points/#file-format
+    """
+    parser = ConfigParser(delimiters=("=",), interpolation=None, strict=False)
+    parser.optionxform = str  # type: ignore[method-assign,assignment]  # names keep their case
+    try:
+        parser.read_string(data.decode("utf-8-sig"))
+    except (Error, UnicodeDecodeError) as error:
+        raise ValueError(" ".join(str(error).split())) from None
+    return {group: dict(parser.items(group)) for group in parser.sections()}
 
 
 def name_of(folders: Iterable[str], package: str) -> str | None:

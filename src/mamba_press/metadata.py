@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from configparser import ConfigParser
-from configparser import Error as ParserError
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mamba_press import installed
 from mamba_press.errors import ContentError
 from mamba_press.project import license_files, standard_metadata
 from mamba_press.types import Entry, Problem, Wheel
@@ -224,15 +223,13 @@ def _flat(points: EntryPoints) -> Iterator[tuple[str, str, str]]:
 
 
 def _parsed(data: bytes, path: str, owner: str) -> EntryPoints:
-    parser = ConfigParser(delimiters=("=",), interpolation=None, strict=False)
-    parser.optionxform = str  # type: ignore[method-assign,assignment]  # names keep their case
     try:
-        parser.read_string(data.decode("utf-8-sig"))
-    except (ParserError, UnicodeDecodeError) as error:
-        what = f"is not readable: {' '.join(str(error).split())}"
+        groups = installed.entry_points(data)
+    except ValueError as error:
+        what = f"is not readable: {error}"
         hint = f"tell the makers of the conda package {owner}, or exclude the file with select.exclude"
         raise ContentError(Problem(where=path, what=what, hint=hint)) from None
-    return {group: dict(parser.items(group)) for group in parser.sections() if parser.items(group)}
+    return {group: names for group, names in groups.items() if names}
 
 
 def _linked(environment: Environment, package: str) -> Iterator[tuple[str, str]]:

@@ -21,7 +21,7 @@ SOURCES = sorted(ROOT.rglob("*.py"))
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"__init__", "data", "problem"}),
     frozenset({"types", "globs"}),
-    frozenset({"errors", "log"}),
+    frozenset({"errors", "installed", "log"}),
     frozenset({"built", "policies", "macos", "windows", "external", "binaries", "wording"}),
     frozenset({"config"}),
     frozenset({"reference", "target", "project", "overrides"}),
@@ -31,7 +31,6 @@ LAYERS: tuple[frozenset[str], ...] = (
         {
             "atomic",
             "fields",
-            "installed",
             "licenses",
             "placeholders",
             "provide",
