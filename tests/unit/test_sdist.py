@@ -17,23 +17,10 @@ from packaging.version import Version
 
 from mamba_press import sdist, tree
 from mamba_press.errors import BuildError, ContentError, WriteError
+from tests.support.tree import names, project
 
 PKG_INFO = b"Metadata-Version: 2.2\nName: De.Mo\nVersion: 1.0\n"
 SOURCE = Path(sdist.__file__).parents[1]
-
-
-def project(root: Path, *paths: str, **texts: str) -> Path:
-    """A project with these files; ``gitignore=…`` is the text of its ``.gitignore``."""
-    for path in ("pyproject.toml", *paths):
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(f"{path}\n")
-    if "gitignore" in texts:
-        (root / ".gitignore").write_text(texts["gitignore"])
-    return root
-
-
-def names(root: Path, output: Path | None = None, **options: object) -> list[str]:
-    return [path for path, _, _ in tree.collect(root, output or root / "dist", **options)]  # type: ignore[arg-type]
 
 
 def write(files: list[sdist.File], directory: Path, **changed: object) -> Path:

@@ -5,26 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from mamba_press import tree
 from mamba_press.errors import ContentError
-
-
-def project(root: Path, *paths: str, **texts: str) -> Path:
-    """A project with these files; ``gitignore=…`` is the text of its ``.gitignore``."""
-    for path in ("pyproject.toml", *paths):
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(f"{path}\n")
-    if "gitignore" in texts:
-        (root / ".gitignore").write_text(texts["gitignore"])
-    return root
-
-
-def names(root: Path, output: Path | None = None, **options: object) -> list[str]:
-    return [path for path, _, _ in tree.collect(root, output or root / "dist", **options)]  # type: ignore[arg-type]
+from tests.support.tree import names, project
 
 
 def test_everything_of_a_project_belongs_into_its_sdist(tmp_path):
