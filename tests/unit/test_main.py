@@ -93,7 +93,6 @@ def test_a_channel_that_is_a_folder_is_taken_from_the_current_folder(empty_folde
 def test_a_folder_with_a_project_is_that_project(empty_folder):
     project = empty_folder / "zlib"
     project.mkdir()
-    assert order("press", "zlib").project is None
     project.joinpath("pyproject.toml").write_text(
         '[project]\nname = "own"\nversion = "1"\n[tool.mamba-press]\npackages = ["zlib"]\n'
     )
@@ -110,6 +109,23 @@ def test_a_path_that_is_no_project_is_not_taken_for_a_spec(what):
     with pytest.raises(ConfigError) as refused:
         order("press", what)
     assert refused.value.problems[0].where == what
+
+
+@pytest.mark.parametrize("name", ["zlib", "notes"])
+def test_what_is_here_is_not_looked_for_in_a_channel(name, empty_folder):
+    empty_folder.joinpath("zlib").mkdir()
+    empty_folder.joinpath("notes").touch()
+    with pytest.raises(ConfigError) as refused:
+        order("press", "curl", name)
+    (problem,) = refused.value.problems
+    assert problem.where == name
+    assert problem.hint.endswith(f'for the conda package of that name, write "{name} *"')
+    assert order("press", f"{name} *").config.packages == (f"{name} *",)
+
+
+def test_a_spec_may_be_longer_than_the_name_of_any_file():
+    spec = f"zlib {'|'.join(f'1.{minor}.*' for minor in range(100))}"
+    assert order("press", spec).config.packages == (spec,)
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,7 @@ def recipe_table(read: Recipe, settings: Mapping[str, object], environ: Mapping[
 
 def projects(what: list[str]) -> list[str]:
     """Return those of the arguments that are folders of projects."""
-    return [each for each in what if Path(each, "pyproject.toml").is_file()]
+    return [each for each in what if _is_file(f"{each}/pyproject.toml")]
 
 
 def recipes(what: list[str]) -> list[str]:
@@ -165,20 +165,26 @@ def recipes(what: list[str]) -> list[str]:
     return [
         each
         for each in what
-        if Path(each).suffix in (".yaml", ".yml")
-        and (Path(each).is_file() or Path(each).stem == "recipe" or "/" in each)
+        if Path(each).suffix in (".yaml", ".yml") and (_is_file(each) or Path(each).stem == "recipe" or "/" in each)
     ]
 
 
+def _is_file(text: str) -> bool:
+    """Whether there is such a file; a spec may be longer than a file's name can be, at which a Path raises OSError."""
+    return os.path.isfile(text)  # noqa: PTH113
+
+
 def _no_spec(what: str) -> Problem | None:
-    """Return why an argument is none, where it was plainly meant as a path."""
+    """Return why an argument is none: it is the name of something here, or was plainly meant as a path."""
     name = what.partition("[")[0].rpartition("::")[2]  # a spec may name its channel, with slashes, in front of "::"
-    if Path(what).suffix and Path(what).is_file():
+    is_path = what in (".", "..") or "/" in name or os.sep in name
+    package = "" if is_path else f'\nfor the conda package of that name, write "{what} *"'
+    if _is_file(what):
         hint = "name a project's folder, a recipe (.yaml) or conda specs; `explain` and `check` read wheels (.whl)"
-        return Problem(where=what, what="is a file, and none that can be pressed", hint=hint)
-    if what in (".", "..") or "/" in name or os.sep in name:
+        return Problem(where=what, what="is a file, and none that can be pressed", hint=hint + package)
+    if is_path or os.path.isdir(what):  # noqa: PTH112 - as in `_is_file`
         hint = 'name a folder with a pyproject.toml, or conda specs such as "zlib >=1.2"'
-        return Problem(where=what, what="is no folder with a pyproject.toml", hint=hint)
+        return Problem(where=what, what="is no folder with a pyproject.toml", hint=hint + package)
     return None
 
 
