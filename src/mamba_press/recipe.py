@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 PACKAGE_NAME = "package_name"
 """The variable that only the pressed packages can tell where the recipe has no ``target.name``."""
 
+_MOST = 100_000
+"""How many values a recipe may have: a few lines with aliases can mean billions."""
+
 _VARIABLE = re.compile(r"\$\{\{\s*(\w*)\s*\}\}")
 _PYTHON = ("python", "python_abi")
 _HOOK = (
@@ -172,7 +175,20 @@ def _document(path: Path) -> object:
         where = f"{path.name}:{mark.line + 1}" if mark else path.name
         what = f"is no YAML: {getattr(error, 'problem', None) or 'nested too deeply'}"
         raise ConfigError(Problem(where=where, what=what)) from None
+    if _size(loaded, {}) > _MOST:
+        what = f"says more than {_MOST:,} things, all aliases written out"
+        raise ConfigError(Problem(where=path.name, what=what, hint="write a list once, without aliases (*name)"))
     return loaded
+
+
+def _size(value: object, known: dict[int, int]) -> int:
+    """Return of how many values this one is made; ``known`` has those that an alias repeats, by their identity."""
+    if not isinstance(value, (list, dict)):
+        return 1
+    if id(value) not in known:
+        below = value if isinstance(value, list) else value.values()
+        known[id(value)] = 1 + sum(_size(each, known) for each in below)
+    return known[id(value)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

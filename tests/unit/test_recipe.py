@@ -265,6 +265,18 @@ def test_what_is_no_recipe_is_told_with_its_line(read, text, said):
     assert problems(read, text) == [said]
 
 
+def test_aliases_are_followed_but_not_into_billions(read):
+    patterns = ", ".join(f"p{number}" for number in range(900))
+    text = build("  filter:\n    files:\n    - unix-glob: &one {patterns: [" + patterns + "]}\n")
+    again = "    - unix-glob: *one\n"
+    assert len(read(text + 100 * again).drop) == 101 * 900
+    said = ["recipe.yaml: says more than 100,000 things, all aliases written out"]
+    assert problems(read, text + 120 * again) == said
+    laughs = "".join(f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]\n" for level in range(1, 50))
+    assert problems(read, "a0: &a0 lol\n" + laughs) == said
+    assert problems(read, "a: &a [*a]\n") == ["recipe.yaml:1: is no YAML: found unconstructable recursive node"]
+
+
 def test_a_file_that_is_not_there_or_no_text_is_told(tmp_path):
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     assert problems(recipe.read, tmp_path / "none.yaml")[0].endswith("cannot be read: No such file or directory")
