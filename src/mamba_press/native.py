@@ -172,5 +172,6 @@ def _tools(job: Job) -> tuple[Solution | None, Path]:
         target=machine,
         channels=conda.channel_urls(job.config.channels, job.root),
         virtual=target.virtual_packages(machine, job.environ),
+        key="build",
     )
     return conda.solve(question, job.environ), folder

@@ -56,10 +56,12 @@ GREET = CondaPackage(
 linux = pytest.mark.skipif(sys.platform != "linux", reason="kills processes and looks into /proc")
 
 
-def solve(channels: list[str], packages: list[str], target: Target = TARGET, **keys: object) -> Solution:
+def solve(
+    channels: list[str], packages: list[str], target: Target = TARGET, key: str = "packages", **keys: object
+) -> Solution:
     config = Config(channels=tuple(channels), packages=tuple(packages), **keys)  # type: ignore[arg-type]
     urls = conda.channel_urls(config.channels, Path.cwd())
-    question = conda.Question(config=config, target=target, channels=urls, virtual=virtual_packages(target))
+    question = conda.Question(config=config, target=target, channels=urls, virtual=virtual_packages(target), key=key)
     return conda.solve(question, os.environ)
 
 
@@ -296,15 +298,34 @@ def test_an_unknown_package_is_reported_at_the_key_that_names_it(make_channel):
     assert [(problem.where, problem.what.split("'")[1]) for problem in raised.value.problems] == [
         ("tool.mamba-press.packages", "greets"),
         ("tool.mamba-press.host", "greeet"),
-        ("tool.mamba-press.packages", "greets"),
+        ("tool.mamba-press.host", "greets"),
     ]
+    with pytest.raises(SolveError) as raised:
+        solve([make_channel([GREET]).url], ["greets"], key="build")
+    assert [problem.where for problem in raised.value.problems] == ["tool.mamba-press.build"]
+
+
+def test_what_cannot_be_solved_is_reported_at_the_keys_that_ask_for_it(make_channel):
+    channel = make_channel([replace(GREET, depends=("__glibc >=2.99",)), CondaPackage(name="other")])
+    for packages, key, host, where in (
+        (["greet"], "packages", (), "tool.mamba-press.packages"),
+        ([], "packages", ("greet",), "tool.mamba-press.host"),
+        (["other"], "packages", ("greet",), "tool.mamba-press.packages, tool.mamba-press.host"),
+        (["greet"], "build", (), "tool.mamba-press.build"),
+    ):
+        with pytest.raises(SolveError) as raised:
+            solve([channel.url], packages, key=key, host=host)
+        (problem,) = raised.value.problems
+        assert problem.where == where
+        ends = "target has 2.28: see tool.mamba-press.platform" if key == "packages" else "machine that builds has 2.28"
+        assert problem.hint.endswith(f"__glibc >=2.99 is asked for, the {ends}")
 
 
 def test_every_text_that_is_no_spec_is_reported_at_once(make_channel):
     with pytest.raises(ConfigError) as raised:
-        solve([make_channel([GREET]).url], ["greet", "==3", "*"], constraints=("a ][",))
-    shown = [problem.where for problem in raised.value.problems]
-    assert shown == ["tool.mamba-press.packages", "tool.mamba-press.packages", "tool.mamba-press.constraints"]
+        solve([make_channel([GREET]).url], ["greet", "==3", "*"], host=("==4",), constraints=("a ][",))
+    shown = [problem.where.removeprefix("tool.mamba-press.") for problem in raised.value.problems]
+    assert shown == ["packages", "packages", "host", "constraints"]
 
 
 def test_specs_are_read_as_users_write_them(make_channel):

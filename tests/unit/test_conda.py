@@ -191,6 +191,7 @@ def test_a_named_python_and_a_floor_that_is_too_low_become_hints():
         "empty": False,
         "found": [{"name": "a", "spec": "a", "fits": True, "versions": ["1"], "pythons": ["3.11", "3.12"]}],
         "virtual": [["__glibc", "2.17", "0"]],
+        "keys": ["packages"],
         "text": "a 1 would require\n└─ __glibc >=2.28, for which no candidates were found",
     }
     error = hints.translate(process.RefusedError("solve", facts), TARGET)

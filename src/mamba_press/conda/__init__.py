@@ -41,7 +41,8 @@ KEY = "tool.mamba-press"
 class Question:
     """What is to be solved: the packages of a configuration, for a target, from channels given as URLs.
 
-    ``virtual`` is what may be assumed of the target. ``locked`` are packages that stay where they still fit.
+    ``virtual`` is what may be assumed of the target. ``locked`` are packages that stay where they still fit. ``key`` is
+    where the specs stand that ``config.packages`` has: what is wrong with them is told of it.
     """
 
     config: Config
@@ -49,6 +50,7 @@ class Question:
     channels: tuple[str, ...]
     virtual: tuple[VirtualPackage, ...]
     locked: tuple[Package, ...] = ()
+    key: str = "packages"
 
 
 def solve(question: Question, environ: Mapping[str, str]) -> Solution:
@@ -85,7 +87,7 @@ def _as_json(question: Question) -> Json:
     config, target = question.config, question.target
     return {
         "channels": list(question.channels),
-        "specs": [*config.packages, *config.host],
+        "specs": {question.key: list(config.packages), "host": list(config.host)},
         "constraints": list(config.constraints),
         "python": python_specs(target.python),
         "subdir": target.subdir,
@@ -97,10 +99,6 @@ def _as_json(question: Question) -> Json:
 
 def _solution(question: Question, answer: Json) -> Solution | PressError:
     if "error" in answer:
-        of_host = {spec_name(spec) for spec in question.config.host}
-        of_host -= {spec_name(spec) for spec in question.config.packages}
-        for missing in answer.get("missing", ()):
-            missing["key"] = "host" if missing["name"] in of_host else "packages"
         return hints.translate(process.RefusedError(answer["error"], answer), question.target)
     packages = tuple(sorted(map(package_of, answer["packages"]), key=lambda package: package.name))
     try:

@@ -115,17 +115,15 @@ def _channel(name: str, text: str, target: Target) -> Problem:
 
 def _solve(facts: Json, target: Target) -> PressError:
     if facts["empty"]:
-        return SolveError(
-            Problem(
-                where=f"{KEY}.channels",
-                what=f"the channels have no packages for {target.subdir} at all",
-                hint=f"choose another {KEY}.platform, or add a channel that has {target.subdir}",
-            )
-        )
+        choose = "" if facts["keys"] == ["build"] else f"choose another {KEY}.platform, or "
+        what = f"the channels have no packages for {target.subdir} at all"
+        hint = f"{choose}add a channel that has {target.subdir}"
+        return SolveError(Problem(where=f"{KEY}.channels", what=what, hint=hint))
     if facts["missing"]:
         return SolveError(*(_missing(missing, target) for missing in facts["missing"]))
     hint = "\n".join(_hints(facts, target))
-    return SolveError(Problem(where=f"{KEY}.packages", what=explanation(facts["text"]), hint=hint))
+    where = ", ".join(f"{KEY}.{key}" for key in facts["keys"])
+    return SolveError(Problem(where=where, what=explanation(facts["text"]), hint=hint))
 
 
 def _missing(missing: Json, target: Target) -> Problem:
@@ -138,19 +136,21 @@ def _missing(missing: Json, target: Target) -> Problem:
 
 
 def _hints(facts: Json, target: Target) -> list[str]:
+    is_for_build = facts["keys"] == ["build"]  # on this machine, whatever the target is
+    whose, see = ("machine that builds", "") if is_for_build else ("target", f": see {KEY}.")
     hints = [f"solved for {target.subdir} and Python {target.python}, with {_assumed(facts)}"]
     for found in facts["found"]:
         if not found["fits"]:
             hints.append(f"{found['name']} is there as {_some(found['versions'])}")
         elif found["pythons"] and str(target.python) not in found["pythons"]:
-            hints.append(f"{found['spec']} is there for Python {_some(found['pythons'])}: see {KEY}.python")
+            hints.append(f"{found['spec']} is there for Python {_some(found['pythons'])}" + (see and f"{see}python"))
     text = facts["text"]
     if "strict channel priority" in text:
         hints.append(f"the first of {KEY}.channels that has a package is the only one for it: reorder them, or write")
         hints.append("channel::package for a package that is to come from another")
     for name, version, _ in facts["virtual"]:
         if name in ("__glibc", "__osx") and (asked := re.findall(rf"{name} >=([\d.]+)", text)):
-            hints.append(f"{name} >={asked[-1]} is asked for, the target has {version}: see {KEY}.platform")
+            hints.append(f"{name} >={asked[-1]} is asked for, the {whose} has {version}" + (see and f"{see}platform"))
     return hints
 
 

@@ -71,9 +71,10 @@ async def _answer(question: Json, gateway: rattler.Gateway) -> Json:
     from rattler.exceptions import SolverError
 
     platforms = [Subdir(question["subdir"]), Subdir("noarch")]
-    specs, constraints, python = _specs(
-        {"packages": question["specs"], "constraints": question["constraints"], "python": question["python"]}
+    *asked, constraints, python = _specs(
+        {**question["specs"], "constraints": question["constraints"], "python": question["python"]}
     )
+    specs = [spec for each in asked for spec in each]
     channels = await _channels(question["channels"], platforms, gateway)
     where = (gateway, channels, platforms)
     kept = await _still_there(question, where)
@@ -256,10 +257,11 @@ async def _failed_solve(question: Json, where: Where, specs: Sequence[rattler.Ma
     known = {name.normalized for name in await gateway.names(channels, platforms, channel_relations=RELATIONS)}
     of_target = await gateway.names(channels, platforms[:1], channel_relations=RELATIONS)
     missing, found = [], []
-    for spec in specs:
+    keys = [key for key, texts in question["specs"].items() for _ in texts]
+    for key, spec in zip(keys, specs, strict=True):
         name = _name(spec)
         if name not in known:
-            missing.append({"name": name, "near": difflib.get_close_matches(name, sorted(known), 3, 0.7)})
+            missing.append({"key": key, "name": name, "near": difflib.get_close_matches(name, sorted(known), 3, 0.7)})
             continue
         answers = await gateway.query(channels, platforms, [name], recursive=False, channel_relations=RELATIONS)
         records = [record for answer in answers for record in answer]
@@ -274,7 +276,8 @@ async def _failed_solve(question: Json, where: Where, specs: Sequence[rattler.Ma
                 "pythons": list(dict.fromkeys(filter(None, map(_python_of, fitting or records)))),
             }
         )
-    return {"missing": missing, "found": found, "empty": not of_target, "virtual": question["virtual"]}
+    empty, virtual = not of_target, question["virtual"]
+    return {"missing": missing, "found": found, "empty": empty, "virtual": virtual, "keys": list(dict.fromkeys(keys))}
 
 
 def _python_of(record: rattler.RepoDataRecord) -> str:
