@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import csv
-import hashlib
 import io
 import os
 import posixpath
@@ -18,8 +17,6 @@ import shutil
 import stat
 import unicodedata
 import zipfile
-import zlib
-from concurrent.futures import ThreadPoolExecutor
 from configparser import ConfigParser
 from configparser import Error as ConfigParserError
 from dataclasses import dataclass, replace
@@ -27,10 +24,11 @@ from email.parser import BytesHeaderParser
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from mamba_press import atomic, hazards
+from mamba_press import atomic, unpack
 from mamba_press.errors import WriteError
 from mamba_press.hazards import Habit, Remark, Style
 from mamba_press.types import Problem
+from mamba_press.unpack import installed, is_dist_info, scheme
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -39,6 +37,7 @@ if TYPE_CHECKING:
 
     from mamba_press.loader import Promise
     from mamba_press.types import Binary
+    from mamba_press.unpack import Member
     from mamba_press.winload import Process
 
 PYPI_FILE = 100 << 20
@@ -49,30 +48,12 @@ PYPI_RATIO_FROM = 64 << 20
 """PyPI takes what unpacks to more than 64 MiB and to more than 50 times its size for an attack."""
 
 _STORE = 'write it uncompressed: tool.mamba-press.wheel.compression = "store"'
-_WORKDIR = re.compile(rb"/[\w/.-]*/mamba-press-[a-z0-9_]{8}(?=/)")
-"""A folder as `front` makes them for builds, and Python's tempfile names them."""
-
 _UNLISTED = ("RECORD.jws", "RECORD.p7s")
 _MANYLINUX = re.compile(r"(?:manylinux_(\d+)_(\d+)|(manylinux1|manylinux2010|manylinux2014)|linux)_(\w+)")
 _SCHEMES = ("platlib", "purelib", "headers", "scripts", "data")
 _LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
 _SCRIPT = re.compile(r"[\w.-]+")
 _OBJECT = re.compile(r"[\w.]+\s*(:\s*[\w.]+\s*)?(\[[^\]]*\]\s*)?")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Member:
-    """One file of the archive, as read; ``data`` is kept for ``.dist-info`` and for what adds folders with DLLs.
-
-    ``sha256`` is None where the file was not read.
-    """
-
-    path: str
-    size: int
-    sha256: str | None
-    data: bytes | None = None
-    binary: Binary | None = None
-    problems: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,7 +76,7 @@ class _Contents:
     """All that was read of one wheel."""
 
     name: _Name
-    members: Mapping[str, _Member]
+    members: Mapping[str, Member]
     dist_info: str
 
     @cached_property
@@ -173,8 +154,8 @@ def _opened(path: Path, name: str | None = None, *, payload: bool = True) -> _Op
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             problems = list(_structure(path, archive))
-            members = _read(archive, payload=payload)
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+            members = unpack.read(archive, payload=payload)
+    except unpack.UNREADABLE as error:
         why = getattr(error, "strerror", None) or error
         problem = Problem(where=name or path.name, what=f"cannot be read as a wheel: {why}")
         return _Opened(path=path, found=Findings(problems=(problem,)))
@@ -186,7 +167,7 @@ def _opened(path: Path, name: str | None = None, *, payload: bool = True) -> _Op
     if isinstance(parsed, Problem):
         return _Opened(path=path, found=replace(found, problems=(*problems, parsed)))
     problems += _tag_order(name or path.name)
-    folders = sorted({member.split("/")[0] for member in members if _is_dist_info(member)})
+    folders = sorted({member.split("/")[0] for member in members if is_dist_info(member)})
     if len(folders) != 1:
         return _Opened(path=path, found=replace(found, problems=(*problems, _not_one(folders))))
     contents = _Contents(name=parsed, members=members, dist_info=folders[0])
@@ -226,7 +207,7 @@ def _shared(contents: _Contents | None) -> dict[str, Binary]:
     return {installed(each.path): each.binary for each in members if each.binary and _is_shared(each)}
 
 
-def _is_shared(member: _Member) -> bool:
+def _is_shared(member: Member) -> bool:
     return member.binary is not None and member.binary.kind == "shared"
 
 
@@ -249,7 +230,7 @@ def _twice(wheel: _Opened, earlier: Sequence[_Opened]) -> Iterator[str]:
                 yield f"{path} is also in {other.path.name}, as {theirs[each.sha256]}"
 
 
-def _placed(wheel: _Opened) -> dict[str, _Member]:
+def _placed(wheel: _Opened) -> dict[str, Member]:
     members = wheel.contents.members.values() if wheel.contents else ()
     return {installed(each.path): each for each in members}
 
@@ -275,7 +256,7 @@ def _unsatisfied(wheel: _Opened, others: Sequence[_Opened]) -> Iterator[Problem]
             yield Problem(where=wheel.path.name, what=f"requires {requirement}, which {has}")
 
 
-def _facts(members: Mapping[str, _Member]) -> Iterator[str]:
+def _facts(members: Mapping[str, Member]) -> Iterator[str]:
     """Yield what holds for binaries of a wheel and no tag can say."""
     demanding: dict[str, list[str]] = {}
     for member in members.values():
@@ -314,8 +295,8 @@ def check_import(path: Path, python: str | None = None, requirements: Sequence[s
 
     try:
         with zipfile.ZipFile(path) as archive:
-            members = _read(archive)
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+            members = unpack.read(archive)
+    except unpack.UNREADABLE as error:
         return (Problem(where=path.name, what=f"cannot be read as a wheel: {error}"),)
     shared = [member for member in members.values() if member.binary and member.binary.kind == "shared"]
     names = {member.binary.name or posixpath.basename(member.path) for member in shared if member.binary}
@@ -407,68 +388,6 @@ def _repetitions(paths: Sequence[str]) -> Iterator[Problem]:
             yield Problem(where=_shown(path), what=f"is in the archive more than once (also as {_shown(first)!r})")
 
 
-def _read(archive: zipfile.ZipFile, *, payload: bool = True) -> dict[str, _Member]:
-    """Read every file on all cores; checksums that do not fit raise BadZipFile.
-
-    With zlib, as installers do, and not with the library that compressed: what one gets wrong the other must see.
-    """
-    infos = [info for info in archive.infolist() if not info.is_dir()]
-    unread = [info for info in infos if not payload and not _is_dist_info(info.filename)]
-    members = {info.filename: _Member(path=info.filename, size=info.file_size, sha256=None) for info in unread}
-    wanted = infos if payload else [info for info in infos if _is_dist_info(info.filename)]
-    threads = os.cpu_count() if payload else 1
-    with ThreadPoolExecutor(threads, thread_name_prefix="mamba-press") as pool:
-        read = pool.map(lambda info: _member(info, archive.read(info)), wanted)
-        return {**members, **{member.path: member for member in read}}
-
-
-def _member(info: zipfile.ZipInfo, data: bytes | bytearray) -> _Member:
-    """Describe one file, and look at it closely when it is a binary."""
-    from mamba_press import binaries
-
-    binary: Binary | None = None
-    whats: tuple[str, ...] = ()
-    if binaries.format_of(bytes(data[:8])):
-        try:
-            binary = binaries.read(data)
-            whats = binaries.layout_problems(data) if binary else ()
-            if binary and hazards.is_cpp_runtime(info.filename, binary):
-                what = hazards.uncounted(binaries.unique_symbols(data))
-                whats = (*whats, what) if what else whats
-        except binaries.Malformed as error:
-            whats = (f"is a broken binary: {error}",)
-    return _Member(
-        path=info.filename,
-        size=len(data),
-        sha256=hashlib.sha256(data).hexdigest(),
-        data=bytes(data) if _is_dist_info(info.filename) or _adds_folders(info.filename) else None,
-        binary=binary,
-        problems=(
-            *(Problem(where=info.filename, what=what) for what in whats),
-            *_leaks(info.filename, data),
-            *(hazards.compiled_in(info.filename, data) if binary else ()),
-        ),
-    )
-
-
-def _leaks(path: str, data: bytes | bytearray) -> Iterator[Problem]:
-    """Yield paths of a build that stand in a file and mean nothing where it is installed."""
-    if b"/mamba-press-" in data and (found := _WORKDIR.search(data)):
-        yield Problem(where=path, what=f"holds the path of a temporary folder of a build: {found[0].decode('ascii')}")
-    if b"_placehold_placehold" in data:
-        # Often only the path of the build, in a text that nothing opens (design 13).
-        yield Remark(where=path, what="holds a placeholder of conda, which no installer of wheels replaces")
-
-
-def _adds_folders(path: str) -> bool:
-    parts = installed(path).split("/")
-    return len(parts) == 2 and parts[1] in ("__init__.py", "_mamba_press.py")
-
-
-def _is_dist_info(path: str) -> bool:
-    return path.split("/", maxsplit=1)[0].endswith(".dist-info")
-
-
 def _shown(path: str) -> str:
     """Return the path with everything that a terminal should not get escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in path)
@@ -509,21 +428,15 @@ def _not_one(folders: Sequence[str]) -> Problem:
 def _names(contents: _Contents) -> Iterator[Problem]:
     """Yield the places that call the wheel something else than its file name does."""
     name = contents.name
-    own = {contents.dist_info, *(path.split("/")[0] for path in contents.members if _scheme(path))}
+    own = {contents.dist_info, *(path.split("/")[0] for path in contents.members if scheme(path))}
     for folder in sorted(own):
         if folder.rpartition(".")[0] != name.stem:
             yield Problem(where=folder, what=f"the file name says {name.stem}")
     for path in sorted(contents.members):
-        if (scheme := _scheme(path)) and scheme not in _SCHEMES:
-            yield Problem(where=path, what=f"installers know no place {scheme!r}, only {', '.join(_SCHEMES)}")
+        if (place := scheme(path)) and place not in _SCHEMES:
+            yield Problem(where=path, what=f"installers know no place {place!r}, only {', '.join(_SCHEMES)}")
     yield from _alike(contents)
     yield from _folders(contents)
-
-
-def _scheme(path: str) -> str:
-    """Return ``scripts`` for ``x-1.data/scripts/tool``, and nothing for what is at the wheel's root."""
-    parts = path.split("/", 2)
-    return parts[1] if len(parts) == 3 and parts[0].endswith(".data") else ""
 
 
 def _is_same(name: _Name, other: str, version: str) -> bool:
@@ -690,7 +603,7 @@ def _binaries(contents: _Contents) -> Iterator[Problem]:
         yield Problem(where=found[0].path, what="is a binary, but the tag says that the wheel runs on any platform")
     is_pure = contents.wheel.get("Root-Is-Purelib", "").lower() == "true"
     for member in found:
-        if _scheme(member.path) == "purelib" or (is_pure and not _scheme(member.path)):
+        if scheme(member.path) == "purelib" or (is_pure and not scheme(member.path)):
             # Where the two parts have one folder, as nearly everywhere, it works.
             yield Habit(where=member.path, what="is a binary in the part of the wheel that is said to be pure Python")
             break
@@ -698,7 +611,7 @@ def _binaries(contents: _Contents) -> Iterator[Problem]:
     yield from _too_new(contents, found)
 
 
-def _is_launcher(member: _Member, contents: _Contents) -> bool:
+def _is_launcher(member: Member, contents: _Contents) -> bool:
     """Whether a file is a program for another system, as pip and setuptools (PE) and menuinst (Mach-O) carry them."""
     if member.binary is None or member.binary.kind != "program":
         return False
@@ -706,7 +619,7 @@ def _is_launcher(member: _Member, contents: _Contents) -> bool:
     return own is not None and not any(platform.startswith(own) for platform in contents.name.platforms)
 
 
-def _foreign(contents: _Contents, found: Sequence[_Member]) -> Iterator[Problem]:
+def _foreign(contents: _Contents, found: Sequence[Member]) -> Iterator[Problem]:
     """Yield the binaries that are not for the machines that the tags name."""
     from mamba_press import macos, windows
 
@@ -739,12 +652,12 @@ def _foreign(contents: _Contents, found: Sequence[_Member]) -> Iterator[Problem]
             )
 
 
-def _format(member: _Member) -> str:
+def _format(member: Member) -> str:
     assert member.binary is not None
     return member.binary.format
 
 
-def _too_new(contents: _Contents, found: Sequence[_Member]) -> Iterator[Problem]:
+def _too_new(contents: _Contents, found: Sequence[Member]) -> Iterator[Problem]:
     """Yield the files that state a later macOS than the tags promise."""
     from mamba_press import macos
 
@@ -843,8 +756,3 @@ def promise(platform: str, elsewhere: tuple[str, ...] = ()) -> Promise | None:
         return None
     floor = (int(match[1]), int(match[2])) if match[1] else _LEGACY.get(match[3])
     return Promise(arch=match[4], floor=floor, elsewhere=elsewhere)
-
-
-def installed(path: str) -> str:
-    """Return where a file is after installation, from the folder where packages are installed."""
-    return path.split("/", 2)[2] if _scheme(path) in ("purelib", "platlib") else path

@@ -32,6 +32,7 @@ from mamba_press import (
     sbom,
     splice,
     tags,
+    unpack,
     windows,
 )
 from mamba_press import wheel as writer
@@ -472,7 +473,7 @@ def _row(entry: Entry, seen: _Seen) -> Row:
 
 def _linked(seen: Sequence[_Seen], bill: _Bill, platforms: tuple[str, ...]) -> list[Entry]:
     """Return the files as entries, with what answers for each library that they need."""
-    libraries = {check.installed(one.path): one.binary for one in seen if one.binary and one.binary.kind != "static"}
+    libraries = {unpack.installed(one.path): one.binary for one in seen if one.binary and one.binary.kind != "static"}
     answers = _answers(libraries, platforms)
     return [
         Entry(
@@ -484,7 +485,7 @@ def _linked(seen: Sequence[_Seen], bill: _Bill, platforms: tuple[str, ...]) -> l
                 why="",
                 binary=one.binary,
                 links=tuple(
-                    _resolved(needed, answers.get((check.installed(one.path), needed)))
+                    _resolved(needed, answers.get((unpack.installed(one.path), needed)))
                     for needed in (one.binary.needed if one.binary else ())
                 ),
             ),

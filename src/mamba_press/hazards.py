@@ -22,6 +22,12 @@ _OPENMP = re.compile(r"(?:libgomp|libiomp5|libomp)(?:-[0-9a-f]{8,})?\.so(?:\.[0-
 _OPEN_TO_ALL = re.compile(r"/(?:tmp|var/tmp|dev/shm|usr/tmp)(?:/|$)")
 _OF_SOMEONE = re.compile(r"/(?:home|Users|mnt|media)/|[A-Za-z]:[\\/](?!Program Files|Windows)")
 _COMPILED_IN = re.compile(rb'(?:OPENSSLDIR|ENGINESDIR|MODULESDIR): "([^"\0]{1,500})"')
+_WORKDIR = re.compile(rb"/[\w/.-]*/mamba-press-[a-z0-9_]{8}(?=/)")
+"""A folder as `front` makes them for builds, and Python's tempfile names them."""
+
+LONGEST = 4096
+"""As many bytes as a trace may take; who looks at a file in parts lets them overlap so far."""
+
 _SHARED_BY_ALL = ("libstdcxx", "libgcc")
 
 
@@ -95,9 +101,24 @@ def is_open_to_all(element: str) -> bool:
     return is_relative or bool(_OPEN_TO_ALL.match(posixpath.normpath(element)))
 
 
-def compiled_in(path: str, data: bytes | bytearray) -> Iterator[Problem]:
+def traces(path: str, data: bytes, *, is_binary: bool) -> tuple[Problem, ...]:
+    """Return what is wrong with the paths that a file, or a part of one, has from the machine on which it was made."""
+    return (*_leaks(path, data), *(_compiled_in(path, data) if is_binary else ()))
+
+
+def _leaks(path: str, data: bytes) -> Iterator[Problem]:
+    """Yield paths of a build, which mean nothing where the file is installed."""
+    if b"/mamba-press-" in data and (found := _WORKDIR.search(data)):
+        yield Problem(where=path, what=f"holds the path of a temporary folder of a build: {found[0].decode('ascii')}")
+    if b"_placehold_placehold" in data:
+        # Often only the path of the build, in a text that nothing opens (design 13).
+        yield Remark(where=path, what="holds a placeholder of conda, which no installer of wheels replaces")
+
+
+def _compiled_in(path: str, data: bytes) -> Iterator[Problem]:
     """Yield OpenSSL's compiled-in folders, from which it loads code, where others can make them (CVE-2019-1552)."""
-    if b'SDIR: "' not in data and b'LDIR: "' not in data:
+    # Every OpenSSL has this one, and to look for one long string costs a tenth of the pattern.
+    if b'OPENSSLDIR: "' not in data:
         return
     for found in dict.fromkeys(_COMPILED_IN.findall(data)):
         folder = found.decode("utf-8", "replace")

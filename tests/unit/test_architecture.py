@@ -42,7 +42,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     )
     | {"toolchain", "trial", "winload"},
     frozenset({"dlls", "follow", "hazards", "own", "tree"}),
-    frozenset({"asks", "dyld", "loader", "recipe"}),
+    frozenset({"asks", "dyld", "loader", "recipe", "unpack"}),
     # the stages
     frozenset(
         {
@@ -78,7 +78,7 @@ LAYERS: tuple[frozenset[str], ...] = (
 HOMES = {
     "rattler": {"conda/worker.py"},
     "lief": {"binaries/"},
-    "zipfile": {"wheel.py", "sdist.py", "check.py", "archive.py", "inner/archive.py"},
+    "zipfile": {"wheel.py", "sdist.py", "check.py", "unpack.py", "archive.py", "inner/archive.py"},
     "tarfile": {"wheel.py", "sdist.py", "check.py"},
     "wheel": {"check.py"},
     "pyproject_metadata": {"project.py", "metadata.py"},

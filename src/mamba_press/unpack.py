@@ -1,0 +1,235 @@
+"""The files of a finished wheel as an installer would unpack them, each read once and looked at closely.
+
+Memory is bounded: files from :data:`HUGE` on are unpacked in parts, and of those from :data:`LARGE` on few at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+import struct
+import tempfile
+import threading
+import zipfile
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+from mamba_press import binaries, hazards
+from mamba_press.types import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mamba_press.binaries.format import Data
+    from mamba_press.types import Binary
+
+HUGE = 256 << 20
+"""From this size on, a file is unpacked in parts and to the disk: what a binary says is read there."""
+
+LARGE = 16 << 20
+"""From this size on, a file is taken up only while few others of its size are in memory."""
+
+_LARGE_AT_ONCE = 2
+_PART = 8 << 20
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_BATCH = 1 << 20
+_LOCAL = struct.Struct("<4s5H3L2H")
+_ENCRYPTED, _UTF8 = 0x1, 0x800
+
+UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
+"""What reading a broken archive raises."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Member:
+    """One file of the archive, as read; ``data`` is kept for ``.dist-info`` and for what adds folders with DLLs.
+
+    ``sha256`` is None where the file was not read.
+    """
+
+    path: str
+    size: int
+    sha256: str | None
+    data: bytes | None = None
+    binary: Binary | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+def read(archive: zipfile.ZipFile, *, payload: bool = True) -> dict[str, Member]:
+    """Read every file on all cores, without ``payload`` only ``.dist-info``; what is encrypted is not read.
+
+    Raises one of :data:`UNREADABLE` for what cannot be unpacked, or has another checksum than the archive states.
+    Unpacks with zlib, as installers do, and not with the library that compressed: what one gets wrong the other sees.
+    """
+    infos = [info for info in archive.infolist() if not info.is_dir()]
+    wanted = [info for info in infos if (payload or is_dist_info(info.filename)) and not info.flag_bits & _ENCRYPTED]
+    found = {info.filename: Member(path=info.filename, size=info.file_size, sha256=None) for info in infos}
+    source = _Source(archive)
+    with ThreadPoolExecutor(_cores() if payload else 1, thread_name_prefix="mamba-press") as pool:
+        for members in pool.map(source.members, _batches(wanted)):
+            found.update((member.path, member) for member in members)
+    return found
+
+
+def is_dist_info(path: str) -> bool:
+    """Whether a file belongs to the wheel's metadata."""
+    return path.split("/", maxsplit=1)[0].endswith(".dist-info")
+
+
+def scheme(path: str) -> str:
+    """Return ``scripts`` for ``x-1.data/scripts/tool``, and nothing for what is at the wheel's root."""
+    parts = path.split("/", 2)
+    return parts[1] if len(parts) == 3 and parts[0].endswith(".data") else ""
+
+
+def installed(path: str) -> str:
+    """Return where a file is after installation, from the folder where packages are installed."""
+    return path.split("/", 2)[2] if scheme(path) in ("purelib", "platlib") else path
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _batches(infos: Sequence[zipfile.ZipInfo]) -> Iterator[list[zipfile.ZipInfo]]:
+    """Yield the files in groups: to hand over a small one alone costs a thread as much as to read it."""
+    batch: list[zipfile.ZipInfo] = []
+    room = _BATCH
+    for info in infos:
+        if batch and info.file_size > room:
+            yield batch
+            batch, room = [], _BATCH
+        batch.append(info)
+        room -= info.file_size + _BATCH // 64
+    if batch:
+        yield batch
+
+
+class _Source:
+    """An archive from which several threads read; `zipfile` has listed its entries, and costs too much for each."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        assert archive.fp is not None
+        self._archive = archive
+        self._file: BinaryIO = archive.fp  # type: ignore[assignment]  # opened by us, for reading bytes
+        self._turn = threading.Lock()
+        self._large = threading.Semaphore(_LARGE_AT_ONCE)
+
+    def members(self, infos: Sequence[zipfile.ZipInfo]) -> list[Member]:
+        """Return what these entries are."""
+        return [self._member(info) for info in infos]
+
+    def _member(self, info: zipfile.ZipInfo) -> Member:
+        with self._large if info.file_size >= LARGE else nullcontext():
+            if info.file_size >= HUGE and info.compress_type in _METHODS:
+                return self._huge(info)
+            data = self._data(info)
+            problems = hazards.traces(info.filename, data, is_binary=_is_binary(data))
+            return _described(info, data, hashlib.sha256(data).hexdigest(), problems)
+
+    def _data(self, info: zipfile.ZipInfo) -> bytes:
+        """Return what an entry holds."""
+        with self._turn:
+            if info.compress_type not in _METHODS:
+                return self._archive.read(info)
+            self._file.seek(self._start(info))
+            packed = self._file.read(info.compress_size)
+        is_deflated = info.compress_type == zipfile.ZIP_DEFLATED
+        # The size is known, so nothing has to grow while it is unpacked.
+        data = zlib.decompress(packed, -zlib.MAX_WBITS, info.file_size or 1) if is_deflated else packed
+        _compare(info, len(data), zlib.crc32(data))
+        return data
+
+    def _huge(self, info: zipfile.ZipInfo) -> Member:
+        """Return what a file is that is never in memory as a whole."""
+        digest, crc, size, before = hashlib.sha256(), 0, 0, b""
+        problems: tuple[Problem, ...] = ()
+        is_binary = False
+        with tempfile.TemporaryFile(prefix="mamba-press-") as unpacked:
+            for part in self._parts(info):
+                is_binary = is_binary if size else _is_binary(part)
+                problems = problems or hazards.traces(info.filename, before + part, is_binary=is_binary)
+                before = part[-hazards.LONGEST :]
+                digest.update(part)
+                crc, size = zlib.crc32(part, crc), size + len(part)
+                if size > info.file_size:
+                    break
+                unpacked.write(part)
+            _compare(info, size, crc)
+            unpacked.flush()
+            with mmap.mmap(unpacked.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                return _described(info, data, digest.hexdigest(), problems)
+
+    def _parts(self, info: zipfile.ZipInfo) -> Iterator[bytes]:
+        with self._turn:
+            at = self._start(info)
+        end = at + info.compress_size
+        stream = zlib.decompressobj(-zlib.MAX_WBITS) if info.compress_type == zipfile.ZIP_DEFLATED else None
+        while at < end:
+            with self._turn:
+                self._file.seek(at)
+                packed = self._file.read(min(_PART, end - at))
+            if not packed:
+                raise EOFError(f"{info.filename} is cut off")
+            at += len(packed)
+            if stream is None:
+                yield packed
+            while stream and packed:
+                yield stream.decompress(packed, _PART)
+                packed = stream.unconsumed_tail
+        if stream:
+            yield stream.flush()
+
+    def _start(self, info: zipfile.ZipInfo) -> int:
+        """Return where an entry's data begins, which its own header decides."""
+        self._file.seek(info.header_offset)
+        header = self._file.read(_LOCAL.size)
+        if len(header) < _LOCAL.size or header[:4] != b"PK\3\4":
+            raise zipfile.BadZipFile(f"{info.filename} is not where the archive's directory says")
+        flags, name_length, extra_length = _LOCAL.unpack(header)[2], *_LOCAL.unpack(header)[-2:]
+        name = self._file.read(name_length)
+        if name.decode("utf-8" if flags & _UTF8 else "cp437", "replace") != info.orig_filename:
+            raise zipfile.BadZipFile(f"{info.filename} has another name in its own header: {name!r}")
+        return int(info.header_offset + _LOCAL.size + name_length + extra_length)
+
+
+def _compare(info: zipfile.ZipInfo, size: int, crc: int) -> None:
+    if size != info.file_size or crc != info.CRC:
+        raise zipfile.BadZipFile(f"{info.filename} is damaged: its checksum or size is not what the archive states")
+
+
+def _described(info: zipfile.ZipInfo, data: Data, sha256: str, problems: Sequence[Problem]) -> Member:
+    """Describe one file, and look at it closely when it is a binary."""
+    binary: Binary | None = None
+    whats: tuple[str, ...] = ()
+    if _is_binary(data):
+        try:
+            binary = binaries.read(data)
+            whats = binaries.layout_problems(data) if binary else ()
+            if binary and hazards.is_cpp_runtime(info.filename, binary):
+                what = hazards.uncounted(binaries.unique_symbols(data))
+                whats = (*whats, what) if what else whats
+        except binaries.Malformed as error:
+            whats = (f"is a broken binary: {error}",)
+    is_text = is_dist_info(info.filename) or _adds_folders(info.filename)
+    return Member(
+        path=info.filename,
+        size=len(data),
+        sha256=sha256,
+        data=bytes(data) if is_text else None,
+        binary=binary,
+        problems=(*(Problem(where=info.filename, what=what) for what in whats), *problems),
+    )
+
+
+def _is_binary(data: Data) -> bool:
+    return binaries.format_of(bytes(data[:8])) is not None
+
+
+def _adds_folders(path: str) -> bool:
+    parts = installed(path).split("/")
+    return len(parts) == 2 and parts[1] in ("__init__.py", "_mamba_press.py")

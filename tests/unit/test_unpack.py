@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import hashlib
+import struct
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from mamba_press import unpack
+from mamba_press.hazards import Remark
+
+ELF = next(path for path in map(Path, ("/bin/true", "/bin/ls")) if path.exists() or path.name == "ls")
+HERE = "/somewhere/mamba-press-abcd1234/lib"
+
+
+def archive(tmp_path, files, method=zipfile.ZIP_DEFLATED):
+    path = tmp_path / "demo-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w", method) as made:
+        for name, data in files.items():
+            made.writestr(name, data)
+    return path
+
+
+def read(path, **options):
+    with zipfile.ZipFile(path) as opened:
+        return unpack.read(opened, **options)
+
+
+@pytest.fixture
+def small_steps(monkeypatch):
+    """Files count as huge from 100 bytes on, and are unpacked 64 bytes at a time."""
+    monkeypatch.setattr(unpack, "HUGE", 100)
+    monkeypatch.setattr(unpack, "_PART", 64)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_what_is_read_in_parts_is_what_is_read_at_once(tmp_path, monkeypatch, method):
+    files = {"demo/a.py": b"x = 1\n" * 5000, "demo/empty": b"", "demo-1.0.dist-info/METADATA": b"Name: demo\n" * 50}
+    files["demo/_a.so"] = ELF.read_bytes()
+    at_once = read(archive(tmp_path, files, method))
+    monkeypatch.setattr(unpack, "HUGE", 1)
+    monkeypatch.setattr(unpack, "_PART", 1000)
+    assert read(archive(tmp_path, files, method)) == at_once
+    assert at_once["demo/_a.so"].binary is not None
+    assert {name: member.sha256 for name, member in at_once.items()} == {
+        name: hashlib.sha256(data).hexdigest() for name, data in files.items()
+    }
+
+
+@pytest.mark.parametrize("before", range(0, 130, 9))
+def test_a_path_that_two_parts_share_is_found(tmp_path, small_steps, before):
+    data = bytes(before) + HERE.encode() + bytes(200)
+    (problem,) = read(archive(tmp_path, {"demo/data": data}))["demo/data"].problems
+    assert "temporary folder of a build" in problem.what
+
+
+def test_a_placeholder_is_a_remark_in_parts_too(tmp_path, small_steps):
+    data = bytes(50) + b"/opt/_h_env_placehold_placehold_placehold/lib" + bytes(200)
+    (problem,) = read(archive(tmp_path, {"demo/data": data}))["demo/data"].problems
+    assert isinstance(problem, Remark)
+
+
+def test_only_metadata_is_read_without_payload(tmp_path):
+    found = read(archive(tmp_path, {"demo/a.py": b"x", "demo-1.0.dist-info/METADATA": b"y"}), payload=False)
+    assert (found["demo/a.py"].sha256, found["demo/a.py"].size) == (None, 1)
+    assert found["demo-1.0.dist-info/METADATA"].data == b"y"
+
+
+@pytest.mark.parametrize("huge", [False, True])
+@pytest.mark.parametrize("wrong", ["name", "checksum", "size", "place"])
+def test_what_the_directory_says_otherwise_is_an_error(tmp_path, monkeypatch, wrong, huge):
+    if huge:
+        monkeypatch.setattr(unpack, "HUGE", 1)
+    path = archive(tmp_path, {"demo/a.py": b"some text " * 100})
+    data = bytearray(path.read_bytes())
+    central = data.index(b"PK\1\2")
+    if wrong == "name":
+        data[30 : 30 + 4] = b"DEMO"
+    elif wrong == "checksum":
+        data[central + 16] ^= 1
+    elif wrong == "size":
+        struct.pack_into("<L", data, central + 24, 10)
+    else:
+        data[0:2] = b"XX"
+    path.write_bytes(data)
+    with pytest.raises(unpack.UNREADABLE, match=r"demo/a\.py"):
+        read(path)
+
+
+def test_an_encrypted_file_is_listed_and_not_read(tmp_path):
+    path = archive(tmp_path, {"demo/a.py": b"some text " * 100})
+    data = bytearray(path.read_bytes())
+    data[6] |= 1
+    data[data.index(b"PK\1\2") + 8] |= 1
+    path.write_bytes(data)
+    assert read(path)["demo/a.py"].sha256 is None
+
+
+def test_a_method_that_wheels_do_not_use_is_read_all_the_same(tmp_path):
+    path = archive(tmp_path, {"demo/a.py": b"some text " * 100}, zipfile.ZIP_LZMA)
+    assert read(path)["demo/a.py"].size == 1000
