@@ -23,6 +23,7 @@ from mamba_press import (
     solving,
     tags,
 )
+from mamba_press.binaries import strings
 from mamba_press.errors import ContentError
 from mamba_press.types import OWN, Pressed, Problem
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from mamba_press.config import Config
     from mamba_press.solving import Order
-    from mamba_press.types import Entry, Environment, Package, Project, Selection, Solution, Tagging, Wheel
+    from mamba_press.types import Entry, Environment, Kept, Package, Project, Selection, Solution, Tagging, Wheel
 
 
 _LEAK = "report this: no file may depend on where the wheel was made"
@@ -232,28 +233,34 @@ def _present(entries: Sequence[Entry], environment: Environment) -> tuple[Packag
 
 
 def _traces(entries: Sequence[Entry], workdir: Path) -> tuple[str, ...]:
-    """Read every file of the finished wheel for paths of the machines that made it.
+    """Look for paths of the machines that made the wheel's files.
 
     A path of this very build's temporary folder is an error, those of the packages' own builds are told.
     """
     # The random name alone, where it is ours: the folder above may have another name than a link that leads to it.
     own = (workdir.name if workdir.name.startswith("mamba-press-") else str(workdir)).encode()
     leaks: list[Problem] = []
-    built: dict[str, list[str]] = {}
-    for entry in entries:
+    for entry in filter(_is_made_here, entries):
         data = entry.source if isinstance(entry.source, bytes) else entry.source.read_bytes()
         if own in data:
             what = f"holds the path of this build's temporary folder, {workdir}"
             hint = _OWN_LEAK if entry.kept and entry.kept.file.package == OWN else _LEAK
             leaks.append(Problem(where=entry.path, what=what, hint=hint))
-        if entry.kept and placeholders.has_build_path(data):
-            built.setdefault(entry.kept.file.package, []).append(entry.path)
     if leaks:
         raise ContentError(*leaks)
-    if not built:
-        return ()
-    files = (f"{package} ({len(paths)} files)" if paths[1:] else package for package, paths in sorted(built.items()))
-    return (f"paths of the machines that built the packages stand in files, and mean nothing: {', '.join(files)}",)
+    built = {entry.kept.file.package for entry in entries if entry.kept and _is_built_elsewhere(entry.kept)}
+    what = "paths of the machines that built the packages stand in files, and mean nothing"
+    return (f"{what}: {', '.join(sorted(built))}",) if built else ()
+
+
+def _is_made_here(entry: Entry) -> bool:
+    """Whether a file is another than its package has, and so can say where this build is."""
+    file = entry.kept.file if entry.kept else None
+    return file is None or file.package == OWN or file.placeholder is not None or entry.source != file.source
+
+
+def _is_built_elsewhere(kept: Kept) -> bool:
+    return (kept.strings or strings.look(kept.file.source)).built
 
 
 def _case_notes(tags: str, entries: Sequence[Entry]) -> tuple[str, ...]:

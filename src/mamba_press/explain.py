@@ -334,7 +334,7 @@ def _lost(findings: Iterable[Finding]) -> tuple[Lost, ...]:
 
 
 def _names(source: Path) -> frozenset[str]:
-    return strings.library_names(source)
+    return strings.look(source).names
 
 
 def _changes(entry: Entry | None) -> tuple[str, ...]:
@@ -435,7 +435,7 @@ def _look(path: str, data: bytes) -> _Seen:
         size=len(data),
         sha256=None,
         binary=binary,
-        names=frozenset() if is_own else strings.names(data),
+        names=frozenset() if is_own else strings.look_at(data).names,
         lost=() if is_own else tuple(placeholders.left(entry, data)),
     )
 

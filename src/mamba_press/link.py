@@ -21,6 +21,7 @@ from mamba_press.types import Edits, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from mamba_press.config import Config
     from mamba_press.types import Binary, Entry, Environment
@@ -80,7 +81,9 @@ def link(entries: Sequence[Entry], environment: Environment, config: Config) -> 
         system=config.link.system,
         strip=config.link.strip,
     )
-    digests = _digests(graph, {path: _content(path, draft) for path in libraries})
+    deciding = hashed.union(*(_reach(path, graph) for path in hashed))
+    graph = {path: graph[path] for path in graph if path in deciding}
+    digests = _digests(graph, {path: _content(path, draft) for path in graph})
     final = {path: _hashed_name(keep[path], digests[path]) if path in hashed else keep[path] for path in libraries}
     plan = replace(draft, final=final)
     linked = _without_twins(sorted((_edited(entry, plan) for entry in entries), key=lambda entry: entry.path))
@@ -181,7 +184,8 @@ def _opened(entries: Sequence[Entry], names: Mapping[str, str]) -> _Opened:
             continue
         # The file as it was installed: what is rewritten of it, such as a script's first line, opens nothing.
         own = _real(entry)
-        found = {name for name in strings.library_names(entry.kept.file.source) if names.get(name, own) != own}
+        said = entry.kept.strings or strings.look(entry.kept.file.source)
+        found = {name for name in said.names if names.get(name, own) != own}
         asked = asks.calls(entry.kept.file)  # the generated module knows what these are called here
         found -= asked.names | asked.perhaps
         if found:
@@ -237,10 +241,19 @@ def _content(path: str, plan: _Plan) -> bytes:
     edits = _edits(entry, plan)
     removed = tuple(old for old, new in edits.needed if new is None)
     return hashlib.sha256(
-        hashlib.sha256(entry.source.read_bytes()).digest()
+        _sha256(entry.source)
         + repr((removed, edits.search, edits.inherited, edits.unbind_unique)).encode()
         + (b"stripped" if edits.strip else b"")
     ).digest()
+
+
+def _sha256(path: Path) -> bytes:
+    digest = hashlib.sha256()
+    part = memoryview(bytearray(1 << 18))
+    with path.open("rb", buffering=0) as file:
+        while size := file.readinto(part):
+            digest.update(part[:size])
+    return digest.digest()
 
 
 def _digests(graph: Mapping[str, Sequence[str]], content: Mapping[str, bytes]) -> dict[str, str]:

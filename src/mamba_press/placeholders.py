@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from mamba_press.config import Placeholders
     from mamba_press.types import Entry
 
-BUILD_PATHS = (b"/home/conda/feedstock_root", b"/croot/", b"/opt/conda/conda-bld", b"_h_env_placehold")
-"""Where packages are built: such paths are reported, never errors, for nobody who uses the wheel has them."""
-
 _NEUTRAL = NEUTRAL.encode()
 _ANY_NEUTRAL = re.compile(b"|".join(re.escape(each.encode()) for each in (NEUTRAL, NEUTRAL_ON_WINDOWS)))
 _CONTEXT = 4096  # as far as the string around a place is looked at, on each side
@@ -152,11 +149,6 @@ def _problems(package: str, group: Mapping[str, Sequence[Finding]]) -> Iterator[
 def left(entry: Entry, data: bytes) -> tuple[Finding, ...]:
     """Return what a file says about the neutral prefix, each path once, whether or not the package lists it."""
     return tuple({finding.text: finding for finding in _in_file(entry, data)}.values())
-
-
-def has_build_path(data: bytes) -> bool:
-    """Whether a file names a folder in which conda packages are built."""
-    return any(path in data for path in BUILD_PATHS)
 
 
 def python_script(data: bytes) -> bytes | None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from mamba_press.config import Config
-    from mamba_press.types import Binary, Environment, File, Package, Resolved, Solution, Target
+    from mamba_press.types import Binary, Environment, File, Package, Resolved, Solution, Strings, Target
 
 _PROGRAMS = ("bin/", "sbin/", "libexec/", "Library/bin/", "Scripts/")
 _PYTHON = ("python", "python_abi")
@@ -173,12 +173,13 @@ def files(environment: Environment, target: Target, config: Config) -> Selection
     requested = frozenset(package.name for package in environment.packages if package.requested)
     asked = asks.read(candidates.values(), asks.libraries(prefix, candidates, facts))
     problems = [*asked.problems]
+    read = _strings(candidates, requested)
     search = _Search(
         prefix=prefix,
         candidates=candidates,
         facts=facts,
         requested=requested,
-        opened=_together(_opened(prefix, candidates, facts, requested), asked.opened),
+        opened=_together(_opened(prefix, candidates, facts, read), asked.opened),
         include=tuple(config.select.include),
         unused=config.link.unused_libraries,
         programs=_programs(config),
@@ -202,7 +203,13 @@ def files(environment: Environment, target: Target, config: Config) -> Selection
         raise ContentError(*problems)
     _refuse_two_openmp(reached, candidates)
     kept = tuple(
-        Kept(file=candidates[path], why=why, binary=facts.get(search.real(path)), links=reached.links.get(path, ()))
+        Kept(
+            file=candidates[path],
+            why=why,
+            binary=facts.get(search.real(path)),
+            links=reached.links.get(path, ()),
+            strings=read.get(path),
+        )
         for path, why in sorted(reached.why.items())
     )
     present = frozenset(candidates[path].package for path in reached.why)
@@ -546,15 +553,25 @@ def _foreign(kept: Sequence[Kept]) -> tuple[str, ...]:
     return (f"left as they are, for they are for another machine: {', '.join(paths[:3])}" + _more(len(paths) - 3),)
 
 
+def _strings(candidates: Mapping[str, File], requested: frozenset[str]) -> dict[str, Strings]:
+    """Return what the strings of each file of a requested package say."""
+    return {
+        path: strings.look(file.source)
+        for path, file in candidates.items()
+        if file.package in requested and ".dist-info/" not in path and ".egg-info/" not in path
+    }
+
+
 def _opened(
-    prefix: follow.Prefix, candidates: Mapping[str, File], facts: Mapping[str, Binary], requested: frozenset[str]
+    prefix: follow.Prefix,
+    candidates: Mapping[str, File],
+    facts: Mapping[str, Binary],
+    read: Mapping[str, Strings],
 ) -> dict[str, tuple[str, ...]]:
-    """Return, for each file of a requested package, the libraries whose names occur in it: it may open them by name."""
+    """Return the libraries of the prefix whose names occur in a file, by its path: it may open them by name."""
     opened: dict[str, tuple[str, ...]] = {}
-    for path, file in candidates.items():
-        if file.package not in requested or ".dist-info/" in path or ".egg-info/" in path:
-            continue
-        names = (name for name in strings.library_names(file.source) if not _never_opened(name))
+    for path, said in read.items():
+        names = (name for name in said.names if not _never_opened(name))
         ends = {prefix.ends[other] for name in names for other in prefix.named.get(name, ())}
         found = tuple(sorted(end for end in ends if end in candidates and end in facts))
         if found:

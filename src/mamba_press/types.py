@@ -289,13 +289,22 @@ class Resolved:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Strings:
+    """What a file's own strings say: ``names`` of libraries, and whether it names a folder where packages are built."""
+
+    names: frozenset[str]
+    built: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Kept:
-    """A file that stays, and why."""
+    """A file that stays, and why; ``strings`` is None where nobody looked."""
 
     file: File
     why: str
     binary: Binary | None = None
     links: tuple[Resolved, ...] = ()
+    strings: Strings | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -81,9 +81,9 @@ def test_names_in_data_count_as_opened_and_load_commands_do_not(tmp_path: Path) 
     needed = ((SYSTEM, LOAD), ("@rpath/libneeded.dylib", LOAD))
     path = tmp_path / "file"
     path.write_bytes(dylib(Dylib(needed=needed, text=b"open libopened.2.dylib or plugin.so\0")))
-    assert strings.library_names(path) == {"libopened.2.dylib", "plugin.so"}
+    assert strings.look(path).names == {"libopened.2.dylib", "plugin.so"}
     path.write_text("load libtk8.6.dylib", encoding="utf-8")
-    assert strings.library_names(path) == {"libtk8.6.dylib"}
+    assert strings.look(path).names == {"libtk8.6.dylib"}
 
 
 # --- libc++

@@ -179,11 +179,6 @@ def test_slashes_that_keep_a_strings_length_are_no_part_of_the_path(tmp_path):
     assert "SSL_CERT_FILE" in found.consequence
 
 
-def test_paths_of_the_machines_that_build_packages_are_known():
-    assert placeholders.has_build_path(b"cc -I/home/conda/feedstock_root/a")
-    assert not placeholders.has_build_path(b"/home/conda/feed /croots/b")
-
-
 @pytest.mark.parametrize(
     "head",
     [

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from mamba_press.binaries.strings import library_names
+from mamba_press.binaries.strings import look
 from tests.support.compile import Linking, shared_library
 
 
 def names(tmp_path, content):
     path = tmp_path / "file"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return set(library_names(path))
+    return set(look(path).names)
 
 
 @pytest.mark.parametrize(
@@ -52,10 +52,18 @@ def test_of_a_library_only_its_own_strings_count_not_what_the_loader_reads(tmp_p
     linking = Linking(soname="libself.so.1", needed=(needed,), runpath="/opt/libpath.so", flags=("-nostdlib", "-g3"))
     path = shared_library(tmp_path / "libself.so.1", source, linking)
     assert b"libdebug.so" in path.read_bytes()
-    assert library_names(path) == {"libopened.so.2"}
+    assert look(path).names == {"libopened.so.2"}
 
 
 def test_a_name_in_data_that_can_be_written_is_found(tmp_path):
     source = 'char name[] = "libopened.so.2"; const char *names[] = {"libother.so"};'
     path = shared_library(tmp_path / "liba.so", source, Linking(flags=("-nostdlib",)))
-    assert library_names(path) == {"libopened.so.2", "libother.so"}
+    assert look(path).names == {"libopened.so.2", "libother.so"}
+
+
+def test_a_file_that_names_a_folder_where_packages_are_built_tells_its_origin(tmp_path):
+    path = tmp_path / "a.py"
+    path.write_bytes(b"cc -I/home/conda/feedstock_root/a")
+    assert look(path).built
+    path.write_bytes(b"/home/conda/feed /croots/b")
+    assert not look(path).built

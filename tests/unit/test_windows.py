@@ -87,7 +87,7 @@ def test_runtimes_of_the_compilers_come_from_python_or_travel(
 def found(tmp_path: Path, data: bytes) -> frozenset[str]:
     path = tmp_path / "file"
     path.write_bytes(data)
-    return strings.library_names(path)
+    return strings.look(path).names
 
 
 def test_names_of_imports_and_of_the_library_itself_are_no_names_that_it_opens(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from mamba_press.binaries import macho, pe
 from mamba_press.binaries.format import Data, Malformed
+from mamba_press.types import Strings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,32 +30,34 @@ _PROGBITS = 1
 _EXECUTABLE = 0x20000000
 _SMALL = 1 << 20
 """Up to this size reading a file costs less than mapping it."""
+BUILD_PATHS = (b"/home/conda/feedstock_root", b"/croot/", b"/opt/conda/conda-bld", b"_h_env_placehold")
+"""Where packages are built: such paths are reported, never errors, for nobody who uses the wheel has them."""
+
 _NOT_DATA = (b".rsrc", b".reloc", b".pdata")
 
 
-def names(data: bytes) -> frozenset[str]:
-    """Return the same as `library_names` of a file's bytes."""
-    return _all_names(data)
+def look(path: Path) -> Strings:
+    """Return each ``*.so``, ``*.so.N``, ``*.dylib`` and ``*.dll`` that occurs as a string in a file.
 
-
-def library_names(path: Path) -> frozenset[str]:
-    """Return every ``*.so``, ``*.so.N``, ``*.dylib`` and ``*.dll`` that occurs as a string in a file.
-
-    Windows ignores case: names of DLLs are in lower case.
+    And whether a path does below which packages are built. Windows ignores case: names of DLLs are in lower case.
     """
     with path.open("rb", buffering=0) as file:
         if os.fstat(file.fileno()).st_size <= _SMALL:
-            return _all_names(file.read())
+            return look_at(file.read())
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return _all_names(data)
+            return look_at(data)
 
 
-def _all_names(data: Data) -> frozenset[str]:
+def look_at(data: Data) -> Strings:
+    """Return the same as `look` of a file's bytes."""
     wide = [mark for mark in _WIDE if data.find(mark) >= 0] if data[:2] == b"MZ" else []
     regions = list(_regions(data))
     found = {name for start, end in regions for name in _names(data, start, end)}
     found |= {name for mark in wide for start, end in regions for name in _wide_names(data, mark, start, end)}
-    return frozenset(name.lower() if name.lower().endswith(".dll") else name for name in found)
+    return Strings(
+        names=frozenset(name.lower() if name.lower().endswith(".dll") else name for name in found),
+        built=any(data.find(path, start, end) >= 0 for start, end in regions for path in BUILD_PATHS),
+    )
 
 
 def _wide_names(data: Data, mark: bytes, start: int, end: int) -> Iterator[str]:
@@ -70,8 +73,7 @@ def _wide_names(data: Data, mark: bytes, start: int, end: int) -> Iterator[str]:
 
 
 def _names(data: Data, start: int, end: int) -> Iterator[str]:
-    # One pattern is faster than four strings, and in a mapped file much faster than its `find`.
-    for mark in _MARK.finditer(data, start, end):
+    for mark in _MARK.finditer(data, start, end):  # one pattern is faster than four strings
         at, after = mark.span()
         before = _BEFORE.search(data[max(start, at - 120) : at])
         version = _AFTER.match(data[after : min(end, after + 32)]) if mark[0] == b".so" else None
