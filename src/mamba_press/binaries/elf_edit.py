@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 import struct
-from bisect import bisect_left
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -38,7 +37,9 @@ _POINTERS = (
     *(elf.DT_HASH, elf.DT_GNU_HASH, elf.DT_SYMTAB, elf.DT_VERSYM, elf.DT_VERDEF, elf.DT_VERNEED),
     *(elf.DT_RELA, elf.DT_JMPREL, elf.DT_RELR),
 )
-_CLEARED = re.compile(rb"\0{3,}")
+_ZEROS = re.compile(rb"\0+")
+_ROOM = 1 << 14
+"""What most edits add at most; a copy that outgrows its memory is copied again."""
 _SPARE = 4
 """Empty entries that a moved dynamic section gets, as GNU ld gives it five."""
 
@@ -203,9 +204,10 @@ class _Strings:
         live.update(version.name for record in image.verneed() for version in record.versions)
         for _, names in image.verdef():
             live.update(names)
-        self._live = sorted(live)
-        if self._live and self._live[-1] >= len(self.content):
-            raise Malformed(f"string {self._live[-1]:#x} lies outside the dynamic strings")
+        self._live = live
+        self._last = max(live, default=0)
+        if live and self._last >= len(self.content):
+            raise Malformed(f"string {self._last:#x} lies outside the dynamic strings")
         old = {value for tag, value in image.dynamic if tag in elf.STRING_TAGS}
         old.update(record.file for record in image.verneed())
         for index in sorted(old - live):
@@ -213,8 +215,7 @@ class _Strings:
 
     def _is_pointed_to(self, start: int, end: int) -> bool:
         """Whether something that stays names a string that begins in ``start`` to ``end``, both included."""
-        place = bisect_left(self._live, start)
-        return place < len(self._live) and self._live[place] <= end
+        return not self._live.isdisjoint(range(start, end + 1))
 
     def _release(self, index: int) -> None:
         """Clear a string that nothing names any more, unless it is the tail of another or has one as its tail."""
@@ -236,19 +237,26 @@ class _Strings:
         if found >= 0:
             return found
         # The first zero ends the string before, the last one ends this one.
-        room = len(text) + 2
-        if self.content.find(bytes(room)) >= 0:
-            for size, start in sorted((m.end() - m.start(), m.start()) for m in _CLEARED.finditer(self.content)):
-                if size >= room and not self._is_pointed_to(start + 1, start + 1 + len(text)):
-                    self.content[start + 1 : start + 1 + len(text)] = text
-                    return start + 1
+        for _, start in sorted(self._cleared(len(text) + 2)):
+            if not self._is_pointed_to(start + 1, start + 1 + len(text)):
+                self.content[start + 1 : start + 1 + len(text)] = text
+                return start + 1
         self.content += text + b"\0"
         return len(self.content) - len(text) - 1
+
+    def _cleared(self, room: int) -> Iterator[tuple[int, int]]:
+        """Size and start of each run of at least ``room`` zeros."""
+        zeros, end = bytes(room), 0
+        while (start := self.content.find(zeros, end)) >= 0:
+            run = _ZEROS.match(self.content, start)
+            assert run is not None
+            end = run.end()
+            yield end - start, start
 
     def trimmed(self) -> bytes:
         """The strings without what is cleared at their end."""
         end = len(self.content.rstrip(b"\0")) + 1
-        return bytes(self.content[: max(end, self._live[-1] + 1 if self._live else 0)])
+        return bytes(self.content[: max(end, self._last + 1)])
 
 
 class _Draft:
@@ -256,7 +264,7 @@ class _Draft:
 
     def __init__(self, image: Image) -> None:
         self.image = image
-        self.out = bytearray(image.data)
+        self.out = _roomy(image.data)
         self.page = elf.PAGES[image.arch]
         self.header = image.header
         self.segments = list(image.segments)
@@ -585,6 +593,16 @@ class _Draft:
         for number, section in enumerate(self.sections):
             elf.SECTION.pack_into(self.out, self.header.sections_at + number * elf.SECTION.size, *section)
         return self.out
+
+
+def _roomy(data: Data) -> bytearray:
+    """A copy with memory left for what an edit adds."""
+    copy = bytearray(len(data) + _ROOM)
+    with memoryview(copy) as view:
+        # Assigned to a slice of the bytearray itself, the data would be copied twice.
+        view[: len(data)] = data
+    del copy[len(data) :]
+    return copy
 
 
 class _Move(NamedTuple):
