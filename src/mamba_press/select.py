@@ -208,7 +208,7 @@ def files(environment: Environment, target: Target, config: Config) -> Selection
             why=why,
             binary=facts.get(search.real(path)),
             links=reached.links.get(path, ()),
-            strings=read.get(path),
+            strings=read.get(path) or strings.look(candidates[path].source),
         )
         for path, why in sorted(reached.why.items())
     )

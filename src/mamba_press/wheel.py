@@ -185,12 +185,14 @@ def write(  # noqa: PLR0913  # the wheel and its place, and four ways to say how
     used = compressor(compression)
     target = directory / wheel.file_name
     sized = _measure(entries)
-    with replacing(target) as file, _pool(threads) as pool:
-        archive = _Archive(file, _dos_time(epoch))
-        _fill(archive, wheel, sized, used, pool)
-        if archive.looks_like_an_attack():
-            archive.start_again()
-            _fill(archive, wheel, sized, compressor("store"), pool)
+    with replacing(target) as file:
+        # The threads end before others begin: they would keep their memory.
+        with _pool(threads) as pool:
+            archive = _Archive(file, _dos_time(epoch))
+            _fill(archive, wheel, sized, used, pool)
+            if archive.looks_like_an_attack():
+                archive.start_again()
+                _fill(archive, wheel, sized, compressor("store"), pool)
         if verify:
             file.flush()
             verify(Path(file.name), wheel.file_name)
