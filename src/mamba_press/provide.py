@@ -18,7 +18,7 @@ from mamba_press.errors import ContentError
 from mamba_press.types import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from mamba_press.types import Entry, Environment
 
@@ -94,9 +94,10 @@ def notes(installed: Environment, entries: Iterable[Entry], set_already: Iterabl
     """Name the variables that packages in the wheel are known to look at, or set in an activated environment."""
     ours = frozenset(set_already)
     owners = {entry.kept.file.path: entry.kept.file.package for entry in entries if entry.kept}
+    beneath = _beneath(owners)
     found = []
     for row in _known():
-        owner = next((owners[path] for path in _beneath(row["path"], owners)), None)
+        owner = beneath.get(row["path"])
         if owner is not None and row["variable"] not in ours:
             instead = f"; better, the library's own call does: {row['instead']}" if "instead" in row else ""
             found.append(
@@ -156,12 +157,15 @@ def _known() -> tuple[dict[str, str], ...]:
     return tuple(json.loads(text))
 
 
-def _beneath(path: str, paths: Iterable[str]) -> Iterator[str]:
-    """Yield the paths that are a path or lie in it, in packages for Windows below their own folder."""
-    for each in paths:
-        plain = each.removeprefix("Library/")
-        if plain == path or plain.startswith(f"{path}/"):
-            yield each
+def _beneath(owners: Mapping[str, str]) -> dict[str, str]:
+    """Return by path and by folder the first package that has something there, without Windows' ``Library``."""
+    found: dict[str, str] = {}
+    for path, package in owners.items():
+        plain = path.removeprefix("Library/")
+        while plain and plain not in found:
+            found[plain] = package
+            plain = plain.rpartition("/")[0]
+    return found
 
 
 def _activated(installed: Environment, packages: frozenset[str]) -> dict[str, frozenset[str]]:

@@ -135,8 +135,7 @@ def fetch(
         return Environment(prefix=root, files=(), packages=(), info={})
     neutral = NEUTRAL_ON_WINDOWS if solution.target.system == "win" else NEUTRAL
     notes = _install(solution, names, root, neutral, config=config, environ=environ)
-    prefix.keep_lengths(root, _chosen(solution, names), neutral)
-    environment = prefix.read(root, _chosen(solution, names), notes)
+    environment = prefix.read(root, _chosen(solution, names), notes, neutral=neutral)
     for note in notes:
         log.note(note)
     return environment

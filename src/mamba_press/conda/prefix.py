@@ -24,12 +24,13 @@ GENERATED = "entry_point"
 """Occurs in the path type of each script that the installer makes for an entry point: in no package."""
 
 
-def read(prefix: Path, packages: Sequence[Package], notes: list[str]) -> Environment:
+def read(prefix: Path, packages: Sequence[Package], notes: list[str], *, neutral: str | None = None) -> Environment:
     """Return what stands in a prefix into which rattler has installed ``packages``.
 
-    Symlinks are resolved to the file of the prefix at which they end, one to a folder becomes one for each file in
-    it. A symlink that ends nowhere, or outside the prefix, leaves and is told in ``notes``. Where two packages have
-    different files at one path, both are there, under that path.
+    Where the install wrote ``neutral`` into binary files, their strings get their lengths back first. Symlinks are
+    resolved to the file of the prefix at which they end, one to a folder becomes one for each file in it. A symlink
+    that ends nowhere, or outside the prefix, leaves and is told in ``notes``. Where two packages have different files
+    at one path, both are there, under that path.
     """
     root = Path(os.path.realpath(prefix))
     files: list[File] = []
@@ -37,6 +38,8 @@ def read(prefix: Path, packages: Sequence[Package], notes: list[str]) -> Environ
     folders: dict[str, str] = {}
     for package in packages:
         record = json.loads(_record_path(prefix, package).read_text("utf-8"))
+        if neutral:
+            _keep_lengths(prefix, record, neutral)
         extracted = Path(record["extracted_package_dir"])
         info[package.name] = extracted / "info"
         lost: list[str] = []
@@ -55,21 +58,21 @@ def read(prefix: Path, packages: Sequence[Package], notes: list[str]) -> Environ
     )
 
 
-def keep_lengths(prefix: Path, packages: Sequence[Package], neutral: str) -> None:
+def _keep_lengths(prefix: Path, record: dict[str, Any], neutral: str) -> None:
     """Give each string in a binary file back the length that it had before the install replaced its placeholder.
 
     An install moves what follows a placeholder to the front, and fills up the end. But a linker lets a string that is
     the end of another one share its bytes ("/share/x" lies within "<prefix>/share/x"), and compilers store lengths:
     both would then read something else. Slashes after the neutral prefix lead to the same file.
     """
-    for package in packages:
-        record = json.loads(_record_path(prefix, package).read_text("utf-8"))
-        for entry in _paths(record):
-            placeholder = (entry.get("prefix_placeholder") or "").encode()
-            installed = prefix / entry["_path"]
-            if entry.get("file_mode") == "binary" and len(placeholder) >= len(neutral) and not installed.is_symlink():
-                new = neutral.encode().ljust(len(placeholder), b"/")
-                _replace(installed, Path(record["extracted_package_dir"]), entry, (placeholder, new))
+    for entry in _paths(record):
+        placeholder = (entry.get("prefix_placeholder") or "").encode()
+        if entry.get("file_mode") != "binary" or len(placeholder) < len(neutral):
+            continue
+        installed = prefix / entry["_path"]
+        if not installed.is_symlink():
+            new = neutral.encode().ljust(len(placeholder), b"/")
+            _replace(installed, Path(record["extracted_package_dir"]), entry, (placeholder, new))
 
 
 def _replace(installed: Path, extracted: Path, entry: dict[str, Any], change: tuple[bytes, bytes]) -> None:
