@@ -377,6 +377,26 @@ def test_a_path_that_leaves_the_wheel_is_refused_and_nothing_is_unpacked(tmp_pat
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("path", ["made/__init__.py/x.py", "made/__init__.py/x/y", "made/__init__.py/"])
+def test_a_path_that_is_a_file_and_a_folder_is_refused_and_nothing_is_unpacked(tmp_path, path):
+    with pytest.raises(BuildError, match=r": made/__init__\.py: is both a file and a folder"):
+        inner.unpack(write(tmp_path, {**FILES, path: ""}), tmp_path / "out", LINUX)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_name_that_no_file_system_takes_is_refused(tmp_path):
+    with pytest.raises(BuildError, match="has a name that is longer than 255 bytes"):
+        inner.unpack(write(tmp_path, {**FILES, f"made/{'ä' * 128}": ""}), tmp_path / "out", LINUX)
+
+
+def test_an_encrypted_wheel_is_told(tmp_path):
+    path = write(tmp_path, FILES)
+    data = path.read_bytes().replace(b"PK\x01\x02\x14\x03\x14\x00\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01\x00")
+    path.write_bytes(data)
+    with pytest.raises(BuildError, match=r"cannot be read: File .* is encrypted"):
+        inner.unpack(path, tmp_path / "out", LINUX)
+
+
 def test_a_file_that_can_be_executed_still_can(tmp_path):
     inner.unpack(write(tmp_path, FILES), tmp_path / "out", LINUX)
     modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "out").rglob("*") if path.is_file()}
@@ -458,11 +478,12 @@ def test_a_wheel_that_contradicts_itself_is_refused(tmp_path, changes, words):
         inner.unpack(write(tmp_path, {**FILES, **changes}), tmp_path / "out", LINUX)
 
 
-def test_a_record_that_is_no_text_or_names_a_hash_without_a_length_is_told(tmp_path):
+def test_a_record_that_is_no_text_or_names_a_hash_that_wheels_cannot_have_is_told(tmp_path):
     good = write(tmp_path, FILES)
     record = zipfile.ZipFile(good).read("made-1.0.dist-info/RECORD").decode()
-    with pytest.raises(BuildError, match="has no hash in RECORD"):
-        inner.unpack(write(tmp_path, FILES, record=record.replace("sha256=", "shake_128=")), tmp_path / "out", LINUX)
+    for kind in ("shake_128", "md5", "sha1", "sha224", "SHA256", "none"):
+        with pytest.raises(BuildError, match=f"has a hash of the kind '{kind}' in RECORD, which wheels cannot have"):
+            inner.unpack(write(tmp_path, FILES, record=record.replace("sha256=", f"{kind}=")), tmp_path / "out", LINUX)
     with pytest.raises(BuildError, match="cannot be read: 'utf-8' codec"):
         inner.unpack(write(tmp_path, FILES, record=b"\xff,,"), tmp_path / "out", LINUX)
 

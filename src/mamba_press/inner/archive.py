@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _SIGNATURES = ("RECORD", "RECORD.jws", "RECORD.p7s")
 _LICENCE = re.compile(r"(?:licen[cs]e|copying|copyright|notice|authors|unlicense)[^/]*", re.IGNORECASE)
+# "sha256 or better" (https://packaging.python.org/specifications/binary-distribution-format/)
+_HASHES = frozenset({"sha256", "sha384", "sha512", "sha3_256", "sha3_384", "sha3_512", "blake2b", "blake2s"})
 _SCHEMES: Mapping[str, Literal["platlib", "scripts", "headers", "data"]] = {
     "purelib": "platlib",
     "platlib": "platlib",
@@ -61,7 +63,10 @@ def unpack(path: Path, folder: Path, target: Target, root: Path | None) -> Own:
             return _own(archive, folder, tags, root)
     except InvalidWheelFilename as error:
         raise BuildError(Problem(where=path.name, what=str(error))) from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError, csv.Error) as error:
+    except (
+        *(zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError, csv.Error),
+        RuntimeError,  # encrypted, or compressed in a way unknown here
+    ) as error:
         raise BuildError(Problem(where=path.name, what=f"the inner backend's wheel cannot be read: {error}")) from None
 
 
@@ -88,11 +93,17 @@ def _unsafe(archive: zipfile.ZipFile) -> Iterator[Problem]:
         parts = name.removesuffix("/").split("/")
         if not name.isprintable() or "\\" in name or ":" in parts[0] or any(part in ("", ".", "..") for part in parts):
             yield Problem(where=name.encode("unicode_escape").decode(), what="is no path inside a wheel")
+        elif any(len(part.encode()) > 255 for part in parts):
+            yield Problem(where=name, what="has a name that is longer than 255 bytes, which file systems refuse")
         elif stat.S_ISLNK(info.external_attr >> 16):
             yield Problem(where=name, what="is a symlink, which wheels cannot have")
         elif name in seen:
             yield Problem(where=name, what="is in the wheel twice")
         seen.add(name)
+    above = {parent.as_posix() for name in seen for parent in PurePosixPath(name).parents}
+    for name in sorted(seen):
+        if name in above or f"{name}/" in seen:
+            yield Problem(where=name, what="is both a file and a folder")
     folders = _dist_infos(archive)
     if len(folders) != 1:
         yield Problem(where="", what=f"has {len(folders)} .dist-info folders instead of one")
@@ -139,8 +150,11 @@ def _untrue(archive: zipfile.ZipFile) -> Iterator[Problem]:
     unlisted = {f"{folder}/{name}" for name in _SIGNATURES}
     for name in sorted(files - unlisted):
         algorithm, _, digest = stated.get(name, "").partition("=")
-        if not digest or algorithm not in hashlib.algorithms_guaranteed or algorithm.startswith("shake"):
+        if not digest:
             yield Problem(where=name, what="has no hash in RECORD")
+        elif algorithm not in _HASHES:
+            what = f"has a hash of the kind {algorithm!r} in RECORD, which wheels cannot have; sha256 is usual"
+            yield Problem(where=name, what=what)
         else:
             found = hashlib.new(algorithm, archive.read(name)).digest()
             if base64.urlsafe_b64encode(found).rstrip(b"=").decode() != digest.rstrip("="):
