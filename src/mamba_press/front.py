@@ -256,12 +256,25 @@ def pressed(asked: Order, solution: Solution | None = None) -> Iterator[Pressed]
 
 
 def require_native(asked: Order) -> None:
-    """Raise ConfigError for a target for which an inner backend cannot build here; it can be solved and locked for."""
+    """Raise as `require_backend`, and ConfigError for a target for which an inner backend cannot build here.
+
+    Such an order can be solved and locked for.
+    """
     from mamba_press import target
 
     problems = target.foreign(asked.target, asked.environ) if asked.config.build_backend is not None else ()
     if problems:
         raise ConfigError(*problems)
+    require_backend(asked)
+
+
+def require_backend(asked: Order) -> None:
+    """Raise ConfigError where the inner backend is not there, BuildError where it has no hook for what is asked."""
+    from mamba_press import inner
+
+    backend = inner.of(asked.config, asked.root)
+    if backend is not None:
+        inner.require(backend, asked.state.removeprefix("metadata_"), asked.environ)
 
 
 @contextmanager

@@ -216,6 +216,7 @@ def sdist(directory: str, settings: Mapping[str, object] | None, *, environ: Map
     assert asked.project is not None
     # What is locked is what a wheel made from the sdist asks for.
     pressed = front.order(Path.cwd(), settings, environ)
+    front.require_native(asked)
     solution = solving.solve(pressed)
     if asked.config.build_backend is not None:
         return _sdist_of_inner(asked, pressed, solution, Path(directory))
@@ -249,7 +250,6 @@ def _sdist_of_inner(asked: Order, pressed: Order, solution: Solution, directory:
     from mamba_press import sdist as source
 
     assert asked.project is not None
-    front.require_native(asked)
     _warn_of_channels_outside(asked)
     with front.workdir(asked.environ) as workdir:
         theirs = native.sdist(pipeline.job(asked, solution, workdir))

@@ -53,6 +53,7 @@ def press(orders: Sequence[Order], directory: Path) -> tuple[Made, ...]:
 
     A target for which a wheel of this run serves, and would be made of the same packages, gets no other.
     """
+    front.require_backend(orders[0])  # before anything is solved; the targets are of one project
     done: list[_Done] = []
     found: list[Made] = []
     for order, answer in zip(orders, solving.solve_all(orders), strict=True):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press import front, hooks, solving, target
+from mamba_press import front, hooks, series, solving, target
 from mamba_press.errors import BuildError, ConfigError, FetchError, WriteError
 from mamba_press.types import Package, Problem, Python, Solution, Target
 
@@ -152,6 +152,27 @@ def test_problems_of_all_tables_come_at_once(root):
     wheres = [problem.where for problem in refused.value.problems]
     assert "tool.mamba-press.pakages" in wheres
     assert "project.name" in wheres
+
+
+# --- the inner backend
+
+
+@pytest.mark.parametrize("make", ["list", "press", "series", "wheel", "editable", "sdist", "metadata"])
+def test_an_inner_backend_that_is_not_there_is_told_before_a_channel_is_asked(root, monkeypatch, make):
+    monkeypatch.chdir(root)
+    table = 'build-backend = "nowhere"\nhost = ["zlib"]\nchannels = ["no-such-folder"]\n'
+    root.joinpath("pyproject.toml").write_text(f'[project]\nname = "x"\nversion = "1"\n[tool.mamba-press]\n{table}')
+    made = {
+        "list": lambda: front.pressed(front.order(root, {}, {})).__enter__(),
+        "press": lambda: front.make(front.order(root, {}, {}), root / "dist"),
+        "series": lambda: series.press([front.order(root, {}, {})] * 2, root / "dist"),
+        "wheel": lambda: hooks.wheel("dist", {}, None, environ={}),
+        "editable": lambda: hooks.wheel("dist", {}, None, environ={}, state="editable"),
+        "sdist": lambda: hooks.sdist("dist", {}, environ={}),
+        "metadata": lambda: hooks.metadata("dist", {}, environ={}, state="metadata_editable"),
+    }
+    with pytest.raises(ConfigError, match="'nowhere' cannot be imported: No module named 'nowhere'"):
+        made[make]()
 
 
 # --- the date

@@ -82,6 +82,39 @@ def test_a_backend_that_is_not_there_is_a_mistake_of_the_configuration(tmp_path)
 
 
 @pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("made", "'made' cannot be imported: no gears"),
+        ("made:A.c", "'made:A.c' cannot be imported: type object 'A' has no attribute 'c'"),
+        ("made.api", "'made.api' cannot be imported: No module named 'made'"),
+    ],
+)
+def test_a_backend_is_required_before_anything_is_built(tmp_path, name, said):
+    text = "class A:\n    pass\n" + ("raise ImportError('no gears')\n" if name == "made" else "")
+    with pytest.raises(ConfigError) as caught:
+        inner.require(backend(tmp_path, text, name=name), "wheel", ENVIRON)
+    assert caught.value.problems[0].what == said
+
+
+def test_a_backend_that_is_required_is_not_called_and_prints_nothing(tmp_path, capfd):
+    text = "print('hello')\ndef build_wheel(*all): raise SystemExit(9)\n"
+    made = backend(tmp_path, text)
+    inner.require(made, "wheel", ENVIRON)
+    with pytest.raises(BuildError, match=r"made\.build_editable: the inner backend has no such hook\n  install .* -e"):
+        inner.require(made, "editable", ENVIRON)
+    # What fails otherwise may want a package of the prefix, and is told when there is one.
+    inner.require(backend(tmp_path, "raise RuntimeError('no pg_config')\n"), "wheel", ENVIRON)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_backend_path_that_is_no_folder_is_told(tmp_path):
+    made = inner.Backend(name="made", root=tmp_path, path=("backend",))
+    with pytest.raises(ConfigError) as caught:
+        inner.require(made, "wheel", ENVIRON)
+    assert caught.value.problems[0].hint == "backend-path names 'backend', which is no folder of the project"
+
+
+@pytest.mark.parametrize(
     ("body", "how"),
     [
         ("raise RuntimeError('broken')", "failed with exit code 1"),

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from mamba_press import log
 from mamba_press.errors import BuildError, ConfigError
@@ -48,6 +48,19 @@ def of(config: Config, root: Path) -> Backend | None:
     if config.build_backend is None:
         return None
     return Backend(name=config.build_backend, root=root, path=config.backend_path, settings=config.config_settings)
+
+
+def require(backend: Backend, what: str, environ: Mapping[str, str]) -> None:
+    """Raise ConfigError where the inner backend is not there, BuildError where it has no hook for ``what``.
+
+    It is imported for that, without the packages of the prefix: what else goes wrong then is left to the build.
+    """
+    try:
+        _answer(backend, f"build_{what}", None, environ, said=subprocess.DEVNULL)
+    except AbsentError:
+        raise BuildError(_no_hook(backend, what)) from None
+    except BuildError:
+        return
 
 
 def requires(backend: Backend, kind: str, environ: Mapping[str, str]) -> list[str]:
@@ -107,11 +120,23 @@ def call(backend: Backend, hook: str, *arguments: object, environ: Mapping[str, 
     Raises AbsentError where the backend has no such hook, ConfigError where there is no such backend, BuildError where
     the hook fails.
     """
+    return _answer(backend, hook, [_plain(each) for each in arguments], environ, said=sys.__stderr__)
+
+
+def _answer(
+    backend: Backend,
+    hook: str,
+    arguments: list[object] | None,
+    environ: Mapping[str, str],
+    *,
+    said: TextIO | int | None,
+) -> object:
+    """Do what `call` does; without arguments, the hook is only looked for. ``said`` is where prints go."""
     asked = {
         "backend": backend.name,
         "path": [str(backend.root / folder) for folder in backend.path],
         "hook": hook,
-        "arguments": [_plain(each) for each in arguments],
+        "arguments": arguments,
     }
     with tempfile.TemporaryDirectory(prefix="mamba-press-") as folder:
         answer = Path(folder, "answer.json")
@@ -121,7 +146,8 @@ def call(backend: Backend, hook: str, *arguments: object, environ: Mapping[str, 
             cwd=backend.root,
             env=dict(environ),
             stdin=subprocess.DEVNULL,
-            stdout=sys.__stderr__,
+            stdout=said,
+            stderr=said,
             check=False,
         )
         found: dict[str, Any] = json.loads(answer.read_text("utf-8")) if answer.is_file() else {}
@@ -158,12 +184,14 @@ def _failed(backend: Backend, hook: str, code: int) -> Problem:
 
 def _no_backend(backend: Backend, text: str) -> Problem:
     package = backend.name.partition(":")[0].partition(".")[0]
-    return Problem(
-        where=KEY,
-        what=f"{backend.name!r} cannot be imported: {text}",
-        hint=f"name the package that has {package} in [build-system] requires, beside mamba-press"
-        + ("" if backend.path else "; for a backend of the project itself, set backend-path"),
-    )
+    hint = f"name the package that has {package} in [build-system] requires, beside mamba-press\n"
+    hint += "install it, too, where nothing installs what stands there: for this command, or without isolation"
+    gone = [folder for folder in backend.path if not (backend.root / folder).is_dir()]
+    if gone:
+        hint = f"backend-path names {gone[0]!r}, which is no folder of the project"
+    elif not backend.path:
+        hint += "\nfor a backend of the project itself, set backend-path"
+    return Problem(where=KEY, what=f"{backend.name!r} cannot be imported: {text}", hint=hint)
 
 
 def _no_hook(backend: Backend, kind: str) -> Problem:

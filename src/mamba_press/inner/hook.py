@@ -14,7 +14,10 @@ from typing import Any
 
 
 def main(question: dict[str, Any]) -> dict[str, object]:
-    """Return the hook's result, or why there is none; what the hook itself raises passes through."""
+    """Return the hook's result, or why there is none; what the hook itself raises passes through.
+
+    Without arguments (null) it is only looked for.
+    """
     # This script's folder must not offer its neighbours as top-level modules (https://peps.python.org/pep-0517/).
     here = Path(__file__).resolve().parent
     sys.path[:] = [*question["path"], *(place for place in sys.path if place and Path(place).resolve() != here)]
@@ -26,7 +29,9 @@ def main(question: dict[str, Any]) -> dict[str, object]:
     except (ImportError, AttributeError) as error:
         return {"no-backend": str(error)}
     hook = getattr(backend, question["hook"], None)
-    return {"no-hook": True} if hook is None else {"result": hook(*question["arguments"])}
+    if hook is None:
+        return {"no-hook": True}
+    return {"result": None if question["arguments"] is None else hook(*question["arguments"])}
 
 
 if __name__ == "__main__":
