@@ -155,8 +155,8 @@ def peers(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Pressing against its limit and against all peers: ``nox -s bench -- --full``; results in .bench/."""
-    install(session, "test", "bench")
+    """Pressing against its limit and all peers: ``nox -s bench -- [PART…] [--full] [--huge]``; results in .bench/."""
+    install(session, "bench")
     session.run("python", "-m", "benchmarks", *session.posargs, env={"PYTHONPATH": "src"})
 
 
@@ -164,15 +164,7 @@ def bench(session: nox.Session) -> None:
 def instructions(session: nox.Session) -> None:
     """Count what light hooks, ELF and writing cost, and compare with the stored counts; needs valgrind and cc."""
     install(session)
-    session.install("zstandard")
     session.run("python", "-m", "benchmarks", "instructions", *session.posargs, env={"PYTHONPATH": "src"})
-
-
-@nox.session
-def light(session: nox.Session) -> None:
-    """What light hooks and ``--help`` cost, in multiples of a bare interpreter."""
-    install(session)
-    session.run("python", "benchmarks/light.py")
 
 
 @nox.session

@@ -1,7 +1,8 @@
 """`mamba-press edit` over a copy of the wheel's file, and `wheel unpack` and `wheel pack` beside it.
 
-``python -m benchmarks.edit [MEGABYTES]`` (300 by default) makes the wheel of files of this machine, measures, prints
-a table. Inside one process the edit is measured without the interpreter's start, as processes with it.
+``python -m benchmarks edit`` puts an edit of a wheel of 300 MB into the table of all targets; ``python -m
+benchmarks.edit [MEGABYTES]`` prints a table of its own, with the peers, which take minutes. The wheel is made of files
+of this machine. Inside one process the edit is measured without the interpreter's start, as processes with it.
 """
 
 from __future__ import annotations
@@ -16,23 +17,45 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import cycle
 from pathlib import Path
 
 from packaging.version import Version
 
+from benchmarks.measure import Found, How, Row
 from mamba_press import edit, wheel
 from mamba_press.types import Entry, Wheel
 
 ROUNDS = 7
+MEGABYTES = 300
 METADATA = b"Metadata-Version: 2.1\nName: large\nVersion: 1.0\nRequires-Dist: numpy\n"
 ABOUT = b"Wheel-Version: 1.0\nGenerator: benchmark\nRoot-Is-Purelib: false\nTag: cp311-cp311-linux_x86_64\n"
 CHANGES = edit.Changes(require=("numpy<2.5",), suffix="post1")
 
 
+def measure(how: How) -> Found:
+    """Measure target 12."""
+    with tempfile.TemporaryDirectory(dir=how.payload.root) as name:
+        made = make(Path(name), MEGABYTES)
+        found = times(made, Path(name), peers=False)
+        note = f"{made.stat().st_size / 1e6:.0f} MB"
+    for program, (wall, cpu) in found.items():
+        how.say(f"{program:<44} {cpu:8.3f} s CPU {wall:8.3f} s wall")
+    return Found(
+        rows=[
+            Row(number=12, measured=what, base=base, most=1.3, ratio=found[ours][1] / found[base][1], note=note)
+            for what, ours, base in (
+                ("edit, inside a process", "edit", "copy"),
+                ("mamba-press edit", "mamba-press edit", "cp"),
+            )
+        ]
+    )
+
+
 def make(folder: Path, megabytes: int) -> Path:
     """Write a wheel of at least that size, of this machine's libraries and Python's own files."""
     folders = (Path("/usr/lib"), Path(sys.base_prefix, "lib"))
-    found = (path for root in folders for path in sorted(root.rglob("*")) if _is_taken(path))
+    found = cycle(path for root in folders for path in sorted(root.rglob("*")) if _is_taken(path))
     entries: list[Entry] = []
     size = 0
     while size < megabytes * 2_900_000:
@@ -57,7 +80,7 @@ def spent(work: Callable[[], object], *, of: int = resource.RUSAGE_SELF) -> tupl
     return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def measure(made: Path, folder: Path, *, peers: bool = True) -> dict[str, tuple[float, float]]:
+def times(made: Path, folder: Path, *, peers: bool = True) -> dict[str, tuple[float, float]]:
     """Return, by name, the medians of wall and CPU time of paired rounds."""
     out = folder / "out"
     command = [sys.executable, "-m", "mamba_press", "edit", str(made), "-q", "-o", str(out)]
@@ -94,11 +117,11 @@ def _again(made: Path, folder: Path) -> None:
 
 def main() -> None:
     """Make, measure, print."""
-    megabytes = int(sys.argv[1]) if len(sys.argv) > 1 else 300
+    megabytes = int(sys.argv[1]) if len(sys.argv) > 1 else MEGABYTES
     with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_FOLDER")) as name:
         folder = Path(name)
         made = make(folder, megabytes)
-        found = measure(made, folder)
+        found = times(made, folder)
         print(f"{made.stat().st_size / 1e6:.0f} MB")
     for what, (wall, cpu) in found.items():
         base = found["cp" if what not in ("copy", "edit") else "copy"]

@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.targets import LIGHT, PROJECT, ROOT
+from benchmarks.light import LIGHT, MISTAKE, PROJECT
 
 BASELINE = Path(__file__).with_name("instructions.json")
 TOLERANCE = 0.10
@@ -40,7 +40,7 @@ wheel.write(made, Path('out'), compression='zlib', epoch=None, threads=1)
 ASKED = {
     "bare interpreter": "pass",
     "get_requires_for_build_wheel": LIGHT.format(""),
-    "a configuration error": f"try:\n {LIGHT.format(repr({'pakages': 'zlib'}))}\nexcept SystemExit: pass",
+    "a configuration error": MISTAKE,
     "read an ELF file, 500 times": ELF.format(500, "binaries.read(data)"),
     "edit an ELF file, 100 times": ELF.format(100, "binaries.apply(data, Edits(search=('$ORIGIN/../' * 9,)))"),
     "write a wheel of 500 files": WRITE,
@@ -84,7 +84,7 @@ def _count_all() -> dict[str, int]:
 
 def _count(code: str, folder: Path) -> int:
     """Return the instructions of a run whose modules are compiled already."""
-    environ = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "PYTHONHASHSEED": "0"}
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "src"), "PYTHONHASHSEED": "0"}
     subprocess.run([sys.executable, "-c", code], check=True, cwd=folder, env=environ, capture_output=True)
     command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", sys.executable, "-c", code]
     run = subprocess.run(command, check=True, cwd=folder, env=environ, capture_output=True, text=True)

@@ -1,28 +1,19 @@
-"""CPU time of what should be light, in multiples of a bare interpreter: ``python benchmarks/light.py``.
-
-Hooks that a front end calls just to ask, ``--help`` and a configuration error have a budget of 8 (design 15).
-"""
+"""What only answers, in multiples of a bare interpreter: hooks that front ends ask, ``--help``, a mistake, a lock."""
 
 from __future__ import annotations
 
 import os
-import resource
-import statistics
+import shutil
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
-ROUNDS = 25
-HOOK = "import mamba_press.build as b; b.get_requires_for_build_wheel({})"
-ASKED = {
-    "bare interpreter": ["-c", "pass"],
-    "import mamba_press.build": ["-c", "import mamba_press.build"],
-    "get_requires_for_build_wheel": ["-c", HOOK.format("")],
-    "a configuration error": ["-c", HOOK.format("{'pakages': 'zlib'}")],
-    "mamba-press --help": ["-m", "mamba_press", "--help"],
-    "mamba-press --version": ["-m", "mamba_press", "--version"],
-}
+from benchmarks.measure import Found, How, Row, Subject, compare, ratio
+
+ROUNDS = 15
+HOOK = "import mamba_press.build as build; build.{}({})"
+LIGHT = HOOK.format("get_requires_for_build_wheel", "{}")
+# A mistake ends in SystemExit, as front ends want it; here that is success.
+MISTAKE = f"try:\n {LIGHT.format(repr({'pakages': 'zlib'}))}\nexcept SystemExit: pass"
 PROJECT = """\
 [build-system]
 requires = ["mamba-press"]
@@ -34,28 +25,76 @@ dynamic = ["version"]
 packages = ["libmambapy"]
 python = "3.10.*"
 """
+LOCKED = """\
+[build-system]
+requires = ["mamba-press"]
+build-backend = "mamba_press.build"
+[project]
+name = "{name}"
+dynamic = ["version"]
+[tool.mamba-press]
+channels = ["{channel}"]
+packages = {packages}
+python = "{python}"
+"""
+ASKED = (
+    ("get_requires_for_build_wheel", 8),
+    ("mamba-press --help", 8),
+    ("a configuration error", 8),
+    ("prepare_metadata_for_build_wheel, locked", 12),
+)
 
 
-def cpu(arguments: list[str], folder: str) -> float:
-    """Return the seconds of CPU that an interpreter took, user and system together."""
-    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "src")}
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, *arguments], cwd=folder, env=environ, capture_output=True, check=False)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+def measure(how: How) -> Found:
+    """Measure target 8."""
+    results = compare(_subjects(how), max(how.rounds, ROUNDS), how.say)
+    rows = [Row(number=8, measured=name, base="bare interpreter", most=most) for name, most in ASKED]
+    return Found(rows=[ratio(results, row) for row in rows], results=results)
 
 
-def main() -> None:
-    """Print one line for each question: the median, and how many bare interpreters that is."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "pyproject.toml").write_text(PROJECT, encoding="utf-8")
-        bare = 0.0
-        for name, arguments in ASKED.items():
-            cpu(arguments, folder)  # compiles what is not compiled yet
-            median = statistics.median(cpu(arguments, folder) for _ in range(ROUNDS))
-            bare = bare or median
-            print(f"{name:<30} {median * 1000:6.1f} ms  {median / bare:4.1f}x")
+def _subjects(how: How) -> list[Subject]:
+    folder = how.payload.root / "project"
+    folder.mkdir(exist_ok=True)
+    (folder / "pyproject.toml").write_text(PROJECT)
+    asked = {
+        "bare interpreter": ["-c", "pass"],
+        "get_requires_for_build_wheel": ["-c", LIGHT.format("")],
+        "a configuration error": ["-c", MISTAKE],
+        "mamba-press --help": ["-m", "mamba_press", "--help"],
+        "import mamba_press.build": ["-c", "import mamba_press.build"],
+    }
+    return [
+        *(
+            Subject(name=name, command=[sys.executable, *command], environ=how.payload.environ, folder=folder)
+            for name, command in asked.items()
+        ),
+        _locked(how),
+    ]
 
 
-if __name__ == "__main__":
-    main()
+def _locked(how: How) -> Subject:
+    """The hook that states metadata, of a project that is the payload's packages and has a lock of them."""
+    from benchmarks.payload import VERSION
+
+    payload = how.payload
+    folder, out = payload.root / "locked", payload.root / "out" / "metadata"
+    folder.mkdir(exist_ok=True)
+    packages = str(list(payload.packages))
+    text = LOCKED.format(name=payload.packages[0], channel=payload.plain, packages=packages, python=f"{VERSION}.*")
+    (folder / "pyproject.toml").write_text(text)
+    environ = {**os.environ, **payload.environ}
+    lock = [sys.executable, "-m", "mamba_press", "lock", "--update"]
+    subprocess.run(lock, check=True, capture_output=True, env=environ, cwd=folder)
+
+    def prepare() -> None:
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir(parents=True)
+
+    return Subject(
+        name="prepare_metadata_for_build_wheel, locked",
+        command=[sys.executable, "-c", HOOK.format("prepare_metadata_for_build_wheel", repr(str(out)))],
+        environ=payload.environ,
+        folder=folder,
+        prepare=prepare,
+        cache=payload.cache,
+    )

@@ -2,6 +2,7 @@
 
 The same files stand in two channels. In ``patched`` the binaries are as conda packages have them, with a search path to
 the prefix's ``lib``, so that pressing edits every one; in ``plain`` they already are as they will be in the wheel.
+Each channel's packages have a build string of their own: of two archives of one name a package cache keeps the last.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,9 @@ FULL = ("numpy", "scipy", "pyarrow")
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 SITE = f"lib/python{VERSION}/site-packages"
 STDLIB = "bench-stdlib"
+ROOT = Path(__file__).parents[1]
+FORM = 2
+"""What a payload is made of and how: one of another form is made again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,6 +65,22 @@ class Payload:
         """The package cache of all presses."""
         return self.root / "cache"
 
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment of everything that is measured."""
+        return {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "RATTLER_CACHE_DIR": str(self.cache)}
+
+    def press(self, channel: Path, out: Path, names: Sequence[str] = ()) -> list[str]:
+        """The command that presses packages of a channel, all of the payload's by default."""
+        options = ["-c", str(channel), "--python", VERSION, "-o", str(out)]
+        return [sys.executable, "-m", "mamba_press", "press", *options, *(names or self.packages)]
+
+    def out(self, name: str) -> Path:
+        """A folder for what one program writes."""
+        folder = self.root / "out" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
     def facts(self) -> dict[str, object]:
         """How much there is of it."""
         files = [path for path in self.tree.rglob("*") if path.is_file()]
@@ -77,7 +97,8 @@ def make(root: Path, *, full: bool) -> Payload:
     names = FULL if full else WHEELS
     payload = Payload(root=root, packages=(*names, STDLIB))
     done = root / "done.json"
-    if done.exists() and json.loads(done.read_text()) == list(payload.packages):
+    said = {"form": FORM, "packages": list(payload.packages)}
+    if done.exists() and json.loads(done.read_text()) == said:
         return payload
     shutil.rmtree(root, ignore_errors=True)
     for name in names:
@@ -85,7 +106,8 @@ def make(root: Path, *, full: bool) -> Payload:
     _copy_stdlib(root / "unpacked" / STDLIB)
     _write_plain(payload)
     _write_patched(payload)
-    done.write_text(json.dumps(payload.packages))
+    _write_tree(payload)
+    done.write_text(json.dumps(said))
     return payload
 
 
@@ -98,6 +120,12 @@ def is_elf(path: Path) -> bool:
 def binaries(folder: Path) -> list[Path]:
     """All ELF files below a folder."""
     return [path for path in sorted(folder.rglob("*")) if path.is_file() and is_elf(path)]
+
+
+def only_wheel(folder: Path) -> Path:
+    """The one wheel that is in a folder."""
+    (found,) = folder.glob("*.whl")
+    return found
 
 
 def _unpack(root: Path, name: str) -> None:
@@ -124,13 +152,13 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
             yield path.relative_to(folder).as_posix(), path
 
 
-def _package(payload: Payload, name: str, folder: Path, *, depends: tuple[str, ...] = ()) -> CondaPackage:
+def _package(payload: Payload, name: str, folder: Path, build: str, depends: tuple[str, ...] = ()) -> CondaPackage:
     if name == STDLIB:
         files = {f"share/{STDLIB}/{path}": source for path, source in _files(folder)}
-        return CondaPackage(name=name, version=VERSION, noarch="generic", files=files)
+        return CondaPackage(name=name, version=VERSION, build=build, noarch="generic", files=files)
     needs = (f"python {VERSION}.*", f"python_abi {VERSION}.*", *depends)
     files = {f"{SITE}/{path}": source for path, source in _files(folder)}
-    return CondaPackage(name=name, version=_version(payload.root, name), depends=needs, files=files)
+    return CondaPackage(name=name, version=_version(payload.root, name), build=build, depends=needs, files=files)
 
 
 def _write_plain(payload: Payload) -> None:
@@ -140,7 +168,7 @@ def _write_plain(payload: Payload) -> None:
         found = subprocess.run(["patchelf", "--print-rpath", path], check=True, capture_output=True, text=True)
         if found.stdout.strip():
             subprocess.run(["patchelf", "--set-rpath", found.stdout.strip(), path], check=True)
-    packages = [_package(payload, name, root / "unpacked" / name) for name in payload.packages]
+    packages = [_package(payload, name, root / "unpacked" / name, "plain_0") for name in payload.packages]
     write_channel(payload.plain, [*packages, python_package(VERSION), python_abi(VERSION)])
 
 
@@ -164,7 +192,14 @@ def _write_patched(payload: Payload) -> None:
             subprocess.run(["patchelf", "--force-rpath", "--set-rpath", "$ORIGIN/.", library], check=True)
         depends: tuple[str, ...] = ()
         if libraries:
-            packages.append(CondaPackage(name=f"{name}-libs", version="1", files=libraries))
+            packages.append(CondaPackage(name=f"{name}-libs", version="1", build="patched_0", files=libraries))
             depends = (f"{name}-libs",)
-        packages.append(_package(payload, name, folder, depends=depends))
+        packages.append(_package(payload, name, folder, "patched_0", depends))
     write_channel(payload.patched, [*packages, python_package(VERSION), python_abi(VERSION)])
+
+
+def _write_tree(payload: Payload) -> None:
+    command = payload.press(payload.plain, payload.out("tree"))
+    subprocess.run(command, check=True, capture_output=True, env={**os.environ, **payload.environ})
+    with zipfile.ZipFile(only_wheel(payload.out("tree"))) as archive:
+        archive.extractall(payload.tree)

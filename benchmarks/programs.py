@@ -10,7 +10,7 @@ import statistics
 import sys
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -52,15 +52,20 @@ def floor(tree: str, codec: str) -> None:
 
 def ours(tree: str, out: str, compression: str = "libdeflate") -> None:
     """`wheel.write` of a tree."""
+    _write(dict(_files(tree)), out, compression)
+
+
+def _write(files: Mapping[str, Path], out: str, compression: str) -> None:
     from packaging.version import Version
 
     from mamba_press import wheel
     from mamba_press.types import Entry, Wheel
 
     stem = "tree-1.dist-info"
-    own = ("METADATA", b"Metadata-Version: 2.1\nName: tree\nVersion: 1\n"), ("WHEEL", b"Wheel-Version: 1.0\n")
-    entries = [Entry(path=path, source=source) for path, source in _files(tree)]
-    entries += [Entry(path=f"{stem}/{name}", source=data) for name, data in own]
+    about = b"Wheel-Version: 1.0\nGenerator: benchmark\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    own = {"METADATA": b"Metadata-Version: 2.1\nName: tree\nVersion: 1\n", "WHEEL": about}
+    entries = [Entry(path=path, source=source) for path, source in files.items()]
+    entries += [Entry(path=f"{stem}/{name}", source=data) for name, data in own.items()]
     made = Wheel(name="tree", version=Version("1"), tags="py3-none-any", entries=tuple(entries))
     chosen: wheel.Compression = "zlib" if compression == "zlib" else "libdeflate"
     wheel.write(made, Path(out), compression=chosen, epoch=None)
@@ -133,8 +138,50 @@ def _head(name: str) -> bytes:
         return file.read(4)
 
 
+def huge_write(root: str) -> None:
+    """`wheel.write` of the one file of random bytes, over and over, and of the file of zeros."""
+    from benchmarks.huge import COUNT
+
+    sources = {f"big/{number}.bin": Path(root, "random") for number in range(COUNT)}
+    _write({**sources, "big/zeros.bin": Path(root, "zeros")}, root, "libdeflate")
+
+
+def huge_check(root: str) -> None:
+    """`check` of the wheel."""
+    check(_only(root))
+
+
+def huge_zipfile(root: str) -> None:
+    """What `zipfile` finds: entries that begin beyond 4 GiB, one that is larger, all bytes and checksums."""
+    import zipfile
+
+    from benchmarks.huge import COUNT, RANDOM, ZEROS
+
+    with zipfile.ZipFile(_only(root)) as archive:
+        infos = {info.filename: info for info in archive.infolist()}
+        assert max(info.header_offset for info in infos.values()) > 1 << 32
+        assert infos["big/zeros.bin"].file_size == ZEROS
+        assert [infos[f"big/{number}.bin"].file_size for number in range(COUNT)] == [RANDOM] * COUNT
+        # Reads every file to its end, in parts, and compares CRC-32.
+        assert archive.testzip() is None
+
+
+def huge_installer(root: str) -> None:
+    """What `installer` finds, which reads RECORD and unpacks every file."""
+    from installer.sources import WheelFile
+
+    with WheelFile.open(Path(_only(root))) as source:
+        source.validate_record()
+
+
+def _only(root: str) -> str:
+    (found,) = Path(root).glob("*.whl")
+    return str(found)
+
+
 PROGRAMS: dict[str, Callable[..., None]] = {
-    function.__name__: function for function in (floor, ours, wheelfile, hook, check, elf)
+    function.__name__: function
+    for function in (floor, ours, wheelfile, hook, check, elf, huge_write, huge_check, huge_zipfile, huge_installer)
 }
 
 if __name__ == "__main__":

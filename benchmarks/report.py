@@ -7,28 +7,40 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.growth import Point
-from benchmarks.measure import Result
-from benchmarks.targets import Row
+from benchmarks.measure import Point, Result, Row
+
+
+def page(facts: Mapping[str, object], rows: Sequence[Row], points: Sequence[Point], texts: Sequence[str]) -> str:
+    """Everything that was found, in Markdown."""
+    said = [f"{name}: {_said(value)}" for name, value in facts.items()]
+    growth = [curves(points)] if points else []
+    return "\n\n".join([*said, table(rows), *growth, *filter(None, texts)]) + "\n"
+
+
+def _said(value: object) -> str:
+    return ", ".join(f"{name} {each}" for name, each in value.items()) if isinstance(value, Mapping) else str(value)
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The targets as a table in Markdown."""
+    """The targets as a table in Markdown, in the order of their numbers."""
     lines = ["| # | measured | over | | at most | is | |", "|---|---|---|---|---|---|---|"]
-    for row in rows:
+    for row in sorted(rows, key=lambda row: row.number):
         most = "" if row.most is None else f"{row.most:g}"
         ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
         verdict = "" if row.most is None or row.ratio is None else "met" if row.ratio <= row.most else "**missed**"
         notes = " ".join(filter(None, (verdict, row.note)))
         lines.append(f"| {row.number} | {row.measured} | {row.base} | {row.what} | {most} | {ratio} | {notes} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def curves(points: Sequence[Point]) -> str:
     """The growth as a table in Markdown."""
-    lines = ["| | | CPU, s | peak, MB |", "|---|---|---|---|"]
-    lines += [f"| {p.count} {p.curve} | {p.program} | {p.cpu:.2f} | {p.peak:.0f} |" for p in points]
-    return "\n".join(lines) + "\n"
+    floors = {(point.curve, point.count): point.cpu for point in points if point.program == "floor"}
+    lines = ["| | | CPU, s | over the floor | peak, MB |", "|---|---|---|---|---|"]
+    for p in points:
+        over = f"{p.cpu / floors[p.curve, p.count]:.2f}" if (p.curve, p.count) in floors else ""
+        lines.append(f"| {p.count} {p.curve} | {p.program} | {p.cpu:.2f} | {over} | {p.peak:.0f} |")
+    return "\n".join(lines)
 
 
 def write(folder: Path, facts: Mapping[str, object], text: str, results: Mapping[str, Result]) -> None:
