@@ -29,7 +29,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple, TypeVar
 
 from mamba_press import __version__, log
 from mamba_press.atomic import replacing
@@ -87,11 +87,15 @@ _MANY_FROM = 0xFFFF
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Compressor:
-    """What makes the bytes: its name, its version, and the function that deflates a whole entry, None for storing."""
+    """What makes the bytes: its name, its version, and the function that deflates a whole entry, None for storing.
+
+    ``crc32`` is the fastest that comes with it.
+    """
 
     name: Compression
     version: str
     deflate: Callable[[bytes | bytearray], bytes | bytearray] | None
+    crc32: Callable[[bytes | bytearray], int] = zlib.crc32
 
     def __str__(self) -> str:
         if self.name == "libdeflate":
@@ -113,8 +117,7 @@ class Row:
     why: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Sized:
+class _Sized(NamedTuple):
     """An entry and the size of its source when writing began."""
 
     entry: Entry
@@ -125,8 +128,7 @@ class _Sized:
         return self.size >= HUGE and self.entry.edits is None and isinstance(self.entry.source, Path)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Packed:
+class _Packed(NamedTuple):
     """An entry that is ready to be appended; ``data`` is None for a huge one, which is yet to be read."""
 
     of: _Sized
@@ -155,6 +157,7 @@ def compressor(compression: Compression | None) -> Compressor:
                 name="libdeflate",
                 version=deflate.__version__,
                 deflate=lambda data: deflate.deflate_compress(data, level),
+                crc32=deflate.crc32,
             )
     return Compressor(name="zlib", version=zlib.ZLIB_RUNTIME_VERSION, deflate=_zlib_deflate)
 
@@ -258,6 +261,7 @@ def refusals(wheel: Wheel) -> tuple[Problem, ...]:
     problems = []
     same: dict[str, list[Entry]] = {}
     folders: set[str] = set()
+    own = _record_path(wheel)
     for entry in wheel.entries:
         problems += [Problem(where=_shown(entry.path), what=what, hint=hint) for what, hint in _bad_name(entry.path)]
         same.setdefault(unicodedata.normalize("NFC", entry.path), []).append(entry)
@@ -265,7 +269,7 @@ def refusals(wheel: Wheel) -> tuple[Problem, ...]:
             if folder in folders:
                 break
             folders.add(folder)
-        if entry.path == _record_path(wheel):
+        if entry.path == own:
             problems.append(Problem(where=entry.path, what="RECORD is written with the wheel and is no entry of it"))
     problems += [_repeated(entries) for entries in same.values() if len(entries) > 1]
     for path in sorted(folders & same.keys()):
@@ -364,8 +368,8 @@ def _content(one: _Sized) -> bytes | bytearray:
             with entry.source.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
                 size, data = len(mapped), _edited(entry, mapped)
         else:
-            data = entry.source.read_bytes()
-            size = len(data)
+            data = _read_file(entry.source, one.size + 1)
+            size = len(data) if len(data) <= one.size else entry.source.stat().st_size
     except OSError as error:
         raise WriteError(_vanished(entry, error)) from error
     if size != one.size:
@@ -389,7 +393,7 @@ def _parts(one: _Sized) -> Iterator[bytes]:
     total = 0
     try:
         with one.entry.source.open("rb", buffering=0) as file:
-            while part := _read(file, PART):
+            while part := _read(file.fileno(), PART):
                 total += len(part)
                 yield part
     except OSError as error:
@@ -398,10 +402,19 @@ def _parts(one: _Sized) -> Iterator[bytes]:
         raise WriteError(_changed(one, total))
 
 
-def _read(file: io.RawIOBase, size: int) -> bytes:
+def _read_file(path: Path, size: int) -> bytes:
+    """Return the first ``size`` bytes of a file; for small ones this takes half of what ``open`` does."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        return _read(descriptor, size)
+    finally:
+        os.close(descriptor)
+
+
+def _read(descriptor: int, size: int) -> bytes:
     """Read exactly ``size`` bytes, fewer only at the end: where parts end decides the archive's bytes."""
     part = b""
-    while len(part) < size and (more := file.read(size - len(part))):
+    while len(part) < size and (more := os.read(descriptor, size - len(part))):
         part += more
     return part
 
@@ -427,7 +440,7 @@ def _pack(one: _Sized, used: Compressor) -> _Packed:
         return _Packed(of=one)
     data = _content(one)
     row = _row(one.entry, len(data), hashlib.sha256(data).hexdigest())
-    crc = zlib.crc32(data)
+    crc = used.crc32(data)
     small = used.deflate(data) if used.deflate else data
     if len(small) >= len(data):
         return _Packed(of=one, row=row, data=data, crc=crc)
@@ -492,24 +505,30 @@ def _in_order(
     pool: ThreadPoolExecutor, sized: Sequence[_Sized], work: Callable[[_Sized], _Result]
 ) -> Iterator[_Result]:
     """Yield ``work`` of every entry, in order, with at most two windows under way."""
-    waiting: deque[deque[tuple[Future[list[_Result]], int]]] = deque()
+    waiting: deque[deque[Future[list[_Result]]]] = deque()
     for window in _windows(sized):
-        begun: dict[int, tuple[Future[list[_Result]], int]] = {}
-        for batch in _batches(window):
-            future = pool.submit(_all, work, batch)
-            begun.update((id(one), (future, place)) for place, one in enumerate(batch))
-        waiting.append(deque(begun.pop(id(one)) for one in window))
+        waiting.append(_begin(pool, list(_batches(window)), work))
         if len(waiting) == 2:
             yield from _drain(waiting.popleft())
     for futures in waiting:
         yield from _drain(futures)
 
 
+def _begin(
+    pool: ThreadPoolExecutor, batches: Sequence[list[_Sized]], work: Callable[[_Sized], _Result]
+) -> deque[Future[list[_Result]]]:
+    """Hand over the batches, the largest first, and return their futures in the batches' own order."""
+    begun: dict[int, Future[list[_Result]]] = {}
+    for number in sorted(range(len(batches)), key=lambda number: -_weight(batches[number])):
+        begun[number] = pool.submit(_all, work, batches[number])
+    return deque(begun[number] for number in range(len(batches)))
+
+
 def _batches(window: Sequence[_Sized]) -> Iterator[list[_Sized]]:
-    """Yield the entries largest first, small ones many at once."""
+    """Yield the entries in order, small ones many at once, a large one alone."""
     batch: list[_Sized] = []
     room = _BATCH
-    for one in sorted(window, key=lambda one: -one.size):
+    for one in window:
         if batch and one.size > room:
             yield batch
             batch, room = [], _BATCH
@@ -519,15 +538,18 @@ def _batches(window: Sequence[_Sized]) -> Iterator[list[_Sized]]:
         yield batch
 
 
+def _weight(batch: Sequence[_Sized]) -> int:
+    return sum(one.size for one in batch)
+
+
 def _all(work: Callable[[_Sized], _Result], batch: Sequence[_Sized]) -> list[_Result]:
     return [work(one) for one in batch]
 
 
-def _drain(futures: deque[tuple[Future[list[_Result]], int]]) -> Iterator[_Result]:
-    """Yield the results and let go of each, so that its bytes are freed when they are written."""
+def _drain(futures: deque[Future[list[_Result]]]) -> Iterator[_Result]:
+    """Yield the results and let go of each batch, so that its bytes are freed when they are written."""
     while futures:
-        future, place = futures.popleft()
-        yield future.result()[place]
+        yield from futures.popleft().result()
 
 
 # --- the archive
@@ -559,9 +581,10 @@ class _Archive:
         assert packed.row is not None
         assert packed.data is not None
         sizes = (packed.crc, len(packed.data), packed.row.size)
-        self._begin(packed.of.entry, packed.method, sizes, len(packed.data))
+        local, central = self._headers(packed.of.entry, packed.method, sizes, len(packed.data))
+        self._file.write(local)
         self._file.write(packed.data)
-        self._end(packed.of.entry, packed.method, sizes, len(packed.data))
+        self._note(central, len(local), sizes)
         return packed.row
 
     def append_parts(self, entry: Entry, method: int, parts: Iterator[tuple[bytes, bytes]], size: int) -> Row | None:
@@ -570,7 +593,7 @@ class _Archive:
         The header is written again when the sizes are known; what it needs for ZIP64 is there from the start.
         """
         digest, crc, written = hashlib.sha256(), 0, 0
-        self._begin(entry, method, (0, 0, size), size)
+        self._file.write(self._headers(entry, method, (0, 0, size), size)[0])
         for data, packed in parts:
             digest.update(data)
             crc = zlib.crc32(data, crc)
@@ -581,9 +604,10 @@ class _Archive:
         if method == _DEFLATED and written >= size:
             self._file.truncate()
             return None
-        self._begin(entry, method, (crc, written, size), size)
+        local, central = self._headers(entry, method, (crc, written, size), size)
+        self._file.write(local)
         self._file.seek(written, os.SEEK_CUR)
-        self._end(entry, method, (crc, written, size), size)
+        self._note(central, len(local), (crc, written, size))
         return _row(entry, size, digest.hexdigest())
 
     def finish(self) -> None:
@@ -607,72 +631,39 @@ class _Archive:
             )
         )
 
-    def _begin(self, entry: Entry, method: int, sizes: tuple[int, int, int], most: int) -> None:
-        """Write the local header; ``most`` is the most that the data can take, which decides on ZIP64."""
-        crc, packed, size = sizes
-        name, flags = _encoded(entry.path)
-        extra = b""
-        if _is_long(most, size):
-            extra = struct.pack("<HHQQ", 1, 16, size, packed)
-            packed = size = 0xFFFFFFFF
-        self._file.write(
-            struct.pack(
-                "<4s5H3L2H",
-                b"PK\3\4",
-                45 if extra else 20,
-                flags,
-                method,
-                *self._stamp,
-                crc,
-                packed,
-                size,
-                len(name),
-                len(extra),
-            )
-            + name
-            + extra
-        )
+    def _headers(self, entry: Entry, method: int, sizes: tuple[int, int, int], most: int) -> tuple[bytes, bytes]:
+        """Return the local and the central header of an entry at the current offset.
 
-    def _end(self, entry: Entry, method: int, sizes: tuple[int, int, int], most: int) -> None:
-        """Note the entry that was written at the current offset for the central directory."""
+        ``most`` is the most that the data can take, which decides on ZIP64.
+        """
         crc, packed, size = sizes
         name, flags = _encoded(entry.path)
-        start = self._offset
-        self._total += size
         long = b""
         if _is_long(most, size):
-            long += struct.pack("<QQ", size, packed)
-        self._offset += 30 + len(name) + (20 if long else 0) + packed
-        if long:
+            long = struct.pack("<QQ", size, packed)
             packed = size = 0xFFFFFFFF
-        if _is_long(start):
-            long += struct.pack("<Q", start)
+
+        def fields(extra: bytes) -> bytes:
+            version = 45 if extra else 20
+            sums = (crc, packed, size, len(name), len(extra))
+            return struct.pack("<5H3L2H", version, flags, method, *self._stamp, *sums)
+
         extra = struct.pack("<HH", 1, len(long)) + long if long else b""
+        local = b"PK\3\4" + fields(extra) + name + extra
+        if _is_long(self._offset):
+            long += struct.pack("<Q", self._offset)
+            extra = struct.pack("<HH", 1, len(long)) + long
         mode = 0o100755 if entry.executable else 0o100644
-        version = 45 if extra else 20
-        self._central.append(
-            struct.pack(
-                "<4s6H3L5H2L",
-                b"PK\1\2",
-                3 << 8 | version,
-                version,
-                flags,
-                method,
-                *self._stamp,
-                crc,
-                packed,
-                size,
-                len(name),
-                len(extra),
-                0,
-                0,
-                0,
-                mode << 16,
-                _word(start),
-            )
-            + name
-            + extra
-        )
+        rest = struct.pack("<3H2L", 0, 0, 0, mode << 16, _word(self._offset))
+        central = b"PK\1\2" + bytes((45 if extra else 20, 3)) + fields(extra) + rest + name + extra
+        return local, central
+
+    def _note(self, central: bytes, header: int, sizes: tuple[int, int, int]) -> None:
+        """Keep the central header of an entry that was written at the current offset."""
+        _, packed, size = sizes
+        self._central.append(central)
+        self._offset += header + packed
+        self._total += size
 
 
 def _append_huge(archive: _Archive, one: _Sized, used: Compressor, pool: ThreadPoolExecutor) -> Row:
@@ -708,7 +699,7 @@ def _encoded(path: str) -> tuple[bytes, int]:
 
 
 def _is_long(*sizes: int) -> bool:
-    return any(size >= _LONG_FROM for size in sizes)
+    return max(sizes) >= _LONG_FROM
 
 
 def _word(value: int) -> int:
@@ -752,7 +743,7 @@ def _no_libdeflate() -> Problem:
 def _vanished(entry: Entry, error: OSError) -> Problem:
     return Problem(
         where=_shown(entry.path),
-        what=f"its source cannot be read: {error.strerror or error}: {error.filename or entry.source!r}",
+        what=f"its source cannot be read: {error.strerror or error}: {error.filename or entry.source!s}",
         hint="press again; nothing may change the work folder or the package cache meanwhile",
     )
 

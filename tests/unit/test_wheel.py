@@ -596,14 +596,13 @@ from pathlib import Path
 from packaging.version import Version
 from mamba_press import wheel
 from mamba_press.types import Entry, Wheel
-class Slow(type(Path())):
-    def read_bytes(self):
-        if self.name == "slow":
-            print("reading", flush=True)
-            time.sleep(float(sys.argv[3]))
-        return super().read_bytes()
-source = Slow(sys.argv[2])
-entries = [Entry(path="demo/a", source=b"x" * 3000000), Entry(path="demo/slow", source=source)]
+read = wheel._read_file
+def slowly(path, size):
+    print("reading", flush=True)
+    time.sleep(float(sys.argv[3]))
+    return read(path, size)
+wheel._read_file = slowly
+entries = [Entry(path="demo/a", source=b"x" * 3000000), Entry(path="demo/slow", source=Path(sys.argv[2]))]
 made = Wheel(name="demo", version=Version("1.0"), tags="py3-none-any", entries=tuple(entries))
 wheel.write(made, Path(sys.argv[1]), compression="store", epoch=None, threads=1)
 print("written", flush=True)
