@@ -246,13 +246,16 @@ def each(named: Matrix, make: Callable[[dict[str, str]], Order]) -> tuple[Order,
 @contextmanager
 def pressed(asked: Order, solution: Solution | None = None) -> Iterator[Pressed]:
     """Give the finished wheel as a value; the files that its entries name are there until the block ends."""
-    from mamba_press import pipeline, solving
+    from mamba_press import conda, pipeline, solving
     from mamba_press import wheel as writer
 
     require_native(asked)
     generator, date = writer.generator(asked.config.wheel.compression), epoch(asked.environ)
     with workdir(asked.environ) as folder:
-        yield pipeline.press(asked, solution or solving.solve(asked), folder, generator=generator, epoch=date)
+        with conda.kept():
+            solved = solution or solving.solve(asked)
+            result = pipeline.press(asked, solved, folder, generator=generator, epoch=date)
+        yield result
 
 
 def require_native(asked: Order) -> None:
@@ -303,9 +306,9 @@ def modules(asked: Order) -> tuple[str, ...]:
     """Return the top-level modules and packages of what would be pressed, sorted; installs it for a moment."""
     import tempfile
 
-    from mamba_press import pipeline, solving
+    from mamba_press import conda, pipeline, solving
 
-    with tempfile.TemporaryDirectory(prefix="mamba-press-", ignore_cleanup_errors=True) as folder:
+    with conda.kept(), tempfile.TemporaryDirectory(prefix="mamba-press-", ignore_cleanup_errors=True) as folder:
         return pipeline.modules(asked, solving.solve(asked), Path(folder).resolve())
 
 
@@ -361,13 +364,15 @@ def house(asked: Order, directory: Path | None, archive: Path | None = None) -> 
     import tempfile
 
     from mamba_press import archive as house_archive
-    from mamba_press import houses, log, pipeline, solving
+    from mamba_press import conda, houses, log, pipeline, solving
     from mamba_press import wheel as writer
 
     compression, date = asked.config.wheel.compression, epoch(asked.environ)
+    generator = writer.generator(compression)
     with _staging(directory) as stage, tempfile.TemporaryDirectory(prefix="mamba-press-") as work:
-        solution = solving.solve(asked)
-        found = houses.press(asked, solution, Path(work).resolve(), generator=writer.generator(compression), epoch=date)
+        with conda.kept():
+            solution = solving.solve(asked)
+            found = houses.press(asked, solution, Path(work).resolve(), generator=generator, epoch=date)
         log.step(f"writing {len(found.wheels)} wheels")
         paths = [writer.write(each.wheel, stage, compression=compression, epoch=date) for each in found.wheels]
         elsewhere = pipeline.elsewhere(asked.config)

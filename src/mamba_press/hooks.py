@@ -73,9 +73,10 @@ def metadata(
     asked = front.order(Path.cwd(), settings, environ, state)
     if asked.config.build_backend is not None:
         return _metadata_of_inner(asked, Path(directory), state)
-    solution = solving.solve(asked)
-    with front.pressed(asked, solution) as result:
-        files = described.metadata_files(writer.stated(result.wheel))
+    with conda.kept():
+        solution = solving.solve(asked)
+        with front.pressed(asked, solution) as result:
+            files = described.metadata_files(writer.stated(result.wheel))
     folder = Path(directory, f"{result.wheel.stem}.dist-info")
     _replace_folder(folder, {**files, _HANDED: _hand_over(asked, conda.to_json(solution))})
     return folder.name
@@ -207,6 +208,13 @@ def _fingerprint(asked: Order) -> str:
 
 def sdist(directory: str, settings: Mapping[str, object] | None, *, environ: Mapping[str, str]) -> str:
     """Write the sdist of the project in the current folder, the solve frozen in it; return its file name."""
+    from mamba_press import conda
+
+    with conda.kept():
+        return _sdist(Path(directory), settings, environ)
+
+
+def _sdist(directory: Path, settings: Mapping[str, object] | None, environ: Mapping[str, str]) -> str:
     import tempfile
 
     from mamba_press import conda, locking, log, pipeline, project, providers, solving, sources, tree
@@ -219,7 +227,7 @@ def sdist(directory: str, settings: Mapping[str, object] | None, *, environ: Map
     front.require_native(asked)
     solution = solving.solve(pressed)
     if asked.config.build_backend is not None:
-        return _sdist_of_inner(asked, pressed, solution, Path(directory))
+        return _sdist_of_inner(asked, pressed, solution, directory)
     found, version = pipeline.identify(pipeline.provided(asked, solution), solution)
     _warn_of_channels_outside(asked)
     with tempfile.TemporaryDirectory(prefix="mamba-press-", ignore_cleanup_errors=True) as folder:
@@ -230,14 +238,14 @@ def sdist(directory: str, settings: Mapping[str, object] | None, *, environ: Map
         if asked.config.sources.version_file is not None:
             made[asked.config.sources.version_file] = sources.version_text(version)
         needed = [*conda.inside(asked.config.channels, asked.root), *_hook_file(asked)]
-        collected = tree.collect(asked.root, Path(directory), always=needed, include=asked.config.sources.include)
+        collected = tree.collect(asked.root, directory, always=needed, include=asked.config.sources.include)
         files = [file for file in collected if file[0] not in made and file[0] != solving.LOCK]
         path = source.write(
             [*files, *((path, source, False) for path, source in made.items())],
             name=found.name,
             version=version,
             pkg_info=project.source_metadata(found, version, providers.changing(asked.root)),
-            directory=Path(directory),
+            directory=directory,
             epoch=front.epoch(environ),
         )
     log.step(f"wrote {path.name} with {len(solution.packages)} locked packages")

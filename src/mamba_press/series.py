@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import parse_wheel_filename
 
-from mamba_press import front, log, select, solving
+from mamba_press import conda, front, log, select, solving
 from mamba_press.conda import lock
 from mamba_press.errors import ContentError, PressError
 from mamba_press.types import Problem
@@ -48,6 +48,7 @@ class _Done:
     tags: frozenset[Tag]
 
 
+@conda.kept()
 def press(orders: Sequence[Order], directory: Path) -> tuple[Made, ...]:
     """Press for every order, and return what became of each, in their order; one that fails does not stop the others.
 

@@ -540,6 +540,105 @@ def test_a_worker_without_rattler_says_what_to_do(tmp_path):
     assert "MAMBA_PRESS_WORKER=python3.13" in text
 
 
+# Answers each request with the worker's process id; an empty one ends it.
+SERVES = """while read line; do [ "$line" = '{}' ] && exit 3; echo "{\\"result\\": {\\"pid\\": $$}}"; done"""
+
+
+def ask(environ: dict[str, str], request: dict[str, object] | None = None) -> int:
+    answer = process.call({"do": "serve"} if request is None else request, lambda event: None, environ, FetchError)
+    pid = answer["pid"]
+    assert isinstance(pid, int)
+    return pid
+
+
+def is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@posix
+def test_each_call_has_a_worker_of_its_own_that_is_gone_with_the_answer(tmp_path):
+    environ = fake(tmp_path, SERVES)
+    first, second = ask(environ), ask(environ)
+    assert first != second
+    assert not is_there(first)
+    assert not is_there(second)
+
+
+@posix
+def test_the_calls_of_a_block_share_a_worker_that_is_gone_after_it(tmp_path):
+    environ = fake(tmp_path, SERVES)
+    with process.kept():
+        first = ask(environ)
+        with process.kept():
+            assert ask(environ) == first
+        assert is_there(first)
+        assert ask(environ) == first
+    assert not is_there(first)
+
+
+@posix
+def test_a_worker_is_gone_when_its_block_fails(tmp_path):
+    environ = fake(tmp_path, SERVES)
+    pids = []
+
+    @process.kept()
+    def fail() -> None:
+        pids.append(ask(environ))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert not any(map(is_there, pids))
+
+
+@posix
+def test_a_worker_that_ended_is_followed_by_another(tmp_path):
+    environ = fake(tmp_path, SERVES)
+    with process.kept():
+        first = ask(environ)
+        with pytest.raises(FetchError, match="ended with exit code 3"):
+            ask(environ, {})
+        assert ask(environ) != first
+
+
+@posix
+def test_an_interrupted_call_takes_its_worker_along(tmp_path):
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    speaks = """read line; echo '{"event": "x"}'; exec sleep 60"""
+    environ = fake(tmp_path, f'echo $$ >"{tmp_path}/pid"; {speaks}')
+    with process.kept(), pytest.raises(KeyboardInterrupt):
+        process.call({"do": "serve"}, interrupt, environ, FetchError)
+    assert not is_there(int((tmp_path / "pid").read_text()))
+
+
+@posix
+def test_another_environment_gets_another_worker(tmp_path):
+    environ = fake(tmp_path, SERVES)
+    with process.kept():
+        pids = [ask(environ), ask({**environ, "RATTLER_CACHE_DIR": "/elsewhere"}), ask(environ)]
+        assert len(set(pids)) > 1
+    assert not any(map(is_there, pids))
+
+
+@posix
+def test_a_refusal_is_an_answer_after_which_the_worker_serves_on(tmp_path):
+    body = """while read line; do echo "{\\"error\\": \\"solve\\", \\"pid\\": $$}"; done"""
+    environ = fake(tmp_path, body)
+    pids = set()
+    with process.kept():
+        for _ in range(2):
+            with pytest.raises(process.RefusedError) as raised:
+                ask(environ)
+            pids.add(raised.value.facts["pid"])
+    assert len(pids) == 1
+
+
 def test_a_worker_that_is_not_there_is_an_error():
     with pytest.raises(ConfigError, match=r"MAMBA_PRESS_WORKER: 'python3\.99' cannot be started"):
         call({process.WORKER: "python3.99", "PATH": os.environ["PATH"]})

@@ -50,12 +50,19 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
     """Lock every target, or say why the lock cannot be used as it is."""
-    from mamba_press import front, locking
-    from mamba_press.conda import lock
+    from mamba_press import conda, front
 
     root = Path(arguments.project).resolve()
     named = front.Matrix(python=tuple(arguments.pythons), platform=tuple(arguments.platforms))
     orders = front.orders(root, asked.given(arguments), environ, named)
+    with conda.kept():
+        return _lock(root, orders, arguments)
+
+
+def _lock(root: Path, orders: Sequence[Order], arguments: Arguments) -> int:
+    from mamba_press import locking
+    from mamba_press.conda import lock
+
     is_anew = arguments.update == [] and not arguments.check
     held = _held(root, orders[0], is_anew=is_anew)
     if arguments.check:

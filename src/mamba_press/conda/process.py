@@ -1,4 +1,4 @@
-"""One call to rattler: start the worker, hear what it says, and end it whatever happens."""
+"""Calls to rattler: start the worker, hear what it says, and end it whatever happens."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from mamba_press.errors import ConfigError, PressError
 from mamba_press.types import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 Json = dict[str, Any]
 
@@ -35,6 +36,78 @@ class RefusedError(Exception):
         self.facts = facts
 
 
+class _Worker:
+    """The process that rattler runs in; `end` has to be called, whatever happens."""
+
+    def __init__(self, environ: Mapping[str, str] | None) -> None:
+        self.environ = environ
+        self.said = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
+        try:
+            self.process = _start(environ, self.said)
+        except ConfigError:
+            self.said.close()
+            raise
+
+    def ask(self, request: Json, listen: Callable[[Json], None]) -> Json | None:
+        """Return the answer, None where there is none. Stdin stays open: its end tells the worker that we are gone."""
+        assert self.process.stdin
+        assert self.process.stdout
+        try:
+            self.process.stdin.write(json.dumps(request).encode("ascii") + b"\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            return None
+        for line in self.process.stdout:
+            try:
+                said = json.loads(line)
+            except ValueError:
+                continue  # printed by a sitecustomize, before the worker took hold of its stdout
+            if not isinstance(said, dict):
+                continue
+            if "event" in said:
+                listen(said)
+            elif "result" in said or "error" in said:
+                return said
+        return None
+
+    def how_it_ended(self) -> Problem:
+        """Say why there is no answer, once it has ended; it is given a moment to do so by itself."""
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=10)
+        self.process.kill()
+        return _ended(self.process.wait(), self.said)
+
+    def end(self) -> None:
+        """End it at once. It is in a session of its own, so that at Ctrl-C, too, nobody else does."""
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout, self.said):
+            _close(stream)
+
+
+_IDLE: ContextVar[list[_Worker] | None] = ContextVar("_IDLE", default=None)
+"""The worker that waits for the next call, if any; None outside of `kept`."""
+
+
+@contextmanager
+def kept() -> Iterator[None]:
+    """Let the calls in the block share one worker: each would start an interpreter and import rattler, 0.1 s.
+
+    A block within another is part of it.
+    """
+    if _IDLE.get() is not None:
+        yield
+        return
+    idle: list[_Worker] = []
+    token = _IDLE.set(idle)
+    try:
+        yield
+    finally:
+        _IDLE.reset(token)
+        for worker in idle:
+            worker.end()
+
+
 def call(
     request: Json,
     listen: Callable[[Json], None],
@@ -46,20 +119,18 @@ def call(
     ``environ`` is the worker's environment and says which interpreter it runs on; None is this process's own. Raises
     `RefusedError` for what the worker itself could not do, ``failure`` where it ended without an answer.
     """
-    with tempfile.TemporaryFile() as said:
-        process = _start(environ, said)
-        try:
-            answer = _converse(process, request, listen)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=10)  # it ends by itself, at once
-        finally:
-            # Also at Ctrl-C: the worker is in a session of its own, so nobody else ends it.
-            process.kill()
-            process.wait()
-            for stream in (process.stdin, process.stdout):
-                _close(stream)
+    idle = _IDLE.get()
+    worker = idle.pop() if idle and idle[-1].environ == environ else _Worker(environ)
+    answer = None
+    try:
+        answer = worker.ask(request, listen)
         if answer is None:
-            raise failure(_ended(process.returncode, said))
+            raise failure(worker.how_it_ended())
+    finally:
+        if answer is None or idle is None:
+            worker.end()
+        else:
+            idle.append(worker)
     if "error" not in answer:
         result: Json = answer["result"]
         return result
@@ -91,29 +162,6 @@ def _start(environ: Mapping[str, str] | None, said: IO[bytes]) -> subprocess.Pop
                 hint=f"set {WORKER} to an interpreter that has py-rattler, such as python3.13",
             )
         ) from None
-
-
-def _converse(process: subprocess.Popen[bytes], request: Json, listen: Callable[[Json], None]) -> Json | None:
-    """Ask, and listen until the answer. Stdin stays open: its end tells the worker that we are gone."""
-    assert process.stdin
-    assert process.stdout
-    try:
-        process.stdin.write(json.dumps(request).encode("ascii") + b"\n")
-        process.stdin.flush()
-    except BrokenPipeError:
-        return None
-    for line in process.stdout:
-        try:
-            said = json.loads(line)
-        except ValueError:
-            continue  # printed by a sitecustomize, before the worker took hold of its stdout
-        if not isinstance(said, dict):
-            continue
-        if "event" in said:
-            listen(said)
-        elif "result" in said or "error" in said:
-            return said
-    return None
 
 
 def _close(stream: IO[bytes] | None) -> None:

@@ -1,7 +1,7 @@
-"""The only home of rattler: a script that runs as a process of its own, does one thing, and ends with ``os._exit``.
+"""The only home of rattler: a script that runs as a process of its own, serves, and ends with ``os._exit``.
 
-It imports nothing of mamba-press, because it may run on another interpreter than the build. One JSON object comes in
-as the first line of stdin; JSON lines go out on what was stdout: any number of events, then one result or one error.
+It imports nothing of mamba-press, because it may run on another interpreter than the build. Each request is one JSON
+object on a line of stdin; JSON lines go out on what was stdout: any number of events, then one result or one error.
 When stdin ends, whoever asked is gone, and so is this process. py-rattler crashes the interpreter at a normal exit
 after a successful await (PyO3/pyo3-async-runtimes#40): hence the process, and hence ``os._exit``.
 """
@@ -20,7 +20,8 @@ import time
 import traceback
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -578,7 +579,7 @@ async def read_lock(request: Json, _: Callable[[Json], None]) -> Json:
 
 
 def main() -> None:
-    """Serve one request and end at once, whatever rattler's threads are doing."""
+    """Serve requests until stdin ends, and then end at once, whatever rattler's threads are doing."""
     answers = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)  # Whatever prints must not end up among the answers.
     # This script's folder must not offer its neighbours as top-level modules.
@@ -592,14 +593,21 @@ def main() -> None:
             answers.write(json.dumps(answer) + "\n")
             answers.flush()
 
+    requests: SimpleQueue[bytes] = SimpleQueue()
+    threading.Thread(target=_read, args=(requests,), daemon=True).start()
     try:
-        request = json.loads(sys.stdin.buffer.readline())
-        threading.Thread(target=_end_with, args=(sys.stdin.buffer,), daemon=True).start()
-        say(_serve(request, say))
+        while True:
+            say(_serve(json.loads(requests.get()), say))
     except BaseException:  # noqa: BLE001 - at a normal exit, rattler's threads may crash and hide what happened
         traceback.print_exc()
         sys.stderr.flush()
         os._exit(1)
+
+
+def _read(requests: SimpleQueue[bytes]) -> None:
+    """Pass on what is asked, also while something is being done: who asks may end at any moment."""
+    for line in sys.stdin.buffer:
+        requests.put(line)
     os._exit(0)
 
 
@@ -620,11 +628,6 @@ def _serve(request: Json, say: Callable[[Json], None]) -> Json:
         return {"result": asyncio.run(tasks[request["do"]](request, say))}
     except RefusedError as refused:
         return refused.answer
-
-
-def _end_with(stream: IO[bytes]) -> None:
-    stream.read()
-    os._exit(1)
 
 
 if __name__ == "__main__":
