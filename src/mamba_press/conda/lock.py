@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
-from urllib.request import url2pathname
 
 from mamba_press.types import Problem
 
@@ -110,6 +109,8 @@ def gone(held: Held, root: Path) -> tuple[str, ...]:
 def folder_of(channel: str, root: Path) -> Path | None:
     """Return the folder that a channel is, or None for a name or a URL of the network."""
     if channel.startswith("file:"):
+        from urllib.request import url2pathname  # brings http, ssl and email along
+
         return Path(url2pathname(urlsplit(channel).path))
     if "://" in channel:
         return None

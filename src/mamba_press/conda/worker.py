@@ -9,7 +9,6 @@ after a successful await (PyO3/pyo3-async-runtimes#40): hence the process, and h
 from __future__ import annotations
 
 import asyncio
-import difflib
 import hashlib
 import json
 import os
@@ -17,13 +16,11 @@ import re
 import sys
 import threading
 import time
-import traceback
 from datetime import datetime, timezone
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -254,6 +251,8 @@ async def _open(
 
 async def _failed_solve(question: Json, where: Where, specs: Sequence[rattler.MatchSpec]) -> Json:
     """Gather what explains a failed solve: names nearly right, and what of the named packages there is instead."""
+    import difflib
+
     gateway, channels, platforms = where
     known = {name.normalized for name in await gateway.names(channels, platforms, channel_relations=RELATIONS)}
     of_target = await gateway.names(channels, platforms[:1], channel_relations=RELATIONS)
@@ -335,13 +334,13 @@ def _verified(packages: Sequence[Json], notes: list[str]) -> list[Json]:
                 notes.append(f"{package['file_name']}: the channel states no sha256, so it could not be verified")
             verified.append(package)
             continue
-        archive = Path(url2pathname(urlsplit(package["url"]).path))
+        archive = _local(package["url"])
         try:
-            found = _hashes(archive)
+            found = _facts(archive, ["sha256"] if package.get("sha256") else ["sha256", "md5"])
         except OSError as error:
             wrong.append({"package": _title(package), "file": str(archive), "text": error.strerror or str(error)})
             continue
-        stated = {key: package[key] for key in ("size", "sha256", "md5") if package.get(key)}
+        stated = {key: package[key] for key in found if package.get(key)}
         differs = {key: [found[key], value] for key, value in stated.items() if found[key] != value}
         if differs:
             wrong.append({"package": _title(package), "file": str(archive), "differs": differs})
@@ -353,14 +352,22 @@ def _verified(packages: Sequence[Json], notes: list[str]) -> list[Json]:
     return verified
 
 
-def _hashes(path: Path) -> Json:
-    sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
+def _local(url: str) -> Path:
+    """Return the file of a ``file:`` URL, as `urllib.request` would, which brings http, ssl and email along."""
+    path = unquote(urlsplit(url).path)
+    return Path(path.lstrip("/") if os.name == "nt" else path)
+
+
+def _facts(path: Path, names: Sequence[str]) -> Json:
+    """Return a file's size and its hashes of these names."""
+    hashes = {name: hashlib.new(name, usedforsecurity=False) for name in names}
+    size = 0
     with path.open("rb") as archive:
         while block := archive.read(1 << 20):
-            sha256.update(block)
-            md5.update(block)
             size += len(block)
-    return {"sha256": sha256.hexdigest(), "md5": md5.hexdigest(), "size": size}
+            for each in hashes.values():
+                each.update(block)
+    return {"size": size, **{name: each.hexdigest() for name, each in hashes.items()}}
 
 
 def _title(package: Json) -> str:
@@ -501,7 +508,7 @@ async def _info_of(package: Json, *, offline: bool) -> dict[str, bytes | None]:
     from rattler.package_streaming import PackageArchive
 
     if package["url"].startswith("file:"):
-        archive = await PackageArchive.from_path(Path(url2pathname(urlsplit(package["url"]).path)))
+        archive = await PackageArchive.from_path(_local(package["url"]))
     elif offline:
         raise RefusedError("it is neither in the package cache nor a file")
     else:
@@ -599,6 +606,8 @@ def main() -> None:
         while True:
             say(_serve(json.loads(requests.get()), say))
     except BaseException:  # noqa: BLE001 - at a normal exit, rattler's threads may crash and hide what happened
+        import traceback
+
         traceback.print_exc()
         sys.stderr.flush()
         os._exit(1)
