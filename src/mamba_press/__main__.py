@@ -7,8 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from mamba_press import commands
-from mamba_press.commands import asked, parser
-from mamba_press.errors import PressError
+from mamba_press.commands import parser
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +16,8 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code (docs/reference/exit-codes.md)."""
     parsed = parser.parse(sys.argv[1:] if arguments is None else arguments)
-    from mamba_press import front, log
+    from mamba_press import front, log  # not for --help
+    from mamba_press.errors import PressError
 
     redraws = os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
     log.configure(quiet=parsed.quiet, verbose=parsed.verbose, redraws=redraws)
@@ -25,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with front.machine():
             return commands.load(parsed.command).run(parsed, os.environ)
     except PressError as error:
+        from mamba_press.commands import asked
+
         text = asked.as_typed(str(error), parsed.what) if parsed.presses else str(error)
         print(f"mamba-press: {text}", file=sys.stderr)
         return error.code
