@@ -77,7 +77,7 @@ def requirements(
 
     Whether [project] keeps to all rules is left to the build: the answer would cost more than all the rest.
     """
-    from mamba_press import project, providers, reader, target
+    from mamba_press import providers, reader, target
 
     root = Path.cwd()
     try:
@@ -87,7 +87,7 @@ def requirements(
             read(root, settings, environ, state)  # says if there is no code either
             return ([DEFLATE] if _has_deflate() else []) + providers.requirements(root)
     except ConfigError:
-        if not project.is_plain(root):
+        if not reader.is_plain(root):
             read(root, settings, environ, state)  # says what is wrong with all tables at once
         raise
     wanted = [] if environ.get("MAMBA_PRESS_WORKER") else [_rattler()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import posixpath
 import re
 from functools import cache
@@ -71,6 +70,8 @@ def libcxx_reach() -> int:
 
 @cache
 def _libcxx() -> tuple[Mapping[int, tuple[int, int]], Mapping[int, re.Pattern[str]]]:
+    import json
+
     table = json.loads(Path(__file__).with_name("data").joinpath("libcxx.json").read_text("utf-8"))
     versions = {int(number): (major, minor) for number, (major, minor) in table["macos"].items()}
     return versions, {int(number): re.compile("|".join(patterns)) for number, patterns in table["added"].items()}

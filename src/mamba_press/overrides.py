@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from mamba_press import wording
 from mamba_press.config import GROUPS, Condition, keys
-from mamba_press.types import Problem
+from mamba_press.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

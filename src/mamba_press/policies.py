@@ -6,7 +6,6 @@ before. A test holds them equal to auditwheel's.
 
 from __future__ import annotations
 
-import json
 import re
 from fnmatch import fnmatchcase
 from functools import cache
@@ -150,12 +149,16 @@ def _read(name: str) -> str:
 
 @cache
 def _policies() -> _Policies:
+    import json
+
     policies: _Policies = json.loads(_read("manylinux.json"))
     return policies
 
 
 @cache
 def _never() -> tuple[tuple[str, str], ...]:
+    import json
+
     groups: list[_Group] = json.loads(_read("never_vendored.json"))
     return tuple((name, group["reason"]) for group in groups for name in group["names"])
 

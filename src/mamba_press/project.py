@@ -101,21 +101,6 @@ def load_unread(root: Path) -> Project:
     return Project(root=root, name=name if isinstance(name, str) else "", version=None, table=table)
 
 
-def is_plain(root: Path) -> bool:
-    """Return whether ``[project]`` says no more than a good name, so that judging all of it would find nothing.
-
-    To judge it costs more than all else that a hook does before it can report a mistake.
-    """
-    table, has_providers = _read(root)
-    name = table.get("name")
-    return (
-        not has_providers
-        and table == {"name": name, "dynamic": ["version"]}
-        and isinstance(name, str)
-        and bool(_NAME.fullmatch(name))
-    )
-
-
 def version(project: Project, package: Package | None) -> Version:
     """Return the project's own version, or that of the conda package in PEP 440's terms where it is dynamic.
 

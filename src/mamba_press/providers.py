@@ -18,10 +18,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from mamba_press import project as projects
 from mamba_press import reader
 from mamba_press.errors import ConfigError
-from mamba_press.types import Problem
+from mamba_press.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,6 +105,8 @@ def complete(project: Project, conda_version: str | None, state: State) -> Proje
             table[field] = value if is_new else _added(entry, field, table[field], value)
             table["dynamic"] = [each for each in table["dynamic"] if each != field]
             given.add(field)
+    from mamba_press import project as projects  # not for what a build requires
+
     completed = projects.completed(project, table)
     _hold_to_sdist(completed, given)
     return completed

@@ -119,6 +119,19 @@ def document(root: Path) -> dict[str, Any]:
     return found
 
 
+def is_plain(root: Path) -> bool:
+    """Return whether ``[project]`` says no more than a good name, so that judging all of it would find nothing.
+
+    To judge it costs more than all else that a hook does before it can report a mistake.
+    """
+    said = document(root)
+    tool, table = said.get("tool"), said.get("project")
+    name = table.get("name") if isinstance(table, dict) else None
+    has_providers = isinstance(tool, dict) and "dynamic-metadata" in tool
+    is_good = isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*", name) is not None
+    return is_good and not has_providers and table == {"name": name, "dynamic": ["version"]}
+
+
 def _read(
     table: object,
     settings: Mapping[str, object] | None,

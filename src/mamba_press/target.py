@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Literal
 
 from mamba_press import macos, policies
 from mamba_press.errors import ConfigError
-from mamba_press.types import Problem, Python, Target, VirtualPackage
+from mamba_press.machine import Python, Target, VirtualPackage
+from mamba_press.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from mamba_press.types import System
+    from mamba_press.machine import System
 
 PYTHON_KEY = "tool.mamba-press.python"
 PLATFORM_KEY = "tool.mamba-press.platform"

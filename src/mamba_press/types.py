@@ -7,14 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from mamba_press.problem import Problem as Problem  # noqa: PLC0414 - a noun like the others, in a home of its own
+# ruff: noqa: PLC0414 - nouns like the others, in homes of their own: light questions need no more
+from mamba_press.machine import Python as Python
+from mamba_press.machine import System as System
+from mamba_press.machine import Target as Target
+from mamba_press.machine import VirtualPackage as VirtualPackage
+from mamba_press.problem import Problem as Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from packaging.version import Version
-
-System = Literal["linux", "osx", "win"]
 
 NEUTRAL = "/proc/mamba-press"
 """The prefix written into installed files in place of a real one.
@@ -37,59 +40,6 @@ backslash would begin an escape in many of the texts that it is written into; Wi
 
 OWN = "the project"
 """What stands for the project's own code where files have the name of their conda package: none can have this one."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Python:
-    """A CPython to press for: ``3.10``, or ``3.14t`` when free-threaded."""
-
-    minor: int
-    free_threaded: bool = False
-
-    @property
-    def version(self) -> str:
-        """``3.10``, without the ``t``."""
-        return f"3.{self.minor}"
-
-    @property
-    def interpreter(self) -> str:
-        """The wheel tag's first part: ``cp310``."""
-        return f"cp3{self.minor}"
-
-    @property
-    def abi(self) -> str:
-        """The wheel tag's second part: ``cp310``, ``cp36m``, ``cp314t``."""
-        suffix = "m" if self.minor < 8 else "t" if self.free_threaded else ""
-        return f"cp3{self.minor}{suffix}"
-
-    def __str__(self) -> str:
-        return self.version + ("t" if self.free_threaded else "")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Target:
-    """What is pressed for.
-
-    ``arch`` is spelled as in wheel tags (``x86_64``, ``aarch64``, ``arm64``, ``amd64``). ``floor`` is the version of
-    glibc or macOS that the solve may count on. ``tag`` is the platform tag that the user asked for, written as
-    asked; None means that the lowest honest tag is computed.
-    """
-
-    system: System
-    arch: str
-    subdir: str
-    python: Python
-    floor: tuple[int, int] | None
-    tag: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class VirtualPackage:
-    """What a conda solve may assume about the target machine, e.g. ``__glibc 2.28``."""
-
-    name: str
-    version: str
-    build: str = "0"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
