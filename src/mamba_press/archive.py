@@ -12,18 +12,18 @@ import re
 import shutil
 import zipfile
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import IO, TYPE_CHECKING
 
-from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from mamba_press import __version__, atomic
 from mamba_press.errors import HouseError
 from mamba_press.types import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mamba_press.types import House, Target
@@ -36,6 +36,8 @@ _EARLIEST = (1980, 1, 1, 0, 0, 0)
 _BLOCK = 1 << 20
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*\.whl")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_FLOOR = re.compile(r"(?:[0-9]{1,9}\.[0-9]{1,9})?")
+_UNWRITABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _MANIFEST_SIZE = 64 << 20
 _LARGE = 0x7FFFFFFF
 _LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
@@ -215,64 +217,119 @@ class _Source:
 @contextmanager
 def _opened(path: Path) -> Iterator[_Source]:
     """Give the files of a wheelhouse; raises HouseError where there is none."""
-    if path.is_dir():
-        yield _Source(path, None)
-        return
     try:
-        archive = zipfile.ZipFile(path)
+        archive = None if path.is_dir() else zipfile.ZipFile(path)
     except FileNotFoundError:
         raise HouseError(Problem(where=str(path), what="there is no such file or folder")) from None
     except (OSError, zipfile.BadZipFile) as error:
         raise HouseError(_unreadable(path, str(error))) from None
-    with archive:
+    with archive or nullcontext():
         yield _Source(path, archive)
 
 
 def _manifest(source: _Source) -> Manifest:
-    """Return the manifest, every name in it safe to be written as a file."""
+    """Return the manifest, every name in it safe to be written as a file and every text to be shown."""
     where = str(source.path)
     try:
         with source.open(MANIFEST) as file:
             values = json.loads(file.read(_MANIFEST_SIZE))
-        if values["format"] != FORMAT:
-            hint = "install a newer mamba-press, or `pip install --no-index --find-links` from the unpacked archive"
-            what = f"is of format {values['format']!r}; this mamba-press knows {FORMAT}"
-            raise HouseError(Problem(where=where, what=what, hint=hint))
-        fields = {name: values[name] for name in Manifest.__slots__}
-        rows = tuple(Row(**row) for row in fields["wheels"])
-        manifest = Manifest(
-            **{
-                **fields,
-                "wheels": rows,
-                "pythons": tuple(fields["pythons"]),
-                "elsewhere": tuple(fields["elsewhere"]),
-                "left": dict(fields["left"]),
-            }
-        )
-        wrong = [row.file for row in rows if not _is_sound(row)]
-    except KeyError as error:
-        if error.args == (MANIFEST,) or "archive" in str(error):
-            what = f"has no {MANIFEST}: it is no wheelhouse"
-            raise HouseError(Problem(where=where, what=what, hint="mamba-press wheelhouse makes one")) from None
-        raise HouseError(_broken(where, f"it has no {error}")) from None
+    except KeyError:
+        what = f"has no {MANIFEST}: it is no wheelhouse"
+        raise HouseError(Problem(where=where, what=what, hint="mamba-press wheelhouse makes one")) from None
     except (
         *(zipfile.BadZipFile, zlib.error, EOFError, ValueError),
-        *(TypeError, AttributeError, RuntimeError),  # RuntimeError: encrypted, in a way unknown here, nested too deep
+        RuntimeError,  # encrypted, in a way unknown here, nested too deep
     ) as error:
-        raise HouseError(_broken(where, str(error))) from None
-    if wrong:
-        raise HouseError(_broken(where, f"{wrong[0]!r} is not the file of the wheel that it is said to be"))
-    return manifest
+        raise HouseError(_broken(f"{where}: {MANIFEST}", f"cannot be read: {error}")) from None
+    if isinstance(values, dict) and values.get("format", FORMAT) != FORMAT:
+        hint = "install a newer mamba-press, or `pip install --no-index --find-links` from the unpacked archive"
+        what = f"is of format {_found(values['format'])}; this mamba-press knows {FORMAT}"
+        raise HouseError(Problem(where=where, what=what, hint=hint))
+    problems = [_broken(f"{where}: {MANIFEST}{key and f': {key}'}", what) for key, what in _wrong(values)]
+    if problems:
+        raise HouseError(*problems)
+    rows = tuple(Row(**{name: row[name] for name in Row.__slots__}) for row in values["wheels"])
+    lists = {name: tuple(values[name]) for name in ("pythons", "elsewhere")}
+    return Manifest(**{name: values[name] for name in Manifest.__slots__} | lists | {"wheels": rows})
 
 
-def _is_sound(row: Row) -> bool:
-    """Whether a row can be believed to be of one wheel, whose name is safe to be written as a file and to be asked for.
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and not _UNWRITABLE.search(value)
 
-    Raises ValueError, TypeError or AttributeError for values that are of another kind.
-    """
-    name, version, _, _ = parse_wheel_filename(row.file)
-    is_safe = _SAFE.fullmatch(row.file) and _SHA256.fullmatch(row.sha256)
-    return bool(is_safe) and (name, str(version)) == (row.name, row.version) and isinstance(row.size, int)
+
+_KINDS: Mapping[str, Callable[[object], bool]] = {
+    "a string": _is_text,
+    'a version such as "2.27", or ""': lambda value: _is_text(value) and bool(_FLOOR.fullmatch(str(value))),
+    "a sha256 in hexadecimal digits": lambda value: isinstance(value, str) and bool(_SHA256.fullmatch(value)),
+    "the number of a format": lambda _: True,
+    "a list of strings": lambda value: isinstance(value, list) and all(map(_is_text, value)),
+    "strings by name": lambda value: isinstance(value, dict) and all(map(_is_text, (*value, *value.values()))),
+    "a list of wheels": lambda value: isinstance(value, list),
+    "true or false": lambda value: isinstance(value, bool),
+    "a number of bytes": lambda value: type(value) is int and 0 <= value < 1 << 63,
+    "the name of a wheel": lambda value: isinstance(value, str) and bool(_SAFE.fullmatch(value)),
+}
+_HEAD = {
+    "format": "the number of a format",
+    "name": "a string",
+    "subdir": "a string",
+    "floor": 'a version such as "2.27", or ""',
+    "pythons": "a list of strings",
+    "elsewhere": "a list of strings",
+    "wheels": "a list of wheels",
+    "left": "strings by name",
+    "lock": "a sha256 in hexadecimal digits",
+}
+_ROW = {
+    "file": "the name of a wheel",
+    "name": "a string",
+    "version": "a string",
+    "package": "a string",
+    "requested": "true or false",
+    "size": "a number of bytes",
+    "sha256": "a sha256 in hexadecimal digits",
+}
+
+
+def _wrong(values: object) -> Iterator[tuple[str, str]]:
+    """Yield the key of each value of a manifest that is none, and why."""
+    head = [*_unlike(values, "", _HEAD)]
+    yield from head
+    if head or not isinstance(values, dict):
+        return
+    for number, row in enumerate(values["wheels"]):
+        place = f"wheels[{number}]"
+        wrong = [*_unlike(row, place, _ROW)]
+        yield from wrong
+        if not wrong and not _is_sound(row):
+            yield f"{place}.file", f"{row['file']!r} is not the file of the wheel that it is said to be"
+
+
+def _unlike(values: object, place: str, expected: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    if not isinstance(values, dict):
+        yield place, f"found {_found(values)}, expected an object with {', '.join(expected)}"
+        return
+    for key, kind in expected.items():
+        at = f"{place}.{key}" if place else key
+        if key not in values:
+            yield at, f"is missing, expected {kind}"
+        elif not _KINDS[kind](values[key]):
+            yield at, f"found {_found(values[key])}, expected {kind}"
+
+
+def _found(value: object) -> str:
+    """Return a value as it stands in the file, as far as a line has room for it."""
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def _is_sound(row: Mapping[str, str]) -> bool:
+    """Whether a row is of one wheel, by the name that it is to be asked for."""
+    try:
+        name, version, _, _ = parse_wheel_filename(row["file"])
+    except InvalidWheelFilename:
+        return False
+    return (name, str(version)) == (row["name"], row["version"])
 
 
 def _unreadable(path: Path, why: str) -> Problem:
@@ -280,10 +337,8 @@ def _unreadable(path: Path, why: str) -> Problem:
     return Problem(where=str(path), what=what, hint="was it copied completely? Copy or make it again")
 
 
-def _broken(where: str, why: str) -> Problem:
-    return Problem(
-        where=f"{where}: {MANIFEST}", what=f"cannot be read: {why}", hint="copy or make the wheelhouse again"
-    )
+def _broken(where: str, what: str) -> Problem:
+    return Problem(where=where, what=what, hint="copy or make the wheelhouse again")
 
 
 def _digest_of(path: Path) -> str:

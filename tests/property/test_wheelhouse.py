@@ -1,14 +1,19 @@
-"""What the version of a wheel in a house says, for packages that need one another in any way."""
+"""What the version of a wheel in a house says, for packages that need one another in any way; any manifest at all."""
 
 from __future__ import annotations
 
+import contextlib
+import json
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from packaging.version import Version
 
-from mamba_press import wheelhouse
+from mamba_press import archive, commands, install, wheelhouse
+from mamba_press.errors import ConfigError, HouseError
 from mamba_press.types import Entry
 from tests.support.values import package
 
@@ -73,3 +78,64 @@ def test_any_version_and_build_of_conda_become_a_version_that_stays_as_it_is_wri
     assert str(Version(str(found))) == str(found)
     assert found.local
     assert not found.is_prerelease
+
+
+def row(name: str) -> archive.Row:
+    file = f"{name}-1.0-py3-none-any.whl"
+    return archive.Row(
+        file=file, name=name, version="1.0", package=f"{name} 1.0 0", requested=True, size=5, sha256="0" * 64
+    )
+
+
+MANIFEST = archive.Manifest(
+    name="house",
+    subdir="linux-64",
+    floor="2.27",
+    pythons=("3.12",),
+    elsewhere=("libcuda.so.*",),
+    wheels=(row("one"), row("two")),
+    left={"python": "is there already"},
+    lock="0" * 64,
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=True) | st.text(st.characters()) | st.just("2.17"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@st.composite
+def changed(draw):
+    """The manifest with some value, at any depth, that is another, or missing."""
+    values = json.loads(MANIFEST.to_json())
+    for _ in range(draw(st.integers(1, 3))):
+        at = values
+        while True:
+            key = draw(st.sampled_from(list(at) if isinstance(at, dict) else range(len(at))))
+            if isinstance(at[key], (dict, list)) and at[key] and draw(st.booleans()):
+                at = at[key]
+                continue
+            if draw(st.integers(0, 4)):
+                at[key] = draw(JSON)
+            else:
+                del at[key]
+            break
+        if not values:
+            break
+    return values
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(changed())
+def test_a_manifest_is_refused_with_a_key_or_can_be_shown_and_installed_from(values):
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, archive.MANIFEST).write_text(json.dumps(values), "utf-8")
+        try:
+            manifest = archive.read(Path(folder))
+        except HouseError as error:
+            str(error).encode()
+            return
+    "\n".join(commands.load("wheelhouse")._lines(manifest)).encode()
+    facts = {"version": "3.12", "implementation": "cpython", "platform": "linux-x86_64", "floor": "2.36"}
+    with contextlib.suppress(ConfigError):
+        install.require_fit(manifest, facts, "house")

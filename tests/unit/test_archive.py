@@ -173,37 +173,62 @@ def test_a_manifest_cannot_write_anywhere_else(house, tmp_path, name):
     rows = (replace(house[1].wheels[0], file=name),)
     (house[0] / archive.MANIFEST).write_bytes(replace(house[1], wheels=rows).to_json())
     found = problems(house[0], tmp_path)
-    assert "wheelhouse.json: cannot be read" in found
+    assert f"wheelhouse.json: wheels[0].file: found {json.dumps(name)}, expected the name of a wheel" in found
     assert not list((tmp_path / "unpacked").iterdir())
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "said"),
     [
-        {"name": "one\n--index-url https://example.org"},
-        {"name": "two"},
-        {"version": "1.0"},
-        {"version": 1},
-        {"sha256": "0" * 63},
-        {"sha256": None},
-        {"size": "5000"},
+        ({"file": "one-1-py3.whl"}, "file: 'one-1-py3.whl' is not the file of the wheel that it is said to be"),
+        ({"name": "two"}, "file: 'one-1.0+h0.g1-py3-none-any.whl' is not the file of the wheel that"),
+        ({"version": "1.0"}, "file: 'one-1.0+h0.g1-py3-none-any.whl' is not the file of the wheel that"),
+        ({"name": "one\n--index-url https://x"}, r'name: found "one\n--index-url https://x", expected a string'),
+        ({"version": 1}, "version: found 1, expected a string"),
+        ({"package": "\x1b[2J"}, 'package: found "\\u001b[2J", expected a string'),
+        ({"requested": None}, "requested: found null, expected true or false"),
+        ({"sha256": "0" * 63}, f'sha256: found "{"0" * 58}…, expected a sha256 in hexadecimal digits'),
+        ({"sha256": None}, "sha256: found null, expected a sha256 in hexadecimal digits"),
+        ({"size": "5000"}, 'size: found "5000", expected a number of bytes'),
+        ({"size": True}, "size: found true, expected a number of bytes"),
+        ({"size": -1}, "size: found -1, expected a number of bytes"),
     ],
 )
-def test_a_manifest_cannot_call_a_wheel_by_another_name_or_hide_something_in_it(house, tmp_path, change):
-    rows = (replace(house[1].wheels[0], **change), house[1].wheels[1])
+def test_a_manifest_cannot_call_a_wheel_by_another_name_or_hide_something_in_it(house, tmp_path, change, said):
+    rows = (house[1].wheels[1], replace(house[1].wheels[0], **change))
     (house[0] / archive.MANIFEST).write_bytes(replace(house[1], wheels=rows).to_json())
-    assert "wheelhouse.json: cannot be read" in problems(house[0], tmp_path)
+    assert f"- {house[0]}: wheelhouse.json: wheels[1].{said}" in problems(house[0], tmp_path)
+
+
+def test_every_value_of_a_manifest_that_is_none_is_told_with_its_key(house, tmp_path):
+    wrong = {"name": 5, "subdir": None, "floor": "new", "pythons": "3.10", "elsewhere": [1], "left": ["python"]}
+    (house[0] / archive.MANIFEST).write_text(json.dumps({**json.loads(house[1].to_json()), **wrong, "lock": {}}))
+    with pytest.raises(HouseError) as caught:
+        archive.read(house[0])
+    assert [
+        f"{problem.where} {problem.what}".partition("wheelhouse.json: ")[2] for problem in caught.value.problems
+    ] == [
+        "name found 5, expected a string",
+        "subdir found null, expected a string",
+        'floor found "new", expected a version such as "2.27", or ""',
+        'pythons found "3.10", expected a list of strings',
+        "elsewhere found [1], expected a list of strings",
+        'left found ["python"], expected strings by name',
+        "lock found {}, expected a sha256 in hexadecimal digits",
+    ]
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("{", "cannot be read"),
-        ("[]", "cannot be read"),
-        ('{"format": 1}', "it has no 'name'"),
+        ("[]", "wheelhouse.json: found [], expected an object with format, name, subdir, floor"),
+        ('{"name": "x"}', "wheelhouse.json: format: is missing, expected the number of a format"),
+        ('{"format": 1}', "wheelhouse.json: name: is missing, expected a string"),
         ('{"format": 2}', "is of format 2; this mamba-press knows 1"),
-        ('{"format": 1, "wheels": [1]}', "cannot be read"),
-        (json.dumps({**dict.fromkeys(archive.Manifest.__slots__, ""), "format": 1, "left": "all"}), "cannot be read"),
+        ('{"format": 1, "wheels": 1}', "wheelhouse.json: wheels: found 1, expected a list of wheels"),
+        ("[" * 100_000, "wheelhouse.json: cannot be read"),
+        ('{"format": 1' + "0" * 5000 + "}", "wheelhouse.json: cannot be read"),
     ],
 )
 def test_a_manifest_that_cannot_be_read_is_an_error_and_no_traceback(house, tmp_path, text, said):
@@ -237,6 +262,10 @@ def test_a_manifest_in_an_archive_that_another_tool_made_wrong_is_no_traceback(t
 
 def test_what_is_not_there_is_told_so(tmp_path):
     assert "there is no such file or folder" in problems(tmp_path / "nothing.zip", tmp_path)
+
+
+def test_a_name_longer_than_a_files_can_be_is_told(tmp_path):
+    assert "cannot be read as a wheelhouse" in problems(tmp_path / ("n" * 300), tmp_path)
 
 
 def test_the_lock_is_valid_and_names_every_wheel_by_path_and_hash(house, lock):
