@@ -140,8 +140,8 @@ def pylock(rows: Iterable[Row], target: Target) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def pack(folder: Path, manifest: Manifest, target: Path) -> None:
-    """Write the files of a house into one, which takes its name when it is complete."""
+def pack(folder: Path, manifest: Manifest, target: Path, then: Callable[[], None] = lambda: None) -> None:
+    """Write the files of a house into one, which takes its name when it is complete and ``then`` has done its work."""
     with atomic.replacing(target) as file, zipfile.ZipFile(file, "w") as archive:
         for name in (MANIFEST, LOCK, *(row.file for row in manifest.wheels)):
             info = zipfile.ZipInfo(name, _EARLIEST)
@@ -150,6 +150,8 @@ def pack(folder: Path, manifest: Manifest, target: Path) -> None:
                 info.file_size = (folder / name).stat().st_size
                 with archive.open(info, "w", force_zip64=info.file_size > _LARGE) as entry:
                     shutil.copyfileobj(source, entry, _BLOCK)
+        archive.close()
+        then()
 
 
 def read(path: Path) -> Manifest:

@@ -1,4 +1,4 @@
-"""A file that appears under its name only when it is complete."""
+"""Files that appear under their names only when they are complete, and several of them together or not at all."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mamba_press.errors import WriteError
 from mamba_press.types import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 TEMPORARY = ".mamba-press-"
@@ -30,7 +30,7 @@ def replacing(target: Path) -> Iterator[BinaryIO]:
     if len(os.fsencode(target.name)) > 255:
         raise WriteError(_refused(OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG)), target))
     temporary = target.parent / f"{TEMPORARY}{secrets.token_hex(6)}.tmp"
-    try:
+    with told(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("x+b", buffering=1 << 20) as file:
@@ -38,12 +38,47 @@ def replacing(target: Path) -> Iterator[BinaryIO]:
             temporary.replace(target)
         finally:
             _remove(temporary)
+
+
+@contextmanager
+def moving(aside: Path) -> Iterator[Callable[[Path, Path], None]]:
+    """Give a function that moves a file to a new place; when the block ends badly, all is again as it was before.
+
+    What lay there before is kept meanwhile in the folder ``aside``, which is of the same file system. The function
+    raises WriteError for what the file system refuses.
+    """
+    done: list[tuple[Path, Path | None]] = []
+
+    def move(source: Path, target: Path) -> None:
+        kept = aside / f"{TEMPORARY}{len(done)}.tmp" if target.is_file() or target.is_symlink() else None
+        done.append((target, kept))
+        with told(target):
+            if kept is not None:
+                target.replace(kept)
+            source.replace(target)
+
+    try:
+        yield move
+    except BaseException:
+        for target, kept in reversed(done):
+            if kept is None:
+                _remove(target)
+            elif kept.is_file() or kept.is_symlink():
+                kept.replace(target)
+        raise
+
+
+@contextmanager
+def told(target: Path) -> Iterator[None]:
+    """Turn what the file system refuses into a WriteError that says what to do about ``target``."""
+    try:
+        yield
     except OSError as error:
         raise WriteError(_refused(error, target)) from error
 
 
 def _remove(temporary: Path) -> None:
-    """Remove the file if it is there; a folder that cannot be had at all has already been complained about."""
+    """Remove the file if it is there; what cannot be had at all has already been complained about."""
     try:
         temporary.unlink()
     except OSError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import sys
 import sysconfig
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -359,7 +359,7 @@ def _verify(path: Path, name: str, result: Pressed, config: Config) -> None:
 def house(asked: Order, directory: Path | None, archive: Path | None = None) -> tuple[House, Manifest]:
     """Press a wheelhouse into a folder, an archive or both: all of it, or nothing.
 
-    All wheels are checked together before one of them gets its place.
+    All wheels are checked together before one of them gets its place. What was there before stays where anything fails.
     """
     import tempfile
 
@@ -367,6 +367,9 @@ def house(asked: Order, directory: Path | None, archive: Path | None = None) -> 
     from mamba_press import conda, houses, log, pipeline, solving
     from mamba_press import wheel as writer
 
+    if archive is not None and (archive.is_dir() or archive == directory):
+        what, hint = "is a folder, and --archive writes one file", "name a file: --archive env.zip"
+        raise WriteError(Problem(where=str(archive), what=what, hint=hint))
     compression, date = asked.config.wheel.compression, epoch(asked.environ)
     generator = writer.generator(compression)
     with _staging(directory) as stage, tempfile.TemporaryDirectory(prefix="mamba-press-") as work:
@@ -382,13 +385,27 @@ def house(asked: Order, directory: Path | None, archive: Path | None = None) -> 
         (stage / house_archive.LOCK).write_bytes(lock)
         if directory is not None:
             _refuse_stale(directory, house_archive.stale(directory, [row.file for row in manifest.wheels]))
-        if archive is not None:
-            house_archive.pack(stage, manifest, archive)
-        if directory is not None:
+        _place(stage, manifest, directory, archive)
+    return found, manifest
+
+
+def _place(stage: Path, manifest: Manifest, directory: Path | None, archive: Path | None) -> None:
+    """Bring a finished house from the folder ``stage`` to where it is asked for; what fails changes nothing there."""
+    from mamba_press import archive as house_archive
+    from mamba_press import atomic
+
+    with atomic.moving(stage) as move:
+
+        def fill() -> None:
             # What describes the others comes last, so that a folder that is not complete says so.
             for name in (*(row.file for row in manifest.wheels), house_archive.LOCK, house_archive.MANIFEST):
-                (stage / name).replace(directory / name)
-    return found, manifest
+                if directory is not None:
+                    move(stage / name, directory / name)
+
+        if archive is None:
+            fill()
+        else:
+            house_archive.pack(stage, manifest, archive, fill)
 
 
 @contextmanager
@@ -398,19 +415,21 @@ def _staging(directory: Path | None) -> Iterator[Path]:
 
     from mamba_press import atomic
 
-    made = directory is not None and not directory.exists()
+    if directory is None:
+        with tempfile.TemporaryDirectory(prefix=atomic.TEMPORARY) as folder:
+            yield Path(folder)
+        return
+    made = not directory.exists()
+    with atomic.told(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        stage = tempfile.TemporaryDirectory(prefix=atomic.TEMPORARY, dir=directory, ignore_cleanup_errors=True)
     try:
-        if directory is not None:
-            directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        what, hint = f"cannot be made: {error.strerror}", "choose another folder with -o"
-        raise WriteError(Problem(where=str(directory), what=what, hint=hint)) from None
-    try:
-        with tempfile.TemporaryDirectory(prefix=atomic.TEMPORARY, dir=directory) as folder:
+        with stage as folder:
             yield Path(folder)
     finally:
-        if made and directory is not None and not any(directory.iterdir()):
-            directory.rmdir()
+        if made:
+            with suppress(OSError):  # what is in it stays
+                directory.rmdir()
 
 
 def require_together(paths: Sequence[Path], elsewhere: Sequence[str]) -> None:

@@ -247,7 +247,15 @@ def test_a_file_in_the_place_of_the_folder_is_told(greeting, tmp_path):
     words = ["wheelhouse", "words", "-c", greeting.root, "--python", press.HERE, "-o", tmp_path / "wheels"]
     done = press.command(*words, cwd=tmp_path)
     assert done.code == 6
-    assert "wheels: cannot be made" in done.err
+    assert "wheels: cannot be written: File exists" in done.err
+
+
+def test_an_archive_that_is_a_folder_is_told_before_anything_is_solved(greeting, tmp_path):
+    for folder in (tmp_path, Path("wheels")):
+        words = ["wheelhouse", "nosuch", "-c", greeting.root, "-o", "wheels", "--archive", folder]
+        done = press.command(*words, cwd=tmp_path)
+        assert (done.code, list(tmp_path.iterdir())) == (6, [])
+        assert f"{folder}: is a folder, and --archive writes one file" in done.err
 
 
 def test_a_solve_that_fails_leaves_nothing(greeting, tmp_path):

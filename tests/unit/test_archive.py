@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press import archive
+from mamba_press import archive, front
 from mamba_press.archive import Manifest, Row
 from mamba_press.errors import HouseError, WriteError
 from mamba_press.types import Python, Target
@@ -258,6 +258,42 @@ def test_a_manifest_in_an_archive_that_another_tool_made_wrong_is_no_traceback(t
         data[8] = data[central + 10] = 99
     path.write_bytes(data)
     assert "wheelhouse.json: cannot be read" in problems(path, tmp_path)
+
+
+@pytest.mark.parametrize("place", ["folder", "archive", "name"])
+def test_a_house_whose_place_fails_leaves_folder_and_archive_as_they_were(house, tmp_path, place):
+    output, packed = tmp_path / "wheels", tmp_path / "env.zip"
+    output.mkdir()
+    (output / house[1].wheels[0].file).write_text("old")
+    (output / "notes.txt").write_text("mine")
+    if place == "folder":
+        (output / archive.LOCK).mkdir()
+        packed.write_text("old")
+    elif place == "archive":
+        packed = tmp_path / "file" / "env.zip"
+        packed.parent.touch()
+    else:
+        packed.mkdir()
+    before = tree(output)
+    with pytest.raises(WriteError):
+        front._place(house[0], house[1], output, packed)
+    assert tree(output) == before
+    assert place != "folder" or packed.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_house_takes_its_places_over_an_older_one(house, tmp_path):
+    output, packed = tmp_path / "wheels", tmp_path / "env.zip"
+    output.mkdir()
+    (output / archive.MANIFEST).write_text("old")
+    packed.write_text("old")
+    front._place(house[0], house[1], output, packed)
+    assert set(tree(output)) == {archive.MANIFEST, archive.LOCK, *(each.file for each in house[1].wheels)}
+    assert archive.read(output) == archive.read(packed) == house[1]
+
+
+def tree(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() if path.is_file() else "a folder" for path in folder.iterdir()}
 
 
 def test_what_is_not_there_is_told_so(tmp_path):
