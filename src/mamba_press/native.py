@@ -7,6 +7,7 @@ the wheel is never taken from it, but from the environment with the neutral pref
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import sysconfig
 import tempfile
@@ -14,8 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mamba_press import conda, inner, log, target
-from mamba_press.atomic import replacing
+from mamba_press import conda, inner, kept, log, target
 from mamba_press.inner import surroundings
 
 if TYPE_CHECKING:
@@ -64,29 +64,31 @@ def sdist(job: Job) -> Path:
 def editable(job: Job) -> Path:
     """Let the inner backend make an editable wheel against a prefix that stays; return its path."""
     place = _place(job, stays=True)
-    _tell_of_change(job, place)
+    _note(job, place)
     path = inner.make(_backend(job), "editable", place, job.environ)
     inner.unpack(path, job.workdir / "built", job.solution.target)  # is it one?
     return path
 
 
-def _tell_of_change(job: Job, place: surroundings.Place) -> None:
-    """Warn where the project was last installed against another prefix: a kept build folder still knows that one."""
-    name = hashlib.sha256(str(job.root.resolve()).encode()).hexdigest()[:16]
-    note = conda.cache_folder(job.environ) / "mamba-press" / "editable" / name
-    now = f"{place.host}\n{place.build}\n"
-    if note.is_file() and note.read_text("utf-8") != now:
+def _note(job: Job, place: surroundings.Place) -> None:
+    """Note which prefixes the project uses, and remove those of projects that are gone.
+
+    Warns where it was last installed against others: a kept build folder still knows those.
+    """
+    folder = _cache(job)
+    if kept.claim(folder, job.root.resolve(), [prefix for prefix in (place.host, place.build) if prefix]):
         log.warn(
             "the packages of host or build are others than when this project was last installed editable: if "
             f"{job.config.build_backend} keeps a build folder, remove that and install again"
         )
-    with replacing(note) as file:
-        file.write(now.encode())
+    for prefix in kept.sweep(folder):
+        log.note(f"removed the native prefix of a project that is gone: {prefix}")
 
 
 def metadata(job: Job) -> Path:
     """Return the ``.dist-info`` of the editable wheel, from the inner backend's own hook or from the wheel itself."""
     place, backend = _place(job, stays=True), _backend(job)
+    _note(job, place)
     try:
         return inner.prepare(backend, "editable", place, job.environ)
     except inner.AbsentError:
@@ -140,7 +142,7 @@ def _prefix(job: Job, solution: Solution, chosen: frozenset[str], folder: Path |
     folder = _kept(job, solution, chosen)
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
+        made = Path(tempfile.mkdtemp(prefix=kept.MAKING, dir=folder.parent))
         try:
             conda.install(solution, chosen, made, stands=folder, config=job.config, environ=job.environ)
             made.rename(folder)
@@ -149,6 +151,7 @@ def _prefix(job: Job, solution: Solution, chosen: frozenset[str], folder: Path |
                 raise
         finally:
             shutil.rmtree(made, ignore_errors=True)
+    os.utime(folder)  # says that it is in use before the note does
     log.note(f"the native prefix that stays: {folder}")
     return folder
 
@@ -158,7 +161,11 @@ def _kept(job: Job, solution: Solution, chosen: frozenset[str]) -> Path:
     packages = [package for package in solution.packages if package.name in chosen]
     parts = [f"{package} {package.subdir} {package.sha256 or package.md5 or package.url}" for package in packages]
     key = hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:16]
-    return conda.cache_folder(job.environ) / "mamba-press" / key
+    return _cache(job) / key
+
+
+def _cache(job: Job) -> Path:
+    return conda.cache_folder(job.environ) / "mamba-press"
 
 
 def _tools(job: Job) -> tuple[Solution | None, Path]:

@@ -42,7 +42,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     )
     | {"toolchain", "trial", "winload"},
     frozenset({"dlls", "follow", "hazards", "own", "tree"}),
-    frozenset({"asks", "dyld", "loader", "recipe", "unpack"}),
+    frozenset({"asks", "dyld", "kept", "loader", "recipe", "unpack"}),
     # the stages
     frozenset(
         {

@@ -1,0 +1,102 @@
+"""The prefixes that stay in the cache for editable installs: whose they are, and which of them can go.
+
+Each project has a note beside them, which names every prefix that one of its installs may still use.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import shutil
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mamba_press.atomic import replacing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MAKING = ".making-"
+"""How the name of a prefix begins that is being made, or removed."""
+
+_NOTES = "editable"
+_DAY = 24 * 60 * 60
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Note:
+    """A project by its folder and machine, and its prefixes: of its last install, and of all."""
+
+    root: str
+    machine: str
+    last: tuple[str, ...]
+    all: tuple[str, ...]
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the project was removed; what is on another machine, or on a disk that is not there, was not."""
+        root = Path(self.root)
+        return self.machine == platform.node() and root.parent.is_dir() and not (root / "pyproject.toml").is_file()
+
+
+def claim(folder: Path, root: Path, prefixes: Sequence[Path]) -> bool:
+    """Note that the project in ``root`` uses these prefixes of the folder; return whether it last used others."""
+    path = folder / _NOTES / f"{hashlib.sha256(str(root).encode()).hexdigest()[:16]}.json"
+    before = _read(path)
+    now = tuple(prefix.name for prefix in prefixes)
+    every = tuple(dict.fromkeys([*(before.all if before else ()), *now]))
+    note = _Note(root=str(root), machine=platform.node(), last=now, all=every)
+    if note != before:
+        with replacing(path) as file:
+            file.write(json.dumps(asdict(note)).encode())
+    return before is not None and before.last != now
+
+
+def sweep(folder: Path) -> tuple[Path, ...]:
+    """Remove the prefixes that only projects had which are gone, and what is left of killed builds; return the former.
+
+    What was made or used within a day stays: another build may be about to note that it needs it.
+    """
+    for path in folder.glob(f"{MAKING}*"):
+        if _is_old(path):
+            shutil.rmtree(path, ignore_errors=True)
+    notes = {path: note for path in (folder / _NOTES).glob("*.json") if (note := _read(path))}
+    gone = {path: note for path, note in notes.items() if note.is_gone}
+    used = {name for path, note in notes.items() if path not in gone for name in note.all}
+    found = {folder / name for note in gone.values() for name in note.all if name not in used}
+    removed = tuple(prefix for prefix in sorted(found) if prefix.parent == folder and _is_old(prefix))
+    for prefix in removed:
+        _remove(prefix)
+    for path, note in gone.items():
+        if not any((folder / name).is_dir() for name in note.all if name not in used):
+            path.unlink(missing_ok=True)
+    return removed
+
+
+def _read(path: Path) -> _Note | None:
+    try:
+        values = json.loads(path.read_text("utf-8"))
+        lists = {name: tuple(map(str, values[name])) for name in ("last", "all")}
+        return _Note(root=str(values["root"]), machine=str(values["machine"]), **lists)
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def _is_old(path: Path) -> bool:
+    try:
+        return time.time() - path.stat().st_mtime > _DAY
+    except OSError:
+        return False
+
+
+def _remove(prefix: Path) -> None:
+    """Remove a prefix, which is no longer one from the first moment on."""
+    with suppress(OSError):
+        aside = Path(tempfile.mkdtemp(prefix=MAKING, dir=prefix.parent))
+        prefix.rename(aside / prefix.name)
+        shutil.rmtree(aside, ignore_errors=True)

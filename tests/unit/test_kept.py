@@ -1,0 +1,102 @@
+"""Prefixes that stay for editable installs: they go with the last project that had them, and not before."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mamba_press import kept
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    return tmp_path / "cache" / "mamba-press"
+
+
+def prefix(folder: Path, name: str, *, days: float = 2) -> Path:
+    """A prefix that was last used some days ago."""
+    (folder / name / "lib").mkdir(parents=True)
+    (folder / name / "lib" / "libz.so").touch()
+    then = (folder / name).stat().st_mtime - days * 24 * 60 * 60
+    os.utime(folder / name, (then, then))
+    return folder / name
+
+
+def project(tmp_path: Path, name: str) -> Path:
+    (tmp_path / "work" / name).mkdir(parents=True)
+    (tmp_path / "work" / name / "pyproject.toml").touch()
+    return tmp_path / "work" / name
+
+
+def test_other_prefixes_than_last_time_are_told_once(folder, tmp_path):
+    root, one, two = project(tmp_path, "a"), prefix(folder, "one"), prefix(folder, "two")
+    assert [kept.claim(folder, root, [each]) for each in (one, one, two, two, one)] == [False, False, True, False, True]
+
+
+def test_a_prefix_goes_when_the_last_project_that_had_it_is_gone(folder, tmp_path):
+    first, second = project(tmp_path, "a"), project(tmp_path, "b")
+    own, common, later = prefix(folder, "own"), prefix(folder, "common"), prefix(folder, "later")
+    kept.claim(folder, first, [own, common])
+    kept.claim(folder, first, [later])  # another environment may still have what the first install left
+    kept.claim(folder, second, [common])
+    assert kept.sweep(folder) == ()
+    shutil.rmtree(first)
+    assert kept.sweep(folder) == (later, own)
+    assert sorted(path.name for path in folder.iterdir()) == ["common", "editable"]
+    shutil.rmtree(second)
+    assert kept.sweep(folder) == (common,)
+    assert [*folder.iterdir(), *(folder / "editable").iterdir()] == [folder / "editable"]
+
+
+def test_a_prefix_that_was_used_within_a_day_stays_until_then(folder, tmp_path):
+    root, fresh = project(tmp_path, "a"), prefix(folder, "fresh", days=0.9)
+    kept.claim(folder, root, [fresh])
+    shutil.rmtree(root)
+    assert kept.sweep(folder) == ()
+    os.utime(fresh, (0, 0))
+    assert kept.sweep(folder) == (fresh,)
+
+
+def test_a_project_on_another_machine_or_on_a_disk_that_is_not_there_is_not_gone(folder, tmp_path, monkeypatch):
+    away, elsewhere = project(tmp_path, "disk/a"), project(tmp_path, "b")
+    kept.claim(folder, away, [prefix(folder, "one")])
+    monkeypatch.setattr(platform, "node", lambda: "another")
+    kept.claim(folder, elsewhere, [prefix(folder, "two")])
+    monkeypatch.undo()
+    shutil.rmtree(tmp_path / "work")
+    assert kept.sweep(folder) == ()
+
+
+def test_what_no_note_names_and_notes_that_cannot_be_read_stay(folder):
+    prefix(folder, "mine")
+    (folder / "editable").mkdir()
+    for number, text in enumerate(["", "[]", "{}", '{"root": 1, "machine": 2, "last": 3, "all": 4}']):
+        (folder / "editable" / f"{number}.json").write_text(text)
+    before = sorted(folder.rglob("*"))
+    assert kept.sweep(folder) == ()
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_a_note_that_names_another_folder_removes_nothing(folder, tmp_path):
+    root, outside = project(tmp_path, "a"), prefix(tmp_path, "outside")
+    prefix(folder, "one")
+    kept.claim(folder, root, [folder / "one"])
+    (note,) = (folder / "editable").iterdir()
+    note.write_text(note.read_text().replace('"one"', f'"{outside}", "", "../../outside"'))
+    shutil.rmtree(root)
+    assert kept.sweep(folder) == ()
+    assert outside.is_dir()
+
+
+def test_what_killed_builds_left_goes_after_a_day(folder):
+    old, new = prefix(folder, f"{kept.MAKING}old"), prefix(folder, f"{kept.MAKING}new", days=0.5)
+    kept.sweep(folder)
+    assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_without_a_cache_there_is_nothing_to_remove(folder):
+    assert kept.sweep(folder) == ()
