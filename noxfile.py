@@ -38,6 +38,8 @@ def install(session: nox.Session, *groups: str) -> None:
 def tests(session: nox.Session) -> None:
     """All tests, in parallel; arguments go to pytest."""
     install(session, "test")
+    # As pip does from Python 3.10 on: the machine's certificates, which a proxy may need.
+    session.env.setdefault("UV_SYSTEM_CERTS", "1")
     session.run("python", "-m", "pytest", *(session.posargs or ["-n", "auto", "--dist", "loadfile"]))
 
 

@@ -19,7 +19,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 import xml.etree.ElementTree as ET
@@ -33,6 +32,7 @@ import tomllib
 
 from tests.campaigns import debian
 from tests.support.environment import clean_environment
+from tests.support.press import unpacked
 
 REPOSITORY = Path(__file__).parents[2]
 Results = dict[str, dict[str, dict[str, object]]]
@@ -239,9 +239,7 @@ def download(project: Project, folder: Path, place: Place) -> Path:
 def unpack(sdist: Path, folder: Path) -> Path:
     """A fresh folder of the project."""
     shutil.rmtree(folder, ignore_errors=True)
-    with tarfile.open(sdist) as archive:
-        archive.extractall(folder, filter="data")
-    return folder / sdist.name.removesuffix(".tar.gz")
+    return unpacked(sdist, folder)
 
 
 def adapted(text: str, project: Project) -> str:

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,7 +179,12 @@ def extension(folder: Path, name: str, source: str, library: Path, toolchain: To
     """Cross-compile a module of the running Python's version: its headers are the same on both machines."""
     include = python_config(Path(sys.executable)).include
     path = folder / f"{name}.cpython-{CPYTHON.removeprefix('cp')}-aarch64-linux-gnu.so"
-    return shared_library(path, source, Linking(needed=(library,), flags=(f"-I{include}",)), toolchain=toolchain)
+    # Debian keeps apart, by machine, the one header that differs on some; not on these two.
+    own = include.parent / str(sysconfig.get_config_var("MULTIARCH")) / include.name
+    if own.is_dir():
+        shutil.copytree(own, folder / "headers" / "aarch64-linux-gnu" / include.name, dirs_exist_ok=True)
+    flags = (f"-I{include}", f"-I{folder / 'headers'}")
+    return shared_library(path, source, Linking(needed=(library,), flags=flags), toolchain=toolchain)
 
 
 def library_package(name: str, files: dict[str, FileSpec]) -> CondaPackage:

@@ -172,9 +172,12 @@ def greeting_channel(root: Path, folder: Path) -> Channel:
 
 
 def unpacked(sdist: Path, folder: Path) -> Path:
-    """The top folder of an sdist, unpacked as careful front ends do it."""
+    """The top folder of an sdist, unpacked as careful front ends do it, where this Python can."""
     with tarfile.open(sdist) as archive:
-        archive.extractall(folder, filter="data")
+        if hasattr(tarfile, "data_filter"):
+            archive.extractall(folder, filter="data")
+        else:  # Debian 12 has 3.11.2
+            archive.extractall(folder)
     return folder / sdist.name.removesuffix(".tar.gz")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-import shutil
 import stat
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from mamba_press import check, trial, wheel
 from mamba_press.errors import ConfigError, WriteError
 from mamba_press.types import Entry, Wheel
 from tests.support.compile import Linking, extension_module, module_source, program, shared_library
+from tests.support.environment import interpreters
 
 INFO = "demo-1.0.dist-info"
 METADATA = b"Metadata-Version: 2.4\nName: demo\nVersion: 1.0\nLicense-File: LICENSE\n\nText.\n"
@@ -603,7 +603,7 @@ def test_modules_are_found_wherever_python_would(tmp_path):
 
 
 def test_an_old_interpreter_is_served_by_its_own_pip(tmp_path):
-    old = next(iter(sorted(Path.home().glob(".pyenv/versions/3.[67].*/bin/python"))), None) or shutil.which("python3.6")
+    old = interpreters().get("3.7") or interpreters().get("3.6")
     if old is None:
         pytest.skip("no CPython 3.6 or 3.7 is here")
     path = make(tmp_path, files({"demo.py": b"import sys\nassert sys.version_info < (3, 8)\n"}))

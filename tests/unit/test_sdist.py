@@ -17,6 +17,7 @@ from packaging.version import Version
 
 from mamba_press import sdist, tree
 from mamba_press.errors import BuildError, ContentError, WriteError
+from tests.support.press import unpacked
 from tests.support.tree import names, project
 
 PKG_INFO = b"Metadata-Version: 2.2\nName: De.Mo\nVersion: 1.0\n"
@@ -47,7 +48,7 @@ def test_the_archive_is_as_pep_625_and_643_want_it(tmp_path):
     with tarfile.open(path) as archive:
         members = archive.getmembers()
         assert archive.extractfile("de_mo-1.0/PKG-INFO").read() == PKG_INFO
-        archive.extractall(tmp_path / "unpacked", filter="data")
+    unpacked(path, tmp_path / "unpacked")
     assert {member.name.split("/")[0] for member in members} == {"de_mo-1.0"}
     assert {(member.uid, member.gid, member.uname, member.gname) for member in members} == {(0, 0, "", "")}
     assert {member.name: member.mode for member in members if member.mode != 0o644} == {"de_mo-1.0/tool": 0o755}
