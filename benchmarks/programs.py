@@ -20,9 +20,9 @@ LEVEL = 6
 def _files(tree: str) -> Iterator[tuple[str, Path]]:
     for folder, folders, names in os.walk(tree):
         folders.sort()
+        within = Path(folder).relative_to(tree).as_posix()
         for name in sorted(names):
-            path = Path(folder, name)
-            yield path.relative_to(tree).as_posix(), path
+            yield name if within == "." else f"{within}/{name}", Path(folder, name)
 
 
 def floor(tree: str, codec: str) -> None:
