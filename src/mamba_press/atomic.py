@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -29,7 +28,7 @@ def replacing(target: Path) -> Iterator[BinaryIO]:
     """
     if len(os.fsencode(target.name)) > 255:
         raise WriteError(_refused(OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG)), target))
-    temporary = target.parent / f"{TEMPORARY}{secrets.token_hex(6)}.tmp"
+    temporary = target.parent / f"{TEMPORARY}{os.urandom(6).hex()}.tmp"
     with told(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         try:

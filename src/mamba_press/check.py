@@ -17,8 +17,6 @@ import shutil
 import stat
 import unicodedata
 import zipfile
-from configparser import ConfigParser
-from configparser import Error as ConfigParserError
 from dataclasses import dataclass, replace
 from email.parser import BytesHeaderParser
 from functools import cached_property
@@ -576,13 +574,15 @@ def _metadata(contents: _Contents) -> Iterator[Problem]:
 
 def _entry_points(contents: _Contents) -> Iterator[Problem]:
     """Yield the entry points that cannot be read."""
+    from configparser import ConfigParser, Error
+
     where = f"{contents.dist_info}/entry_points.txt"
     text = contents.text("entry_points.txt")
     parser = ConfigParser(delimiters=("=",), interpolation=None, default_section="\0")
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
         parser.read_string((text or b"").decode("utf-8"))
-    except (UnicodeDecodeError, ConfigParserError) as error:
+    except (UnicodeDecodeError, Error) as error:
         yield Problem(where=where, what=f"cannot be read: {' '.join(str(error).split())}")
         return
     for group in parser.sections():
@@ -685,12 +685,14 @@ def _loading(
     contents: _Contents, elsewhere: tuple[str, ...], shared: frozenset[str], beside: Mapping[str, Binary]
 ) -> tuple[Problem, ...]:
     """Return what the loader would not find, for the lowest of the wheel's Linux tags."""
-    from mamba_press import dyld, loader, winload
+    from mamba_press import dyld, loader
 
     processes = [
         process for name in sorted(contents.name.platforms) if (process := _process(contents, name, elsewhere))
     ]
     if processes:
+        from mamba_press import winload
+
         libraries = _loadable(contents, "pe")
         return tuple(dict.fromkeys(found for each in processes for found in winload.problems(libraries, each)))
     if any(platform.startswith("macosx_") for platform in contents.name.platforms):
@@ -719,12 +721,14 @@ def _own(
 
 def _process(contents: _Contents, platform: str, elsewhere: tuple[str, ...]) -> Process | None:
     """Return what there is on a system of a Windows tag; None for a tag of another system."""
-    from mamba_press import runtime, windows
-    from mamba_press.winload import Process
+    from mamba_press import windows
 
     arch = windows.parse(platform)
     if arch is None:
         return None
+    from mamba_press import runtime
+    from mamba_press.winload import Process
+
     texts = {installed(path): member.data for path, member in contents.members.items() if member.data is not None}
     folders = {}
     for path, text in texts.items():

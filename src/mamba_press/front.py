@@ -344,13 +344,16 @@ def make(
 
 def _verify(path: Path, name: str, result: Pressed, config: Config) -> None:
     """Refuse a file that is too large, or that a check finds something wrong with."""
-    from mamba_press import check, explain, log, pipeline, weight
-    from mamba_press import wheel as writer
+    from mamba_press import check, log, pipeline
 
     size = path.stat().st_size
-    if config.wheel.max_size is not None and size > weight.limit(config.wheel.max_size):
-        found = explain.of_pressed(result, writer.listing(result.wheel), config)
-        weight.refuse(path, found, result.wheel.entries, config)
+    if config.wheel.max_size is not None:
+        from mamba_press import explain, weight
+        from mamba_press import wheel as writer
+
+        if size > weight.limit(config.wheel.max_size):
+            found = explain.of_pressed(result, writer.listing(result.wheel), config)
+            weight.refuse(path, found, result.wheel.entries, config)
     if size > check.PYPI_FILE and config.wheel.max_size is None:
         log.warn(f"{name} is larger than 100 MiB, which PyPI takes only after a request; wheel.max-size can refuse it")
     check.require(path, name, elsewhere=pipeline.elsewhere(config))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mamba_press import asks, dlls, layout, link, provide, runtime
+from mamba_press import asks, layout, link, provide, runtime
 from mamba_press.errors import ConfigError, ContentError
 from mamba_press.types import OWN, Entry, Problem
 
@@ -26,6 +26,8 @@ class Furnished:
 
 def with_dlls(linked: link.Linked, home: layout.Home, config: Config) -> link.Linked:
     """Put the DLLs where Windows finds them."""
+    from mamba_press import dlls
+
     placed = dlls.place(
         linked.entries, prefix=home.prefix, home=home.name, generated=home.generated, others=config.link.external
     )

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 
 @lru_cache(maxsize=256)
 def _pattern(glob: str) -> re.Pattern[str]:
+    return re.compile(_text(glob), re.DOTALL)
+
+
+def _text(glob: str) -> str:
+    """Return a glob as a regular expression."""
     if glob.endswith("/"):
         glob += "**"
     out = []
@@ -28,13 +33,13 @@ def _pattern(glob: str) -> re.Pattern[str]:
             out.append(_class(part[1:-1]))
         else:
             out.append(re.escape(part))
-    return re.compile("".join(out), re.DOTALL)
+    return "".join(out)
 
 
 @lru_cache(maxsize=256)
 def _any(globs: tuple[str, ...]) -> re.Pattern[str]:
     """All of them at once: most paths match none."""
-    return re.compile("|".join(_pattern(glob).pattern for glob in globs), re.DOTALL)
+    return re.compile("|".join(map(_text, globs)), re.DOTALL)
 
 
 def _class(inside: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from configparser import ConfigParser, Error
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -77,6 +76,8 @@ def entry_points(data: bytes) -> dict[str, dict[str, str]]:
 
     https://packaging.python.org/specifications/entry-points/#file-format
     """
+    from configparser import ConfigParser, Error
+
     parser = ConfigParser(delimiters=("=",), interpolation=None, strict=False)
     parser.optionxform = str  # type: ignore[method-assign,assignment]  # names keep their case
     try:

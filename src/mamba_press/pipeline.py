@@ -16,7 +16,6 @@ from mamba_press import (
     layout,
     link,
     metadata,
-    native,
     own,
     project,
     providers,
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
 
     from packaging.version import Version
 
+    from mamba_press import native
     from mamba_press.config import Config
     from mamba_press.solving import Order
     from mamba_press.types import Dropped, Entry, Environment, Pressed, Project, Solution
@@ -82,6 +82,8 @@ def _brought(order: Order, solution: Solution, environment: Environment, workdir
     if order.config.build_backend is None:
         found, version = identify(order, solution, environment)
         return found, version, own_code(order, version, workdir)
+    from mamba_press import native
+
     assert order.project is not None
     made = native.wheel(job(order, solution, workdir))
     found = built.project(order.project, made)
@@ -98,6 +100,8 @@ def own_code(order: Order, version: Version, workdir: Path) -> Own:
 
 def job(order: Order, solution: Solution, workdir: Path) -> native.Job:
     """Return what the project's inner backend is to build."""
+    from mamba_press import native
+
     return native.Job(config=order.config, solution=solution, root=order.root, workdir=workdir, environ=order.environ)
 
 

@@ -12,7 +12,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -153,7 +153,7 @@ def _alike(one: str, other: str) -> bool:
 @cache
 def _table() -> Mapping[str, str]:
     """Return PyPI's names of conda packages that are called otherwise; "" is for what PyPI has no use for."""
-    table: dict[str, str] = json.loads(files("mamba_press").joinpath("data/pypi_names.json").read_text("utf-8"))
+    table: dict[str, str] = json.loads(Path(__file__).with_name("data").joinpath("pypi_names.json").read_text("utf-8"))
     return table
 
 

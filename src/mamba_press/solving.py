@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mamba_press import conda, log, native, target
+from mamba_press import conda, log, target
 from mamba_press.conda import lock
 from mamba_press.errors import PressError
 from mamba_press.types import Solution
@@ -42,8 +42,11 @@ class Order:
 
 def question(order: Order) -> conda.Question:
     """Return what is to be solved, with the channels where they are from here."""
-    is_built = order.config.build_backend is not None
-    assumed = native.assumed(order.target) if is_built else order.target
+    assumed = order.target
+    if order.config.build_backend is not None:
+        from mamba_press import native
+
+        assumed = native.assumed(order.target)
     return conda.Question(
         config=order.config,
         target=order.target,
