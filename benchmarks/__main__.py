@@ -34,6 +34,8 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=Path(".bench"), help="payload and results (%(default)s)")
     parser.add_argument("--store", action="store_true", help="instructions: write the baseline instead of comparing")
     arguments = parser.parse_args()
+    # The first run of each program compiles what the others load: an installed package is compiled.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     # Peers come with programs, some of which the system has too, older.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     # Installers compile modules: what is measured is not to do it in each run.

@@ -117,6 +117,7 @@ def _again(made: Path, folder: Path) -> None:
 
 def main() -> None:
     """Make, measure, print."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     megabytes = int(sys.argv[1]) if len(sys.argv) > 1 else MEGABYTES
     with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_FOLDER")) as name:
         folder = Path(name)
