@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mamba_press import atomic, check, fields, sbom, splice
-from mamba_press.errors import ConfigError, PressError, WriteError
+from mamba_press.errors import ConfigError, PressError, ReadError, WriteError
 from mamba_press.types import Problem
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def edit(paths: Sequence[Path], changes: Changes, directory: Path) -> tuple[Edit
                 with one.source.open("rb") as source:
                     splice.write(source, file, one.members)
             except splice.ArchiveError as error:
-                raise WriteError(Problem(where=one.source.name, what=f"cannot be read as a wheel: {error}")) from None
+                raise ReadError(Problem(where=one.source.name, what=f"cannot be read as a wheel: {error}")) from None
             file.flush()
             refused += [WriteError(*found)] if (found := _wrong(one, Path(file.name), target, changes)) else []
         _refuse(refused)
@@ -170,10 +170,10 @@ def plan(path: Path, changes: Changes) -> Edited:
             problems = _python_problems(file, members, changes.tag, named)
     except (OSError, splice.ArchiveError) as error:
         why = getattr(error, "strerror", None) or error
-        raise WriteError(Problem(where=path.name, what=f"cannot be read as a wheel: {why}")) from None
+        raise ReadError(Problem(where=path.name, what=f"cannot be read as a wheel: {why}")) from None
     missing = [name for name in ("METADATA", "WHEEL", "RECORD") if f"{folder}/{name}" not in texts]
     if missing:
-        raise WriteError(*(Problem(where=f"{folder}/{name}", what="is missing") for name in missing))
+        raise ReadError(*(Problem(where=f"{folder}/{name}", what="is missing") for name in missing))
     renamed, found = _renamed(named, changes)
     metadata, said, more = _metadata(fields.parse(texts[f"{folder}/METADATA"]), renamed.version, changes)
     about, tags, wrong = _wheel(fields.parse(texts[f"{folder}/WHEEL"]), renamed, changes.tag)
@@ -208,7 +208,7 @@ def _named(name: str) -> _Named:
     try:
         _, version, build, _ = parse_wheel_filename(name)
     except InvalidWheelFilename as error:
-        raise WriteError(Problem(where=name, what=f"is not the name of a wheel: {error}")) from None
+        raise ReadError(Problem(where=name, what=f"is not the name of a wheel: {error}")) from None
     tags = "-".join(name.removesuffix(".whl").split("-")[-3:])
     return _Named(name=name.partition("-")[0], version=str(version), build="".join(map(str, build)), tags=tags)
 
@@ -462,14 +462,14 @@ def _moved(name: str, old: str, new: str) -> str:
 def _record(text: bytes, changed: Mapping[str, bytes], moved: Callable[[str], str], gone: frozenset[str]) -> bytes:
     """Return RECORD with the new paths, and the new hashes and sizes of what is changed; its own line has none.
 
-    Raises WriteError for one that is no table.
+    Raises ReadError for one that is no table.
     """
     out = io.StringIO(newline="")
     lines = csv.writer(out, lineterminator="\n")
     try:
         rows = [row for row in csv.reader(io.StringIO(text.decode("utf-8"), newline="")) if row]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise WriteError(Problem(where="RECORD", what=f"cannot be read: {error}")) from None
+        raise ReadError(Problem(where="RECORD", what=f"cannot be read: {error}")) from None
     for path, *rest in rows:
         if path not in gone:
             data = changed.get(path)

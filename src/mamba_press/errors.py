@@ -66,6 +66,12 @@ class WriteError(PressError):
     title = "the wheel cannot be written"
 
 
+class ReadError(WriteError):
+    """What was given as a wheel cannot be read as one."""
+
+    title = "the wheel cannot be read"
+
+
 class BuildError(PressError):
     """The inner backend failed, or made something that cannot be used."""
 

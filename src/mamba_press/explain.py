@@ -37,7 +37,7 @@ from mamba_press import (
 )
 from mamba_press import wheel as writer
 from mamba_press.binaries import strings
-from mamba_press.errors import WriteError
+from mamba_press.errors import ReadError
 from mamba_press.types import Dropped, Entry, File, Floor, Kept, Package, Problem, Resolved
 
 if TYPE_CHECKING:
@@ -189,13 +189,13 @@ def of_pressed(pressed: Pressed, rows: Sequence[Row], config: Config) -> Explana
 
 
 def of_wheel(path: Path) -> Explanation:
-    """Explain a finished wheel, whoever made it; raises WriteError where it cannot be read."""
+    """Explain a finished wheel, whoever made it; raises ReadError where it cannot be read."""
     try:
         seen, texts = _read(path)
         bill = _bill(texts)
     except (OSError, splice.ArchiveError) as error:
         why = getattr(error, "strerror", None) or error
-        raise WriteError(Problem(where=str(path), what=f"cannot be read as a wheel: {why}")) from None
+        raise ReadError(Problem(where=str(path), what=f"cannot be read as a wheel: {why}")) from None
     about = fields.parse(texts.get("WHEEL", b""))
     metadata = fields.parse(texts.get("METADATA", b""))
     tag = "-".join(path.name.removesuffix(".whl").split("-")[-3:])
