@@ -39,6 +39,17 @@ def replacing(target: Path) -> Iterator[BinaryIO]:
             _remove(temporary)
 
 
+def require(folder: Path) -> None:
+    """Raise WriteError where it is plain that no file can be written into a folder, which need not be there yet."""
+    there = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
+    with told(folder):
+        if not there.is_dir():
+            number = errno.EEXIST if there == folder else errno.ENOTDIR
+            raise OSError(number, os.strerror(number))
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+
 @contextmanager
 def moving(aside: Path) -> Iterator[Callable[[Path, Path], None]]:
     """Give a function that moves a file to a new place; when the block ends badly, all is again as it was before.

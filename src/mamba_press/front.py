@@ -323,9 +323,10 @@ def make(
 
     ``accept`` is told the name before anything is written; what it raises ends the press.
     """
-    from mamba_press import log
+    from mamba_press import atomic, log
     from mamba_press import wheel as writer
 
+    atomic.require(directory)
     date = epoch(asked.environ)
     with pressed(asked, solution) as result:
         accept(result.wheel.file_name)
@@ -367,12 +368,14 @@ def house(asked: Order, directory: Path | None, archive: Path | None = None) -> 
     import tempfile
 
     from mamba_press import archive as house_archive
-    from mamba_press import conda, houses, log, pipeline, solving
+    from mamba_press import atomic, conda, houses, log, pipeline, solving
     from mamba_press import wheel as writer
 
     if archive is not None and (archive.is_dir() or archive == directory):
         what, hint = "is a folder, and --archive writes one file", "name a file: --archive env.zip"
         raise WriteError(Problem(where=str(archive), what=what, hint=hint))
+    if archive is not None:
+        atomic.require(archive.parent)
     compression, date = asked.config.wheel.compression, epoch(asked.environ)
     generator = writer.generator(compression)
     with _staging(directory) as stage, tempfile.TemporaryDirectory(prefix="mamba-press-") as work:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import parse_wheel_filename
 
-from mamba_press import conda, front, log, select, solving
+from mamba_press import atomic, conda, front, log, select, solving
 from mamba_press.conda import lock
 from mamba_press.errors import ContentError, PressError
 from mamba_press.types import Problem
@@ -54,6 +54,7 @@ def press(orders: Sequence[Order], directory: Path) -> tuple[Made, ...]:
 
     A target for which a wheel of this run serves, and would be made of the same packages, gets no other.
     """
+    atomic.require(directory)
     front.require_backend(orders[0])  # before anything is solved; the targets are of one project
     done: list[_Done] = []
     found: list[Made] = []

@@ -307,6 +307,7 @@ def test_an_output_folder_that_is_a_file_is_named(flawed, tmp_path, golden):
     done = press_into(tmp_path / "dist", flawed, tmp_path)
     assert done.code == 6
     golden("wrong/output-is-a-file.txt", said(done, tmp_path))
+    assert "fetching" not in done.err
     assert tmp_path.joinpath("dist").read_text() == "not a folder"
 
 

@@ -41,6 +41,23 @@ def test_files_are_moved_together_or_not_at_all(folders, ends):
     assert (old / "a").read_text() == ("old a" if ends else "new a")
 
 
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("a", "a: cannot be written: File exists\n  a file is where the output folder should be"),
+        ("a/x/y", "a/x/y: cannot be written: Not a directory\n  a part of the path is a file"),
+        ("b", "b: cannot be written: File exists"),
+        ("c", None),
+        ("x/y", None),
+    ],
+)
+def test_a_folder_that_cannot_be_written_into_is_told_before(folders, path, said):
+    before = sorted(folders[1].rglob("*"))
+    with pytest.raises(WriteError, match=said) if said else nullcontext():
+        atomic.require(folders[1] / path)
+    assert sorted(folders[1].rglob("*")) == before
+
+
 def test_what_the_file_system_refuses_is_told_with_the_place(folders):
     new, old = folders
     with pytest.raises(WriteError, match=f"{old / 'c'}: cannot be written: .*directory"), atomic.moving(new) as move:
