@@ -8,19 +8,19 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packaging.metadata import parse_email
 
-from benchmarks.measure import FailedError, Found, How, Result, Row, Subject, compare
+from benchmarks.measure import FailedError, Found, How, Result, Row, Subject, compare, ratio
 from benchmarks.payload import ROOT, only_wheel
 from benchmarks.press import PROGRAM
 from mamba_press import front
 
 ROUNDS = 7
-ASKED = Row(number=13, measured="a pressed project", base="hatchling", note="as low as it goes")
+ASKED = Row(number=13, measured="install a pressed project", base="install hatchling", note="as low as it goes")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,22 +37,21 @@ def measure(how: How) -> Found:
     root = how.payload.root / "isolated"
     root.mkdir(exist_ok=True)
     asked = _sets(how, root)
+    subjects = [_install(name, each, root) for name, each in asked.items()]
+    brought: dict[str, Installed] = {}
     try:
         brought = {name: _brought(requirements, root) for name, requirements in asked.items()}
     except FailedError as error:
         how.say(str(error))
-        note = "not run: pip and uv cannot get packages from an index here"
-        return Found(rows=[Row(number=13, measured=ASKED.measured, base=ASKED.base, note=note)])
-    results = compare([_install(name, each, root) for name, each in asked.items()], max(how.rounds, ROUNDS), how.say)
-    base = results["hatchling"].median("cpu")
-    ratio = results["a pressed project"].median("cpu") / base
-    row = Row(number=13, measured=ASKED.measured, base=ASKED.base, ratio=ratio, note=ASKED.note)
-    return Found(rows=[row], results=results, text=table(brought, results))
+    results = compare(subjects, max(how.rounds, ROUNDS), how.say) if brought else {}
+    if len(results) < len(subjects):
+        return Found(rows=[replace(ASKED, note="not run: pip and uv cannot get packages from an index here")])
+    return Found(rows=[ratio(results, ASKED)], results=results, text=table(brought, results))
 
 
-def table(brought: dict[str, Installed], results: dict[str, Result]) -> str:
+def table(brought: Mapping[str, Installed], results: Mapping[str, Result]) -> str:
     """What each set of requirements costs, in Markdown; CPU over hatchling's."""
-    base = results["hatchling"].median("cpu")
+    base = results["install hatchling"].median("cpu")
     lines = [
         f"What an isolated build installs; CPU of `uv pip install`, warm cache, over hatchling's {base * 1e3:.0f} ms.",
         "",
@@ -60,7 +59,7 @@ def table(brought: dict[str, Installed], results: dict[str, Result]) -> str:
         "|---|---|---|---|---|",
     ]
     for name, each in brought.items():
-        over = f"{results[name].median('cpu') / base:.2f}" if name in results else "not run"
+        over = f"{results[f'install {name}'].median('cpu') / base:.2f}"
         lines.append(f"| {name} | {each.download:.2f} | {each.size:.2f} | {each.files} | {over} |")
     return "\n".join(lines)
 
@@ -90,7 +89,7 @@ def _sets(how: How, root: Path) -> dict[str, list[str]]:
 def _install(name: str, requirements: Sequence[str], root: Path) -> Subject:
     venv = root / "venv"
     command = ["uv", "pip", "install", "-q", "-p", str(venv / "bin" / "python"), *requirements]
-    return Subject(name=name, command=command, prepare=lambda: _fresh(venv))
+    return Subject(name=f"install {name}", command=command, prepare=lambda: _fresh(venv))
 
 
 def _fresh(venv: Path) -> None:
