@@ -252,7 +252,7 @@ def pressed(asked: Order, solution: Solution | None = None) -> Iterator[Pressed]
     require_native(asked)
     generator, date = writer.generator(asked.config.wheel.compression), epoch(asked.environ)
     with workdir(asked.environ) as folder:
-        with conda.kept():
+        with conda.one_process():
             solved = solution or solving.solve(asked)
             result = pipeline.press(asked, solved, folder, generator=generator, epoch=date)
         yield result
@@ -308,7 +308,7 @@ def modules(asked: Order) -> tuple[str, ...]:
 
     from mamba_press import conda, pipeline, solving
 
-    with conda.kept(), tempfile.TemporaryDirectory(prefix="mamba-press-", ignore_cleanup_errors=True) as folder:
+    with conda.one_process(), tempfile.TemporaryDirectory(prefix="mamba-press-", ignore_cleanup_errors=True) as folder:
         return pipeline.modules(asked, solving.solve(asked), Path(folder).resolve())
 
 
@@ -379,7 +379,7 @@ def house(asked: Order, directory: Path | None, archive: Path | None = None) -> 
     compression, date = asked.config.wheel.compression, epoch(asked.environ)
     generator = writer.generator(compression)
     with _staging(directory) as stage, tempfile.TemporaryDirectory(prefix="mamba-press-") as work:
-        with conda.kept():
+        with conda.one_process():
             solution = solving.solve(asked)
             found = houses.press(asked, solution, Path(work).resolve(), generator=generator, epoch=date)
         log.step(f"writing {len(found.wheels)} wheels")

@@ -73,7 +73,7 @@ def metadata(
     asked = front.order(Path.cwd(), settings, environ, state)
     if asked.config.build_backend is not None:
         return _metadata_of_inner(asked, Path(directory), state)
-    with conda.kept():
+    with conda.one_process():
         solution = solving.solve(asked)
         with front.pressed(asked, solution) as result:
             files = described.metadata_files(writer.stated(result.wheel))
@@ -210,7 +210,7 @@ def sdist(directory: str, settings: Mapping[str, object] | None, *, environ: Map
     """Write the sdist of the project in the current folder, the solve frozen in it; return its file name."""
     from mamba_press import conda
 
-    with conda.kept():
+    with conda.one_process():
         return _sdist(Path(directory), settings, environ)
 
 

@@ -48,7 +48,7 @@ class _Done:
     tags: frozenset[Tag]
 
 
-@conda.kept()
+@conda.one_process()
 def press(orders: Sequence[Order], directory: Path) -> tuple[Made, ...]:
     """Press for every order, and return what became of each, in their order; one that fails does not stop the others.
 

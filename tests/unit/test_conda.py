@@ -571,9 +571,9 @@ def test_each_call_has_a_worker_of_its_own_that_is_gone_with_the_answer(tmp_path
 @posix
 def test_the_calls_of_a_block_share_a_worker_that_is_gone_after_it(tmp_path):
     environ = fake(tmp_path, SERVES)
-    with process.kept():
+    with process.one_process():
         first = ask(environ)
-        with process.kept():
+        with process.one_process():
             assert ask(environ) == first
         assert is_there(first)
         assert ask(environ) == first
@@ -585,7 +585,7 @@ def test_a_worker_is_gone_when_its_block_fails(tmp_path):
     environ = fake(tmp_path, SERVES)
     pids = []
 
-    @process.kept()
+    @process.one_process()
     def fail() -> None:
         pids.append(ask(environ))
         raise KeyboardInterrupt
@@ -598,7 +598,7 @@ def test_a_worker_is_gone_when_its_block_fails(tmp_path):
 @posix
 def test_a_worker_that_ended_is_followed_by_another(tmp_path):
     environ = fake(tmp_path, SERVES)
-    with process.kept():
+    with process.one_process():
         first = ask(environ)
         with pytest.raises(FetchError, match="ended with exit code 3"):
             ask(environ, {})
@@ -612,7 +612,7 @@ def test_an_interrupted_call_takes_its_worker_along(tmp_path):
 
     speaks = """read line; echo '{"event": "x"}'; exec sleep 60"""
     environ = fake(tmp_path, f'echo $$ >"{tmp_path}/pid"; {speaks}')
-    with process.kept(), pytest.raises(KeyboardInterrupt):
+    with process.one_process(), pytest.raises(KeyboardInterrupt):
         process.call({"do": "serve"}, interrupt, environ, FetchError)
     assert not is_there(int((tmp_path / "pid").read_text()))
 
@@ -620,7 +620,7 @@ def test_an_interrupted_call_takes_its_worker_along(tmp_path):
 @posix
 def test_another_environment_gets_another_worker(tmp_path):
     environ = fake(tmp_path, SERVES)
-    with process.kept():
+    with process.one_process():
         pids = [ask(environ), ask({**environ, "RATTLER_CACHE_DIR": "/elsewhere"}), ask(environ)]
         assert len(set(pids)) > 1
     assert not any(map(is_there, pids))
@@ -631,7 +631,7 @@ def test_a_refusal_is_an_answer_after_which_the_worker_serves_on(tmp_path):
     body = """while read line; do echo "{\\"error\\": \\"solve\\", \\"pid\\": $$}"; done"""
     environ = fake(tmp_path, body)
     pids = set()
-    with process.kept():
+    with process.one_process():
         for _ in range(2):
             with pytest.raises(process.RefusedError) as raised:
                 ask(environ)

@@ -55,7 +55,7 @@ def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
     root = Path(arguments.project).resolve()
     named = front.Matrix(python=tuple(arguments.pythons), platform=tuple(arguments.platforms))
     orders = front.orders(root, asked.given(arguments), environ, named)
-    with conda.kept():
+    with conda.one_process():
         return _lock(root, orders, arguments)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mamba_press import log
 from mamba_press.atomic import replacing
 from mamba_press.conda import hints, lock, prefix, process
-from mamba_press.conda.process import kept as kept
+from mamba_press.conda.process import one_process as one_process
 from mamba_press.errors import ConfigError, FetchError, PressError, SolveError, WriteError
 from mamba_press.specifiers import spec_name as spec_name
 from mamba_press.types import (

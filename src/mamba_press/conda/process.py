@@ -86,11 +86,11 @@ class _Worker:
 
 
 _IDLE: ContextVar[list[_Worker] | None] = ContextVar("_IDLE", default=None)
-"""The worker that waits for the next call, if any; None outside of `kept`."""
+"""The worker that waits for the next call, if any; None outside of `one_process`."""
 
 
 @contextmanager
-def kept() -> Iterator[None]:
+def one_process() -> Iterator[None]:
     """Let the calls in the block share one worker: each would start an interpreter and import rattler, 0.1 s.
 
     A block within another is part of it.
