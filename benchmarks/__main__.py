@@ -27,13 +27,17 @@ def main() -> int:
     """Measure what was asked for, and say where the results are."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     says = ", ".join(f"{name} ({what})" for name, (_, what) in PARTS.items())
-    parser.add_argument("parts", nargs="*", metavar="PART", choices=["instructions", *PARTS, []], help=says)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=says)
     parser.add_argument("--full", action="store_true", help="at least 250 MB, 5,000 files and 150 ELF files")
     parser.add_argument("--huge", action="store_true", help="the part of this name too")
     parser.add_argument("--rounds", type=int, default=3, help="how often each program runs (%(default)s)")
     parser.add_argument("--folder", type=Path, default=Path(".bench"), help="payload and results (%(default)s)")
     parser.add_argument("--store", action="store_true", help="instructions: write the baseline instead of comparing")
     arguments = parser.parse_args()
+    if unknown := set(arguments.parts) - {"instructions", *PARTS}:
+        parser.error(f"no part: {', '.join(sorted(unknown))}")
+    if "instructions" in arguments.parts and len(arguments.parts) > 1:
+        parser.error("instructions are counted alone")
     # The first run of each program compiles what the others load: an installed package is compiled.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     # Peers come with programs, some of which the system has too, older.
