@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mamba_press.types import Binary
 
 HUGE = 256 << 20
-"""From this size on, a file is unpacked in parts and to the disk: what a binary says is read there."""
+"""From this size on, a file is unpacked in parts, a binary to the disk: what it says is read there."""
 
 LARGE = 16 << 20
 """From this size on, a file is taken up only while few others of its size are in memory."""
@@ -145,7 +145,7 @@ class _Source:
         return data
 
     def _huge(self, info: zipfile.ZipInfo) -> Member:
-        """Return what a file is that is never in memory as a whole."""
+        """Return what a file is that is never in memory as a whole; one that is looked into goes to the disk."""
         digest, crc, size, before = hashlib.sha256(), 0, 0, b""
         problems: tuple[Problem, ...] = ()
         is_binary = False
@@ -158,9 +158,12 @@ class _Source:
                 crc, size = zlib.crc32(part, crc), size + len(part)
                 if size > info.file_size:
                     break
-                unpacked.write(part)
+                if is_binary or _is_text(info.filename):
+                    unpacked.write(part)
             _compare(info, size, crc)
             unpacked.flush()
+            if not unpacked.tell():
+                return Member(path=info.filename, size=size, sha256=digest.hexdigest(), problems=problems)
             with mmap.mmap(unpacked.fileno(), 0, access=mmap.ACCESS_READ) as data:
                 return _described(info, data, digest.hexdigest(), problems)
 
@@ -215,12 +218,11 @@ def _described(info: zipfile.ZipInfo, data: Data, sha256: str, problems: Sequenc
                 whats = (*whats, what) if what else whats
         except binaries.Malformed as error:
             whats = (f"is a broken binary: {error}",)
-    is_text = is_dist_info(info.filename) or _adds_folders(info.filename)
     return Member(
         path=info.filename,
         size=len(data),
         sha256=sha256,
-        data=bytes(data) if is_text else None,
+        data=bytes(data) if _is_text(info.filename) else None,
         binary=binary,
         problems=(*(Problem(where=info.filename, what=what) for what in whats), *problems),
     )
@@ -228,6 +230,11 @@ def _described(info: zipfile.ZipInfo, data: Data, sha256: str, problems: Sequenc
 
 def _is_binary(data: Data) -> bool:
     return binaries.format_of(bytes(data[:8])) is not None
+
+
+def _is_text(path: str) -> bool:
+    """Whether a file's content is looked at by name, beyond what holds for all."""
+    return is_dist_info(path) or _adds_folders(path)
 
 
 def _adds_folders(path: str) -> bool:
