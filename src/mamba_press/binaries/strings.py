@@ -33,6 +33,9 @@ _SMALL = 1 << 20
 BUILD_PATHS = (b"/home/conda/feedstock_root", b"/croot/", b"/opt/conda/conda-bld", b"_h_env_placehold")
 """Where packages are built: such paths are reported, never errors, for nobody who uses the wheel has them."""
 
+_SILENT = Strings(names=frozenset(), built=False)
+"""One for all the files that say nothing: there are thousands."""
+
 _NOT_DATA = (b".rsrc", b".reloc", b".pdata")
 
 
@@ -54,9 +57,11 @@ def look_at(data: Data) -> Strings:
     regions = list(_regions(data))
     found = {name for start, end in regions for name in _names(data, start, end)}
     found |= {name for mark in wide for start, end in regions for name in _wide_names(data, mark, start, end)}
+    built = any(data.find(path, start, end) >= 0 for start, end in regions for path in BUILD_PATHS)
+    if not found and not built:
+        return _SILENT
     return Strings(
-        names=frozenset(name.lower() if name.lower().endswith(".dll") else name for name in found),
-        built=any(data.find(path, start, end) >= 0 for start, end in regions for path in BUILD_PATHS),
+        names=frozenset(name.lower() if name.lower().endswith(".dll") else name for name in found), built=built
     )
 
 
