@@ -42,8 +42,6 @@ def main() -> int:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     # Peers come with programs, some of which the system has too, older.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    # Installers compile modules: what is measured is not to do it in each run.
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if "instructions" in arguments.parts:
         from benchmarks import instructions
 
