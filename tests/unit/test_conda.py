@@ -75,6 +75,16 @@ def test_every_missing_folder_is_reported_with_the_ways_out(tmp_path):
     assert "-C channels=" in text
 
 
+@pytest.mark.parametrize("channel", ["./" + "x" * 300, "~nobody-of-this-name/channel"])
+def test_a_path_that_no_folder_can_have_is_a_folder_that_is_not_there(tmp_path, channel):
+    with pytest.raises(ConfigError, match="is a folder that is not there"):
+        conda.channel_urls([channel], tmp_path)
+
+
+def test_a_name_may_be_longer_than_that_of_any_folder(tmp_path):
+    assert conda.channel_urls(["x" * 300], tmp_path) == ("x" * 300,)
+
+
 def test_channels_outside_the_project_are_told_from_those_that_travel(tmp_path):
     project = tmp_path / "project"
     (project / "channel").mkdir(parents=True)

@@ -230,7 +230,7 @@ def channel_urls(channels: Iterable[str], root: Path) -> tuple[str, ...]:
     urls = []
     for channel in channels:
         path = lock.folder_of(channel, root)
-        if path is not None and not path.is_dir():
+        if path is not None and not lock.is_folder(path):
             problems.append(_no_folder(channel, path))
         urls.append(channel if path is None else path.as_uri())
     if problems:

@@ -103,7 +103,7 @@ def gone(held: Held, root: Path) -> tuple[str, ...]:
     """Return the channels of a solution that were folders and are not here."""
     channels = (held.asked or {}).get("channels", ())
     folders = ((channel, folder_of(channel, root)) for channel in channels)
-    return tuple(channel for channel, folder in folders if folder is not None and not folder.is_dir())
+    return tuple(channel for channel, folder in folders if folder is not None and not is_folder(folder))
 
 
 def folder_of(channel: str, root: Path) -> Path | None:
@@ -114,11 +114,16 @@ def folder_of(channel: str, root: Path) -> Path | None:
         return Path(url2pathname(urlsplit(channel).path))
     if "://" in channel:
         return None
-    path = Path(os.path.normpath(root.absolute() / Path(channel).expanduser()))
+    path = Path(os.path.normpath(root.absolute() / os.path.expanduser(channel)))  # noqa: PTH111 - that of pathlib raises
     # conda-forge/label/rust_dev is a name with slashes; where there is such a folder, the folder is meant.
     is_name = not re.search(r"[/\\]", channel) or "/label/" in channel
-    is_path = channel.startswith((".", "~")) or Path(channel).is_absolute() or path.is_dir()
+    is_path = channel.startswith((".", "~")) or Path(channel).is_absolute() or is_folder(path)
     return path if is_path or not is_name else None
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there; what no file system can have as a path is none."""
+    return os.path.isdir(path)  # noqa: PTH112 - that of pathlib raises where a name is too long
 
 
 def _places(channels: Sequence[str] | None, root: Path) -> list[str]:
