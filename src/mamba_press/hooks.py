@@ -64,11 +64,11 @@ def metadata(
 ) -> str:
     """Write the ``.dist-info`` that the wheel will have, and the solve beside it; return the folder's name.
 
-    An old ``.dist-info`` in the same folder is replaced.
+    The bill of materials is left out: it states the hash of every file. An old ``.dist-info`` in the same folder is
+    replaced.
     """
     from mamba_press import conda, solving
     from mamba_press import metadata as described
-    from mamba_press import wheel as writer
 
     asked = front.order(Path.cwd(), settings, environ, state)
     if asked.config.build_backend is not None:
@@ -76,7 +76,7 @@ def metadata(
     with conda.one_process():
         solution = solving.solve(asked)
         with front.pressed(asked, solution) as result:
-            files = described.metadata_files(writer.stated(result.wheel))
+            files = described.metadata_files(result.wheel)
     folder = Path(directory, f"{result.wheel.stem}.dist-info")
     _replace_folder(folder, {**files, _HANDED: _hand_over(asked, conda.to_json(solution))})
     return folder.name

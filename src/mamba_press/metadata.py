@@ -88,7 +88,7 @@ def complete(  # noqa: PLR0913  # what a wheel says about itself has this many s
 
 
 def metadata_files(wheel: Wheel) -> dict[str, bytes]:
-    """Return the bytes of every file of the wheel's ``.dist-info`` but RECORD, by path below that folder."""
+    """Return each file of the wheel's ``.dist-info`` but RECORD and our bill of materials, by path below it."""
     base = f"{wheel.stem}.dist-info/"
     return {entry.path[len(base) :]: _bytes(entry) for entry in wheel.entries if entry.path.startswith(base)}
 

@@ -27,7 +27,7 @@ import zlib
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple, TypeVar
 
@@ -228,13 +228,6 @@ def listing(wheel: Wheel, *, threads: int | None = None) -> tuple[Row, ...]:
     rows += [_describe(one) for one in _bill(wheel, rows)]
     text = record(wheel, rows)
     return (*rows, Row(path=_record_path(wheel), size=len(text), sha256=None, why="the wheel's list of files"))
-
-
-def stated(wheel: Wheel) -> Wheel:
-    """Return the wheel with its bill as an entry like the others; all entries are read for their hashes."""
-    without = replace(wheel, bill=None)
-    bill = (one.entry for one in _bill(wheel, listing(without)))
-    return replace(without, entries=(*wheel.entries, *bill))
 
 
 def _bill(wheel: Wheel, rows: Iterable[Row]) -> tuple[_Sized, ...]:
