@@ -11,7 +11,7 @@ import os
 import struct
 import zlib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -75,19 +75,20 @@ def read(file: BinaryIO) -> tuple[Member, ...]:
     count, size, start, shift = _directory(file)
     file.seek(start + shift)
     directory = file.read(size)
-    found: list[Member] = []
+    found: list[dict[str, Any]] = []
     at = 0
     for _ in range(count):
         if directory[at : at + 4] != b"PK\1\2" or len(directory) < at + 46:
             raise ArchiveError("its directory is cut off")
-        member, at = _stated(directory, at, shift)
-        found.append(member)
-    found.sort(key=lambda member: member.offset)
-    ends = [*(member.offset for member in found[1:]), start + shift]
-    for member, end in zip(found, ends, strict=True):
-        if member.offset + _LOCAL.size + member.packed > end:
+        stated, at = _stated(directory, at, shift)
+        found.append(stated)
+    found.sort(key=lambda stated: int(stated["offset"]))
+    ends = [*(stated["offset"] for stated in found[1:]), start + shift]
+    members = tuple(Member(**stated, end=end) for stated, end in zip(found, ends, strict=True))
+    for member in members:
+        if member.offset + _LOCAL.size + member.packed > member.end:
             raise ArchiveError(f"{member.name} overlaps what comes after it")
-    return tuple(replace(member, end=end) for member, end in zip(found, ends, strict=True))
+    return members
 
 
 def content(file: BinaryIO, member: Member) -> bytes:
@@ -170,8 +171,8 @@ def _directory64(file: BinaryIO, end: int) -> tuple[int, int, int, int] | None:
     return count, size, start, at
 
 
-def _stated(directory: bytes, at: int, shift: int) -> tuple[Member, int]:
-    """Return the entry at a place of the directory, whose end is not known yet, and where the next one is."""
+def _stated(directory: bytes, at: int, shift: int) -> tuple[dict[str, Any], int]:
+    """Return what a place of the directory states of an entry, all but its end, and where the next one is."""
     fields = _CENTRAL.unpack_from(directory, at)
     _, made_by, _, flags, method, time, date, crc, packed, size = fields[:10]
     name_length, extra_length, comment_length, disk, inner, outer, offset = fields[10:]
@@ -184,21 +185,21 @@ def _stated(directory: bytes, at: int, shift: int) -> tuple[Member, int]:
     extra = directory[tail : tail + extra_length]
     if extra:
         extra, (size, packed, offset) = _without_zip64(extra, (size, packed, offset), name)
-    stated = Member(
-        name=name,
-        flags=flags,
-        method=method,
-        stamp=(time, date),
-        crc=crc,
-        packed=packed,
-        size=size,
-        attributes=(inner, outer),
-        extra=extra,
-        comment=directory[tail + extra_length : end],
-        made_by=made_by,
-        offset=offset + shift,
-        listed=directory[at:end],
-    )
+    stated = {
+        "name": name,
+        "flags": flags,
+        "method": method,
+        "stamp": (time, date),
+        "crc": crc,
+        "packed": packed,
+        "size": size,
+        "attributes": (inner, outer),
+        "extra": extra,
+        "comment": directory[tail + extra_length : end],
+        "made_by": made_by,
+        "offset": offset + shift,
+        "listed": directory[at:end],
+    }
     return stated, end
 
 
