@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple, TypeVar
 
 from mamba_press import __version__, log
 from mamba_press.atomic import replacing
+from mamba_press.binaries.format import READING, read_up_to
 from mamba_press.errors import ConfigError, ContentError, WriteError
 from mamba_press.types import Entry, Problem, Wheel
 
@@ -386,7 +387,7 @@ def _parts(one: _Sized) -> Iterator[bytes]:
     total = 0
     try:
         with one.entry.source.open("rb", buffering=0) as file:
-            while part := _read(file.fileno(), PART):
+            while part := read_up_to(file.fileno(), PART):
                 total += len(part)
                 yield part
     except OSError as error:
@@ -397,19 +398,11 @@ def _parts(one: _Sized) -> Iterator[bytes]:
 
 def _read_file(path: Path, size: int) -> bytes:
     """Return the first ``size`` bytes of a file; for small ones this takes half of what ``open`` does."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    descriptor = os.open(path, READING)
     try:
-        return _read(descriptor, size)
+        return read_up_to(descriptor, size)
     finally:
         os.close(descriptor)
-
-
-def _read(descriptor: int, size: int) -> bytes:
-    """Read exactly ``size`` bytes, fewer only at the end: where parts end decides the archive's bytes."""
-    part = b""
-    while len(part) < size and (more := os.read(descriptor, size - len(part))):
-        part += more
-    return part
 
 
 def _row(entry: Entry, size: int, sha256: str) -> Row:

@@ -7,10 +7,11 @@ an architecture, which is left untouched.
 from __future__ import annotations
 
 import mmap
+import os
 from typing import TYPE_CHECKING, Literal
 
 from mamba_press.binaries import elf, macho, pe
-from mamba_press.binaries.format import Data, Malformed, Symbols
+from mamba_press.binaries.format import READING, Data, Malformed, Symbols
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,11 +68,14 @@ def read(data: Data) -> Binary | None:
 
 def read_file(path: Path) -> Binary | None:
     """As `read`, of a file that is mapped; of what is no binary only the first bytes are read."""
-    with path.open("rb", buffering=0) as file:
-        if format_of(file.read(8)) is None:
+    descriptor = os.open(path, READING)
+    try:
+        if format_of(os.read(descriptor, 8)) is None:
             return None
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as data:
             return read(data)
+    finally:
+        os.close(descriptor)
 
 
 def apply(data: Data, edits: Edits) -> bytes | bytearray:

@@ -13,7 +13,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from mamba_press.binaries import macho, pe
-from mamba_press.binaries.format import Data, Malformed
+from mamba_press.binaries.format import READING, Data, Malformed, read_up_to
 from mamba_press.types import Strings
 
 if TYPE_CHECKING:
@@ -44,11 +44,15 @@ def look(path: Path) -> Strings:
 
     And whether a path does below which packages are built. Windows ignores case: names of DLLs are in lower case.
     """
-    with path.open("rb", buffering=0) as file:
-        if os.fstat(file.fileno()).st_size <= _SMALL:
-            return look_at(file.read())
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+    descriptor = os.open(path, READING)
+    try:
+        size = os.fstat(descriptor).st_size
+        if size <= _SMALL:
+            return look_at(read_up_to(descriptor, size))
+        with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as data:
             return look_at(data)
+    finally:
+        os.close(descriptor)
 
 
 def look_at(data: Data) -> Strings:
