@@ -42,7 +42,7 @@ def read(files: Iterable[File], libraries: Mapping[str, str]) -> Asked:
     """Return what the project's own sources ask for; ``libraries`` leads from every name of a library to its file."""
     opened: dict[str, tuple[str, ...]] = {}
     problems: list[Problem] = []
-    for file in sorted(files, key=lambda file: file.path):
+    for file in sorted((file for file in files if file.package == OWN), key=lambda file: file.path):
         found = calls(file)
         ends = {name: _meant(name, libraries) for name in sorted(found.names | found.perhaps)}
         wrong = [name for name in sorted(found.names) if len(ends[name]) != 1]

@@ -432,7 +432,7 @@ def _python_tags(
 
 def _module(entry: Entry) -> _Module | None:
     """Return the extension module that an entry is, None for what Python cannot import as one."""
-    if not _importable(entry.path) or _format(entry) not in ("elf", "macho", "pe"):
+    if _format(entry) not in ("elf", "macho", "pe") or not _importable(entry.path):
         return None
     name = PurePosixPath(entry.path).name
     if _format(entry) == "pe":

@@ -66,13 +66,18 @@ def read(archive: zipfile.ZipFile, *, payload: bool = True) -> dict[str, Member]
     Unpacks with zlib, as installers do, and not with the library that compressed: what one gets wrong the other sees.
     """
     infos = [info for info in archive.infolist() if not info.is_dir()]
-    wanted = [info for info in infos if (payload or is_dist_info(info.filename)) and not info.flag_bits & _ENCRYPTED]
-    found = {info.filename: Member(path=info.filename, size=info.file_size, sha256=None) for info in infos}
+    wanted = [info for info in infos if _is_wanted(info, payload=payload)]
+    unread = [info for info in infos if not _is_wanted(info, payload=payload)]
+    found = {info.filename: Member(path=info.filename, size=info.file_size, sha256=None) for info in unread}
     source = _Source(archive)
     with ThreadPoolExecutor(_cores() if payload else 1, thread_name_prefix="mamba-press") as pool:
         for members in pool.map(source.members, _batches(wanted)):
             found.update((member.path, member) for member in members)
     return found
+
+
+def _is_wanted(info: zipfile.ZipInfo, *, payload: bool) -> bool:
+    return (payload or is_dist_info(info.filename)) and not info.flag_bits & _ENCRYPTED
 
 
 def is_dist_info(path: str) -> bool:
