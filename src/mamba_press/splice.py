@@ -10,8 +10,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,8 +30,7 @@ class ArchiveError(ValueError):
     """A file that is no ZIP archive, is cut off, or uses what wheels do not."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """One entry as the archive's directory states it; ``data`` replaces its content, which is then not compressed yet.
 
     ``listed`` is its place in the directory as it stands there, ``extra`` is without the field of ZIP64. ``end`` is
@@ -63,11 +61,11 @@ class Member:
 
     def named(self, name: str) -> Member:
         """Return the entry under another name."""
-        return self if name == self.name else replace(self, name=name, renamed=True)
+        return self if name == self.name else self._replace(name=name, renamed=True)
 
     def holding(self, data: bytes) -> Member:
         """Return the entry with other content; attributes, date and method stay."""
-        return replace(self, data=data, crc=zlib.crc32(data), size=len(data), extra=b"")
+        return self._replace(data=data, crc=zlib.crc32(data), size=len(data), extra=b"")
 
 
 def read(file: BinaryIO) -> tuple[Member, ...]:
@@ -75,20 +73,19 @@ def read(file: BinaryIO) -> tuple[Member, ...]:
     count, size, start, shift = _directory(file)
     file.seek(start + shift)
     directory = file.read(size)
-    found: list[dict[str, Any]] = []
+    found: list[Member] = []
     at = 0
     for _ in range(count):
         if directory[at : at + 4] != b"PK\1\2" or len(directory) < at + 46:
             raise ArchiveError("its directory is cut off")
-        stated, at = _stated(directory, at, shift)
-        found.append(stated)
-    found.sort(key=lambda stated: int(stated["offset"]))
-    ends = [*(stated["offset"] for stated in found[1:]), start + shift]
-    members = tuple(Member(**stated, end=end) for stated, end in zip(found, ends, strict=True))
-    for member in members:
-        if member.offset + _LOCAL.size + member.packed > member.end:
+        member, at = _stated(directory, at, shift)
+        found.append(member)
+    found.sort(key=lambda member: member.offset)
+    ends = [*(member.offset for member in found[1:]), start + shift]
+    for member, end in zip(found, ends, strict=True):
+        if member.offset + _LOCAL.size + member.packed > end:
             raise ArchiveError(f"{member.name} overlaps what comes after it")
-    return members
+    return tuple(member._replace(end=end) for member, end in zip(found, ends, strict=True))
 
 
 def content(file: BinaryIO, member: Member) -> bytes:
@@ -115,10 +112,10 @@ def write(source: BinaryIO, target: BinaryIO, members: Sequence[Member]) -> None
             _copy(source, target, first.offset, last.end - first.offset)
             at += last.end - first.offset
         else:
-            packed = replace(first, flags=_flags(first), listed=b"")
+            packed = first._replace(flags=_flags(first), listed=b"")
             data = None if first.data is None else _deflated(first)
             if data is not None:
-                packed = replace(packed, packed=len(data), method=first.method if len(data) < first.size else STORED)
+                packed = packed._replace(packed=len(data), method=first.method if len(data) < first.size else STORED)
             header = _local(packed)
             central.append(_central(packed, at))
             target.write(header)
@@ -171,8 +168,8 @@ def _directory64(file: BinaryIO, end: int) -> tuple[int, int, int, int] | None:
     return count, size, start, at
 
 
-def _stated(directory: bytes, at: int, shift: int) -> tuple[dict[str, Any], int]:
-    """Return what a place of the directory states of an entry, all but its end, and where the next one is."""
+def _stated(directory: bytes, at: int, shift: int) -> tuple[Member, int]:
+    """Return the entry at a place of the directory, whose end is not known yet, and where the next one is."""
     fields = _CENTRAL.unpack_from(directory, at)
     _, made_by, _, flags, method, time, date, crc, packed, size = fields[:10]
     name_length, extra_length, comment_length, disk, inner, outer, offset = fields[10:]
@@ -185,21 +182,21 @@ def _stated(directory: bytes, at: int, shift: int) -> tuple[dict[str, Any], int]
     extra = directory[tail : tail + extra_length]
     if extra:
         extra, (size, packed, offset) = _without_zip64(extra, (size, packed, offset), name)
-    stated = {
-        "name": name,
-        "flags": flags,
-        "method": method,
-        "stamp": (time, date),
-        "crc": crc,
-        "packed": packed,
-        "size": size,
-        "attributes": (inner, outer),
-        "extra": extra,
-        "comment": directory[tail + extra_length : end],
-        "made_by": made_by,
-        "offset": offset + shift,
-        "listed": directory[at:end],
-    }
+    stated = Member(
+        name=name,
+        flags=flags,
+        method=method,
+        stamp=(time, date),
+        crc=crc,
+        packed=packed,
+        size=size,
+        attributes=(inner, outer),
+        extra=extra,
+        comment=directory[tail + extra_length : end],
+        made_by=made_by,
+        offset=offset + shift,
+        listed=directory[at:end],
+    )
     return stated, end
 
 

@@ -15,8 +15,7 @@ import zipfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from mamba_press import binaries, hazards
 from mamba_press.types import Problem
@@ -44,8 +43,7 @@ UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedE
 """What reading a broken archive raises."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """One file of the archive, as read; ``data`` is kept for ``.dist-info`` and for what adds folders with DLLs.
 
     ``sha256`` is None where the file was not read.
