@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import shutil
 import tempfile
 import time
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,10 +30,11 @@ _DAY = 24 * 60 * 60
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Note:
-    """A project by its folder and machine, and its prefixes: of its last install, and of all."""
+    """A project by its folder, machine and disk, and its prefixes: of its last install, and of all."""
 
     root: str
     machine: str
+    device: int
     last: tuple[str, ...]
     all: tuple[str, ...]
 
@@ -41,7 +42,11 @@ class _Note:
     def is_gone(self) -> bool:
         """Whether the project was removed; what is on another machine, or on a disk that is not there, was not."""
         root = Path(self.root)
-        return self.machine == platform.node() and root.parent.is_dir() and not (root / "pyproject.toml").is_file()
+        try:
+            is_same_disk = root.parent.stat().st_dev == self.device
+        except OSError:
+            return False
+        return self.machine == platform.node() and is_same_disk and not os.path.lexists(root)
 
 
 def claim(folder: Path, root: Path, prefixes: Sequence[Path]) -> bool:
@@ -50,7 +55,7 @@ def claim(folder: Path, root: Path, prefixes: Sequence[Path]) -> bool:
     before = _read(path)
     now = tuple(prefix.name for prefix in prefixes)
     every = tuple(dict.fromkeys([*(before.all if before else ()), *now]))
-    note = _Note(root=str(root), machine=platform.node(), last=now, all=every)
+    note = _Note(root=str(root), machine=platform.node(), device=root.stat().st_dev, last=now, all=every)
     if note != before:
         with replacing(path) as file:
             file.write(json.dumps(asdict(note)).encode())
@@ -69,9 +74,9 @@ def sweep(folder: Path) -> tuple[Path, ...]:
     gone = {path: note for path, note in notes.items() if note.is_gone}
     used = {name for path, note in notes.items() if path not in gone for name in note.all}
     found = {folder / name for note in gone.values() for name in note.all if name not in used}
-    removed = tuple(prefix for prefix in sorted(found) if prefix.parent == folder and _is_old(prefix))
-    for prefix in removed:
-        _remove(prefix)
+    removed = tuple(
+        prefix for prefix in sorted(found) if prefix.parent == folder and _is_old(prefix) and _remove(prefix)
+    )
     for path, note in gone.items():
         if not any((folder / name).is_dir() for name in note.all if name not in used):
             path.unlink(missing_ok=True)
@@ -82,7 +87,8 @@ def _read(path: Path) -> _Note | None:
     try:
         values = json.loads(path.read_text("utf-8"))
         lists = {name: tuple(map(str, values[name])) for name in ("last", "all")}
-        return _Note(root=str(values["root"]), machine=str(values["machine"]), **lists)
+        device = int(values["device"])
+        return _Note(root=str(values["root"]), machine=str(values["machine"]), device=device, **lists)
     except (OSError, ValueError, LookupError, TypeError):
         return None
 
@@ -94,9 +100,13 @@ def _is_old(path: Path) -> bool:
         return False
 
 
-def _remove(prefix: Path) -> None:
-    """Remove a prefix, which is no longer one from the first moment on."""
-    with suppress(OSError):
-        aside = Path(tempfile.mkdtemp(prefix=MAKING, dir=prefix.parent))
+def _remove(prefix: Path) -> bool:
+    """Remove a prefix, which is no longer one from the first moment on; return whether it could be."""
+    aside = Path(tempfile.mkdtemp(prefix=MAKING, dir=prefix.parent))
+    try:
         prefix.rename(aside / prefix.name)
+    except OSError:
+        return False
+    finally:
         shutil.rmtree(aside, ignore_errors=True)
+    return True

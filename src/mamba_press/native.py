@@ -140,20 +140,28 @@ def _prefix(job: Job, solution: Solution, chosen: frozenset[str], folder: Path |
         conda.install(solution, chosen, folder, config=job.config, environ=job.environ)
         return folder
     folder = _kept(job, solution, chosen)
-    if not folder.is_dir():
+    if not _is_there(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=kept.MAKING, dir=folder.parent))
         try:
             conda.install(solution, chosen, made, stands=folder, config=job.config, environ=job.environ)
             made.rename(folder)
         except OSError:
-            if not folder.is_dir():  # else another build was quicker
+            if not _is_there(folder):  # else another build was quicker
                 raise
         finally:
             shutil.rmtree(made, ignore_errors=True)
-    os.utime(folder)  # says that it is in use before the note does
     log.note(f"the native prefix that stays: {folder}")
     return folder
+
+
+def _is_there(prefix: Path) -> bool:
+    """Whether a prefix is there, which then counts as used: before the note says so, nobody removes it."""
+    try:
+        os.utime(prefix)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _kept(job: Job, solution: Solution, chosen: frozenset[str]) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
@@ -99,4 +100,22 @@ def test_what_killed_builds_left_goes_after_a_day(folder):
 
 
 def test_without_a_cache_there_is_nothing_to_remove(folder):
+    assert kept.sweep(folder) == ()
+
+
+def test_a_project_whose_disk_left_its_empty_folder_is_not_gone(folder, tmp_path):
+    root, used = project(tmp_path, "mount/a"), prefix(folder, "used")
+    kept.claim(folder, root, [used])
+    (note,) = (folder / "editable").iterdir()
+    values = json.loads(note.read_text())
+    note.write_text(json.dumps({**values, "device": values["device"] + 1}))
+    shutil.rmtree(root)
+    assert root.parent.is_dir()
+    assert kept.sweep(folder) == ()
+
+
+def test_a_project_without_its_file_for_now_is_not_gone(folder, tmp_path):
+    root = project(tmp_path, "a")
+    kept.claim(folder, root, [prefix(folder, "used")])
+    (root / "pyproject.toml").unlink()
     assert kept.sweep(folder) == ()
