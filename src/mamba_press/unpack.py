@@ -14,8 +14,8 @@ import threading
 import zipfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from contextlib import contextmanager, nullcontext
+from typing import IO, TYPE_CHECKING, BinaryIO, NamedTuple
 
 from mamba_press import binaries, hazards
 from mamba_press.types import Problem
@@ -118,6 +118,7 @@ class _Source:
     def __init__(self, archive: zipfile.ZipFile) -> None:
         assert archive.fp is not None
         self._archive = archive
+        self._end = archive.fp.seek(0, os.SEEK_END)
         self._file: BinaryIO = archive.fp  # type: ignore[assignment]  # opened by us, for reading bytes
         self._turn = threading.Lock()
         self._large = threading.Semaphore(_LARGE_AT_ONCE)
@@ -141,9 +142,13 @@ class _Source:
                 return self._archive.read(info)
             self._file.seek(self._start(info))
             packed = self._file.read(info.compress_size)
-        is_deflated = info.compress_type == zipfile.ZIP_DEFLATED
-        # The size is known, so nothing has to grow while it is unpacked.
-        data = zlib.decompress(packed, -zlib.MAX_WBITS, info.file_size or 1) if is_deflated else packed
+        if info.compress_type == zipfile.ZIP_DEFLATED:
+            stream = zlib.decompressobj(-zlib.MAX_WBITS)
+            data = stream.decompress(packed, info.file_size + 1)  # one more than stated shows that there is more
+            if not stream.eof and len(data) <= info.file_size:
+                raise EOFError(f"{info.filename} is cut off")
+        else:
+            data = packed
         _compare(info, len(data), zlib.crc32(data))
         return data
 
@@ -152,19 +157,22 @@ class _Source:
         digest, crc, size, before = hashlib.sha256(), 0, 0, b""
         problems: tuple[Problem, ...] = ()
         is_binary = False
-        with tempfile.TemporaryFile(prefix="mamba-press-") as unpacked:
+        with _unpacked() as unpacked:
             for part in self._parts(info):
                 is_binary = is_binary if size else _is_binary(part)
-                problems = problems or hazards.traces(info.filename, before + part, is_binary=is_binary)
-                before = part[-hazards.LONGEST :]
+                part_problems = hazards.traces(info.filename, before + part, is_binary=is_binary)
+                problems = tuple(dict.fromkeys((*problems, *part_problems)))
+                before = (before + part)[-hazards.LONGEST :]
                 digest.update(part)
                 crc, size = zlib.crc32(part, crc), size + len(part)
                 if size > info.file_size:
                     break
                 if is_binary or _is_text(info.filename):
-                    unpacked.write(part)
+                    with _room_told():
+                        unpacked.write(part)
             _compare(info, size, crc)
-            unpacked.flush()
+            with _room_told():
+                unpacked.flush()
             if not unpacked.tell():
                 return Member(path=info.filename, size=size, sha256=digest.hexdigest(), problems=problems)
             with mmap.mmap(unpacked.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -192,6 +200,8 @@ class _Source:
 
     def _start(self, info: zipfile.ZipInfo) -> int:
         """Return where an entry's data begins, which its own header decides."""
+        if info.header_offset + info.compress_size > self._end:
+            raise EOFError(f"{info.filename} is cut off")
         self._file.seek(info.header_offset)
         header = self._file.read(_LOCAL.size)
         if len(header) < _LOCAL.size or header[:4] != b"PK\3\4":
@@ -201,6 +211,26 @@ class _Source:
         if name.decode("utf-8" if flags & _UTF8 else "cp437", "replace") != info.orig_filename:
             raise zipfile.BadZipFile(f"{info.filename} has another name in its own header: {name!r}")
         return int(info.header_offset + _LOCAL.size + name_length + extra_length)
+
+
+@contextmanager
+def _unpacked() -> Iterator[IO[bytes]]:
+    """Give a file of the temporary folder, which goes with the block."""
+    with _room_told():
+        file = tempfile.TemporaryFile(prefix="mamba-press-")  # noqa: SIM115 - closed below
+    with file:
+        yield file
+
+
+@contextmanager
+def _room_told() -> Iterator[None]:
+    """Say of what the temporary folder refuses that it is this folder, and not the wheel."""
+    try:
+        yield
+    except OSError as error:
+        where = f"the temporary folder {tempfile.gettempdir()}, where its largest binaries are unpacked"
+        hint = "TMPDIR names another"
+        raise OSError(error.errno, f"{error.strerror or error} in {where}; {hint}") from error
 
 
 def _compare(info: zipfile.ZipInfo, size: int, crc: int) -> None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import hashlib
 import struct
+import tempfile
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -100,3 +102,48 @@ def test_an_encrypted_file_is_listed_and_not_read(tmp_path):
 def test_a_method_that_wheels_do_not_use_is_read_all_the_same(tmp_path):
     path = archive(tmp_path, {"demo/a.py": b"some text " * 100}, zipfile.ZIP_LZMA)
     assert read(path)["demo/a.py"].size == 1000
+
+
+def test_what_is_found_in_one_part_hides_nothing_of_the_next(tmp_path, small_steps):
+    data = b"/opt/_h_env_placehold_placehold_placehold/lib" + bytes(200) + HERE.encode() + bytes(200)
+    problems = read(archive(tmp_path, {"demo/data": data}))["demo/data"].problems
+    assert {isinstance(problem, Remark) for problem in problems} == {True, False}
+
+
+def test_a_path_that_many_small_parts_share_is_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(unpack, "HUGE", 100)
+    monkeypatch.setattr(unpack, "_PART", 7)
+    data = bytes(50) + HERE.encode() + bytes(100)
+    (problem,) = read(archive(tmp_path, {"demo/data": data}))["demo/data"].problems
+    assert "temporary folder of a build" in problem.what
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_size_beyond_the_archive_is_an_error(tmp_path, method):
+    path = archive(tmp_path, {"demo/a.py": b"some text " * 100}, method)
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<L", data, data.index(b"PK\1\2") + 20, 0xFFFFFFF0)
+    path.write_bytes(data)
+    with pytest.raises(unpack.UNREADABLE):
+        read(path)
+
+
+def test_no_more_is_unpacked_than_is_stated(tmp_path):
+    path = archive(tmp_path, {"demo/zeros": bytes(200_000_000)})
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<L", data, data.index(b"PK\1\2") + 24, 100)
+    path.write_bytes(data)
+    tracemalloc.start()
+    try:
+        with pytest.raises(unpack.UNREADABLE, match="demo/zeros"):
+            read(path)
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_temporary_folder_without_room_is_named_and_not_the_wheel(tmp_path, monkeypatch, small_steps):
+    path = archive(tmp_path, {"demo/_a.so": ELF.read_bytes()})
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(OSError, match=r"the temporary folder .*gone.*TMPDIR"):
+        read(path)
