@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
 import sys
 from dataclasses import replace
@@ -612,6 +613,16 @@ def test_a_worker_that_ended_is_followed_by_another(tmp_path):
         first = ask(environ)
         with pytest.raises(FetchError, match="ended with exit code 3"):
             ask(environ, {})
+        assert ask(environ) != first
+
+
+@posix
+def test_a_worker_that_was_killed_while_it_waited_is_followed_by_another(tmp_path):
+    environ = fake(tmp_path, SERVES)
+    with process.one_process():
+        first = ask(environ)
+        os.kill(first, signal.SIGKILL)
+        os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)
         assert ask(environ) != first
 
 

@@ -121,6 +121,9 @@ def call(
     """
     idle = _IDLE.get()
     worker = idle.pop() if idle and idle[-1].environ == environ else _Worker(environ)
+    if worker.process.poll() is not None:  # killed while it waited, perhaps for want of memory
+        worker.end()
+        worker = _Worker(environ)
     answer = None
     try:
         answer = worker.ask(request, listen)
