@@ -41,8 +41,10 @@ def replacing(target: Path) -> Iterator[BinaryIO]:
 
 def require(folder: Path) -> None:
     """Raise WriteError where it is plain that no file can be written into a folder, which need not be there yet."""
-    there = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
+    there = next((each for each in (folder, *folder.parents) if os.path.lexists(each)), None)
     with told(folder):
+        if there is None:  # a drive or a share that is not there
+            raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
         if not there.is_dir():
             number = errno.EEXIST if there == folder else errno.ENOTDIR
             raise OSError(number, os.strerror(number))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -62,3 +63,9 @@ def test_what_the_file_system_refuses_is_told_with_the_place(folders):
     new, old = folders
     with pytest.raises(WriteError, match=f"{old / 'c'}: cannot be written: .*directory"), atomic.moving(new) as move:
         move(new / "c", old / "c")
+
+
+def test_a_drive_that_is_not_there_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(os.path, "lexists", lambda _: False)
+    with pytest.raises(WriteError, match="No such file"):
+        atomic.require(tmp_path / "out")
