@@ -19,7 +19,7 @@ PARTS = {
     "edit": ((12,), "an edit of a wheel of 300 MB"),
     "isolated": ((13,), "what an isolated build installs; asks the package index"),
     "lock": ((14,), "a lock for twelve targets; needs the channel of records beside the repository"),
-    "huge": ((), "a wheel of 4.5 GB: takes minutes, and 10 GB of disk"),
+    "huge": ((), "a wheel of 4.5 GB: takes minutes, and 6 GB of disk"),
 }
 
 
