@@ -101,12 +101,12 @@ def is_open_to_all(element: str) -> bool:
     return is_relative or bool(_OPEN_TO_ALL.match(posixpath.normpath(element)))
 
 
-def traces(path: str, data: bytes, *, is_binary: bool) -> tuple[Problem, ...]:
+def traces(path: str, data: bytes | bytearray, *, is_binary: bool) -> tuple[Problem, ...]:
     """Return what is wrong with the paths that a file, or a part of one, has from the machine on which it was made."""
     return (*_leaks(path, data), *(_compiled_in(path, data) if is_binary else ()))
 
 
-def _leaks(path: str, data: bytes) -> Iterator[Problem]:
+def _leaks(path: str, data: bytes | bytearray) -> Iterator[Problem]:
     """Yield paths of a build, which mean nothing where the file is installed."""
     if b"/mamba-press-" in data and (found := _WORKDIR.search(data)):
         yield Problem(where=path, what=f"holds the path of a temporary folder of a build: {found[0].decode('ascii')}")
@@ -115,7 +115,7 @@ def _leaks(path: str, data: bytes) -> Iterator[Problem]:
         yield Remark(where=path, what="holds a placeholder of conda, which no installer of wheels replaces")
 
 
-def _compiled_in(path: str, data: bytes) -> Iterator[Problem]:
+def _compiled_in(path: str, data: bytes | bytearray) -> Iterator[Problem]:
     """Yield OpenSSL's compiled-in folders, from which it loads code, where others can make them (CVE-2019-1552)."""
     # Every OpenSSL has this one, and to look for one long string costs a tenth of the pattern.
     if b'OPENSSLDIR: "' not in data:

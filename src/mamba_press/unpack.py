@@ -33,7 +33,7 @@ LARGE = 16 << 20
 """From this size on, a file is taken up only while few others of its size are in memory."""
 
 _LARGE_AT_ONCE = 2
-_PART = 8 << 20
+_PART = 1 << 20
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _BATCH = 1 << 20
 _LOCAL = struct.Struct("<4s5H3L2H")
@@ -131,7 +131,7 @@ class _Source:
         with self._large if info.file_size >= LARGE else nullcontext():
             if info.file_size >= HUGE and info.compress_type in _METHODS:
                 return self._huge(info)
-            data = self._data(info)
+            data = self._large_data(info) if info.file_size >= LARGE else self._data(info)
             problems = hazards.traces(info.filename, data, is_binary=_is_binary(data))
             return _described(info, data, hashlib.sha256(data).hexdigest(), problems)
 
@@ -150,6 +150,20 @@ class _Source:
         else:
             data = packed
         _compare(info, len(data), zlib.crc32(data))
+        return data
+
+    def _large_data(self, info: zipfile.ZipInfo) -> bytes | bytearray:
+        """Return what an entry holds, in one buffer; neither its bytes nor the packed ones are there twice."""
+        if info.compress_type not in _METHODS:
+            return self._data(info)
+        data, size = bytearray(info.file_size), 0
+        with memoryview(data) as room:
+            for part in self._parts(info):
+                size += len(part)
+                if size > info.file_size:
+                    break
+                room[size - len(part) : size] = part
+        _compare(info, size, zlib.crc32(data))
         return data
 
     def _huge(self, info: zipfile.ZipInfo) -> Member:

@@ -41,6 +41,8 @@ def test_what_is_read_in_parts_is_what_is_read_at_once(tmp_path, monkeypatch, me
     files = {"demo/a.py": b"x = 1\n" * 5000, "demo/empty": b"", "demo-1.0.dist-info/METADATA": b"Name: demo\n" * 50}
     files["demo/_a.so"] = ELF.read_bytes()
     at_once = read(archive(tmp_path, files, method))
+    monkeypatch.setattr(unpack, "LARGE", 1)
+    assert read(archive(tmp_path, files, method)) == at_once
     monkeypatch.setattr(unpack, "HUGE", 1)
     monkeypatch.setattr(unpack, "_PART", 1000)
     assert read(archive(tmp_path, files, method)) == at_once
@@ -69,11 +71,11 @@ def test_only_metadata_is_read_without_payload(tmp_path):
     assert found["demo-1.0.dist-info/METADATA"].data == b"y"
 
 
-@pytest.mark.parametrize("huge", [False, True])
+@pytest.mark.parametrize("way", ["at once", "LARGE", "HUGE"])
 @pytest.mark.parametrize("wrong", ["name", "checksum", "size", "place"])
-def test_what_the_directory_says_otherwise_is_an_error(tmp_path, monkeypatch, wrong, huge):
-    if huge:
-        monkeypatch.setattr(unpack, "HUGE", 1)
+def test_what_the_directory_says_otherwise_is_an_error(tmp_path, monkeypatch, wrong, way):
+    if way != "at once":
+        monkeypatch.setattr(unpack, way, 1)
     path = archive(tmp_path, {"demo/a.py": b"some text " * 100})
     data = bytearray(path.read_bytes())
     central = data.index(b"PK\1\2")
