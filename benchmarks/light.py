@@ -8,17 +8,15 @@ import subprocess
 import sys
 
 from benchmarks.measure import Found, How, Row, Subject, compare, ratio
+from benchmarks.payload import BUILD_SYSTEM, VERSION
 
 ROUNDS = 15
 HOOK = "import mamba_press.build as build; build.{}({})"
 LIGHT = HOOK.format("get_requires_for_build_wheel", "{}")
 # A mistake ends in SystemExit, as front ends want it; here that is success.
 MISTAKE = f"try:\n {LIGHT.format(repr({'pakages': 'zlib'}))}\nexcept SystemExit: pass"
-PROJECT = """\
-[build-system]
-requires = ["mamba-press"]
-build-backend = "mamba_press.build"
-[project]
+PROJECT = f"""\
+{BUILD_SYSTEM}[project]
 name = "libmambapy"
 dynamic = ["version"]
 [tool.mamba-press]
@@ -26,9 +24,6 @@ packages = ["libmambapy"]
 python = "3.10.*"
 """
 LOCKED = """\
-[build-system]
-requires = ["mamba-press"]
-build-backend = "mamba_press.build"
 [project]
 name = "{name}"
 dynamic = ["version"]
@@ -74,13 +69,13 @@ def _subjects(how: How) -> list[Subject]:
 
 def _locked(how: How) -> Subject:
     """The hook that states metadata, of a project that is the payload's packages and has a lock of them."""
-    from benchmarks.payload import VERSION
-
     payload = how.payload
     folder, out = payload.root / "locked", payload.root / "out" / "metadata"
     folder.mkdir(exist_ok=True)
     packages = str(list(payload.packages))
-    text = LOCKED.format(name=payload.packages[0], channel=payload.plain, packages=packages, python=f"{VERSION}.*")
+    text = BUILD_SYSTEM + LOCKED.format(
+        name=payload.packages[0], channel=payload.plain, packages=packages, python=f"{VERSION}.*"
+    )
     (folder / "pyproject.toml").write_text(text)
     environ = {**os.environ, **payload.environ}
     lock = [sys.executable, "-m", "mamba_press", "lock", "--update"]

@@ -11,16 +11,13 @@ from pathlib import Path
 import zstandard
 
 from benchmarks.measure import Found, How, Row, Subject, compare, ratio
-from benchmarks.payload import ROOT
+from benchmarks.payload import BUILD_SYSTEM, ROOT
 
 SUBDIRS = ("linux-64", "noarch", "osx-arm64", "win-64")
 PYTHONS = ("3.10", "3.11", "3.12")
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_34_x86_64", "osx-arm64", "win-64")
 PROJECT = f"""\
-[build-system]
-requires = ["mamba-press"]
-build-backend = "mamba_press.build"
-[project]
+{BUILD_SYSTEM}[project]
 name = "gdal"
 dynamic = ["version"]
 [tool.mamba-press]

@@ -22,6 +22,13 @@ from tests.support.channel import CondaPackage, python_abi, python_package, writ
 
 WHEELS = ("numpy",)
 FULL = ("numpy", "scipy", "pyarrow")
+BUILD_SYSTEM = """\
+[build-system]
+requires = ["mamba-press"]
+build-backend = "mamba_press.build"
+"""
+"""How the pyproject.toml of a project begins that is pressed."""
+
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 SITE = f"lib/python{VERSION}/site-packages"
 STDLIB = "bench-stdlib"
