@@ -10,7 +10,6 @@ import base64
 import csv
 import io
 import json
-import os
 import posixpath
 import re
 from collections import defaultdict
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Literal
 from mamba_press import (
     binaries,
     check,
+    cores,
     fields,
     licenses,
     loader,
@@ -404,7 +404,7 @@ def _read(path: Path) -> tuple[list[_Seen], dict[str, bytes]]:
             texts[name] = data
         return _look(member.name, data)
 
-    with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="mamba-press") as pool:
+    with ThreadPoolExecutor(cores.count(), thread_name_prefix="mamba-press") as pool:
         seen = list(pool.map(look, members))
     hashes = _hashes(texts.get("RECORD", b""))
     return [replace(one, sha256=hashes.get(one.path)) for one in seen], texts

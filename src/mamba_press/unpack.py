@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from typing import IO, TYPE_CHECKING, BinaryIO, NamedTuple
 
-from mamba_press import binaries, hazards
+from mamba_press import binaries, cores, hazards
 from mamba_press.types import Problem
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ def read(archive: zipfile.ZipFile, *, payload: bool = True) -> dict[str, Member]
     unread = [info for info in infos if not _is_wanted(info, payload=payload)]
     found = {info.filename: Member(path=info.filename, size=info.file_size, sha256=None) for info in unread}
     source = _Source(archive)
-    with ThreadPoolExecutor(_cores() if payload else 1, thread_name_prefix="mamba-press") as pool:
-        for members in pool.map(source.members, _batches(wanted)):
+    with ThreadPoolExecutor(cores.count() if payload else 1, thread_name_prefix="mamba-press") as pool:
+        for members in pool.map(source.members, cores.batches(wanted, lambda info: info.file_size, _BATCH)):
             found.update((member.path, member) for member in members)
     return found
 
@@ -94,24 +94,6 @@ def installed(path: str) -> str:
     return path.split("/", 2)[2] if scheme(path) in ("purelib", "platlib") else path
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _batches(infos: Sequence[zipfile.ZipInfo]) -> Iterator[list[zipfile.ZipInfo]]:
-    """Yield the files in groups: to hand over a small one alone costs a thread as much as to read it."""
-    batch: list[zipfile.ZipInfo] = []
-    room = _BATCH
-    for info in infos:
-        if batch and info.file_size > room:
-            yield batch
-            batch, room = [], _BATCH
-        batch.append(info)
-        room -= info.file_size + _BATCH // 64
-    if batch:
-        yield batch
-
-
 class _Source:
     """An archive from which several threads read; `zipfile` has listed its entries, and costs too much for each."""
 
@@ -131,15 +113,18 @@ class _Source:
         with self._large if info.file_size >= LARGE else nullcontext():
             if info.file_size >= HUGE and info.compress_type in _METHODS:
                 return self._huge(info)
-            data = self._large_data(info) if info.file_size >= LARGE else self._data(info)
+            data = self._data(info)
             problems = hazards.traces(info.filename, data, is_binary=_is_binary(data))
             return _described(info, data, hashlib.sha256(data).hexdigest(), problems)
 
-    def _data(self, info: zipfile.ZipInfo) -> bytes:
+    def _data(self, info: zipfile.ZipInfo) -> bytes | bytearray:
         """Return what an entry holds."""
-        with self._turn:
-            if info.compress_type not in _METHODS:
+        if info.compress_type not in _METHODS:
+            with self._turn:
                 return self._archive.read(info)
+        if info.file_size >= LARGE:
+            return self._in_one_buffer(info)
+        with self._turn:
             self._file.seek(self._start(info))
             packed = self._file.read(info.compress_size)
         if info.compress_type == zipfile.ZIP_DEFLATED:
@@ -152,10 +137,8 @@ class _Source:
         _compare(info, len(data), zlib.crc32(data))
         return data
 
-    def _large_data(self, info: zipfile.ZipInfo) -> bytes | bytearray:
-        """Return what an entry holds, in one buffer; neither its bytes nor the packed ones are there twice."""
-        if info.compress_type not in _METHODS:
-            return self._data(info)
+    def _in_one_buffer(self, info: zipfile.ZipInfo) -> bytearray:
+        """Return what a large entry holds; neither its bytes nor the packed ones are in memory twice."""
         data, size = bytearray(info.file_size), 0
         with memoryview(data) as room:
             for part in self._parts(info):
@@ -220,7 +203,7 @@ class _Source:
         header = self._file.read(_LOCAL.size)
         if len(header) < _LOCAL.size or header[:4] != b"PK\3\4":
             raise zipfile.BadZipFile(f"{info.filename} is not where the archive's directory says")
-        flags, name_length, extra_length = _LOCAL.unpack(header)[2], *_LOCAL.unpack(header)[-2:]
+        _, _, flags, *_, name_length, extra_length = _LOCAL.unpack(header)
         name = self._file.read(name_length)
         if name.decode("utf-8" if flags & _UTF8 else "cp437", "replace") != info.orig_filename:
             raise zipfile.BadZipFile(f"{info.filename} has another name in its own header: {name!r}")

@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple, TypeVar
 
-from mamba_press import __version__, log
+from mamba_press import __version__, cores, log
 from mamba_press.atomic import replacing
 from mamba_press.binaries.format import READING, read_up_to
 from mamba_press.errors import ConfigError, ContentError, WriteError
@@ -458,18 +458,11 @@ def _zlib_part(data: bytes, before: bytes, is_last: bool) -> bytes:
 @contextmanager
 def _pool(threads: int | None) -> Iterator[ThreadPoolExecutor]:
     """Give a pool of threads; when the block fails, what has not begun never begins."""
-    pool = ThreadPoolExecutor(threads or _cores(), thread_name_prefix="mamba-press")
+    pool = ThreadPoolExecutor(threads or cores.count(), thread_name_prefix="mamba-press")
     try:
         yield pool
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _cores() -> int:
-    """Return how many cores the process may use; Linux knows about taskset and containers' CPU sets."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _windows(sized: Sequence[_Sized]) -> Iterator[list[_Sized]]:
@@ -493,7 +486,7 @@ def _in_order(
     """Yield ``work`` of every entry, in order, with at most two windows under way."""
     waiting: deque[deque[Future[list[_Result]]]] = deque()
     for window in _windows(sized):
-        waiting.append(_begin(pool, list(_batches(window)), work))
+        waiting.append(_begin(pool, list(cores.batches(window, lambda one: one.size, _BATCH)), work))
         if len(waiting) == 2:
             yield from _drain(waiting.popleft())
     for futures in waiting:
@@ -508,20 +501,6 @@ def _begin(
     for number in sorted(range(len(batches)), key=lambda number: -_weight(batches[number])):
         begun[number] = pool.submit(_all, work, batches[number])
     return deque(begun[number] for number in range(len(batches)))
-
-
-def _batches(window: Sequence[_Sized]) -> Iterator[list[_Sized]]:
-    """Yield the entries in order, small ones many at once, a large one alone."""
-    batch: list[_Sized] = []
-    room = _BATCH
-    for one in window:
-        if batch and one.size > room:
-            yield batch
-            batch, room = [], _BATCH
-        batch.append(one)
-        room -= one.size + _BATCH // 32
-    if batch:
-        yield batch
 
 
 def _weight(batch: Sequence[_Sized]) -> int:
@@ -671,7 +650,7 @@ def _deflated_parts(one: _Sized, pool: ThreadPoolExecutor) -> Iterator[tuple[byt
         total += len(part)
         ahead.append((part, pool.submit(_zlib_part, part, before, total >= one.size)))
         before = part[-32768:]
-        if len(ahead) > 2 * _cores():
+        if len(ahead) > 2 * cores.count():
             data, packed = ahead.popleft()
             yield data, packed.result()
     for data, packed in ahead:

@@ -21,7 +21,7 @@ SOURCES = sorted(ROOT.rglob("*.py"))
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"__init__", "data", "machine", "problem"}),
     frozenset({"types", "globs"}),
-    frozenset({"errors", "installed", "log"}),
+    frozenset({"cores", "errors", "installed", "log"}),
     frozenset({"built", "policies", "macos", "windows", "external", "binaries", "wording"}),
     frozenset({"config"}),
     frozenset({"reference", "target", "project", "overrides"}),

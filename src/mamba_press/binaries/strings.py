@@ -30,7 +30,8 @@ _PROGBITS = 1
 _EXECUTABLE = 0x20000000
 _SMALL = 1 << 20
 """Up to this size reading a file costs less than mapping it."""
-BUILD_PATHS = (b"/home/conda/feedstock_root", b"/croot/", b"/opt/conda/conda-bld", b"_h_env_placehold")
+
+_BUILD_PATHS = (b"/home/conda/feedstock_root", b"/croot/", b"/opt/conda/conda-bld", b"_h_env_placehold")
 """Where packages are built: such paths are reported, never errors, for nobody who uses the wheel has them."""
 
 _SILENT = Strings(names=frozenset(), built=False)
@@ -61,7 +62,7 @@ def look_at(data: Data) -> Strings:
     regions = list(_regions(data))
     found = {name for start, end in regions for name in _names(data, start, end)}
     found |= {name for mark in wide for start, end in regions for name in _wide_names(data, mark, start, end)}
-    built = any(data.find(path, start, end) >= 0 for start, end in regions for path in BUILD_PATHS)
+    built = any(data.find(path, start, end) >= 0 for start, end in regions for path in _BUILD_PATHS)
     if not found and not built:
         return _SILENT
     return Strings(
