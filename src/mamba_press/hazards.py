@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _OPENMP = re.compile(r"(?:libgomp|libiomp5|libomp)(?:-[0-9a-f]{8,})?\.so(?:\.[0-9.]+)?")
 _OPEN_TO_ALL = re.compile(r"/(?:tmp|var/tmp|dev/shm|usr/tmp)(?:/|$)")
 _OF_SOMEONE = re.compile(r"/(?:home|Users|mnt|media)/|[A-Za-z]:[\\/](?!Program Files|Windows)")
-_COMPILED_IN = re.compile(rb'(?:OPENSSLDIR|ENGINESDIR|MODULESDIR): "([^"\0]{1,500})"')
+_COMPILED_IN = [re.compile(name + rb'DIR: "([^"\0]{1,500})"') for name in (b"OPENSSL", b"ENGINES", b"MODULES")]
 _WORKDIR = re.compile(rb"/[\w/.-]*/mamba-press-[a-z0-9_]{8}(?=/)")
 """A folder as `front` makes them for builds, and Python's tempfile names them."""
 
@@ -117,10 +117,11 @@ def _leaks(path: str, data: bytes | bytearray) -> Iterator[Problem]:
 
 def _compiled_in(path: str, data: bytes | bytearray) -> Iterator[Problem]:
     """Yield OpenSSL's compiled-in folders, from which it loads code, where others can make them (CVE-2019-1552)."""
-    # Every OpenSSL has this one, and to look for one long string costs a tenth of the pattern.
+    # Every OpenSSL has this one, and to look for one long string costs a quarter of the pattern.
     if b'OPENSSLDIR: "' not in data:
         return
-    for found in dict.fromkeys(_COMPILED_IN.findall(data)):
+    # One pattern of all three names has no beginning to look for, and takes five times as long as three.
+    for found in dict.fromkeys(folder for pattern in _COMPILED_IN for folder in pattern.findall(data)):
         folder = found.decode("utf-8", "replace")
         what = f"loads configuration and code from {folder}, which "
         if is_open_to_all(folder) and not re.match("[A-Za-z]:", folder):
