@@ -6,7 +6,7 @@ import itertools
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -45,6 +45,14 @@ def clean_process(monkeypatch: pytest.MonkeyPatch, cache_root: Path) -> None:
         if (key.startswith(FOREIGN) or key in FOREIGN_NAMES) and key not in KEPT:
             monkeypatch.delenv(key)
     monkeypatch.setenv("RATTLER_CACHE_DIR", str(cache_root / str(next(_numbers))))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def uv_cache(cache_root: Path) -> Iterator[None]:
+    """Each wheel that uv installs stays in its cache: that of the machine would grow by gigabytes with each run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UV_CACHE_DIR", str(cache_root / "uv"))
+        yield
 
 
 @pytest.fixture(scope="session")
