@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from mamba_press.errors import WriteError
@@ -12,7 +13,6 @@ from mamba_press.types import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 TEMPORARY = ".mamba-press-"
 """How the names of unfinished files start; they end in ``.tmp``, so nobody takes one for a wheel or an sdist."""
@@ -50,6 +50,31 @@ def require(folder: Path) -> None:
             raise OSError(number, os.strerror(number))
         if not os.access(there, os.W_OK | os.X_OK):
             raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+@contextmanager
+def stage(directory: Path | None) -> Iterator[Path]:
+    """Give an empty folder that is gone afterwards, on the same file system as the folder that is to be filled.
+
+    That one is created when it is missing, and goes again where nothing has come into it. None is for no folder.
+    """
+    import tempfile
+
+    if directory is None:
+        with tempfile.TemporaryDirectory(prefix=TEMPORARY) as folder:
+            yield Path(folder)
+        return
+    made = not directory.exists()
+    with told(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        inside = tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=directory, ignore_cleanup_errors=True)
+    try:
+        with inside as folder:
+            yield Path(folder)
+    finally:
+        if made:
+            with suppress(OSError):  # what is in it stays
+                directory.rmdir()
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """A released wheel under a new version or build number, with other metadata: the payload is copied as it is.
 
-All that was asked of all wheels is decided first; then every file is written beside its place, checked, and only when
-all are sound do they get their names.
+All that was asked of all wheels is decided first; then every file is written beside its place and checked, and only
+when all are sound do they get their places, all or none.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import filecmp
 import hashlib
 import io
 import re
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -108,19 +107,25 @@ def edit(paths: Sequence[Path], changes: Changes, directory: Path) -> tuple[Edit
     names = [one.file_name for one in planned]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigError(*(Problem(where=name, what="is what two of these wheels would be called") for name in twice))
-    with ExitStack() as files:
+    with atomic.stage(directory) as stage:
         for one in planned:
-            target = directory / one.file_name
-            file = files.enter_context(atomic.replacing(target))
-            try:
-                with one.source.open("rb") as source:
-                    splice.write(source, file, one.members)
-            except splice.ArchiveError as error:
-                raise ReadError(Problem(where=one.source.name, what=f"cannot be read as a wheel: {error}")) from None
-            file.flush()
-            refused += [WriteError(*found)] if (found := _wrong(one, Path(file.name), target, changes)) else []
+            target, written = directory / one.file_name, stage / one.file_name
+            with atomic.told(target):
+                _write(one, written)
+            refused += [WriteError(*found)] if (found := _wrong(one, written, target, changes)) else []
         _refuse(refused)
+        with atomic.moving(stage) as move:
+            for one in planned:
+                move(stage / one.file_name, directory / one.file_name)
     return tuple(planned)
+
+
+def _write(edited: Edited, path: Path) -> None:
+    try:
+        with edited.source.open("rb") as source, path.open("w+b", buffering=1 << 20) as file:
+            splice.write(source, file, edited.members)
+    except splice.ArchiveError as error:
+        raise ReadError(Problem(where=edited.source.name, what=f"cannot be read as a wheel: {error}")) from None
 
 
 def _refuse(errors: Sequence[PressError]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import sys
 import sysconfig
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -378,7 +378,7 @@ def house(asked: Order, directory: Path | None, archive: Path | None = None) -> 
         atomic.require(archive.parent)
     compression, date = asked.config.wheel.compression, epoch(asked.environ)
     generator = writer.generator(compression)
-    with _staging(directory) as stage, tempfile.TemporaryDirectory(prefix="mamba-press-") as work:
+    with atomic.stage(directory) as stage, tempfile.TemporaryDirectory(prefix="mamba-press-") as work:
         with conda.one_process():
             solution = solving.solve(asked)
             found = houses.press(asked, solution, Path(work).resolve(), generator=generator, epoch=date)
@@ -412,30 +412,6 @@ def _place(stage: Path, manifest: Manifest, directory: Path | None, archive: Pat
             fill()
         else:
             house_archive.pack(stage, manifest, archive, fill)
-
-
-@contextmanager
-def _staging(directory: Path | None) -> Iterator[Path]:
-    """Give an empty folder that is gone afterwards, on the same file system as the folder that is to be filled."""
-    import tempfile
-
-    from mamba_press import atomic
-
-    if directory is None:
-        with tempfile.TemporaryDirectory(prefix=atomic.TEMPORARY) as folder:
-            yield Path(folder)
-        return
-    made = not directory.exists()
-    with atomic.told(directory):
-        directory.mkdir(parents=True, exist_ok=True)
-        stage = tempfile.TemporaryDirectory(prefix=atomic.TEMPORARY, dir=directory, ignore_cleanup_errors=True)
-    try:
-        with stage as folder:
-            yield Path(folder)
-    finally:
-        if made:
-            with suppress(OSError):  # what is in it stays
-                directory.rmdir()
 
 
 def require_together(paths: Sequence[Path], elsewhere: Sequence[str]) -> None:

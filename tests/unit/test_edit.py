@@ -290,6 +290,19 @@ def test_every_problem_of_every_wheel_is_said_and_nothing_written(tmp_path, rele
     assert not list(tmp_path.glob("out/*"))
 
 
+@pytest.mark.parametrize("is_last", [False, True])
+def test_where_one_wheel_gets_no_place_all_stays_as_it_was(tmp_path, released, is_last):
+    other = make(tmp_path, files(WHEEL=wheel_text() + b"Build: 3\n"), "demo-1.0-3-py3-none-any.whl")
+    old = edited(released, POST)
+    before = old.read_bytes()
+    (old.parent / "demo-1.0.post1-3-py3-none-any.whl").mkdir()
+    changes = Changes(require=("attrs",), suffix="post1", forced=True)
+    with pytest.raises(WriteError, match="a folder has the wheel's name"):
+        edit.edit([released, other] if is_last else [other, released], changes, old.parent)
+    assert sorted(path.name for path in old.parent.iterdir()) == ["demo-1.0.post1-3-py3-none-any.whl", old.name]
+    assert old.read_bytes() == before
+
+
 def test_what_was_wrong_before_keeps_nobody_from_editing(tmp_path):
     content = files()
     path = make(tmp_path, content, listed=b"demo/gone.py,,\n" + f"{INFO}/RECORD,,\n".encode())
@@ -374,4 +387,4 @@ def test_an_interrupt_leaves_nothing(released):
     out = released.parent / "out"
     done = subprocess.run([sys.executable, "-c", code, str(released), str(out)], check=False, capture_output=True)
     assert done.returncode != 0
-    assert list(out.iterdir()) == []
+    assert not out.exists()
