@@ -38,6 +38,26 @@ class Change:
         return f"{self.package}: {self.before or 'not there'} -> {self.after or 'not there'}"
 
 
+def distinct(orders: Sequence[Order]) -> tuple[Order, ...]:
+    """Return one order for each solution of a lock, where a floor is one solution whatever the platform was called.
+
+    Raises ConfigError where overrides ask different things under two names of one platform.
+    """
+    found: dict[str, Order] = {}
+    problems = []
+    for order in orders:
+        first = found.setdefault(lock.key(order.target), order)
+        before, now = _asked(first), _asked(order)
+        if different := [key for key in {**before, **now} if before.get(key) != now.get(key)]:
+            other, own = lock.title(first.target), lock.title(order.target)
+            what = f"is one target with {other} in a lock, and an override asks for other {' and '.join(different)}"
+            hint = "let the condition hold for both (if.platform), or leave one of the two out"
+            problems.append(Problem(where=own, what=what, hint=hint))
+    if problems:
+        raise ConfigError(*problems)
+    return tuple(found.values())
+
+
 def solutions(orders: Sequence[Order], update: Collection[str] | None = None) -> tuple[Solution, ...]:
     """Return the solution of every order; raises every problem of all of them, each with its targets.
 
@@ -86,13 +106,12 @@ def refuse_stale(orders: Sequence[Order], held: Sequence[lock.Held]) -> None:
     failed: list[tuple[str, PressError]] = []
     for order in orders:
         found = next((each for each in held if each.name == lock.key(order.target)), None)
-        virtual = solving.question(order).virtual
         if found is None:
             problems: tuple[Problem, ...] = (
                 Problem(where=lock.NAME, what="has no solution for the target", hint=lock.UPDATE),
             )
         else:
-            problems = lock.changed(found, lock.asked(order.config, virtual), order.root)
+            problems = lock.changed(found, _asked(order), order.root)
         failed += [(lock.title(order.target), ConfigError(*problems))] if problems else []
     if failed:
         raise together(failed, len(orders))
@@ -105,7 +124,11 @@ def write(orders: Sequence[Order], solved: Sequence[Solution], path: Path) -> No
 
 def entry(order: Order, solution: Solution) -> Json:
     """Return the solution as a lock holds it, with what it was made for."""
-    return lock.entry(solution, lock.asked(order.config, solving.question(order).virtual))
+    return lock.entry(solution, _asked(order))
+
+
+def _asked(order: Order) -> Json:
+    return lock.asked(order.config, solving.question(order).virtual)
 
 
 def for_sdist(order: Order, solution: Solution) -> list[Json]:

@@ -156,6 +156,33 @@ def test_an_override_is_locked_where_it_counts(project):
     assert found["osx-arm64-osx-26-0"] == ["base 1.0", "python 3.11.0"]
 
 
+TWO_NAMES = '"manylinux2014_x86_64", "manylinux_2_17_x86_64"'
+
+
+def test_two_names_of_one_platform_are_one_target(project):
+    change(project, '"manylinux_2_28_x86_64"', TWO_NAMES)
+    lock(project, "--python", "3.12").ok()
+    assert {name: list(each) for name, each in locked(project).items()} == {
+        "py312": ["linux-64-glibc-2-17", "osx-arm64-osx-26-0"]
+    }
+    assert lock(project, "--python", "3.12", "--check").ok().out == "current: 2 targets\n"
+    for platform in ("manylinux2014_x86_64", "manylinux_2_17_x86_64"):
+        press.command("list", project, "--python", "3.12", "--platform", platform, cwd=project).ok()
+
+
+def test_an_override_cannot_part_two_names_of_one_platform(project):
+    change(project, '"manylinux_2_28_x86_64"', TWO_NAMES)
+    table = '[[tool.mamba-press.overrides]]\nif.platform = "manylinux2014"\npackages = ["base"]\n'
+    with (project / "pyproject.toml").open("a") as file:
+        file.write(table)
+    for arguments in ((), ("--check",)):
+        done = lock(project, "--python", "3.12", *arguments)
+        assert done.code == 2
+        assert "- 3.12 manylinux_2_17_x86_64: is one target with 3.12 manylinux2014_x86_64 in a lock" in done.err
+        assert "asks for other packages" in done.err
+        assert not project.joinpath(LOCK).exists()
+
+
 def test_a_channel_as_of_a_day(project, tmp_path):
     newer = [CondaPackage(name="base", version="9", build="9", timestamp=1798761600000)]  # 2027-01-01
     channel_of(tmp_path / "channel", *newer)

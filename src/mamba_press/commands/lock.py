@@ -50,11 +50,11 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
     """Lock every target, or say why the lock cannot be used as it is."""
-    from mamba_press import conda, front
+    from mamba_press import conda, front, locking
 
     root = Path(arguments.project).resolve()
     named = front.Matrix(python=tuple(arguments.pythons), platform=tuple(arguments.platforms))
-    orders = front.orders(root, asked.given(arguments), environ, named)
+    orders = locking.distinct(front.orders(root, asked.given(arguments), environ, named))
     with conda.one_process():
         return _lock(root, orders, arguments)
 
