@@ -42,7 +42,7 @@ def wheel(
 
 def _editable_of_inner(asked: Order, directory: Path) -> str:
     """Write the editable wheel that the inner backend makes against a prefix that stays; return its file name."""
-    from mamba_press import native, pipeline, solving
+    from mamba_press import conda, native, pipeline, solving
 
     if asked.config.packages:
         what = "presses packages whole beside an inner backend: an editable install has only what that builds"
@@ -50,9 +50,8 @@ def _editable_of_inner(asked: Order, directory: Path) -> str:
         hint += 'if.state = "editable", packages = []; or install without -e'
         raise ConfigError(Problem(where="tool.mamba-press.packages", what=what, hint=hint))
     front.require_native(asked)
-    solution = solving.solve(asked)
-    with front.workdir(asked.environ) as workdir:
-        return _copied(native.editable(pipeline.job(asked, solution, workdir)), directory)
+    with conda.one_process(), front.workdir(asked.environ) as workdir:
+        return _copied(native.editable(pipeline.job(asked, solving.solve(asked), workdir)), directory)
 
 
 def metadata(
@@ -88,10 +87,10 @@ def _metadata_of_inner(asked: Order, directory: Path, state: State) -> str:
     Which libraries are in a wheel, and so whose licences, is known when it is built: it is built here, and left beside
     its metadata for `wheel`. An editable one has nothing but what the inner backend says.
     """
-    from mamba_press import native, pipeline, solving
+    from mamba_press import conda, native, pipeline, solving
     from mamba_press.inner import archive
 
-    with front.workdir(asked.environ) as workdir:
+    with conda.one_process(), front.workdir(asked.environ) as workdir:
         if state == "metadata_editable":
             front.require_native(asked)
             made = native.metadata(pipeline.job(asked, solving.solve(asked), workdir))

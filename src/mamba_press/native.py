@@ -117,14 +117,15 @@ def _place(job: Job, *, stays: bool = False) -> surroundings.Place:
     work.mkdir()
     chosen = names(job.solution, (*job.config.packages, *job.config.host))
     folder = job.workdir / "host".ljust(_LENGTH - len(str(job.workdir)) - 1, "_")
-    machine, tools = _tools(job)
+    asked = tools(job.config, job.root, job.environ)
+    machine = conda.solve(asked, job.environ) if asked else None
     there = names(machine, job.config.build) if machine else frozenset()
     return surroundings.Place(
         system=job.solution.target.system,
         root=job.root.resolve(),
         work=work,
         host=_prefix(job, job.solution, chosen, None if stays else folder),
-        build=_prefix(job, machine, there, None if stays else tools) if machine else None,
+        build=_prefix(job, machine, there, None if stays else job.workdir / "tools") if machine else None,
         programs=programs,
         sites=sites,
         headers=sysconfig.get_path("include"),
@@ -176,17 +177,15 @@ def _cache(job: Job) -> Path:
     return conda.cache_folder(job.environ) / "mamba-press"
 
 
-def _tools(job: Job) -> tuple[Solution | None, Path]:
-    """Solve for the compilers and tools that the configuration asks for, on the machine that builds."""
-    folder = job.workdir / "tools"
-    if not job.config.build:
-        return None, folder
+def tools(config: Config, root: Path, environ: Mapping[str, str]) -> conda.Question | None:
+    """Return what to solve for the compilers and tools that a project asks for, on the machine that builds."""
+    if config.build_backend is None or not config.build:
+        return None
     machine = target.resolve(None, None, {})
-    question = conda.Question(
-        config=replace(job.config, packages=job.config.build, host=(), constraints=()),
+    return conda.Question(
+        config=replace(config, packages=config.build, host=(), constraints=()),
         target=machine,
-        channels=conda.channel_urls(job.config.channels, job.root),
-        virtual=target.virtual_packages(machine, job.environ),
+        channels=conda.channel_urls(config.channels, root),
+        virtual=target.virtual_packages(machine, environ),
         key="build",
     )
-    return conda.solve(question, job.environ), folder

@@ -68,18 +68,45 @@ def solve(order: Order) -> Solution:
 
 
 def solve_all(orders: Sequence[Order]) -> list[Solution | PressError]:
-    """Return the answer to each order, as `solve` does, an error for what has none; the channels are read once."""
+    """Return the answer to each order, as `solve` does, an error for what has none; the channels are read once.
+
+    What an inner backend builds with is solved, too: what is wrong with that is told with the rest, before anything is
+    fetched, and who asks for it again has the answer at once.
+    """
     first = orders[0]
     held = None
     if first.project is not None and (first.root / LOCK).is_file():
         held = conda.read_lock(first.root / LOCK, first.root, environ=first.environ)
     found = [_locked(order, held) for order in orders]
-    questions = [each for each in found if isinstance(each, conda.Question)]
+    tools = [_tools(order) for order in orders]
+    questions = [each for each in (*found, *tools) if isinstance(each, conda.Question)]
     solved = conda.solve_all(questions, first.environ) if questions else []
     for package in (package for each in solved if isinstance(each, Solution) for package in each.packages):
         log.detail(f"solved: {package} from {package.channel}")
     answers = iter(solved)
-    return [next(answers) if isinstance(each, conda.Question) else each for each in found]
+    wanted = [next(answers) if isinstance(each, conda.Question) else each for each in found]
+    built_with = [next(answers) if isinstance(each, conda.Question) else each for each in tools]
+    return list(map(_unless_wrong, wanted, built_with))
+
+
+def _tools(order: Order) -> conda.Question | PressError | None:
+    """Return what is to be solved for the tools that build, if any."""
+    if order.config.build_backend is None:
+        return None
+    from mamba_press import native
+
+    try:
+        return native.tools(order.config, order.root, order.environ)
+    except PressError as error:
+        return error
+
+
+def _unless_wrong(wanted: Solution | PressError, tools: Solution | PressError | None) -> Solution | PressError:
+    """Return the solution for a target, or all that is wrong with it and with the tools: of one kind, as it is told."""
+    if not isinstance(tools, PressError) or not isinstance(wanted, (Solution, type(tools))):
+        return wanted
+    problems = wanted.problems if isinstance(wanted, PressError) else ()
+    return type(tools)(*dict.fromkeys((*problems, *tools.problems)))
 
 
 def _locked(order: Order, held: Sequence[lock.Held] | None) -> Solution | conda.Question | PressError:

@@ -337,6 +337,18 @@ def test_a_build_that_fails_names_the_hook_and_can_be_looked_at(tools, environ, 
     assert list(kept.glob("host*/include/greet.h"))
 
 
+@pytest.mark.parametrize("name", ["build_wheel", "build_editable", "build_sdist"])
+def test_tools_that_no_channel_has_are_told_with_the_rest_before_anything_is_fetched(name, tools, environ, tmp_path):
+    root = tree(EXAMPLES["abi3"], tmp_path / "tree")
+    given = {**environ, "RATTLER_CACHE_DIR": str(tmp_path / "cache"), "MAMBA_PRESS_BUILD": "ninjas"}
+    for more, number in (({}, 1), ({"MAMBA_PRESS_HOST": "greet;nothing"}, 2)):
+        done = hook(tools, name, tmp_path, cwd=root, environ={**given, **more})
+        assert done.code != 0
+        assert done.err.count("tool.mamba-press.build: no channel has a package 'ninjas'") == 1
+        assert done.err.count("no channel has a package") == number
+        assert "fetching" not in done.err
+
+
 def test_another_python_than_the_one_that_builds_is_refused_with_the_way(tools, environ, tmp_path):
     other = "3.12" if press.HERE != "3.12" else "3.13"
     root = tree(EXAMPLES["abi3"], tmp_path / "tree")

@@ -75,7 +75,7 @@ def solve_all(questions: Sequence[Question], environ: Mapping[str, str]) -> list
         "offline": any(question.config.offline for question in questions),
         "cache": str(cache_folder(environ)),
     }
-    targets = ", ".join(f"{each.target.subdir} and Python {each.target.python}" for each in real)
+    targets = ", ".join(dict.fromkeys(f"{each.target.subdir} and Python {each.target.python}" for each in real))
     with log.working(f"solving for {targets or 'nothing'}"):
         answers = iter(_ask(request, questions[0].target, environ, SolveError)["answers"] if real else ())
     return [_solution(question, next(answers) if question in real else _NOTHING) for question in questions]

@@ -46,6 +46,9 @@ class RefusedError(Exception):
 
 # Solving
 
+_ANSWERS: dict[str, Json] = {}
+"""What was solved, by question: whoever asks the same again within a build gets the same, and at once."""
+
 
 async def solve(request: Json, say: Callable[[Json], None]) -> Json:
     """Answer each question with records that satisfy it, or with why there are none; repodata is read once for all."""
@@ -55,8 +58,11 @@ async def solve(request: Json, say: Callable[[Json], None]) -> Json:
     answers: list[Json] = []
     for number, question in enumerate(request["questions"], 1):
         say({"event": "solving", "number": number, "total": len(request["questions"])})
+        key = json.dumps([question, request["offline"], request["cache"]])
         try:
-            answers.append(await _answer(question, gateway))
+            if key not in _ANSWERS:
+                _ANSWERS[key] = await _answer(question, gateway)
+            answers.append(_ANSWERS[key])
         except GatewayError as error:
             answers.append({"error": "channel", "channel": "", "text": str(error)})
         except RefusedError as refused:
