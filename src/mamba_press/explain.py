@@ -167,7 +167,7 @@ def of_pressed(pressed: Pressed, rows: Sequence[Row], config: Config) -> Explana
         unpacked=sum(piece.size for piece in pieces),
         tags=tagging.tags,
         lowest=tagging.lowest,
-        steps=_steps(tagging.floors, tagging.lowest),
+        steps=steps(tagging.floors, tagging.lowest),
         parts=tuple(
             Part(
                 name=name,
@@ -219,7 +219,7 @@ def of_wheel(path: Path) -> Explanation:
         unpacked=sum(piece.size for piece in pieces),
         tags=tag,
         lowest=lowest,
-        steps=_steps(floors, lowest or ""),
+        steps=steps(floors, lowest or ""),
         parts=tuple(_finished_parts(pieces, bill)),
         pieces=tuple(pieces),
         license=_stated(metadata),
@@ -290,7 +290,7 @@ def _demand(floor: Floor | None) -> str | None:
     return f"{floor.symbol} of {floor.library}" if floor else None
 
 
-def _steps(floors: Sequence[Floor], lowest: str) -> tuple[Step, ...]:
+def steps(floors: Sequence[Floor], lowest: str) -> tuple[Step, ...]:
     """Return what would have to leave, one after the other, for lower and lower tags."""
     left = list(floors)
     found: list[Step] = []

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from mamba_press import explain
 from mamba_press.types import Edits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from mamba_press.explain import Step
     from mamba_press.types import Dropped, Entry, Pressed
     from mamba_press.wheel import Row
 
@@ -20,6 +21,7 @@ _FLOORS_SHOWN = 3
 
 def as_json(pressed: Pressed, rows: Sequence[Row]) -> dict[str, object]:
     """Return the whole report as values for ``json.dumps``; sizes are bytes, before compression."""
+    step = _first_step(pressed)
     return {
         "wheel": pressed.wheel.file_name,
         "tags": pressed.tagging.tags,
@@ -34,8 +36,8 @@ def as_json(pressed: Pressed, rows: Sequence[Row]) -> dict[str, object]:
             }
             for floor in pressed.tagging.floors
         ],
-        "forced_by": list(_without(pressed)[0]),
-        "without_these": _without(pressed)[1],
+        "forced_by": list(step.by) if step else [],
+        "without_these": step.otherwise if step else None,
         "entries": _entries_as_json(pressed, rows),
         "left": [
             {"package": d.package, "path": d.path, "size": d.size, "why": d.why} for d in pressed.selection.dropped
@@ -124,23 +126,13 @@ def _tag(pressed: Pressed) -> Iterator[str]:
     for floor in pressed.tagging.floors[:_FLOORS_SHOWN]:
         version = ".".join(map(str, floor.version))
         yield f"  {version}: {floor.symbol} of {floor.library}, needed by {floor.path} ({floor.package})"
-    forcing, tag = _without(pressed)
-    if tag:
-        yield f"  without {', '.join(forcing)}: {tag}"
-    elif forcing:
-        yield f"  nothing but {', '.join(forcing)} sets a floor"
+    if step := _first_step(pressed):
+        by = ", ".join(step.by)
+        yield f"  without {by}: {step.otherwise}" if step.otherwise else f"  nothing but {by} sets a floor"
 
 
-def _without(pressed: Pressed) -> tuple[tuple[str, ...], str | None]:
-    """Return the packages that force the lowest tag, and what it would be without them, None if nothing else counts."""
-    floors = pressed.tagging.floors
-    if not floors:
-        return (), None
-    forcing = tuple(sorted({floor.package for floor in floors if floor.version == floors[0].version}))
-    rest = max((floor.version for floor in floors if floor.package not in forcing), default=None)
-    if rest is None:
-        return forcing, None
-    return forcing, re.sub(r"_\d+_\d+_", f"_{rest[0]}_{rest[1]}_", pressed.tagging.lowest, count=1)
+def _first_step(pressed: Pressed) -> Step | None:
+    return next(iter(explain.steps(pressed.tagging.floors, pressed.tagging.lowest)), None)
 
 
 def _notes(pressed: Pressed) -> Iterator[str]:

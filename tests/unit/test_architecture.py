@@ -64,9 +64,9 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"native"}),
     frozenset({"solving"}),
     frozenset({"drafting", "furnish"}),
-    frozenset({"install", "pipeline", "report", "edit", "explain"}),
+    frozenset({"install", "pipeline", "edit", "explain"}),
     frozenset({"houses"}),
-    frozenset({"screen", "weight"}),
+    frozenset({"report", "screen", "weight"}),
     frozenset({"locking"}),
     # what the two front doors share, and the doors
     frozenset({"front"}),

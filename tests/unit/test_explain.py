@@ -52,7 +52,7 @@ WHOLE = Explanation(
     unpacked=2_000_000,
     tags="cp310-cp310-manylinux_2_27_x86_64",
     lowest="manylinux_2_27_x86_64",
-    steps=explain._steps(FLOORS, "manylinux_2_27_x86_64"),
+    steps=explain.steps(FLOORS, "manylinux_2_27_x86_64"),
     parts=(
         Part(name="openssl", version="3.2", build="h1", license="Apache-2.0", why="needed by x", files=1, size=1000),
         *(Part(name=f"p{n}", version="1", build=None, license=None, why="data", files=1, size=9) for n in range(12)),
@@ -81,7 +81,7 @@ def test_the_steps_down_name_who_would_have_to_go():
 
 def test_a_symbol_is_named_before_a_record_that_demands_the_same():
     record = replace(floor((2, 27), "a"), library="its conda record", symbol="__glibc >=2.27")
-    (step,) = explain._steps([record, FLOORS[0]], "manylinux_2_27_x86_64")
+    (step,) = explain.steps([record, FLOORS[0]], "manylinux_2_27_x86_64")
     assert (step.floor, step.by) == (FLOORS[0], ("a", "icu"))
 
 
@@ -103,21 +103,21 @@ def test_a_symbol_is_named_before_a_record_that_demands_the_same():
             ),
         ),
         (
-            {"steps": explain._steps(FLOORS[1:2], "manylinux_2_17_x86_64"), "lowest": "manylinux_2_27_x86_64"},
+            {"steps": explain.steps(FLOORS[1:2], "manylinux_2_17_x86_64"), "lowest": "manylinux_2_27_x86_64"},
             (
                 "manylinux_2_27_x86_64: set by GLIBC_2.17 of libc.so.6, needed by libzlib.so.1 of zlib; nothing else "
                 "sets a floor"
             ),
         ),
         (
-            {"steps": explain._steps([replace(FLOORS[0], library="its conda record", symbol="__glibc >=2.27")], "")},
+            {"steps": explain.steps([replace(FLOORS[0], library="its conda record", symbol="__glibc >=2.27")], "")},
             (
                 "manylinux_2_27_x86_64: set by __glibc >=2.27, which the conda record of icu states; nothing else "
                 "sets a floor"
             ),
         ),
         (
-            {"steps": explain._steps([floor((2, 9), "", path=f"x/{n}.so") for n in range(5)], "")},
+            {"steps": explain.steps([floor((2, 9), "", path=f"x/{n}.so") for n in range(5)], "")},
             "manylinux_2_27_x86_64: set by GLIBC_2.9 of libc.so.6, needed by 0.so; nothing else sets a floor",
         ),
         ({"tags": "py3-none-any", "steps": (), "lowest": None}, "any: nothing in the wheel is bound to a system"),

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 HELP = {
     "press": "press a project, a recipe, or conda packages without a project, into one wheel",
-    "list": "say what would be in the wheel, why, and what left; writes nothing",
-    "explain": "say why a wheel, or what would be pressed, is as it is: contents, tag, licences, libraries",
+    "list": "list every file that would be in the wheel, why, and what left; writes nothing",
+    "explain": "sum up a wheel, or what would be pressed: what sets its tag, packages, licences, libraries",
     "wheelhouse": "press a whole conda environment into wheels, or install one from there",
     "matrix": "print the targets of a project as the jobs of a CI service",
     "lock": "solve a project for all its targets, and write the solutions beside its pyproject.toml",
