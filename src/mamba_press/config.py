@@ -349,6 +349,15 @@ class Link:
 
     Example: true
     """
+    clear_execstack: tuple[Glob, ...] = ()
+    """Libraries from which the mark is taken that asks for an executable stack, as globs over their names. It is mostly
+    there by mistake, of assembler code without a note on the stack; a library whose code does run on the stack (GCC's
+    nested functions) crashes without it.
+
+    With the mark a library is refused: since glibc 2.41 a program that has started without it cannot load it.
+
+    Example: ["libasm.so"]
+    """
     isa: Literal["x86-64-v2", "x86-64-v3", "x86-64-v4"] | None = None
     """The highest level of x86-64 that the wheel may demand. By default none above the baseline: no tag can say it, and
     installers give the wheel to every machine. A wheel that makes use of it says so.

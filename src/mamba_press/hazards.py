@@ -28,6 +28,11 @@ _WORKDIR = re.compile(rb"/[\w/.-]*/mamba-press-[a-z0-9_]{8}(?=/)")
 LONGEST = 4096
 """As many bytes as a trace may take; who looks at a file in parts lets them overlap so far."""
 
+EXECSTACK = (
+    "asks for an executable stack: on systems with glibc 2.41 or later, a Python that was started without one cannot "
+    "load it"
+)
+
 _SHARED_BY_ALL = ("libstdcxx", "libgcc")
 
 
@@ -59,6 +64,11 @@ def runtimes(libraries: Mapping[str, Binary]) -> Iterator[Problem]:
         )
         kind = Problem if runtime in _SHARED_BY_ALL else Habit
         yield kind(where=path, what=what, hint="press it again: mamba-press renames it, or takes the system's")
+
+
+def is_refused(binary: Binary) -> bool:
+    """Whether glibc from 2.41 on refuses to open a file in a running process, for the stack that it asks for."""
+    return binary.execstack and binary.kind == "shared"
 
 
 def _two_openmp(libraries: Mapping[str, Binary]) -> Iterator[Problem]:

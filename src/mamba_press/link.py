@@ -80,6 +80,7 @@ def link(entries: Sequence[Entry], environment: Environment, config: Config) -> 
         external=config.link.external,
         system=config.link.system,
         strip=config.link.strip,
+        clear_execstack=config.link.clear_execstack,
     )
     deciding = hashed.union(*(_reach(path, graph) for path in hashed))
     graph = {path: graph[path] for path in graph if path in deciding}
@@ -108,6 +109,7 @@ class _Plan:
     external: Mapping[str, str]
     system: tuple[str, ...] = ()
     strip: bool = False
+    clear_execstack: tuple[str, ...] = ()
 
     def elsewhere(self, needed: str) -> External:
         """Return where the library lies that another wheel brings."""
@@ -244,6 +246,7 @@ def _content(path: str, plan: _Plan) -> bytes:
         _sha256(entry.source)
         + repr((removed, edits.search, edits.inherited, edits.unbind_unique)).encode()
         + (b"stripped" if edits.strip else b"")
+        + (b"cleared" if edits.clear_execstack else b"")
     ).digest()
 
 
@@ -397,6 +400,7 @@ def _elf_edits(entry: Entry, binary: Binary, plan: _Plan) -> Edits:
         inherited=inherited,
         unbind_unique=toolchain.runtime_of(binary.name or "") == "libstdcxx",
         strip=plan.strip,
+        clear_execstack=binary.execstack and bool(globs.matches_library(posixpath.basename(own), plan.clear_execstack)),
     )
 
 

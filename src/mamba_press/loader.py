@@ -185,6 +185,8 @@ def _strays(path: str, binary: Binary) -> Iterator[Problem]:
                 what=f"the search path has {element!r}, which is outside the wheel",
                 hint="press it again: mamba-press writes search paths that start at $ORIGIN and stay inside",
             )
+    if hazards.is_refused(binary):
+        yield Problem(where=path, what=hazards.EXECSTACK, hint="link it with -z noexecstack")
     if binary.interpreter and not binary.interpreter.startswith(("/lib/", "/lib64/")):
         yield Problem(where=path, what=f"the program asks for the loader {binary.interpreter!r}, which no system has")
 

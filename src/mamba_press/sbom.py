@@ -333,6 +333,7 @@ def changes(edits: Edits | None) -> tuple[str, ...]:
         ("names of needed libraries", bool(edits.needed)),
         ("search path", edits.search is not None),
         ("unique symbols", edits.unbind_unique),
+        ("executable stack", edits.clear_execstack),
         ("signature", edits.sign),
     )
     return tuple(words for words, is_asked in asked if is_asked)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from mamba_press import binaries, follow, macos, policies, windows
+from mamba_press import binaries, follow, hazards, macos, policies, windows
 from mamba_press.errors import ContentError
 from mamba_press.types import Floor, Problem, Tagging
 
@@ -68,6 +68,7 @@ def tags(entries: Sequence[Entry], packages: Sequence[Package], target: Target, 
         )
     notes += _foreign(entries, target)
     _refuse_unpromised(entries, target.arch)
+    _refuse_execstack(entries, target.arch)
     floors = [*demanded(entries, target.arch)]
     bounds = [*stated(entries, records, "__glibc", policies.baseline(target.arch))]
     if config.link.floor != "symbols":
@@ -289,6 +290,29 @@ def _refuse_unpromised(entries: Iterable[Entry], arch: str) -> None:
         for version in versions
         if policies.governed(version) and policies.floor_for(version, arch) is None
     ]
+    if problems:
+        raise ContentError(*problems)
+
+
+def _refuse_execstack(entries: Iterable[Entry], arch: str) -> None:
+    """Refuse libraries that need an executable stack: since glibc 2.41 Python, which has none, cannot load them."""
+    problems = []
+    for entry in _elf(entries, arch):
+        binary = entry.kept.binary if entry.kept else None
+        if binary is None or entry.kept is None or not hazards.is_refused(binary):
+            continue
+        if entry.edits and entry.edits.clear_execstack:
+            continue
+        path = entry.kept.file.path
+        problems.append(
+            Problem(
+                where=f"{entry.path} ({_package(entry)})",
+                what=hazards.EXECSTACK,
+                hint="choose another build of the package, leave the file out, "
+                f'[tool.mamba-press.select] exclude = ["{path}"], or, if its code does not run on the stack, '
+                f'take the mark away: [tool.mamba-press.link] clear-execstack = ["{posixpath.basename(path)}"]',
+            )
+        )
     if problems:
         raise ContentError(*problems)
 

@@ -185,7 +185,8 @@ class Binary:
     Mach-O file, whose ``arch`` is then ``universal2``; ``weak`` those of ``needed`` that may be missing (macOS).
     ``isa`` is the level of x86-64 that the file states to need (``x86-64-v3``), None for the baseline. ``vouched``
     means that somebody's certificate vouches for the bytes as they are (macOS, Windows); ``assemblies`` are the
-    side-by-side assemblies that an image's manifest asks for, Windows' own left out.
+    side-by-side assemblies that an image's manifest asks for, Windows' own left out. ``execstack`` means that the stack
+    would have to be executable for this file, which glibc from 2.41 on refuses where it is opened later (ELF).
     """
 
     format: Literal["elf", "macho", "pe"]
@@ -204,6 +205,7 @@ class Binary:
     isa: str | None = None
     vouched: bool = False
     assemblies: tuple[str, ...] = ()
+    execstack: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -213,7 +215,8 @@ class Edits:
     ``needed`` maps old names to new ones, None removes. ``search`` replaces every search path by these, the empty
     tuple removes them. ``unbind_unique`` makes the STB_GNU_UNIQUE symbols STB_GLOBAL (only ever for a vendored
     libstdc++; design 10). ``sign`` asks for an ad-hoc signature (Mach-O), ``strip`` for leaving
-    out what no loader reads, before anything else is done (ELF).
+    out what no loader reads, before anything else is done (ELF), ``clear_execstack`` for taking away the mark that asks
+    for an executable stack (ELF).
     """
 
     name: str | None = None
@@ -223,6 +226,7 @@ class Edits:
     unbind_unique: bool = False
     sign: bool = False
     strip: bool = False
+    clear_execstack: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

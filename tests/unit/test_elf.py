@@ -627,3 +627,30 @@ def test_an_object_file_is_mapped_by_nobody_and_so_has_no_problem(tmp_path):
     path = tmp_path / "x.o"
     subprocess.run([compiler, "-c", "-x", "c", "-", "-o", str(path)], input="int x = 1;", text=True, check=True)
     assert binaries.layout_problems(path.read_bytes()) == ()
+
+
+STACKS = {"rw-p": ("-Wl,-z,noexecstack",), "rwxp": ("-Wl,-z,execstack",)}
+
+
+@pytest.mark.parametrize("permissions", STACKS)
+def test_the_stack_that_a_library_asks_for_is_read_and_the_mark_can_be_taken_away(tmp_path, permissions):
+    path = shared_library(tmp_path / "libx.so", "int x(void) { return 1; }", Linking(flags=STACKS[permissions]))
+    assert facts(path.read_bytes()).execstack == (permissions == "rwxp")
+    edits = Edits(clear_execstack=True, search=("$ORIGIN/" + "long/" * 40,), name="lib-other.so")
+    cleared = binaries.apply(path.read_bytes(), edits)
+    assert not facts(cleared).execstack
+    assert binaries.layout_problems(cleared) == ()
+    path.write_bytes(cleared)
+    code = "import ctypes, sys; ctypes.CDLL(sys.argv[1]); print(open('/proc/self/maps').read())"
+    maps = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True).stdout
+    assert [line.split()[1] for line in maps.splitlines() if line.endswith("[stack]")] == ["rw-p"]
+
+
+def test_an_x86_64_library_that_says_nothing_of_the_stack_asks_for_an_executable_one(tmp_path):
+    path = shared_library(tmp_path / "libx.so", "int x(void) { return 1; }", Linking())
+    image = elf.Image(path.read_bytes())
+    number = next(n for n, segment in enumerate(image.segments) if segment.type == elf.PT_GNU_STACK)
+    data = bytearray(path.read_bytes())
+    at = image.header.segments_at + number * elf.SEGMENT.size
+    data[at : at + 4] = bytes(4)  # PT_NULL
+    assert facts(bytes(data)).execstack == (image.arch == "x86_64")

@@ -331,6 +331,16 @@ def test_binaries_are_stripped_where_the_configuration_says_so_and_then_have_ano
     assert wheel.paths()["lib/libdep.so.1"] != wheel.paths(strip=True)["lib/libdep.so.1"]
 
 
+def test_the_mark_for_an_executable_stack_is_taken_from_the_named_libraries_that_have_it(wheel):
+    wheel.library("lib/libdep.so.1", "libdep.so.1", execstack=True)
+    wheel.library("lib/libplain.so.1", "libplain.so.1")
+    table = {"clear-execstack": ["lib*.so"]}
+    assert not wheel.edits("lib/libdep.so.1").clear_execstack
+    assert wheel.edits("lib/libdep.so.1", **table).clear_execstack
+    assert not wheel.edits("lib/libplain.so.1", **table).clear_execstack
+    assert wheel.paths()["lib/libdep.so.1"] != wheel.paths(**table)["lib/libdep.so.1"]
+
+
 # Two files at one place
 
 

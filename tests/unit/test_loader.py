@@ -117,6 +117,11 @@ def test_a_symbol_version_beyond_the_tag_is_a_problem_of_the_file_that_needs_it(
     assert wheres(Promise(arch="x86_64", floor=None), x_so=x) == []
 
 
+def test_a_library_that_needs_an_executable_stack_is_told_and_a_program_may_have_one():
+    assert wheres(x_so=elf(execstack=True)) == ["x.so"]
+    assert wheres(x_so=elf(execstack=True, kind="program")) == []
+
+
 def test_versions_of_a_runtime_in_the_wheel_are_its_own_affair():
     requires = (Requirement(library="libstdc++.so.6", versions=("GLIBCXX_3.4.30",)),)
     assert wheres(x_so=elf("libstdc++.so.6", requires=requires)) == ["x.so"]

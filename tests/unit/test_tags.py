@@ -10,7 +10,7 @@ from mamba_press.config import Config, Link
 from mamba_press.errors import ContentError
 from mamba_press.tags import narrowed, tags, without
 from mamba_press.target import Machine, resolve
-from mamba_press.types import Binary, Entry, File, Kept, Package, Python, Requirement, Resolved, Tagging, Target
+from mamba_press.types import Binary, Edits, Entry, File, Kept, Package, Python, Requirement, Resolved, Tagging, Target
 
 SITE = "lib/python3.10/site-packages"
 MACHINE = Machine(implementation="cpython", python=Python(minor=10), platform="linux-x86_64", glibc=(2, 36))
@@ -502,3 +502,17 @@ def test_a_wheel_for_one_kind_of_machine_is_never_one_for_any(system, arch, plat
     other = replace(LINUX_311, system=system, arch=arch)
     found = narrowed(Tagging(tags="py3-none-any", lowest="any"), (f"py3-none-{platform}",), other)
     assert (found.tags, found.lowest) == (f"py3-none-{platform}", platform)
+
+
+# --- the stack ---
+
+
+def test_a_library_that_needs_an_executable_stack_is_refused_unless_the_mark_is_taken_away():
+    made = elf("pkg/_prefix/lib/libasm.so")
+    made = replace(made, kept=replace(made.kept, binary=replace(made.kept.binary, execstack=True)))
+    error = refusal([made])
+    assert "glibc 2.41" in str(error)
+    assert 'clear-execstack = ["libasm.so"]' in str(error)
+    assert tagged([replace(made, edits=Edits(clear_execstack=True))]).lowest == "manylinux_2_5_x86_64"
+    in_program = replace(made, kept=replace(made.kept, binary=replace(made.kept.binary, kind="program")))
+    assert tagged([in_program]).lowest == "manylinux_2_5_x86_64"

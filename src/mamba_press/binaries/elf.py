@@ -30,7 +30,7 @@ PAGES = {
 
 ET_EXEC, ET_DYN = 2, 3
 PT_NULL, PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_NOTE, PT_PHDR = 0, 1, 2, 3, 4, 6
-PT_GNU_RELRO, PT_GNU_PROPERTY = 0x6474E552, 0x6474E553
+PT_GNU_STACK, PT_GNU_RELRO, PT_GNU_PROPERTY = 0x6474E551, 0x6474E552, 0x6474E553
 PF_X, PF_W, PF_R = 1, 2, 4
 SHT_PROGBITS, SHT_SYMTAB, SHT_STRTAB, SHT_DYNAMIC, SHT_NOTE, SHT_NOBITS, SHT_DYNSYM = 1, 2, 3, 6, 7, 8, 11
 SHT_GNU_VERNEED, SHT_GNU_VERSYM = 0x6FFFFFFE, 0x6FFFFFFF
@@ -395,7 +395,14 @@ def facts(image: Image) -> Binary:
         defines=frozenset(image.string(names[0]) for flags, names in image.verdef() if names and not flags & 1),
         interpreter=interpreter,
         isa=_isa(image) if image.arch == "x86_64" else None,
+        execstack=_execstack(image),
     )
+
+
+def _execstack(image: Image) -> bool:
+    """Whether the loader takes the file to need an executable stack; on x86_64 also where it says nothing of it."""
+    segment = image.segment(PT_GNU_STACK)
+    return bool(segment.flags & PF_X) if segment else image.arch == "x86_64" and bool(image.dynamic)
 
 
 def _isa(image: Image) -> str | None:

@@ -61,6 +61,8 @@ def apply(data: Data, edits: Edits) -> Data:
         raise Malformed("not a 64-bit little-endian ELF file of a machine that can be edited")
     if edits.strip:
         data = elf_strip.strip(data)
+    if edits.clear_execstack:
+        data = _clear_execstack(data)
     image = Image(data)
     before = elf.facts(image)
     wanted = expected(before, edits)
@@ -101,7 +103,18 @@ def expected(before: Binary, edits: Edits) -> Binary:
 def _verify(before: Image, after: Image, wanted: Binary) -> None:
     """Raise Malformed where an edited file does not read as it should, or something else changed in it."""
     found = elf.facts(after)
-    for field in ("name", "needed", "search", "inherited", "requires", "defines", "interpreter", "kind", "arch"):
+    for field in (
+        "name",
+        "needed",
+        "search",
+        "inherited",
+        "requires",
+        "defines",
+        "interpreter",
+        "kind",
+        "arch",
+        "execstack",
+    ):
         has, should = getattr(found, field), getattr(wanted, field)
         if has != should:
             raise Malformed(f"after the edit, {field} is {has!r}, not {should!r}")
@@ -642,6 +655,18 @@ def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
         else:
             joined.append((low, high))
     return joined
+
+
+def _clear_execstack(data: Data) -> Data:
+    """Take the permission to execute from PT_GNU_STACK; a file without that header stays as it is."""
+    image = Image(data)
+    for number, segment in enumerate(image.segments):
+        if segment.type == elf.PT_GNU_STACK and segment.flags & elf.PF_X:
+            out = bytearray(data)
+            at = image.header.segments_at + number * elf.SEGMENT.size
+            out[at : at + elf.SEGMENT.size] = elf.SEGMENT.pack(*segment._replace(flags=segment.flags & ~elf.PF_X))
+            return out
+    return data
 
 
 def _unbind_unique(data: Data) -> Data:
