@@ -187,8 +187,12 @@ def _strays(path: str, binary: Binary) -> Iterator[Problem]:
             )
     if hazards.is_refused(binary):
         yield Problem(where=path, what=hazards.EXECSTACK, hint="link it with -z noexecstack")
-    if binary.interpreter and not binary.interpreter.startswith(("/lib/", "/lib64/")):
-        yield Problem(where=path, what=f"the program asks for the loader {binary.interpreter!r}, which no system has")
+    if binary.interpreter and not policies.is_loader(binary.interpreter, binary.arch):
+        yield Problem(
+            where=path,
+            what=f"the program asks for the loader {binary.interpreter!r}, which systems of the tag do not have",
+            hint="build it for glibc, or leave it out",
+        )
 
 
 def _leaves(path: str, element: str) -> bool:

@@ -124,6 +124,23 @@ def why_never(name: str) -> str | None:
     return None
 
 
+_LOADERS = {
+    "x86_64": "/lib64/ld-linux-x86-64.so.2",
+    "aarch64": "/lib/ld-linux-aarch64.so.1",
+    "ppc64le": "/lib64/ld64.so.2",
+    "riscv64": "/lib/ld-linux-riscv64-lp64d.so.1",
+}
+
+
+def is_loader(path: str, arch: str | None) -> bool:
+    """Return whether a program of an architecture finds its loader at a path on every system with glibc.
+
+    Distributions with one folder for all of ``/usr`` have it below that, too; of an unknown architecture any will do.
+    """
+    own = _LOADERS.get(arch or "")
+    return own is None or path.removeprefix("/usr") == own
+
+
 def _is_loader(name: str) -> bool:
     return fnmatchcase(name, "ld-linux*.so.*") or name in ("ld64.so.1", "ld64.so.2")
 

@@ -122,6 +122,22 @@ def test_a_library_that_needs_an_executable_stack_is_told_and_a_program_may_have
     assert wheres(x_so=elf(execstack=True, kind="program")) == []
 
 
+@pytest.mark.parametrize(
+    ("interpreter", "arch", "is_there"),
+    [
+        ("/lib64/ld-linux-x86-64.so.2", "x86_64", True),
+        ("/usr/lib64/ld-linux-x86-64.so.2", "x86_64", True),
+        ("/lib/ld-linux-aarch64.so.1", "aarch64", True),
+        ("/lib/ld-musl-x86_64.so.1", "x86_64", False),
+        ("/lib/ld-linux-x86-64.so.2", "x86_64", False),
+        ("/proc/mamba-press/lib/ld-linux-x86-64.so.2", "x86_64", False),
+    ],
+)
+def test_a_program_needs_a_loader_that_is_where_every_system_has_it(interpreter, arch, is_there):
+    program = elf(kind="program", interpreter=interpreter, arch=arch)
+    assert wheres(Promise(arch=arch, floor=(2, 17)), tool=program) == ([] if is_there else ["tool"])
+
+
 def test_versions_of_a_runtime_in_the_wheel_are_its_own_affair():
     requires = (Requirement(library="libstdc++.so.6", versions=("GLIBCXX_3.4.30",)),)
     assert wheres(x_so=elf("libstdc++.so.6", requires=requires)) == ["x.so"]
