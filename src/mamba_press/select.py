@@ -198,7 +198,7 @@ def files(environment: Environment, target: Target, config: Config) -> Selection
         search, gone = _without_missing(search, rules)
     rules, notes = _choose_runtimes(search, rules, environment, config)
     reached = search.run(rules)
-    problems += [*reached.problems, *_clobbered(environment, reached, candidates)]
+    problems += [*reached.problems, *_clobbered(environment, reached, candidates), *_sourceless(environment, config)]
     if problems:
         raise ContentError(*problems)
     _refuse_two_openmp(reached, candidates)
@@ -609,6 +609,22 @@ def _clobbered(environment: Environment, reached: _Reached, candidates: Mapping[
         for path, packages in sorted(owners.items())
         if len(packages) > 1
     ]
+
+
+def _sourceless(environment: Environment, config: Config) -> Iterator[Problem]:
+    """Name the modules of requested packages that are only there compiled: only one version of Python reads these."""
+    requested = {package.name for package in environment.packages if package.requested}
+    modules = {re.sub(r"\.(?:py|[\w-]*\.?(?:so|pyd))$", "", file.path) for file in environment.files}
+    for file in environment.files:
+        if file.package not in requested or not re.fullmatch(r".*/site-packages/(?!.*__pycache__/).+\.pyc", file.path):
+            continue
+        if file.path.removesuffix(".pyc") in modules or globs.matches(file.path, config.select.exclude):
+            continue
+        yield Problem(
+            where=f"{file.path} ({file.package})",
+            what="is a module without its source, compiled for one Python: a wheel has none such",
+            hint=f'if nothing needs it, say so: [tool.mamba-press.select] exclude = ["{file.path}"]',
+        )
 
 
 def _choose_runtimes(

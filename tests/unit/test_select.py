@@ -317,6 +317,19 @@ def test_only_lets_everything_else_leave_but_what_is_included(prefix):
     assert left(selection)["share/other/data.txt"] == "select.only does not name it"
 
 
+def test_a_module_of_a_requested_package_that_is_only_there_compiled_is_refused_unless_it_is_to_leave(prefix):
+    site = "lib/python3.10/site-packages"
+    prefix.add(f"{site}/app/secret.pyc", of="app")
+    for name in ("plain.py", "fast.cpython-310-x86_64-linux-gnu.so"):
+        prefix.add(f"{site}/app/{name}", of="app")
+        prefix.add(f"{site}/app/{name.partition('.')[0]}.pyc", of="app")
+    prefix.add(f"{site}/app/__pycache__/gone.cpython-310.pyc", of="app")
+    prefix.add(f"{site}/dep/secret.pyc", of="dep")
+    (problem,) = problems(prefix)
+    assert problem.startswith(f"{site}/app/secret.pyc (app): is a module without its source")
+    assert f"{site}/app/secret.pyc" in left(pressed(prefix, select={"exclude": ["**/secret.pyc"]}))
+
+
 def test_without_the_default_filters_only_conda_s_own_records_and_compiled_python_leave(prefix):
     prefix.add("include/app.h", of="app")
     prefix.add("share/doc/app/README", of="app")
