@@ -89,7 +89,11 @@ _CONSEQUENCES = (
 )
 _UNKNOWN = "what is looked for there is not found"
 
-_DIRECT = re.compile(rb"#!\s*" + re.escape(_NEUTRAL) + rb"/bin/python[0-9.]*t?(?:[ \t][^\n]*)?\r?\n")
+_DIRECT = re.compile(
+    rb"#!\s*(?:" + re.escape(_NEUTRAL) + rb"/bin/python[0-9.]*t?(?:[ \t][^\n]*)?"
+    # In an activated environment this is its Python, too.
+    rb"|/usr/bin/env[ \t]+python(?:3[0-9.]*)?[ \t]*)\r?\n"
+)
 # A path too long for the kernel, or with a space: sh runs the file's second line, Python reads it as a string.
 _THROUGH_SHELL = re.compile(
     rb"#!\s*/bin/sh\n'''exec' ['\"]?" + re.escape(_NEUTRAL) + rb"/bin/python[0-9.]*t?['\"]?[^\n]*\"\$@\"[^\n]*"

@@ -183,6 +183,8 @@ def test_slashes_that_keep_a_strings_length_are_no_part_of_the_path(tmp_path):
     "head",
     [
         b"#!%s/bin/python\n",
+        b"#!/usr/bin/env python\n",
+        b"#! /usr/bin/env python3.10 \r\n",
         b"#!%s/bin/python3.10\n",
         b"#! %s/bin/python3.13t -E\r\n",
         b"#!/bin/sh\n'''exec' %s/bin/python3.10 \"$0\" \"$@\"\n' '''\n",
@@ -197,7 +199,9 @@ def test_script_of_the_prefixs_python_gets_the_shebang_that_installers_replace(h
 @pytest.mark.parametrize(
     "data",
     [
-        b"#!/usr/bin/env python\n",
+        b"#!/usr/bin/env python2\n",
+        b"#!/usr/bin/env -S python -i\n",
+        b"#!/usr/bin/python3\n",
         b"#!" + HERE + b"/bin/perl\n",
         b"#!" + HERE + b"/bin/python-config\n",
         b"#!/bin/sh\necho " + HERE + b'/bin/python "$@"\n',
