@@ -14,6 +14,7 @@ from mamba_press import (
     layout,
     licenses,
     log,
+    lookups,
     metadata,
     placeholders,
     project,
@@ -194,6 +195,7 @@ def finish(draft: Draft, version: Version, workdir: Path, *, generator: str, epo
         *_case_notes(wheel.tags, wheel.entries),
         *_script_notes(environment, selection),
         *_pth_notes(entries),
+        *_lookup_notes(draft, wheel.name),
         *draft.part.notes,
         *licensed.notes,
         *provide.notes(fetched, entries, config.wheel.environment),
@@ -294,6 +296,14 @@ def _script_notes(environment: Environment, selection: Selection) -> tuple[str, 
     present = {kept.file.package for kept in selection.kept}
     names = [name for name in environment.scripts if name in present]
     return (f"link scripts are never run: {', '.join(names)}",) if names else ()
+
+
+def _lookup_notes(draft: Draft, name: str) -> tuple[str, ...]:
+    """Say what the sources in the wheel look for and will not find."""
+    kept = [each.file for each in draft.part.chosen.selection.kept]
+    libraries = [file.path for file in draft.part.chosen.environment.files if lookups.is_library(file.path)]
+    called = [] if draft.part.together else [each.name for each in installed.read(kept)]
+    return lookups.notes(draft.part.entries, name=name, called=called, libraries=libraries)
 
 
 def _pth_notes(entries: Sequence[Entry]) -> tuple[str, ...]:

@@ -465,11 +465,17 @@ def _notes(plan: _Plan, requested: frozenset[str]) -> tuple[str, ...]:
     notes = []
     for path, asked in sorted(plan.opened.by_file.items()):
         entry = plan.libraries[path]
-        if path in plan.hashed or entry.kept is None or entry.kept.file.package in requested:
+        if path in plan.hashed or entry.kept is None:
             continue
         by = sorted(opener for opener, found in plan.opened.by_entry.items() if found & asked)
+        from_python = [opener for opener in by if opener.endswith(".py")]
+        if entry.kept.file.package in requested:
+            # It keeps its name anyhow.
+            by = from_python
+        if not by:
+            continue
         note = f"{plan.final[path]} keeps its name: {by[0]} opens it by name" + _more(len(by) - 1)
-        notes.append(note + (_FROM_PYTHON if any(opener.endswith(".py") for opener in by) else ""))
+        notes.append(note + (_FROM_PYTHON if from_python else ""))
     return tuple(notes)
 
 

@@ -32,6 +32,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "atomic",
             "fields",
             "licenses",
+            "lookups",
             "placeholders",
             "provide",
             "providers",
