@@ -378,10 +378,12 @@ def house(asked: Order, directory: Path | None, archive: Path | None = None) -> 
         atomic.require(archive.parent)
     compression, date = asked.config.wheel.compression, epoch(asked.environ)
     generator = writer.generator(compression)
-    with atomic.stage(directory) as stage, tempfile.TemporaryDirectory(prefix="mamba-press-") as work:
+    with atomic.stage(directory) as stage, tempfile.TemporaryDirectory(prefix="mamba-press-") as folder:
+        workdir = Path(folder).resolve()
+        houses.require_possible(asked, workdir)
         with conda.one_process():
             solution = solving.solve(asked)
-            found = houses.press(asked, solution, Path(work).resolve(), generator=generator, epoch=date)
+            found = houses.press(asked, solution, workdir, generator=generator, epoch=date)
         log.step(f"writing {len(found.wheels)} wheels")
         paths = [writer.write(each.wheel, stage, compression=compression, epoch=date) for each in found.wheels]
         elsewhere = pipeline.elsewhere(asked.config)

@@ -36,9 +36,7 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str, ep
 
     It is chosen from, laid out and linked as one; then every package gets its own part.
     """
-    name = order.name or (order.project.name if order.project else wheelhouse.NAME)
-    wheelhouse.require_possible(name, order.target, order.config)
-    _refuse_own(order, workdir)
+    name = _name(order)
     everything = replace(order.config, select=replace(order.config.select, python_packages=("*",)))
     chosen = pipeline.choose(order, select.vendored(solution, everything), workdir)
     home = layout.Home(name=wheelhouse.home(name), generated=True)
@@ -67,13 +65,21 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str, ep
     )
 
 
-def _refuse_own(order: Order, workdir: Path) -> None:
-    """Refuse a project with code of its own: nobody would expect it to be missing."""
+def require_possible(order: Order, workdir: Path) -> None:
+    """Raise ConfigError for what no house can be made of, before anything is solved.
+
+    That is a project with code of its own, too: nobody would expect it to be missing.
+    """
+    wheelhouse.require_possible(_name(order), order.target, order.config)
     own_files = pipeline.own_code(order, order.project.version or Version("0"), workdir).files if order.project else ()
     if own_files:
         what = f"has code of its own, such as {own_files[0].path}: a wheelhouse is made of conda packages alone"
         hint = "name the specs instead, and press the project into a wheel beside them"
         raise ConfigError(Problem(where=str(order.root), what=what, hint=hint))
+
+
+def _name(order: Order) -> str:
+    return order.name or (order.project.name if order.project else wheelhouse.NAME)
 
 
 def _called(members: Sequence[wheelhouse.Member], chosen: drafting.Chosen) -> dict[str, str | None]:

@@ -56,7 +56,7 @@ def require_possible(house: str, target: Target, config: Config) -> None:
         problems.append(Problem(where="--name", what=f"{house!r} is no name", hint=hint))
     if target.system == "win":
         what = "Windows has no search paths: a DLL in another wheel would have to be loaded by hand, in every order"
-        hint = "press one wheel with all of it: mamba-press press SPEC…, and select.python-packages"
+        hint = "press one wheel with all of it: mamba-press press SPEC… -C 'select.python-packages=*'"
         problems.append(Problem(where=f"{TABLE}.platform", what=what, hint=hint))
     keys = {
         "hook": config.hook,

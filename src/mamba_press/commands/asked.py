@@ -96,7 +96,13 @@ def orders(arguments: Arguments, environ: Mapping[str, str], *, of_project: bool
 
 
 def order(arguments: Arguments, environ: Mapping[str, str]) -> Order:
-    """Return what the arguments ask for: a project's folder, a recipe, or specs that make one wheel."""
+    """Return what the arguments ask for: a project's folder, a recipe, or specs, for one Python and one platform."""
+    if problems := [
+        Problem(where=where, what=f"names several, {value}, and this is made for one", hint="make a call for each")
+        for where, value in (("--python", arguments.python), ("--platform", arguments.platform))
+        if value and "," in value
+    ]:
+        raise ConfigError(*problems)
     return _order(arguments, given(arguments), environ)
 
 
