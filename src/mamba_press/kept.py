@@ -1,6 +1,6 @@
 """The prefixes that stay in the cache for editable installs: whose they are, and which of them can go.
 
-Each project has a note beside them, which names every prefix that one of its installs may still use.
+Beside them is a note for every set of prefixes that an install of a project may still use.
 """
 
 from __future__ import annotations
@@ -30,13 +30,12 @@ _DAY = 24 * 60 * 60
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Note:
-    """A project by its folder, machine and disk, and its prefixes: of its last install, and of all."""
+    """A project by its folder, machine and disk, and the prefixes that were installed for it together."""
 
     root: str
     machine: str
     device: int
-    last: tuple[str, ...]
-    all: tuple[str, ...]
+    prefixes: tuple[str, ...]
 
     @property
     def is_gone(self) -> bool:
@@ -50,16 +49,20 @@ class _Note:
 
 
 def claim(folder: Path, root: Path, prefixes: Sequence[Path]) -> bool:
-    """Note that the project in ``root`` uses these prefixes of the folder; return whether it last used others."""
-    path = folder / _NOTES / f"{hashlib.sha256(str(root).encode()).hexdigest()[:16]}.json"
-    before = _read(path)
-    now = tuple(prefix.name for prefix in prefixes)
-    every = tuple(dict.fromkeys([*(before.all if before else ()), *now]))
-    note = _Note(root=str(root), machine=platform.node(), device=root.stat().st_dev, last=now, all=every)
-    if note != before:
-        with replacing(path) as file:
-            file.write(json.dumps(asdict(note)).encode())
-    return before is not None and before.last != now
+    """Note that the project in ``root`` uses these prefixes of the folder; return whether it last used others.
+
+    A note is only written whole, and holds what its name is made of: installs at the same time lose nothing.
+    """
+    names = tuple(prefix.name for prefix in prefixes)
+    own = _digest(str(root))
+    last = max((folder / _NOTES).glob(f"{own}-*.json"), key=_time, default=None)
+    path = folder / _NOTES / f"{own}-{_digest(*names)}.json"
+    note = _Note(root=str(root), machine=platform.node(), device=root.stat().st_dev, prefixes=names)
+    with replacing(path) as file:
+        file.write(json.dumps(asdict(note)).encode())
+    now = time.time_ns()  # finer than the kernel's own clock for files
+    os.utime(path, ns=(now, now))
+    return last is not None and last != path
 
 
 def sweep(folder: Path) -> tuple[Path, ...]:
@@ -70,15 +73,17 @@ def sweep(folder: Path) -> tuple[Path, ...]:
     for path in folder.glob(f"{MAKING}*"):
         if _is_old(path):
             shutil.rmtree(path, ignore_errors=True)
-    notes = {path: note for path in (folder / _NOTES).glob("*.json") if (note := _read(path))}
-    gone = {path: note for path, note in notes.items() if note.is_gone}
-    used = {name for path, note in notes.items() if path not in gone for name in note.all}
-    found = {folder / name for note in gone.values() for name in note.all if name not in used}
+    paths = sorted((folder / _NOTES).glob("*.json"), key=_time)
+    notes = {path: note for path in paths if (note := _read(path))}
+    newest = {(note.root, note.machine): note for note in notes.values()}  # it has the disk of today
+    gone = {path: note for path, note in notes.items() if newest[note.root, note.machine].is_gone}
+    used = {name for path, note in notes.items() if path not in gone for name in note.prefixes}
+    found = {folder / name for note in gone.values() for name in note.prefixes if name not in used}
     removed = tuple(
         prefix for prefix in sorted(found) if prefix.parent == folder and _is_old(prefix) and _remove(prefix)
     )
     for path, note in gone.items():
-        if not any((folder / name).is_dir() for name in note.all if name not in used):
+        if not any((folder / name).is_dir() for name in note.prefixes if name not in used):
             path.unlink(missing_ok=True)
     return removed
 
@@ -86,11 +91,23 @@ def sweep(folder: Path) -> tuple[Path, ...]:
 def _read(path: Path) -> _Note | None:
     try:
         values = json.loads(path.read_text("utf-8"))
-        lists = {name: tuple(map(str, values[name])) for name in ("last", "all")}
+        prefixes = tuple(map(str, values["prefixes"]))
         device = int(values["device"])
-        return _Note(root=str(values["root"]), machine=str(values["machine"]), device=device, **lists)
+        return _Note(root=str(values["root"]), machine=str(values["machine"]), device=device, prefixes=prefixes)
     except (OSError, ValueError, LookupError, TypeError):
         return None
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _time(path: Path) -> int:
+    """Return when a file was written, in nanoseconds; 0 for one that another build has just removed."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _is_old(path: Path) -> bool:

@@ -53,6 +53,21 @@ def test_a_prefix_goes_when_the_last_project_that_had_it_is_gone(folder, tmp_pat
     assert [*folder.iterdir(), *(folder / "editable").iterdir()] == [folder / "editable"]
 
 
+def test_an_install_in_the_middle_of_another_is_noted_too(folder, tmp_path, monkeypatch):
+    root, one, two = project(tmp_path, "a"), prefix(folder, "one"), prefix(folder, "two")
+    replacing = kept.replacing
+
+    def after_another(path: Path):
+        monkeypatch.undo()
+        kept.claim(folder, root, [two])
+        return replacing(path)
+
+    monkeypatch.setattr(kept, "replacing", after_another)
+    kept.claim(folder, root, [one])
+    shutil.rmtree(root)
+    assert kept.sweep(folder) == (one, two)
+
+
 def test_a_prefix_that_was_used_within_a_day_stays_until_then(folder, tmp_path):
     root, fresh = project(tmp_path, "a"), prefix(folder, "fresh", days=0.9)
     kept.claim(folder, root, [fresh])
@@ -75,7 +90,7 @@ def test_a_project_on_another_machine_or_on_a_disk_that_is_not_there_is_not_gone
 def test_what_no_note_names_and_notes_that_cannot_be_read_stay(folder):
     prefix(folder, "mine")
     (folder / "editable").mkdir()
-    for number, text in enumerate(["", "[]", "{}", '{"root": 1, "machine": 2, "last": 3, "all": 4}']):
+    for number, text in enumerate(["", "[]", "{}", '{"root": 1, "machine": 2, "device": 3, "prefixes": 4}']):
         (folder / "editable" / f"{number}.json").write_text(text)
     before = sorted(folder.rglob("*"))
     assert kept.sweep(folder) == ()
@@ -112,6 +127,18 @@ def test_a_project_whose_disk_left_its_empty_folder_is_not_gone(folder, tmp_path
     shutil.rmtree(root)
     assert root.parent.is_dir()
     assert kept.sweep(folder) == ()
+
+
+def test_the_last_install_says_on_which_disk_a_project_is(folder, tmp_path):
+    root, one, two = project(tmp_path, "a"), prefix(folder, "one"), prefix(folder, "two")
+    kept.claim(folder, root, [one])
+    (note,) = (folder / "editable").iterdir()
+    values, times = json.loads(note.read_text()), note.stat()
+    note.write_text(json.dumps({**values, "device": values["device"] + 1}))
+    os.utime(note, ns=(times.st_atime_ns, times.st_mtime_ns))
+    kept.claim(folder, root, [two])
+    shutil.rmtree(root)
+    assert kept.sweep(folder) == (one, two)
 
 
 def test_a_project_without_its_file_for_now_is_not_gone(folder, tmp_path):
