@@ -165,6 +165,13 @@ def test_a_wheel_of_the_sdist_is_that_of_the_tree_wherever_both_are_built(name, 
     assert (unpacked / "mamba-press.lock").is_file()
 
 
+@pytest.mark.parametrize("name", ["meson", "pybind11"])
+def test_a_project_can_be_built_against_the_library_of_the_demo(name, tools, recipes, environ, tmp_path):
+    example, demo = EXAMPLES[name], {**environ, "MAMBA_PRESS_CHANNELS": recipes.as_uri()}
+    wheel = built(tools, "build_wheel", tmp_path / "out", cwd=tree(example, tmp_path / "tree"), environ=demo)
+    assert [path.name[:8] for path in use(example, fresh(tmp_path / "fresh", example, wheel))] == ["libgreet"]
+
+
 def test_prepared_metadata_are_those_of_the_wheel_which_is_built_once(tools, environ, tmp_path):
     example = EXAMPLES["abi3"]
     root = tree(example, tmp_path / "tree")

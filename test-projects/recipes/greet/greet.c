@@ -17,3 +17,7 @@ int greet(char *out, unsigned long size, const char *name) {
     }
     return snprintf(out, size, "%s, %s!", salutation, name);
 }
+
+int greet_number(void) { return 42; }
+
+const char *greet_words(int tone) { return tone ? "hello" : "goodbye"; }
