@@ -67,6 +67,7 @@ class Rules:
     system: tuple[str, ...] = ()
     external: Mapping[str, str] = field(default_factory=dict)
     remove: tuple[str, ...] = ()
+    pruned: tuple[str, ...] = ()  # as select.prune names them: packages that were solved, and never unpacked
     runtimes: Mapping[str, toolchain.Choice] | None = None
 
 
@@ -95,7 +96,7 @@ def resolve(
             answer = Resolved(needed=name, where="system", why="may be missing: it is linked weakly")
         if answer is None:
             left = next((path for path in prefix.find(binary, file.path, name) if not present(path)), None)
-            problems.append(_missing(binary, file, name, rules.target, left))
+            problems.append(_missing(binary, file, name, rules, left))
         else:
             found.append(answer)
     return tuple(found), tuple(problems)
@@ -169,7 +170,7 @@ def _embedding(file: File, name: str, why: str) -> Problem:
     )
 
 
-def _missing(binary: Binary, file: File, name: str, target: Target, left: str | None) -> Problem:
+def _missing(binary: Binary, file: File, name: str, rules: Rules, left: str | None) -> Problem:
     if left is not None:
         return Problem(
             where=f"{file.path} ({file.package})",
@@ -183,10 +184,14 @@ def _missing(binary: Binary, file: File, name: str, target: Target, left: str | 
     add = "add the conda package that has it to packages"
     if file.package == OWN:
         add = "add the conda package that has it to host, or, if the build found one of this machine, tell it not to"
+    package = "in no package of the solution"
+    if rules.pruned:
+        package = "in no package that select.prune lets stay"
+        add = f"if {' or '.join(rules.pruned)} has it, take that out of select.prune; else {add}"
     return Problem(
         where=f"{file.path} ({file.package})",
-        what=f"needs {name}, which is in no package of the solution and not promised by "
-        f"{target.tag or target.subdir}; looked in: {searched}, {places}the whole prefix",
+        what=f"needs {name}, which is {package} and not promised by "
+        f"{rules.target.tag or rules.target.subdir}; looked in: {searched}, {places}the whole prefix",
         hint=f"{add}, name it in link.system{by_path} if every user has it, "
         f'or leave this file out: [tool.mamba-press.select] exclude = ["{file.path}"]',
     )

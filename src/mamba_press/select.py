@@ -191,6 +191,7 @@ def files(environment: Environment, target: Target, config: Config) -> Selection
         system=tuple(config.link.system),
         external=config.link.external,
         remove=tuple(config.link.remove),
+        pruned=(*config.select.prune, *config.select.prune_alone),
         runtimes={key: "system" for key, wanted in asdict(config.link.runtimes).items() if wanted == "system"},
     )
     gone: tuple[Dropped, ...] = ()

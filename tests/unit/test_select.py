@@ -396,6 +396,14 @@ def test_a_library_that_is_nowhere_is_an_error_that_says_who_needs_it_and_where_
     assert "libgone.so.2" in second
 
 
+@pytest.mark.parametrize("key", ["prune", "prune-alone"])
+def test_of_a_library_that_is_nowhere_the_pruned_packages_are_named(prefix, elf, key):
+    prefix.add("lib/libapp.so", elf.library("libapp.so", "libkrb5.so.3"), of="app")
+    (problem,) = problems(prefix, select={key: ["krb5", "icu*"]})
+    assert "needs libkrb5.so.3, which is in no package that select.prune lets stay and not promised" in problem
+    assert "if krb5 or icu* has it, take that out of select.prune; else add the conda package" in problem
+
+
 def test_a_needed_library_that_is_excluded_is_told_as_excluded(prefix, elf):
     prefix.add("lib/libapp.so", elf.library("libapp.so", "libdep.so.1"), of="app")
     prefix.add("lib/libdep.so.1", elf.library("libdep.so.1"), of="dep")
