@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from mamba_press import binaries, follow, hazards, macos, policies, windows
 from mamba_press.errors import ContentError
-from mamba_press.types import Floor, Problem, Tagging
+from mamba_press.types import OWN, Floor, Problem, Tagging
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -252,8 +252,10 @@ def _grouped(floors: Sequence[Floor]) -> Iterator[str]:
 
 
 def _ways_out(guilty: Sequence[Floor], lowest: str) -> Iterator[str]:
-    libraries = {floor.library for floor in guilty}
-    yield f"ask for {lowest!r}, or choose older builds with constraints"
+    libraries, packages = {floor.library for floor in guilty}, {floor.package for floor in guilty}
+    yield f"ask for {lowest!r}" + (", or choose older builds with constraints" if packages - {OWN} else "")
+    if OWN in packages:
+        yield "or build the project's own code on a system with an older glibc, as cibuildwheel's images have it"
     if any(library.startswith(("libstdc++", "libgcc_s", "libgfortran", "libgomp")) for library in libraries):
         yield 'or pack the compiler\'s runtime: [tool.mamba-press.link] runtimes = "bundle"'
     if libraries == {RECORD}:

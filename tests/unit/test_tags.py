@@ -10,7 +10,20 @@ from mamba_press.config import Config, Link
 from mamba_press.errors import ContentError
 from mamba_press.tags import narrowed, tags, without
 from mamba_press.target import Machine, resolve
-from mamba_press.types import Binary, Edits, Entry, File, Kept, Package, Python, Requirement, Resolved, Tagging, Target
+from mamba_press.types import (
+    OWN,
+    Binary,
+    Edits,
+    Entry,
+    File,
+    Kept,
+    Package,
+    Python,
+    Requirement,
+    Resolved,
+    Tagging,
+    Target,
+)
 
 SITE = "lib/python3.10/site-packages"
 MACHINE = Machine(implementation="cpython", python=Python(minor=10), platform="linux-x86_64", glibc=(2, 36))
@@ -220,6 +233,14 @@ def test_an_asked_tag_that_is_not_true_names_symbol_library_package_and_the_lowe
         "  2.27: GLIBC_2.27 of libm.so.6, needed by pkg (pkg/_core.cpython-310-x86_64-linux-gnu.so)\n"
         "  ask for 'manylinux_2_34_x86_64', or choose older builds with constraints"
     )
+
+
+@pytest.mark.parametrize("packages", [(OWN,), (OWN, "liba")])
+def test_a_tag_that_own_code_breaks_says_where_to_build_it(packages):
+    files = [elf(f"pkg/{n}.so", "libc.so.6:GLIBC_2.34", package=name) for n, name in enumerate(packages)]
+    text = str(refusal(files, (), target("manylinux2014_x86_64")))
+    assert "or build the project's own code on a system with an older glibc" in text
+    assert ("older builds with constraints" in text) == ("liba" in packages)
 
 
 def test_a_refused_tag_of_many_reasons_fits_a_screen():
