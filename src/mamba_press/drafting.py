@@ -210,6 +210,7 @@ def finish(draft: Draft, version: Version, workdir: Path, *, generator: str, epo
         tagging=draft.tagging,
         notes=notes,
         licenses={licence.package: licence.expression for licence in licensed.licences},
+        license=licensed.expression,
         findings=findings,
     )
 

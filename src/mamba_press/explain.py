@@ -23,7 +23,6 @@ from mamba_press import (
     check,
     cores,
     fields,
-    licenses,
     loader,
     macos,
     placeholders,
@@ -181,7 +180,7 @@ def of_pressed(pressed: Pressed, rows: Sequence[Row], config: Config) -> Explana
             for name, group in _by_package(pieces)
         ),
         pieces=tuple(pieces),
-        license=licenses.joined(pressed.licenses.values()) or None,
+        license=pressed.license,
         left=pressed.selection.dropped,
         lost=_lost(placeholders.examine(pressed.wheel.entries, config.placeholders.accept)),
         notes=pressed.notes,
@@ -222,7 +221,7 @@ def of_wheel(path: Path) -> Explanation:
         steps=steps(floors, lowest or ""),
         parts=tuple(_finished_parts(pieces, bill)),
         pieces=tuple(pieces),
-        license=_stated(metadata),
+        license=bill.license or _stated(metadata),
         left=None,
         lost=_lost(replace(found, package=bill.of.get(found.path, "")) for one in seen for found in one.lost),
         notes=check.notes(path),
@@ -360,13 +359,14 @@ class _Seen:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Bill:
-    """What our bill of materials says: the package of each file, and of each package the rest."""
+    """What our bill of materials says: the package of each file, of each package the rest, the licence of it all."""
 
     packages: Mapping[str, Mapping[str, object]]
     of: Mapping[str, str]
     originals: Mapping[str, str]
     changes: Mapping[str, tuple[str, ...]]
     tops: frozenset[str]
+    license: str | None = None
 
     def records(self) -> dict[str, Package]:
         """Return of each package as much of its record as the bill quotes: what it demands of the system."""
@@ -462,6 +462,7 @@ def _bill(texts: Mapping[str, bytes]) -> _Bill:
                 if (notes := each.get("pedigree", {}).get("notes"))
             },
             tops=frozenset(refs[ref] for one in roots for ref in one.get("dependsOn", ()) if ref in refs),
+            license=_expression(found.get("metadata", {}).get("component", {})),
         )
     except (ValueError, LookupError, TypeError, AttributeError):
         return _Bill(packages={}, of={}, originals={}, changes={}, tops=frozenset())

@@ -409,8 +409,8 @@ class Finding:
 class Pressed:
     """All that pressing found out: the wheel, and why it is as it is.
 
-    ``licenses`` holds the SPDX expression of each package that has a file in the wheel, ``findings`` each place that
-    named the conda prefix.
+    ``licenses`` holds the SPDX expression of each package that has a file in the wheel, ``license`` that of all that is
+    in it, ``findings`` each place that named the conda prefix.
     """
 
     wheel: Wheel
@@ -419,6 +419,7 @@ class Pressed:
     tagging: Tagging
     notes: tuple[str, ...] = ()
     licenses: Mapping[str, str] = field(default_factory=dict)
+    license: str | None = None
     findings: tuple[Finding, ...] = ()
 
 

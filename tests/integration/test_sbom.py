@@ -156,6 +156,13 @@ def test_a_static_licence_stands_and_who_states_less_is_warned(pressed, tmp_path
     assert "warning: project.license is MIT, but what is in the wheel is under curl AND MIT" in done.err
 
 
+def test_explained_is_the_licence_of_all_that_is_in_the_wheel_not_what_the_project_states(pressed, tmp_path):
+    done = pressed([licensed(record="curl")], 'license = "MIT"\ndynamic = ["version"]\n').ok()
+    for what in ("project", done.out.strip()):
+        found = press.command("explain", what, "--json", cwd=tmp_path).ok()
+        assert json.loads(found.out)["license"] == "curl AND MIT", what
+
+
 def test_the_date_of_the_bill_is_source_date_epoch(pressed, tmp_path):
     done = pressed([licensed()], SOURCE_DATE_EPOCH="1600000000").ok()
     assert hold(tmp_path / done.out.strip()).bill["metadata"]["timestamp"] == "2020-09-13T12:26:40Z"
