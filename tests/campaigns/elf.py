@@ -201,9 +201,9 @@ def collect(root: Path, arch: str) -> list[File]:
 class Site:
     """Where the libraries of a corpus lie, and new names for them."""
 
-    def __init__(self, root: Path, files: Sequence[File]) -> None:
-        self.farm = root / "farm"
-        self.farm.mkdir(exist_ok=True)
+    def __init__(self, farm: Path, files: Sequence[File]) -> None:
+        self.farm = farm
+        self.farm.mkdir(parents=True, exist_ok=True)
         self.folders = sorted({str(file.path.parent) for file in files if file.path.name.startswith("lib")})
 
     def renamed(self, file: File, name: str) -> str | None:
@@ -521,7 +521,7 @@ def main() -> None:
             prefix = root / "prefix"
             files += collect(prefix if prefix.exists() else corpus.prefix_of(arguments.channel, prefix), arch)
         files = [file for file in files if file.path.stat().st_size <= arguments.largest]
-        site = Site(root, files)
+        site = Site(root / "farm" / arch, files)
         if arch == "x86_64" or emulated(root):
             find_loading(files, site)
         for name in arguments.engines:

@@ -72,7 +72,7 @@ def packages(folder: Path, names: Iterable[str]) -> list[Path]:
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         pytest.skip("Debian's packages for aarch64 cannot be had: no apt on this machine")
     for part in ("lists/partial", "cache/archives/partial", "packages"):
-        (folder / part).mkdir(parents=True)
+        (folder / part).mkdir(parents=True, exist_ok=True)
     (folder / "status").touch()
     settings = [
         f"Dir::State::Lists={folder}/lists",
