@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from mamba_press.types import Entry
 
-_WORTH_READING = re.compile(rb"find_library|importlib[._]metadata|pkg_resources|sys\.(?:exec_|base_|base_exec_)?prefix")
+_PREFIX = re.compile(rb"sys\.(?:exec_|base_|base_exec_)?prefix")
 _ASKS = frozenset({"version", "distribution", "metadata", "requires", "files", "get_distribution", "require"})
 _PREFIXES = frozenset({"prefix", "exec_prefix", "base_prefix", "base_exec_prefix"})
 _STDLIB = re.compile(r"lib/python3\.\d+t?/(?!site-packages/).+\.(?:py|so)")
@@ -55,34 +55,47 @@ def _of(entry: Entry, names: AbstractSet[str], stems: Mapping[str, str], data: M
         return
     if _STDLIB.fullmatch(file.path):
         yield "lies in Python's own library in conda: from where it is in the wheel, nothing imports it"
-    if not entry.path.endswith(".py"):
+    if not entry.path.endswith(".py") or "_prefix/" in entry.path:  # below that nothing is imported
         return
     source = file.source.read_bytes()
-    if not _WORTH_READING.search(source):
+    # Most say nothing of all this: to parse a file takes some hundred times as long as to search it.
+    asks_system = bool(stems) and b"find_library" in source
+    asks_metadata = bool(names) and (b"pkg_resources" in source or (b"importlib" in source and b"metadata" in source))
+    asks_prefix = file.package in data and bool(_PREFIX.search(source))
+    if not (asks_system or asks_metadata or asks_prefix):
         return
     try:
         module = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError):  # for a newer Python than this one, or for none
         return
+    if asks_system:
+        yield from _system(module, stems)
+    if asks_metadata:
+        yield from _metadata(module, names, _own_name(entry.path))
+    if asks_prefix and any(map(_is_prefix, ast.walk(module))):
+        path = data[file.package]
+        yield (
+            f"looks below sys.prefix, where the wheel has nothing: {path} of {file.package} is there with "
+            f'layout.move = {{ "{path}" = ".data/data/{path}" }}'
+        )
+
+
+def _system(module: ast.Module, stems: Mapping[str, str]) -> Iterator[str]:
     for asked in sorted(_arguments(module, {"find_library"}, "")):
         if asked in stems:
             yield (
                 f"asks find_library({asked!r}), which looks in the system and never in a wheel: {stems[asked]} of the "
                 "conda packages is not found by it"
             )
+
+
+def _metadata(module: ast.Module, names: AbstractSet[str], own: str) -> Iterator[str]:
     guarded = {id(node) for outer in ast.walk(module) if isinstance(outer, ast.Try) for node in _walk(outer.body)}
-    if b"metadata" in source or b"pkg_resources" in source:
-        asked_for = _arguments(module, _ASKS, _own_name(entry.path), guarded)
-        for asked in sorted(names & {canonicalize_name(each) for each in asked_for}):
-            yield (
-                f"asks for the metadata of {asked}, which Python does not find: the wheel has only its own name "
-                f"([project] name, or --name, may be {asked!r})"
-            )
-    if file.package in data and any(map(_is_prefix, ast.walk(module))):
-        path = data[file.package]
+    asked_for = _arguments(module, _ASKS, own, guarded)
+    for asked in sorted(names & {canonicalize_name(each) for each in asked_for}):
         yield (
-            f"looks below sys.prefix, where the wheel has nothing: {path} of {file.package} is there with "
-            f'layout.move = {{ "{path}" = ".data/data/{path}" }}'
+            f"asks for the metadata of {asked}, which Python does not find: the wheel has only its own name "
+            f"([project] name, or --name, may be {asked!r})"
         )
 
 

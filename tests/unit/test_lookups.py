@@ -39,6 +39,7 @@ def test_a_library_of_the_system_may_be_looked_for_there(told):
     [
         "from importlib.metadata import version\n__version__ = version('app')\n",
         "import importlib.metadata as m\n__version__ = m.distribution('App').version\n",
+        "from importlib import metadata\n__version__ = metadata.version('app')\n",
         "from importlib_metadata import version\n__version__ = version(__name__)\n",
         "import pkg_resources\n__version__ = pkg_resources.get_distribution('app').version\n",
     ],
