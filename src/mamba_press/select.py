@@ -163,9 +163,9 @@ def files(environment: Environment, target: Target, config: Config) -> Selection
     """Return what stays of an environment and what leaves; raises ContentError for a library that is nowhere.
 
     Of a requested package everything stays but what the default filters name, of own code everything. Of a dependency
-    stay the libraries that are reached (needed, or opened by name by a requested package), its plugins, and its data
-    where anything of it is reached or it has no binary at all. A package that only ``host`` brings leaves whole where
-    nothing of it, or of what depends on it, is reached.
+    stay the libraries that are reached (needed, or opened by name by a requested package or by a library), its plugins,
+    and its data where anything of it is reached or it has no binary at all. A package that only ``host`` brings leaves
+    whole where nothing of it, or of what depends on it, is reached.
     """
     candidates, filtered = _filter(environment, config)
     facts = _facts(candidates, target)
@@ -173,7 +173,7 @@ def files(environment: Environment, target: Target, config: Config) -> Selection
     requested = frozenset(package.name for package in environment.packages if package.requested)
     asked = asks.read(candidates.values(), asks.libraries(prefix, candidates, facts))
     problems = [*asked.problems]
-    read = _strings(candidates, requested)
+    read = _strings(candidates, requested, facts)
     search = _Search(
         prefix=prefix,
         candidates=candidates,
@@ -332,7 +332,8 @@ class _Search:
                 active |= data
                 todo += [(p, "data of a dependency") for each in sorted(data) for p in by_package[each]]
             todo += self._needs(path, rules, reached)
-            todo += [(library, f"opened by name by {path}") for library in self.opened.get(path, ())]
+            opened = (library for library in self.opened.get(path, ()) if library in self.candidates)
+            todo += [(library, f"opened by name by {path}") for library in opened]
         return reached
 
     def _stays_by_itself(self, path: str) -> bool:
@@ -554,12 +555,16 @@ def _foreign(kept: Sequence[Kept]) -> tuple[str, ...]:
     return (f"left as they are, for they are for another machine: {', '.join(paths[:3])}" + _more(len(paths) - 3),)
 
 
-def _strings(candidates: Mapping[str, File], requested: frozenset[str]) -> dict[str, Strings]:
-    """Return what the strings of each file of a requested package say."""
+def _strings(
+    candidates: Mapping[str, File], requested: frozenset[str], facts: Mapping[str, Binary]
+) -> dict[str, Strings]:
+    """Return what the strings of each file of a requested package, and of each library of a dependency, say."""
+    libraries = {path for path, binary in facts.items() if binary.arch and binary.kind == "shared"}
     return {
         path: strings.look(file.source)
         for path, file in candidates.items()
-        if file.package in requested and ".dist-info/" not in path and ".egg-info/" not in path
+        if file.package in requested or path in libraries
+        if ".dist-info/" not in path and ".egg-info/" not in path
     }
 
 

@@ -376,7 +376,34 @@ def test_a_library_that_a_requested_package_opens_by_name_is_reached(prefix, elf
     assert "lib/libarchive.so" not in why
 
 
-def test_a_library_whose_name_only_a_dependency_mentions_is_not_reached(prefix, elf):
+def test_a_library_that_a_reached_library_of_a_dependency_opens_by_name_is_reached(prefix, elf):
+    opens = 'const char *name = "libcore.so.2";'
+    prefix.add("lib/libapp.so", elf.library("libapp.so", "libswitch.so.9"), of="app")
+    prefix.add("lib/libswitch.so.9", elf.library("libswitch.so.9", source=opens), of="dep")
+    prefix.add("lib/libcore.so.2", elf.library("libcore.so.2", "libmore.so.1"), of="dep")
+    prefix.add("lib/libmore.so.1", elf.library("libmore.so.1"), of="more")
+    why = kept(pressed(prefix))
+    assert why["lib/libcore.so.2"] == "opened by name by lib/libswitch.so.9"
+    assert why["lib/libmore.so.1"] == "needed by lib/libcore.so.2"
+
+
+def test_what_only_an_unreached_library_of_a_dependency_opens_is_not(prefix, elf):
+    prefix.add("lib/libapp.so", elf.library("libapp.so", "libswitch.so.9"), of="app")
+    prefix.add("lib/libswitch.so.9", elf.library("libswitch.so.9"), of="dep")
+    prefix.add("lib/libother.so.1", elf.library("libother.so.1", source='const char *n = "libcore.so.2";'), of="dep")
+    prefix.add("lib/libcore.so.2", elf.library("libcore.so.2"), of="dep")
+    assert kept(pressed(prefix)).keys() == {"lib/libapp.so", "lib/libswitch.so.9"}
+
+
+def test_a_plugin_that_is_opened_by_name_may_leave_where_something_of_it_is_missing(prefix, elf):
+    prefix.add("lib/libapp.so", elf.library("libapp.so", source='const char *n = "libplug.so";'), of="app")
+    prefix.add("lib/plugins/libplug.so", elf.library("libplug.so", "libgone.so.1"), of="dep")
+    selection = pressed(prefix, link={"missing": "drop"})
+    assert kept(selection).keys() == {"lib/libapp.so"}
+    assert "libgone.so.1" in left(selection)["lib/plugins/libplug.so"]
+
+
+def test_a_library_whose_name_only_a_text_of_a_dependency_mentions_is_not_reached(prefix, elf):
     prefix.add("lib/python3.10/site-packages/app.py", "pass", of="app")
     prefix.add("share/dep/notes.txt", "see libarchive.so", of="data")
     prefix.add("lib/libarchive.so.13.7", elf.library("libarchive.so.13"), of="dep")
