@@ -50,6 +50,12 @@ def test_symbols_and_debugging_information_leave_and_all_that_is_loaded_stays(li
     assert ctypes.CDLL(str(stripped)).answer() == 42
 
 
+def test_a_file_with_something_behind_its_end_stays_as_it_is(library):
+    data = library.read_bytes()
+    assert elf_strip.strip(data) != data
+    assert elf_strip.strip(data + b"an archive") == data + b"an archive"
+
+
 def test_stripping_twice_changes_nothing_more(library):
     once = elf_strip.strip(library.read_bytes())
     assert elf_strip.strip(once) == once

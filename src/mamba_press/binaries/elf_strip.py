@@ -13,6 +13,8 @@ _SHF_INFO_LINK = 0x40
 def strip(data: Data) -> Data:
     """The file without sections that are not in memory; the same bytes where that is not simple, or saves nothing.
 
+    What stands behind the last section, such as an archive that a program reads from its own end, is not ours to take.
+
     No byte of a segment moves. Symbols name sections by their number, so only what comes after all sections that stay
     is taken out, as every linker orders them.
     """
@@ -39,6 +41,11 @@ def strip(data: Data) -> Data:
 def _is_simple(image: Image, sections: list[Section], count: int) -> bool:
     """Whether the sections that stay come first, and refer to no other."""
     if not 1 < count < len(sections) or image.header.section_names >= len(sections):
+        return False
+    ends = [s.offset + s.size for s in sections if s.type not in (0, elf.SHT_NOBITS)]
+    ends += [segment.file_end for segment in image.segments]
+    end = max(*ends, image.header.sections_at + len(sections) * elf.SECTION.size)
+    if bytes(image.data[end:]).strip(b"\0"):
         return False
     if any(section.flags & elf.SHF_ALLOC for section in sections[count:]):
         return False
