@@ -426,7 +426,8 @@ def _not_one(folders: Sequence[str]) -> Problem:
 def _names(contents: _Contents) -> Iterator[Problem]:
     """Yield the places that call the wheel something else than its file name does."""
     name = contents.name
-    own = {contents.dist_info, *(path.split("/")[0] for path in contents.members if scheme(path))}
+    tops = {path.split("/")[0] for path in contents.members}
+    own = {contents.dist_info, *(top for top in tops if top.endswith(".data"))}
     for folder in sorted(own):
         if folder.rpartition(".")[0] != name.stem:
             yield Problem(where=folder, what=f"the file name says {name.stem}")
@@ -434,6 +435,7 @@ def _names(contents: _Contents) -> Iterator[Problem]:
         if (place := scheme(path)) and place not in _SCHEMES:
             yield Problem(where=path, what=f"installers know no place {place!r}, only {', '.join(_SCHEMES)}")
     yield from _alike(contents)
+    yield from _impossible(contents)
     yield from _folders(contents)
 
 
@@ -456,6 +458,16 @@ def _alike(contents: _Contents) -> Iterator[Problem]:
         first = seen.setdefault(path.casefold(), path)
         if first != path:
             yield Problem(where=path, what=f"differs from {first} only in case: on Windows and macOS they are one file")
+
+
+def _impossible(contents: _Contents) -> Iterator[Problem]:
+    """Yield paths that no file can have on Windows, where the tags promise it."""
+    from mamba_press import windows
+
+    if any(platform == "any" or platform.startswith("win") for platform in contents.name.platforms):
+        for path in contents.members:
+            if why := windows.why_impossible(path):
+                yield Problem(where=_shown(path), what=f"cannot be installed on Windows, which the tag promises: {why}")
 
 
 def _folders(contents: _Contents) -> Iterator[Problem]:

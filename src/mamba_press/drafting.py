@@ -23,6 +23,7 @@ from mamba_press import (
     sbom,
     solving,
     tags,
+    windows,
 )
 from mamba_press.binaries import strings
 from mamba_press.errors import ContentError
@@ -193,6 +194,7 @@ def finish(draft: Draft, version: Version, workdir: Path, *, generator: str, epo
         *selection.notes,
         *draft.tagging.notes,
         *_case_notes(wheel.tags, wheel.entries),
+        *_name_notes(wheel.tags, wheel.entries),
         *_script_notes(environment, selection),
         *_pth_notes(entries),
         *_lookup_notes(draft, wheel.name),
@@ -285,6 +287,26 @@ def _case_notes(tags: str, entries: Sequence[Entry]) -> tuple[str, ...]:
         )
     shown = ", ".join(" and ".join(group) for group in clashes[:3])
     return (f"paths that differ only in case, {len(clashes)} times: {shown}",)
+
+
+def _name_notes(tags: str, entries: Sequence[Entry]) -> tuple[str, ...]:
+    """Refuse paths that Windows cannot have where the wheel may be installed there."""
+    if not tags.endswith("-any") and "-win_" not in tags:
+        return ()
+    found = [(entry, why) for entry in entries if (why := windows.why_impossible(entry.path))]
+    if found:
+        raise ContentError(
+            *(
+                Problem(
+                    where=entry.path,
+                    what=f"cannot be installed on Windows, which the tag promises: {why}",
+                    hint="leave it out: [tool.mamba-press.select] exclude = "
+                    f"[{json.dumps(entry.kept.file.path if entry.kept else entry.path)}]",
+                )
+                for entry, why in found
+            )
+        )
+    return ()
 
 
 def _empty_notes(selection: Selection) -> tuple[str, ...]:

@@ -21,6 +21,21 @@ FOLDERS = ("Library/bin", "", "DLLs", "Library/mingw-w64/bin", "Library/usr/bin"
 _TAG = re.compile(r"win_(amd64|arm64)")
 _PYTHON = re.compile(r"python3(?P<minor>\d*)(?P<threads>t?)(?:_d)?\.dll")
 _FIRST_WITH_VCRUNTIME_1 = 8
+_IMPOSSIBLE = re.compile(r'[<>:"|?*]|[ .]$')
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:\..*)?", re.IGNORECASE)
+
+
+def why_impossible(path: str) -> str | None:
+    """Return why no file can have this path on every Windows, None where one can.
+
+    https://learn.microsoft.com/windows/win32/fileio/naming-a-file
+    """
+    for part in path.split("/"):
+        if _DEVICE.fullmatch(part):
+            return f"{part!r} is the name of a device"
+        if _IMPOSSIBLE.search(part):
+            return f"{part!r} has a character that names there cannot have, or not at their end"
+    return None
 
 
 @cache

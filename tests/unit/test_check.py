@@ -148,6 +148,11 @@ WRONG: dict[str, tuple[Callable[[], tuple[Files, bytes | None]], str]] = {
     "entry points": (lambda: (files(**{"entry_points.txt": b"a = b\n"}), None), "entry_points.txt: cannot be read"),
     "data folder": (lambda: (files({"other-1.0.data/scripts/x": b""}), None), "the file name says demo-1.0"),
     "case": (lambda: (files({"demo/A.py": b"", "demo/a.py": b""}), None), "differs from demo/A.py only in case"),
+    "windows' names": (
+        lambda: (files({"demo/A::B.3": b""}), None),
+        "demo/A::B.3: cannot be installed on Windows, which the tag promises",
+    ),
+    "a folder like a scheme's": (lambda: (files({"other-2.data/x.py": b""}), None), "the file name says demo-1.0"),
     "file and folder": (lambda: (files({"demo": b"", "demo/a.py": b""}), None), "both a file and a folder"),
     "outside": (lambda: (files({"../a.py": b""}), None), "leaves the wheel"),
     "absolute": (lambda: (files({"/a.py": b""}), None), "absolute"),

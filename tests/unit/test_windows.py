@@ -228,3 +228,17 @@ def test_assembly_that_no_wheel_can_install_is_a_problem() -> None:
 def test_library_that_nobody_needs_is_opened_with_all_folders_added() -> None:
     plugin = {**WHEEL, "pkg/_prefix/Library/plugins/p.dll": image("inner.dll")}
     assert problems(plugin, folders=ADDED) == []
+
+
+@pytest.mark.parametrize(
+    "path", ["demo/A::B.3", "what?", "demo/aux.py", "nul", "COM1/x", "demo/end.", "demo /x", "a|b"]
+)
+def test_some_names_no_file_can_have_on_windows(path):
+    assert windows.why_impossible(path)
+
+
+@pytest.mark.parametrize(
+    "path", ["demo/__init__.py", "auxiliary.py", "com10.txt", "a b/.hidden", "größe+,.txt", "con_"]
+)
+def test_other_names_it_can(path):
+    assert windows.why_impossible(path) is None
