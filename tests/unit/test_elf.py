@@ -133,10 +133,7 @@ def everything(samples: Samples, folder: Path) -> Edits:
 def test_a_library_is_read_as_the_linker_was_told(outer: bytes) -> None:
     found = facts(outer)
     assert (found.format, found.kind, found.name) == ("elf", "shared", "libouter.so.1")
-    assert found.needed == ("libinner.so.1", "libplain.so", "libc.so.6") or found.needed[:2] == (
-        "libinner.so.1",
-        "libplain.so",
-    )
+    assert found.needed[:2] == ("libinner.so.1", "libplain.so")  # and the C library, where the linker asks for it
     assert (found.search, found.inherited) == (("$ORIGIN/..",), False)
     inner = [one for one in found.requires if one.library == "libinner.so.1"]
     assert [sorted(one.versions) for one in inner] == [["INNER_1", "INNER_2"]]
@@ -540,7 +537,7 @@ def test_a_segment_within_the_last_page_of_another_is_found_with_large_pages_onl
     data += bytes(16)
     problems = binaries.layout_problems(bytes(data))
     assert any("with pages of 0x10000" in one and f"the segment at {address:#x}" in one for one in problems)
-    assert not any("with pages of 0x1000," in one for one in problems)
+    assert not any(re.search(r"with pages of 0x1000\b", one) for one in problems)
 
 
 def test_versions_of_a_library_that_is_not_needed_are_reported(outer: bytes) -> None:

@@ -367,12 +367,12 @@ def test_what_the_systems_libraries_need_is_what_this_machine_says():
     ldconfig = shutil.which("ldconfig", path="/sbin:/usr/sbin") or pytest.skip("no ldconfig on this machine")
     listed = subprocess.run([ldconfig, "-p"], capture_output=True, text=True, check=True).stdout
     paths = {line.split()[0]: Path(line.split()[-1]) for line in listed.splitlines() if "=>" in line}
-    for name, needs in table.items():
-        path = paths.get(name)
-        found = binaries.read_file(path) if path else None
-        if found:
-            of_tables = {one for one in found.needed if one in table or any(one in some for some in table.values())}
-            assert of_tables <= {*needs, *hazards.of_the_system(name)}, name
+    here = [name for name in table if name in paths] or pytest.skip("none of these libraries is on this machine")
+    for name in here:
+        found = binaries.read_file(paths[name])
+        assert found, name
+        of_tables = {one for one in found.needed if one in table or any(one in some for some in table.values())}
+        assert of_tables <= {*table[name], *hazards.of_the_system(name)}, name
 
 
 def test_a_search_path_into_another_package_leads_to_another_wheel():

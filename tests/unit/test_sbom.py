@@ -140,7 +140,7 @@ def test_the_date_is_source_date_epoch_else_that_of_the_newest_package():
 
 
 def test_the_same_content_has_the_same_serial_and_another_one_has_not():
-    assert made() == made()
+    assert made(ENTRIES[::-1]) == made()
     assert made()["serialNumber"] != made(epoch=1)["serialNumber"]
 
 

@@ -6,6 +6,8 @@ import hashlib
 import json
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -148,8 +150,12 @@ def test_an_info_file_can_be_left_out_or_replaced(tmp_path):
 
 
 @pytest.mark.parametrize("extension", [".conda", ".tar.bz2"])
-def test_equal_packages_give_equal_bytes(extension):
-    assert ch.archive_bytes(GREET, extension) == ch.archive_bytes(GREET, extension)
+def test_equal_packages_give_equal_bytes_on_any_day(extension, monkeypatch):
+    today, now = ch.archive_bytes(GREET, extension), time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 1e7)
+    monkeypatch.setattr(time, "localtime", lambda seconds=now + 1e7, localtime=time.localtime: localtime(seconds))
+    again = replace(GREET, files=dict(reversed(GREET.files.items())))
+    assert ch.archive_bytes(again, extension) == today
 
 
 def readelf(path: Path) -> str:
