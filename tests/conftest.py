@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import shared
 from tests.support.channel import Channel, CondaPackage, Extension, write_channel
 from tests.support.environment import Environment, environment
 
@@ -99,12 +100,14 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
 
 @pytest.fixture(scope="session")
 def shared_channels() -> Path:
-    """The folder of the real channels, beside the repository or where MAMBA_PRESS_SHARED says."""
-    shared = Path(os.environ.get("MAMBA_PRESS_SHARED", REPOSITORY.parent / "shared"))
-    channels = shared / "channels"
-    if not channels.is_dir():
-        pytest.skip("the real channels are not here: nothing at MAMBA_PRESS_SHARED or beside the repository")
-    return channels
+    """The folder of the real channels."""
+    return shared.channel("")
+
+
+@pytest.fixture(scope="session")
+def forge() -> Path:
+    """The channel of real packages of conda-forge."""
+    return shared.channel("forge")
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ is installed in. Archives and folders are made by ``deb2conda.py``, which lies b
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
 import shutil
 import subprocess
@@ -18,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.channel import PLACEHOLDER, write_channel
+from tests.support.shared import SHARED
 
-SHARED = Path(os.environ.get("MAMBA_PRESS_SHARED", Path(__file__).parents[3] / "shared"))
 SCRIPT = SHARED / "tools" / "deb2conda.py"
 
 INDEX = """\

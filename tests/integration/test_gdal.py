@@ -20,6 +20,7 @@ from mamba_press import explain, screen
 from tests.support.channel import python_abi, python_package, write_channel
 from tests.support.command import SOURCE, Press
 from tests.support.environment import Environment, clean_environment, environment, interpreter
+from tests.support.shared import SHARED
 
 pytestmark = [
     pytest.mark.real,
@@ -27,7 +28,6 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="Debian's packages"),
 ]
 
-SHARED = Path(os.environ.get("MAMBA_PRESS_SHARED", Path(__file__).parents[3] / "shared"))
 VERSION = "3.11"
 PYTHON_PACKAGES = ("python3-gdal", "python3-numpy", "python3-h5py-serial", "python3-shapely", "python3-lxml")
 DEBIAN = ("python3-gdal", "python3-numpy", "python3-h5py", "python3-shapely", "python3-lxml", "libopenblas0-pthread")

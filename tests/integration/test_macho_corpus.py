@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -16,14 +15,13 @@ import pytest
 from mamba_press import binaries
 from mamba_press.binaries import macho
 from mamba_press.types import Binary, Edits
+from tests.support import shared
 from tests.support.corpus import archives, contents
 from tests.support.macho import signature
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
-SHARED = Path(os.environ.get("MAMBA_PRESS_SHARED", Path(__file__).parents[3] / "shared"))
-CHANNEL = SHARED / "channels" / "forge" / "osx-arm64"
-CHECKER = SHARED / "tools" / "macho_sigcheck.py"
+CHECKER = shared.SHARED / "tools" / "macho_sigcheck.py"
 
 WHEELS = {
     "macosx_11_0_arm64": ("numpy", "pillow", "shapely", "h5py", "cffi", "psycopg2-binary"),
@@ -46,8 +44,6 @@ class Sample:
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> list[Sample]:
     """All Mach-O files of the channel, and of wheels where PyPI can be reached."""
-    if not CHANNEL.is_dir():
-        pytest.skip("the channels of real packages are not here")
     folder = tmp_path_factory.mktemp("wheels")
     found = [*_channel(), *_wheels(folder)]
     samples = [Sample(name, data, binary) for name, data in found if (binary := binaries.read(data)) and binary.arch]
@@ -55,7 +51,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> list[Sample]:
 
 
 def _channel() -> Iterator[tuple[str, bytes]]:
-    for path in archives(CHANNEL):
+    for path in archives(shared.channel("forge") / "osx-arm64"):
         for name, data in contents(path):
             yield from _macho(f"{path.name}: {name}", data)
 

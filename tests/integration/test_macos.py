@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import posixpath
 import re
 import subprocess
@@ -18,9 +17,8 @@ from tests.support.channel import PLACEHOLDER, CondaPackage, Link, python_abi, p
 from tests.support.environment import clean_environment
 from tests.support.macho import BUNDLE, LOAD, WEAK, Dylib, dylib, signature
 from tests.support.press import Done, command
+from tests.support.shared import SHARED
 
-SHARED = Path(os.environ.get("MAMBA_PRESS_SHARED", Path(__file__).parents[3] / "shared"))
-FORGE = SHARED / "channels" / "forge"
 CHECKER = SHARED / "tools" / "macho_sigcheck.py"
 SYSTEM = ("/usr/lib/libSystem.B.dylib", LOAD)
 SITE = "lib/python3.10/site-packages"
@@ -222,10 +220,8 @@ def real_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.real
 @pytest.mark.parametrize("package", [*PACKAGES, "ruamel.yaml 0.18.*"])
-def test_real_package_is_pressed_for_macos(package, real_cache, tmp_path) -> None:
-    if not FORGE.is_dir():
-        pytest.skip("the channels of real packages are not here")
-    options = ["--platform", "osx-arm64", "--python", "3.10", "-c", str(FORGE), "-o", str(tmp_path / "dist")]
+def test_real_package_is_pressed_for_macos(package, forge, real_cache, tmp_path) -> None:
+    options = ["--platform", "osx-arm64", "--python", "3.10", "-c", str(forge), "-o", str(tmp_path / "dist")]
     done = command("press", package, *options, "--json", cwd=tmp_path, environ={"RATTLER_CACHE_DIR": str(real_cache)})
     path = wheel(done)
     has_binaries = verify(path, tmp_path / "unpacked")

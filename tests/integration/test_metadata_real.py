@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -18,9 +17,6 @@ from packaging.requirements import Requirement
 from tests.support.environment import clean_environment, environment, interpreter
 
 pytestmark = pytest.mark.real
-
-SHARED = Path(os.environ.get("MAMBA_PRESS_SHARED", Path(__file__).parents[3] / "shared"))
-FORGE = SHARED / "channels" / "forge"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,12 +102,6 @@ TWINS = {
         notes=("the channel's zstandard requires cffi>=1.11 always",),
     ),
 }
-
-
-@pytest.fixture(scope="session")
-def forge() -> Path:
-    """The channel of real packages; a newcomer's clone has none."""
-    return FORGE if FORGE.is_dir() else pytest.skip("the channels of real packages are not here")
 
 
 @pytest.fixture(scope="session")

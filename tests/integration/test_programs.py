@@ -110,18 +110,13 @@ def test_a_script_of_the_project_and_a_program_of_one_name_are_refused(tmp_path)
 
 # -- real packages
 
-SHARED = Path(os.environ.get("MAMBA_PRESS_SHARED", press.REPOSITORY.parent / "shared"))
-FORGE = SHARED / "channels" / "forge"
-
 
 @pytest.fixture
-def installed(tmp_path):
+def installed(forge, tmp_path):
     """Press real packages and install the wheel into a fresh environment, whose folder is returned."""
-    if not FORGE.is_dir():
-        pytest.skip("the channels of real packages are not here")
 
     def run(*arguments: str) -> Path:
-        done = press.command("press", *arguments, "-c", FORGE, "--python", "3.10", cwd=tmp_path).ok()
+        done = press.command("press", *arguments, "-c", forge, "--python", "3.10", cwd=tmp_path).ok()
         place = environment(tmp_path / "environment", interpreter("3.10"))
         place.install("--no-deps", tmp_path / done.out.strip())
         return place.root

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 pytestmark = pytest.mark.real
-
-SHARED = Path(os.environ.get("MAMBA_PRESS_SHARED", Path(__file__).parents[3] / "shared"))
-FORGE = SHARED / "channels" / "forge"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,12 +128,6 @@ USES = (
         tags="py3-none-manylinux",
     ),
 )
-
-
-@pytest.fixture(scope="session")
-def forge() -> Path:
-    """The channel of real packages; a newcomer's clone has none."""
-    return FORGE if FORGE.is_dir() else pytest.skip("the channels of real packages are not here")
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import csv
 import email
 import io
 import json
-import os
 import shutil
 import zipfile
 from dataclasses import dataclass, replace
@@ -187,22 +186,17 @@ def test_a_denied_licence_stops_the_build(pressed, tmp_path):
 
 # -- real packages
 
-SHARED = Path(os.environ.get("MAMBA_PRESS_SHARED", press.REPOSITORY.parent / "shared"))
-FORGE = SHARED / "channels" / "forge"
-
 
 @pytest.fixture
-def forge(tmp_path):
+def real(forge, tmp_path):
     """Run the command with the channel of real packages."""
-    if not FORGE.is_dir():
-        pytest.skip("the channels of real packages are not here")
-    return lambda *arguments: press.command(*arguments, "-c", FORGE, "--python", "3.10", cwd=tmp_path)
+    return lambda *arguments: press.command(*arguments, "-c", forge, "--python", "3.10", cwd=tmp_path)
 
 
 @pytest.mark.real
 @pytest.mark.slow
-def test_libmambapys_bill_names_its_packages_and_who_denies_gpl_is_told_which_have_it(forge, tmp_path):
-    found = hold(tmp_path / forge("press", "libmambapy").ok().out.strip())
+def test_libmambapys_bill_names_its_packages_and_who_denies_gpl_is_told_which_have_it(real, tmp_path):
+    found = hold(tmp_path / real("press", "libmambapy").ok().out.strip())
     names = {component["name"]: component for component in found.bill["components"]}
     assert {"libmambapy", "libmamba", "openssl", "lzo", "xz", "krb5", "libstdcxx-ng"} <= names.keys()
     assert not {"python", "fmt-doc", "ncurses"} & names.keys()
@@ -211,7 +205,7 @@ def test_libmambapys_bill_names_its_packages_and_who_denies_gpl_is_told_which_ha
     stated = found.metadata["License-Expression"].split(" AND ")
     assert "GPL-3.0-only WITH GCC-exception-3.1" in stated
     assert "GPL-2.0-or-later" in stated
-    refused = forge("press", "libmambapy", "-C", "licenses.deny=GPL-*")
+    refused = real("press", "libmambapy", "-C", "licenses.deny=GPL-*")
     assert refused.code == 5
     assert "- lzo 2.10 h516909a_1000: the licence 'GPL v2+' (GPL-2.0-or-later) cannot be parsed" in refused.err
     assert "it came in by: libmambapy -> libmamba -> libarchive -> lzo" in refused.err

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
 
-from tests.support import press
+from tests.support import press, shared
 from tests.support.channel import CondaPackage, dist_info, python_package, write_channel
 
 SUBDIRS = ("linux-64", "osx-arm64", "win-64")
@@ -147,10 +146,7 @@ def test_what_an_inner_backend_builds_has_a_runner_of_its_platform(project):
 
 @pytest.mark.real
 def test_libmambapy_and_zstandard_for_every_platform_that_is_at_hand(tmp_path):
-    shared = Path(os.environ.get("MAMBA_PRESS_SHARED", Path(__file__).parents[3] / "shared"))
-    if not (shared / "channels/forge").is_dir():
-        pytest.skip("no real packages: MAMBA_PRESS_SHARED names no folder that has them")
-    channels = ("-c", shared / "channels/forge", "-c", shared / "channels/main-win")
+    channels = ("-c", shared.channel("forge"), "-c", shared.channel("main-win"))
     made = targets("3.10")
     done = command("libmambapy", *channels, *made, "--json", cwd=tmp_path)
     assert [bool(row["wheel"]) for row in json.loads(done.out)] == [True, False, False]  # there is one for Linux only

@@ -6,7 +6,6 @@ measure not needed on this machine, or not taken, one of the two fails.
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 import shutil
@@ -28,7 +27,6 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not on this machine"),
 ]
 
-SHARED = Path(os.environ.get("MAMBA_PRESS_SHARED", Path(__file__).parents[3] / "shared"))
 MACHINE = "linux-aarch64" if platform.machine() == "aarch64" else "linux-64"
 THIS = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
@@ -131,10 +129,7 @@ def made_up(tmp_path_factory, probe) -> Case:
 
 
 @pytest.fixture(scope="module")
-def real_press(tmp_path_factory) -> Press:
-    forge = SHARED / "channels" / "forge"
-    if not forge.is_dir():
-        pytest.skip("the channels of real packages are not here")
+def real_press(forge, tmp_path_factory) -> Press:
     return Press(channel=forge, cache=tmp_path_factory.mktemp("real-cache"), python="3.10")
 
 

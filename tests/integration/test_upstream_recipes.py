@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import zipfile
 from pathlib import Path
@@ -71,15 +70,6 @@ def python_part(name: str, module: Path | None, *depends: str, version: str = "3
         files[f"{SITE}/{name}/{module.name}"] = module
     files |= {f"{SITE}/{path}": text for path, text in dist_info(name, version).items()}
     return CondaPackage(name=name, version=version, depends=(f"python {HERE}.*", *depends), files=files)
-
-
-@pytest.fixture(scope="module")
-def forge():
-    """The real packages that are at hand."""
-    shared = Path(os.environ.get("MAMBA_PRESS_SHARED", Path(__file__).parents[3] / "shared"))
-    if not (shared / "channels/forge").is_dir():
-        pytest.skip("no real packages: MAMBA_PRESS_SHARED names no folder that has them")
-    return shared / "channels/forge"
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import posixpath
 import subprocess
 import sys
@@ -14,13 +13,12 @@ from pathlib import Path
 import pytest
 
 from mamba_press import binaries, runtime
-from tests.support import windows
+from tests.support import shared, windows
 from tests.support.channel import CondaPackage, dist_info, python_abi, python_package
 from tests.support.environment import clean_environment
 from tests.support.press import Done, command
 from tests.support.windows import Dll, dll
 
-SHARED = Path(os.environ.get("MAMBA_PRESS_SHARED", Path(__file__).parents[3] / "shared"))
 SITE = "Lib/site-packages"
 PYTHON = {"python310.dll": ["Py_None"]}
 
@@ -289,10 +287,8 @@ def test_uv_installs_the_wheel_for_windows(press, tmp_path: Path) -> None:
 
 @pytest.mark.real
 def test_real_packages_press_and_pass_the_check(tmp_path: Path) -> None:
-    channel = SHARED / "channels" / "main-win"
-    if not channel.is_dir():
-        pytest.skip(f"{channel} is not there")
-    options = ["--platform", "win-64", "--python", "3.10", "-c", channel, "-c", SHARED / "channels" / "forge"]
+    channels = ["-c", shared.channel("main-win"), "-c", shared.channel("forge")]
+    options = ["--platform", "win-64", "--python", "3.10", *channels]
     tags = {
         "cffi": "cp310-cp310-win_amd64",
         "brotlipy": "cp310-abi3-win_amd64",
