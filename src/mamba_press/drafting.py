@@ -188,7 +188,7 @@ def finish(draft: Draft, version: Version, workdir: Path, *, generator: str, epo
         together=draft.part.together,
     )
     wheel = _with_bill(wheel, entries, fetched, licensed, epoch)
-    findings = placeholders.examine(entries, config.placeholders.accept)
+    findings = placeholders.examine(entries, config.placeholders.accept, config.wheel.environment)
     notes = (
         *_empty_notes(selection),
         *selection.notes,

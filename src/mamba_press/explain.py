@@ -182,7 +182,7 @@ def of_pressed(pressed: Pressed, rows: Sequence[Row], config: Config) -> Explana
         pieces=tuple(pieces),
         license=pressed.license,
         left=pressed.selection.dropped,
-        lost=_lost(placeholders.examine(pressed.wheel.entries, config.placeholders.accept)),
+        lost=_lost(pressed.findings),
         notes=pressed.notes,
     )
 

@@ -15,7 +15,7 @@ from mamba_press.errors import ContentError
 from mamba_press.types import NEUTRAL, NEUTRAL_ON_WINDOWS, Finding, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from mamba_press.config import Placeholders
     from mamba_press.types import Entry
@@ -101,11 +101,14 @@ _THROUGH_SHELL = re.compile(
 )
 
 
-def examine(entries: Iterable[Entry], accept: Sequence[str] = ()) -> tuple[Finding, ...]:
+def examine(
+    entries: Iterable[Entry], accept: Sequence[str] = (), variables: Collection[str] = ()
+) -> tuple[Finding, ...]:
     """Return what the entries' files say about the neutral prefix, each path of a file once, in the entries' order.
 
     Only files that the package lists as having a placeholder are read. What is unknown counts as functional. ``accept``
-    are globs over files and over what they look for, both as paths in the prefix.
+    are globs over files and over what they look for, both as paths in the prefix; ``variables`` are those that the
+    wheel sets, which answers the findings that need nothing else.
     """
     findings: dict[tuple[str, str], Finding] = {}
     for entry in entries:
@@ -115,7 +118,16 @@ def examine(entries: Iterable[Entry], accept: Sequence[str] = ()) -> tuple[Findi
             key = (finding.path, finding.text)
             if key not in findings or _weight(finding) > _weight(findings[key]):
                 findings[key] = finding
-    return tuple(replace(each, accepted=True) if _accepting(each, accept) else each for each in findings.values())
+    return tuple(
+        replace(each, accepted=True) if _accepting(each, accept) or _answered(each, variables) else each
+        for each in findings.values()
+    )
+
+
+def _answered(finding: Finding, variables: Collection[str]) -> bool:
+    """Tell whether all variables are set that a finding's consequence lasts until."""
+    names = re.findall(r"\buntil ([A-Z][A-Z0-9_]+)\b", finding.consequence)
+    return bool(names) and set(names) <= set(variables)
 
 
 def _accepting(finding: Finding, accept: Sequence[str]) -> str | None:

@@ -169,6 +169,20 @@ def test_a_file_and_what_it_looks_for_can_be_accepted(tmp_path):
     assert [found.accepted for found in both] == [True, True]
 
 
+@pytest.mark.parametrize(
+    ("below", "variables", "accepted"),
+    [
+        ("/share/terminfo", {"TERMINFO"}, True),
+        ("/share/terminfo", {"PROJ_DATA"}, False),
+        ("/ssl", {"OPENSSL_CONF"}, False),  # certificates still are not found
+        ("/share/tabset", {"TERMINFO"}, False),  # no variable answers
+    ],
+)
+def test_what_a_variable_of_the_wheel_answers_is_accepted(tmp_path, below, variables, accepted):
+    found = placeholders.examine([entry(tmp_path, b"\0" + HERE + below.encode() + b"\0\0")], (), variables)
+    assert [each.accepted for each in found] == [accepted]
+
+
 def test_an_acceptance_of_nothing_is_told():
     (line,) = placeholders.report([finding(1, kind="inert")], Placeholders(accept=("ssl/**",)))
     assert line == "placeholders.accept names 'ssl/**', which nothing looks for"
