@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PressError as error:
         from mamba_press.commands import asked
 
-        text = asked.as_typed(str(error), parsed.what) if parsed.presses else str(error)
+        text = asked.told(error, parsed, os.environ) if parsed.presses else str(error)
         print(f"mamba-press: {text}", file=sys.stderr)
         return error.code
     except KeyboardInterrupt:

@@ -15,7 +15,7 @@ def get_requires_for_build_wheel(config_settings: Settings = None) -> list[str]:
     """https://peps.python.org/pep-0517/#get-requires-for-build-wheel; reads the configuration, solves nothing."""
     from mamba_press import front
 
-    with front.hook():
+    with front.hook(config_settings, os.environ):
         return front.requirements(config_settings, environ=os.environ)
 
 
@@ -23,7 +23,7 @@ def get_requires_for_build_sdist(config_settings: Settings = None) -> list[str]:
     """https://peps.python.org/pep-0517/#get-requires-for-build-sdist; an sdist holds the solve, so it needs one."""
     from mamba_press import front
 
-    with front.hook():
+    with front.hook(config_settings, os.environ):
         return front.requirements(config_settings, environ=os.environ, state="sdist")
 
 
@@ -31,7 +31,7 @@ def get_requires_for_build_editable(config_settings: Settings = None) -> list[st
     """https://peps.python.org/pep-0660/#get-requires-for-build-editable"""
     from mamba_press import front
 
-    with front.hook():
+    with front.hook(config_settings, os.environ):
         return front.requirements(config_settings, environ=os.environ, state="editable")
 
 
@@ -39,7 +39,7 @@ def prepare_metadata_for_build_wheel(metadata_directory: str, config_settings: S
     """https://peps.python.org/pep-0517/#prepare-metadata-for-build-wheel; leaves the solve there for `build_wheel`."""
     from mamba_press import front, hooks
 
-    with front.hook():
+    with front.hook(config_settings, os.environ):
         return hooks.metadata(metadata_directory, config_settings, environ=os.environ)
 
 
@@ -47,7 +47,7 @@ def build_wheel(wheel_directory: str, config_settings: Settings = None, metadata
     """https://peps.python.org/pep-0517/#build-wheel"""
     from mamba_press import front, hooks
 
-    with front.hook():
+    with front.hook(config_settings, os.environ):
         return hooks.wheel(wheel_directory, config_settings, metadata_directory, environ=os.environ)
 
 
@@ -55,7 +55,7 @@ def build_sdist(sdist_directory: str, config_settings: Settings = None) -> str:
     """https://peps.python.org/pep-0517/#build-sdist"""
     from mamba_press import front, hooks
 
-    with front.hook():
+    with front.hook(config_settings, os.environ):
         return hooks.sdist(sdist_directory, config_settings, environ=os.environ)
 
 
@@ -63,7 +63,7 @@ def prepare_metadata_for_build_editable(metadata_directory: str, config_settings
     """https://peps.python.org/pep-0660/#prepare-metadata-for-build-editable"""
     from mamba_press import front, hooks
 
-    with front.hook():
+    with front.hook(config_settings, os.environ):
         return hooks.metadata(metadata_directory, config_settings, environ=os.environ, state="metadata_editable")
 
 
@@ -73,5 +73,5 @@ def build_editable(
     """https://peps.python.org/pep-0660/#build-editable; a project without code of its own has nothing to edit."""
     from mamba_press import front, hooks
 
-    with front.hook():
+    with front.hook(config_settings, os.environ):
         return hooks.wheel(wheel_directory, config_settings, metadata_directory, environ=os.environ, state="editable")

@@ -45,13 +45,15 @@ _OF_THE_MACHINE = {
 
 
 @contextmanager
-def hook() -> Iterator[None]:
+def hook(settings: Mapping[str, object] | None, environ: Mapping[str, str]) -> Iterator[None]:
     """Turn what the user can act on into the message that every front end shows as it is, without a traceback."""
     try:
         with machine():
             yield
     except PressError as error:
-        raise SystemExit(f"mamba-press: {error}") from None
+        from mamba_press import reader
+
+        raise SystemExit(f"mamba-press: {reader.as_given(str(error), settings, environ)}") from None
     except KeyboardInterrupt:
         print("mamba-press: interrupted; nothing was left half written", file=sys.stderr, flush=True)
         raise SystemExit(INTERRUPTED) from None

@@ -74,6 +74,8 @@ def read(
         raise ConfigError(Problem(where="tool", what=f"found {wording.found(tool)}, expected a table"))
     if "mamba-press" not in tool:
         hint = 'add it:\n[tool.mamba-press]\npackages = ["…"]  # the conda packages to press'
+        if near := wording.near("mamba-press", [str(name) for name in tool]):
+            hint = f"did you mean it by [tool.{wording.printable(near)}]?"
         absent = Problem(where="pyproject.toml", what=f"has no [{TABLE}] table", hint=hint)
         return _read({}, settings, environ, state=state, absent=absent)
     return _read(tool["mamba-press"], settings, environ, state=state)
@@ -91,6 +93,23 @@ def from_values(
     What the user gave as options of a command belongs into ``settings``, which win.
     """
     return _read(dict(table), settings, environ, state=state)
+
+
+def as_given(
+    text: str,
+    settings: Mapping[str, object] | None,
+    environ: Mapping[str, str],
+    options: Mapping[str, str] | None = None,
+) -> str:
+    """Return the text of an error in which each key is called as it was given: a setting or a variable has no table.
+
+    ``options`` are those of the command, by the key that each stands for. A key whose names the user chooses stays.
+    """
+    passed: list[Problem] = []  # what is wrong with them is told elsewhere
+    found = (*_from_variables(environ, passed), *_from_settings(settings or {}, {}, passed))
+    given = {each.key.name: each.where for each in found if not each.key.is_mapping} | dict(options or {})
+    key = re.compile(rf"(?<!\[){re.escape(TABLE)}\.([\w-]+(?:\.[\w-]+)*)")
+    return key.sub(lambda place: given.get(place[1], place[0]), text)
 
 
 def document(root: Path) -> dict[str, Any]:

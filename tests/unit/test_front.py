@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mamba_press import front, hooks, series, solving, target
-from mamba_press.errors import BuildError, ConfigError, FetchError, WriteError
+from mamba_press.errors import BuildError, ConfigError, FetchError, SolveError, WriteError
 from mamba_press.types import Package, Problem, Python, Solution, Target
 
 PROJECT = """\
@@ -58,15 +58,21 @@ def solution() -> Solution:
 
 
 def test_what_the_user_can_act_on_ends_a_hook_with_its_text():
-    with pytest.raises(SystemExit) as ended, front.hook():
+    with pytest.raises(SystemExit) as ended, front.hook(None, {}):
         raise FetchError(Problem(where="channel here", what="it cannot be reached", hint="try again"))
     assert ended.value.code == (
         "mamba-press: the packages cannot be fetched\n- channel here: it cannot be reached\n  try again"
     )
 
 
+def test_a_key_is_called_as_it_was_given_to_a_hook():
+    with pytest.raises(SystemExit) as ended, front.hook({"python": "3.12"}, {"MAMBA_PRESS_PLATFORM": "x"}):
+        raise SolveError(Problem(where="tool.mamba-press.platform", what="no", hint="see tool.mamba-press.python"))
+    assert str(ended.value).endswith("- MAMBA_PRESS_PLATFORM: no\n  see -C python")
+
+
 def test_an_interruption_ends_a_hook_with_130_and_without_a_traceback(capsys):
-    with pytest.raises(SystemExit) as ended, front.hook():
+    with pytest.raises(SystemExit) as ended, front.hook(None, {}):
         raise KeyboardInterrupt
     assert ended.value.code == 130
     assert capsys.readouterr().err == "mamba-press: interrupted; nothing was left half written\n"
@@ -83,9 +89,9 @@ def test_what_the_machine_refuses_is_an_error_of_writing_that_names_the_file(num
 
 
 def test_a_bug_keeps_its_traceback():
-    with pytest.raises(FileNotFoundError), front.hook():
+    with pytest.raises(FileNotFoundError), front.hook(None, {}):
         raise FileNotFoundError(errno.ENOENT, "No such file", "/somewhere/file")
-    with pytest.raises(ZeroDivisionError), front.hook():
+    with pytest.raises(ZeroDivisionError), front.hook(None, {}):
         raise ZeroDivisionError
 
 

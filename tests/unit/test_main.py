@@ -145,10 +145,25 @@ def test_a_spec_with_a_channel_in_front_is_one(spec):
         ('[tool.mamba-press.select] exclude = ["bin/x"]', "-C select.exclude='bin/x'"),
     ],
 )
-def test_a_call_without_a_project_is_told_of_options_not_of_a_table(text, expected, empty_folder):
-    assert asked.as_typed(text, ["zlib"]) == expected
-    empty_folder.joinpath("pyproject.toml").write_text("")
-    assert asked.as_typed(text, ["."]) == text
+def test_a_call_without_a_project_is_told_of_options_not_of_a_table(text, expected):
+    assert asked.as_typed(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "variable", "expected"),
+    [
+        (["--platform", "x"], "y", "--platform"),
+        (["-C", "platform=x"], "y", "-C platform"),
+        ([], "y", "MAMBA_PRESS_PLATFORM"),
+        ([], "", "tool.mamba-press.platform"),
+    ],
+)
+def test_a_key_of_a_project_is_called_as_it_was_given(given, variable, expected, empty_folder, capsys, monkeypatch):
+    project = '[project]\nname = "own"\nversion = "1"\n[tool.mamba-press]\npackages = ["a"]\nplatform = "z"\n'
+    empty_folder.joinpath("pyproject.toml").write_text(project)
+    monkeypatch.setenv("MAMBA_PRESS_PLATFORM", variable)
+    assert command.main(["list", ".", *given]) == 2
+    assert f"- {expected}: '{(given or [variable or 'z'])[-1][-1]}' is neither" in capsys.readouterr().err
 
 
 def test_a_file_that_is_no_wheel_ends_check_with_6(empty_folder, capsys):

@@ -9,7 +9,7 @@ import pytest
 
 from mamba_press.config import Config
 from mamba_press.errors import ConfigError
-from mamba_press.reader import from_values, read
+from mamba_press.reader import as_given, from_values, read
 
 
 @pytest.fixture
@@ -143,6 +143,24 @@ def test_mappings_can_be_written_in_one_text():
     moved = {"a": "p/a", "b": "p/b=c"}
     assert config(environ={"MAMBA_PRESS_LAYOUT_MOVE": "a=p/a; b=p/b=c;"}).layout.move == moved
     assert config(settings={"layout.move": ["a=p/a", "b=p/b=c"]}).layout.move == moved
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[tool.mamba-press.select] exclude = ["x"]',  # where it can be written, not where it stands
+        "tool.mamba-press.requires: of more than one source",
+        "tool.mamba-press.link: a table of many keys",
+    ],
+)
+def test_an_error_names_no_setting_that_may_not_be_the_source(text):
+    assert as_given(text, {"select.exclude": "y", "requires.a": "b", "link.strip": "1"}, {}) == text
+
+
+def test_a_table_that_is_nearly_called_like_ours_is_named(tmp_path):
+    tmp_path.joinpath("pyproject.toml").write_text('[tool.mamba_press]\npackages = ["zlib"]\n')
+    with pytest.raises(ConfigError, match=r"did you mean it by \[tool.mamba_press\]\?"):
+        read(tmp_path, None, {})
 
 
 def test_a_list_can_be_emptied_by_a_setting():

@@ -14,6 +14,7 @@ from mamba_press.problem import Problem
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mamba_press.errors import PressError
     from mamba_press.recipe import Recipe
     from mamba_press.solving import Order
 
@@ -228,10 +229,21 @@ _OPTIONS = {
 }
 
 
-def as_typed(text: str, what: list[str]) -> str:
+def told(error: PressError, arguments: argparse.Namespace, environ: Mapping[str, str]) -> str:
+    """Return an error's text in the terms of the call."""
+    from mamba_press import reader
+
+    if not projects(arguments.what):
+        return as_typed(str(error))
+    named = dict.fromkeys((setting.partition("=")[0] for setting in arguments.setting), "")
+    attributes = {"channel": "channels", "python": "python", "platform": "platform", "offline": "offline"}
+    attributes |= {"pythons": "python", "platforms": "platform"}
+    options = {key: _OPTIONS[key] for name, key in attributes.items() if getattr(arguments, name, None)}
+    return reader.as_given(str(error), named, environ, options)
+
+
+def as_typed(text: str) -> str:
     """Return an error's text in the terms of a call without a project, which has no table to look at."""
-    if projects(what):
-        return text
     text = re.sub(r"\[tool\.mamba-press\.([\w-]+)\] ([\w-]+) = \[\"([^\"]*)\"\]", r"-C \1.\2='\3'", text)
     pair = r"\[tool\.mamba-press\.([\w-]+)\] ([\w-]+) = \{ \"?([\w.-]+)\"? = \"([^\"]*)\" \}"
     text = re.sub(pair, r"-C \1.\2.\3='\4'", text)
