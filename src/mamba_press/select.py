@@ -200,6 +200,8 @@ def files(environment: Environment, target: Target, config: Config) -> Selection
     rules, notes = _choose_runtimes(search, rules, environment, config)
     reached = search.run(rules)
     problems += [*reached.problems, *_clobbered(environment, reached, candidates), *_sourceless(environment, config)]
+    if OWN in search.packages:
+        problems += _shadowed(candidates[path] for path in reached.why)
     if problems:
         raise ContentError(*problems)
     _refuse_two_openmp(reached, candidates)
@@ -615,6 +617,25 @@ def _clobbered(environment: Environment, reached: _Reached, candidates: Mapping[
         for path, packages in sorted(owners.items())
         if len(packages) > 1
     ]
+
+
+def _shadowed(files: Iterable[File]) -> Iterator[Problem]:
+    """Name each module of the project's, or of a package's, that the other one's package of that name would hide."""
+    modules: dict[str, list[File]] = {}
+    folders: dict[str, File] = {}
+    for file in files:
+        found = re.fullmatch(r"(.*/site-packages/.+?)(/__init__\.py|(?:\.[\w-]+)?\.(?:py|so|pyd))", file.path)
+        if found and found[2] == "/__init__.py":
+            folders[found[1]] = file
+        elif found:
+            modules.setdefault(found[1], []).append(file)
+    for name in sorted(modules.keys() & folders.keys()):
+        folder = folders[name]
+        for file in modules[name]:
+            if (file.package == OWN) != (folder.package == OWN):
+                hidden = f"{posixpath.basename(name)}/ of {folder.package} hides it"
+                what = f"of {file.package} would never be imported: {hidden}"
+                yield Problem(where=file.path, what=what, hint=_APART)
 
 
 def _sourceless(environment: Environment, config: Config) -> Iterator[Problem]:

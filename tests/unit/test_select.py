@@ -9,6 +9,8 @@ from mamba_press.errors import ConfigError, ContentError
 from mamba_press.types import OWN, Solution
 from tests.support.values import TARGET, Libraries, Prefix, package
 
+SITE = "lib/python3.10/site-packages"
+
 
 @pytest.fixture(scope="session")
 def elf(tmp_path_factory):
@@ -504,6 +506,25 @@ def test_libraries_that_nothing_needs_stay_or_leave_as_link_unused_libraries_say
     selection = pressed(prefix, link={"unused-libraries": unused} if unused else {})
     names = [path.rpartition("/")[2] for path in kept(selection) if ".so" in path]
     assert sorted(name[3:].partition(".")[0] for name in names) == stays
+
+
+@pytest.mark.parametrize("file", ["app.py", "app.cpython-310-x86_64-linux-gnu.so", "app.pyd"])
+@pytest.mark.parametrize("own", ["file", "folder"])
+def test_a_module_that_a_package_of_the_same_name_hides_is_an_error_that_names_both(prefix, file, own):
+    prefix.packages[OWN] = package(OWN, requested=True)
+    module, folder = (OWN, "app") if own == "file" else ("app", OWN)
+    prefix.add(f"{SITE}/{file}", "x", of=module)
+    prefix.add(f"{SITE}/app/__init__.py", "y", of=folder)
+    (problem,) = problems(prefix)
+    assert problem.startswith(f"{SITE}/{file}: of {module} would never be imported: app/ of {folder} hides it")
+    assert "press the package or ship the code" in problem
+
+
+def test_what_conda_packages_hide_of_one_another_is_as_in_conda(prefix):
+    prefix.package("bpp", requested=True)
+    prefix.add(f"{SITE}/app.py", of="app")
+    prefix.add(f"{SITE}/app/__init__.py", of="bpp")
+    assert len(kept(pressed(prefix))) == 2
 
 
 def test_different_files_of_two_packages_at_one_path_are_an_error_that_names_both(prefix):
