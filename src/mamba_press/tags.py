@@ -14,13 +14,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from mamba_press import binaries, follow, hazards, macos, policies, windows
+from mamba_press import binaries, follow, hazards, macos, policies, stable_abi, windows
 from mamba_press.errors import ContentError
 from mamba_press.types import OWN, Floor, Problem, Tagging
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from mamba_press.binaries.format import Symbols
     from mamba_press.config import Config
     from mamba_press.types import Entry, Package, Python, Target
 
@@ -450,10 +451,40 @@ def _python_tags(
         return python.interpreter, "none", (note,)
     if not modules:
         return "py3", "none", ()
+    notes: tuple[str, ...] = ()
     oldest = max(_oldest_python(_package(module.entry), records, python) for module in modules)
+    demanding = _most_demanding([module for module in modules if module.abi == "abi3"], python)
+    if demanding:
+        module, used = demanding
+        if used.outside:
+            what = (
+                f"{module.entry.path} takes {used.outside[0]}, which is not in the stable ABI, whatever its name says"
+            )
+            return python.interpreter, python.abi, (f"{what}: the wheel is for Python {python} alone",)
+        if used.minor > oldest:
+            oldest = used.minor
+            notes += (f"{module.entry.path} takes {used.newest}, which is in the stable ABI from Python 3.{oldest} on",)
     if all(module.abi == "abi3t" for module in modules):
         return f"cp3{max(oldest, _FIRST_ABI3T)}", "abi3.abi3t", ()
-    return f"cp3{oldest}", "abi3", ()
+    return f"cp3{oldest}", "abi3", notes
+
+
+def _most_demanding(modules: Sequence[_Module], python: Python) -> tuple[_Module, stable_abi.Use] | None:
+    """Return the extension for the stable ABI that takes most of Python, and what; refuse what this Python has not."""
+    used = [(module, stable_abi.use(_symbols(module.entry).imports)) for module in modules]
+    problems = [
+        Problem(
+            where=module.entry.path,
+            what=f"{_package(module.entry)} has an extension that takes {use.newest}, which Python {python} has not: "
+            f"it is in the stable ABI from Python 3.{use.minor} on",
+            hint=f'press for that Python, python = "3.{use.minor}", or choose an older version of the package',
+        )
+        for module, use in used
+        if use.minor > python.minor
+    ]
+    if problems:
+        raise ContentError(*problems)
+    return max(used, key=lambda each: (bool(each[1].outside), each[1].minor), default=None)
 
 
 def _module(entry: Entry) -> _Module | None:
@@ -509,10 +540,14 @@ def _stem(path: str) -> str:
 
 
 def _exports(entry: Entry, symbol: str) -> bool:
+    return symbol in _symbols(entry).exports
+
+
+def _symbols(entry: Entry) -> Symbols:
     if isinstance(entry.source, bytes):
-        return symbol in binaries.symbols(entry.source).exports
+        return binaries.symbols(entry.source)
     with Path(entry.source).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        return symbol in binaries.symbols(data).exports
+        return binaries.symbols(data)
 
 
 def _loads(module: _Module, python: Python) -> bool:

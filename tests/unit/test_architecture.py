@@ -22,7 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"__init__", "data", "machine", "problem"}),
     frozenset({"types", "globs"}),
     frozenset({"cores", "errors", "installed", "log"}),
-    frozenset({"built", "policies", "macos", "windows", "external", "binaries", "wording"}),
+    frozenset({"built", "policies", "stable_abi", "macos", "windows", "external", "binaries", "wording"}),
     frozenset({"config"}),
     frozenset({"reference", "target", "project", "overrides"}),
     frozenset({"reader"}),

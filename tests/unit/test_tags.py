@@ -24,6 +24,7 @@ from mamba_press.types import (
     Tagging,
     Target,
 )
+from tests.support.compile import shared_library
 
 SITE = "lib/python3.10/site-packages"
 MACHINE = Machine(implementation="cpython", python=Python(minor=10), platform="linux-x86_64", glibc=(2, 36))
@@ -349,6 +350,37 @@ def test_the_strictest_of_several_stable_packages_counts():
     ]
     entries = [elf("a/_a.abi3.so", package="a"), elf("b/_b.abi3.so", package="b")]
     assert tagged(entries, packages).tags.startswith("cp39-abi3-")
+
+
+def stable(tmp_path, name):
+    """An extension that says by its name that it keeps to the stable ABI, and takes something from Python."""
+    source = f"extern int {name}(void); int call(void) {{ return {name}(); }}"
+    path = shared_library(tmp_path / f"{name}.so", source)
+    return elf("pkg/_rust.abi3.so", source=path.read_bytes())
+
+
+FROM_38 = record(noarch="python", depends=("cpython >=3.8",))
+
+
+def test_an_extension_that_takes_what_a_later_python_added_is_for_that_one_on(tmp_path):
+    tagging = tagged([stable(tmp_path, "PyUnicode_AsUTF8AndSize")], [FROM_38])
+    assert tagging.tags.startswith("cp310-abi3-")
+    assert tagging.notes == (
+        "pkg/_rust.abi3.so takes PyUnicode_AsUTF8AndSize, which is in the stable ABI from Python 3.10 on",
+    )
+    assert tagged([stable(tmp_path, "PyList_New")], [FROM_38]).tags.startswith("cp38-abi3-")
+
+
+def test_an_extension_that_takes_what_this_python_has_not_is_refused(tmp_path):
+    error = refusal([stable(tmp_path, "PyType_GetQualName")], [FROM_38])
+    assert "takes PyType_GetQualName, which Python 3.10 has not" in str(error)
+    assert 'python = "3.11"' in str(error)
+
+
+def test_an_extension_that_only_says_that_it_keeps_to_the_stable_abi_is_for_one_python(tmp_path):
+    tagging = tagged([stable(tmp_path, "PyCode_Addr2Line")], [FROM_38])
+    assert tagging.tags.startswith("cp310-cp310-")
+    assert "takes PyCode_Addr2Line, which is not in the stable ABI" in tagging.notes[0]
 
 
 def test_one_extension_of_a_single_python_binds_the_whole_wheel_to_it():
