@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -93,6 +94,18 @@ def test_a_bug_keeps_its_traceback():
         raise FileNotFoundError(errno.ENOENT, "No such file", "/somewhere/file")
     with pytest.raises(ZeroDivisionError), front.hook(None, {}):
         raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_nobody_looks_for_garbage_during_a_hook_and_afterwards_as_before(enabled):
+    was_enabled = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        with front.hook(None, {}):
+            assert not gc.isenabled()
+        assert gc.isenabled() == enabled
+    finally:
+        (gc.enable if was_enabled else gc.disable)()
 
 
 # --- what a build needs
