@@ -10,11 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-@lru_cache(maxsize=256)
-def _pattern(glob: str) -> re.Pattern[str]:
-    return re.compile(_text(glob), re.DOTALL)
-
-
 def _text(glob: str) -> str:
     """Return a glob as a regular expression."""
     if glob.endswith("/"):
@@ -38,8 +33,8 @@ def _text(glob: str) -> str:
 
 @lru_cache(maxsize=256)
 def _any(globs: tuple[str, ...]) -> re.Pattern[str]:
-    """All of them at once: most paths match none."""
-    return re.compile("|".join(map(_text, globs)), re.DOTALL)
+    """All of them at once, for most paths match none; the last group of a match has the number of its glob."""
+    return re.compile("|".join(f"{_text(glob)}()" for glob in globs), re.DOTALL)
 
 
 def _class(inside: str) -> str:
@@ -59,9 +54,8 @@ def _range(found: re.Match[str]) -> str:
 def matches(path: str, globs: Iterable[str]) -> str | None:
     """Return the first of the globs that matches the whole path, or None."""
     globs = tuple(globs)
-    if not globs or not _any(globs).fullmatch(path):
-        return None
-    return next(glob for glob in globs if _pattern(glob).fullmatch(path))
+    found = _any(globs).fullmatch(path) if globs else None
+    return globs[found.lastindex - 1] if found and found.lastindex else None
 
 
 def matches_library(name: str, globs: Iterable[str]) -> str | None:

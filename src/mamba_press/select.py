@@ -445,9 +445,10 @@ def _is_plugin(path: str, binary: Binary) -> bool:
 
 
 @cache
-def _default_filters(*, whole: bool = True) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def _default_filters(*, whole: bool = True) -> dict[str, str]:
+    """Return why a file leaves, by the glob that matches it."""
     table = json.loads(Path(__file__).with_name("data").joinpath("filters.json").read_text("utf-8"))
-    return tuple((row["why"], tuple(row["paths"])) for row in table if whole or row.get("always"))
+    return {glob: row["why"] for row in table if whole or row.get("always") for glob in row["paths"]}
 
 
 def _filter(environment: Environment, config: Config) -> tuple[dict[str, File], tuple[Dropped, ...]]:
@@ -455,9 +456,10 @@ def _filter(environment: Environment, config: Config) -> tuple[dict[str, File], 
     gone: list[Dropped] = []
     requested = {package.name for package in environment.packages if package.requested}
     launchers = _launchers(environment)
+    programs = _programs(config)
     # Of two packages' files at one path the requested one's counts, here as where the problem is told.
     for file in sorted(environment.files, key=lambda file: file.package in requested):
-        why = _filtered(file, config) or (_LAUNCHER if file.path in launchers else None)
+        why = _filtered(file, config, programs) or (_LAUNCHER if file.path in launchers else None)
         if why is None:
             stays[file.path] = file
         else:
@@ -476,9 +478,9 @@ def _programs(config: Config) -> frozenset[str]:
     return frozenset(path for asked in config.wheel.executables for path in provide.spellings(asked))
 
 
-def _filtered(file: File, config: Config) -> str | None:
+def _filtered(file: File, config: Config, programs: frozenset[str]) -> str | None:
     path = file.path
-    if globs.matches(path, config.select.include) or path in _programs(config):
+    if globs.matches(path, config.select.include) or path in programs:
         return None
     glob = globs.matches(path, config.select.exclude)
     if glob:
@@ -488,7 +490,9 @@ def _filtered(file: File, config: Config) -> str | None:
     if config.select.only and not globs.matches(path, config.select.only):
         return "select.only does not name it"
     filters = _default_filters(whole=config.select.default_filters)
-    return next((why for why, paths in filters if globs.matches(path, paths)), None)
+    glob = globs.matches(path, filters)
+    return filters[glob] if glob else None
+
 
 
 def _facts(candidates: Mapping[str, File], target: Target) -> dict[str, Binary]:

@@ -56,6 +56,11 @@ def test_the_first_glob_that_matches_is_told():
     assert globs.matches("lib/libz.so", ["bin/*", "lib/*", "**"]) == "lib/*"
 
 
+@given(st.text("ab/"), st.lists(st.text("ab/*?[!]", max_size=5)))
+def test_of_many_globs_the_first_is_told_that_matches_alone(path, many):
+    assert globs.matches(path, many) == next((glob for glob in many if globs.matches(path, [glob]) is not None), None)
+
+
 @pytest.mark.parametrize("name", ["libfoo.so", "libfoo.so.1", "libfoo.so.1.2.3"])
 def test_a_library_matches_with_and_without_its_version(name):
     assert globs.matches_library(name, ["libfoo.so"]) == "libfoo.so"
