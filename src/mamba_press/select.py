@@ -197,8 +197,7 @@ def files(environment: Environment, target: Target, config: Config) -> Selection
     gone: tuple[Dropped, ...] = ()
     if config.link.missing == "drop":
         search, gone = _without_missing(search, rules)
-    rules, notes = _choose_runtimes(search, rules, environment, config)
-    reached = search.run(rules)
+    reached, notes = _choose_runtimes(search, rules, environment, config)
     problems += [*reached.problems, *_clobbered(environment, reached, candidates), *_sourceless(environment, config)]
     if OWN in search.packages:
         problems += _shadowed(candidates[path] for path in reached.why)
@@ -660,17 +659,12 @@ def _sourceless(environment: Environment, config: Config) -> Iterator[Problem]:
 
 def _choose_runtimes(
     search: _Search, rules: follow.Rules, environment: Environment, config: Config
-) -> tuple[follow.Rules, tuple[str, ...]]:
+) -> tuple[_Reached, tuple[str, ...]]:
     """Decide every compiler runtime that the wheel needs, libgcc last because the others may need it."""
     notes: list[str] = []
-    chosen: dict[str, toolchain.Choice] = dict(rules.runtimes or {})
     wanted = asdict(config.link.runtimes)
-    rules = replace(rules, runtimes=dict(chosen))
     reached = search.run(rules)
     for runtime in toolchain.LIBRARIES:
-        if rules.runtimes != chosen:
-            rules = replace(rules, runtimes=dict(chosen))
-            reached = search.run(rules)
         demands = _demands(search, reached, runtime)
         if demands is None:
             continue
@@ -698,9 +692,11 @@ def _choose_runtimes(
                 floor=_floor(search, reached, rules.target, environment, config),
                 bundled=partial(_floor_of_copy, search, rules, runtime, environment, config),
             )
-        chosen[runtime] = choice
         notes.append(f"{runtime}: {choice} ({why})" + _uncopied(search, runtime, choice))
-    return replace(rules, runtimes=chosen), tuple(notes)
+        if (rules.runtimes or {}).get(runtime) != choice:
+            rules = replace(rules, runtimes={**(rules.runtimes or {}), runtime: choice})
+            reached = search.run(rules)
+    return reached, tuple(notes)
 
 
 def _uncopied(search: _Search, runtime: str, choice: toolchain.Choice) -> str:
@@ -793,7 +789,7 @@ def _floor_of_copy(
 def _refuse_two_openmp(reached: _Reached, candidates: Mapping[str, File]) -> None:
     found = {
         posixpath.basename(path).partition(".")[0]: path
-        for path in reached.why
+        for path in reached.links
         if globs.matches_library(posixpath.basename(path).lower(), toolchain.OPENMP)
     }
     if len(found) > 1:
