@@ -168,12 +168,14 @@ def files(environment: Environment, target: Target, config: Config) -> Selection
     whole where nothing of it, or of what depends on it, is reached.
     """
     candidates, filtered = _filter(environment, config)
-    facts = _facts(candidates, target)
     prefix = follow.Prefix.of(environment)
     requested = frozenset(package.name for package in environment.packages if package.requested)
+    read = _strings(file for file in candidates.values() if file.package in requested)
+    facts = _facts(candidates, target, read)
+    libraries = {path for path, binary in facts.items() if binary.arch and binary.kind == "shared"}
+    read |= _strings(file for path, file in candidates.items() if path in libraries and path not in read)
     asked = asks.read(candidates.values(), asks.libraries(prefix, candidates, facts))
     problems = [*asked.problems]
-    read = _strings(candidates, requested, facts)
     search = _Search(
         prefix=prefix,
         candidates=candidates,
@@ -493,12 +495,15 @@ def _filtered(file: File, config: Config, programs: frozenset[str]) -> str | Non
     return filters[glob] if glob else None
 
 
+def _facts(candidates: Mapping[str, File], target: Target, read: Mapping[str, Strings]) -> dict[str, Binary]:
+    """Read every binary by its real path, those too that left and to which a symlink leads that is still there.
 
-def _facts(candidates: Mapping[str, File], target: Target) -> dict[str, Binary]:
-    """Read every binary by its real path, those too that left and to which a symlink leads that is still there."""
+    What was ``read`` already, and is none, is not opened again.
+    """
     sources = {file.link: file for file in candidates.values() if file.link is not None}
     sources |= {path: file for path, file in candidates.items() if file.link is None}
-    return {path: binary for path, file in sources.items() if (binary := _binary(file, target)) is not None}
+    unsure = {path: file for path, file in sources.items() if file.path not in read or read[file.path].announced}
+    return {path: binary for path, file in unsure.items() if (binary := _binary(file, target)) is not None}
 
 
 def _binary(file: File, target: Target) -> Binary | None:
@@ -560,16 +565,12 @@ def _foreign(kept: Sequence[Kept]) -> tuple[str, ...]:
     return (f"left as they are, for they are for another machine: {', '.join(paths[:3])}" + _more(len(paths) - 3),)
 
 
-def _strings(
-    candidates: Mapping[str, File], requested: frozenset[str], facts: Mapping[str, Binary]
-) -> dict[str, Strings]:
-    """Return what the strings of each file of a requested package, and of each library of a dependency, say."""
-    libraries = {path for path, binary in facts.items() if binary.arch and binary.kind == "shared"}
+def _strings(files: Iterable[File]) -> dict[str, Strings]:
+    """Return by path what the strings of files say; what is metadata of Python opens nothing."""
     return {
-        path: strings.look(file.source)
-        for path, file in candidates.items()
-        if file.package in requested or path in libraries
-        if ".dist-info/" not in path and ".egg-info/" not in path
+        file.path: strings.look(file.source)
+        for file in files
+        if ".dist-info/" not in file.path and ".egg-info/" not in file.path
     }
 
 

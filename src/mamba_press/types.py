@@ -244,10 +244,14 @@ class Resolved:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Strings:
-    """What a file's own strings say: ``names`` of libraries, and whether it names a folder where packages are built."""
+    """What a file's own strings say: ``names`` of libraries, and whether it names a folder where packages are built.
+
+    ``announced`` means that its first bytes are those of a binary.
+    """
 
     names: frozenset[str]
     built: bool
+    announced: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

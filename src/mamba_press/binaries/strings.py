@@ -12,7 +12,7 @@ import re
 import struct
 from typing import TYPE_CHECKING
 
-from mamba_press.binaries import macho, pe
+from mamba_press.binaries import format_of, macho, pe
 from mamba_press.binaries.format import READING, Data, Malformed, read_up_to
 from mamba_press.types import Strings
 
@@ -34,7 +34,7 @@ _SMALL = 1 << 20
 _BUILD_PATHS = (b"/home/conda/feedstock_root", b"/croot/", b"/opt/conda/conda-bld", b"_h_env_placehold")
 """Where packages are built: such paths are reported, never errors, for nobody who uses the wheel has them."""
 
-_SILENT = Strings(names=frozenset(), built=False)
+_SILENT = Strings(names=frozenset(), built=False, announced=False)
 """One for all the files that say nothing: there are thousands."""
 
 _NOT_DATA = (b".rsrc", b".reloc", b".pdata")
@@ -63,11 +63,11 @@ def look_at(data: Data) -> Strings:
     found = {name for start, end in regions for name in _names(data, start, end)}
     found |= {name for mark in wide for start, end in regions for name in _wide_names(data, mark, start, end)}
     built = any(data.find(path, start, end) >= 0 for start, end in regions for path in _BUILD_PATHS)
-    if not found and not built:
+    announced = format_of(bytes(data[:8])) is not None
+    if not (found or built or announced):
         return _SILENT
-    return Strings(
-        names=frozenset(name.lower() if name.lower().endswith(".dll") else name for name in found), built=built
-    )
+    names = frozenset(name.lower() if name.lower().endswith(".dll") else name for name in found)
+    return Strings(names=names, built=built, announced=announced)
 
 
 def _wide_names(data: Data, mark: bytes, start: int, end: int) -> Iterator[str]:
