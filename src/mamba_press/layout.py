@@ -139,7 +139,7 @@ def place(selection: Selection, *, home: Home, stem: str, config: Config) -> tup
 def _entry(kept: Kept, *, home: Home, stem: str, config: Config) -> Entry:
     file = kept.file
     source = file.source
-    executable = kept.binary is not None or bool(source.stat().st_mode & 0o100)
+    executable = kept.binary is not None or file.executable
     moved = _moved(file.path, config)
     if moved is not None:
         placed = file.path in config.layout.move

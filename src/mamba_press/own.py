@@ -60,6 +60,7 @@ def _file(file: OwnFile, target: Target, name: str) -> File:
         package=OWN,
         size=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
+        executable=file.executable,
     )
 
 

@@ -104,6 +104,7 @@ class File:
     sha256: str | None = None
     link: str | None = None
     placeholder: Literal["text", "binary"] | None = None
+    executable: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

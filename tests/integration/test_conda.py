@@ -428,6 +428,13 @@ def test_a_file_tells_the_hash_that_it_had_in_its_package(make_channel, tmp_path
         assert file.size == file.source.stat().st_size
 
 
+def test_a_file_and_a_link_to_it_tell_whether_they_can_be_run(make_channel, tmp_path):
+    tool = Content("#!/bin/sh\n", executable=True)
+    package = CondaPackage(name="tool", files={"bin/tool": tool, "bin/alias": Link("tool"), "share/tool": "text"})
+    files = fetch(solve([make_channel([package]).url], ["tool"]), tmp_path / "work").files
+    assert {file.path: file.executable for file in files} == {"bin/tool": True, "bin/alias": True, "share/tool": False}
+
+
 @pytest.mark.parametrize("extension", [".conda", ".tar.bz2"])
 def test_packages_without_paths_json_are_read_from_their_older_metadata(tmp_path, extension):
     has_prefix = f"{PLACEHOLDER} text share/greet.txt\n{PLACEHOLDER} binary lib/libgreet.so.1\n"

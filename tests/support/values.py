@@ -48,7 +48,7 @@ class Prefix:
         self.packages[name] = package(name, *depends, requested=requested)
         return self
 
-    def add(self, path: str, content: bytes | str | Path = b"", *, of: str) -> File:
+    def add(self, path: str, content: bytes | str | Path = b"", *, of: str, executable: bool = False) -> File:
         """Add a file to a package; a second one at a path lies elsewhere, as an installer would do it."""
         source = self.root / path
         if source.exists():
@@ -56,7 +56,8 @@ class Prefix:
         source.parent.mkdir(parents=True, exist_ok=True)
         data = content.read_bytes() if isinstance(content, Path) else content
         source.write_bytes(data.encode() if isinstance(data, str) else data)
-        return self._added(File(path=path, source=source, package=of, size=source.stat().st_size))
+        size = source.stat().st_size
+        return self._added(File(path=path, source=source, package=of, size=size, executable=executable))
 
     def link(self, path: str, to: str, *, of: str) -> File:
         """Add a symlink to the file of the prefix at which it ends."""

@@ -114,7 +114,7 @@ def test_a_python_script_gets_the_first_line_that_installers_replace(prefix):
 
 def test_what_could_be_run_can_still_be_run(prefix):
     prefix.add("share/plain", of="app")
-    prefix.add("share/run", of="app").source.chmod(0o755)
+    prefix.add("share/run", of="app", executable=True)
     prefix.add("lib/x.so", of="app")
     entries = layout.place(selection(prefix), home=HOME, stem="app-1", config=config())
     executable = {each.kept.file.path for each in entries if each.executable}

@@ -112,6 +112,7 @@ def _files(root: Path, package: str, entry: dict[str, Any], lost: list[str], fol
             size=status.st_size,
             sha256=entry.get("sha256"),
             placeholder=mode,
+            executable=bool(status.st_mode & stat.S_IXUSR),
         )
         return
     end = _end(installed, folders)
@@ -157,12 +158,14 @@ def _end(link: str, folders: dict[str, str]) -> str:
 
 
 def _link(root: Path, path: str, end: str, package: str) -> File:
+    status = os.stat(end)  # noqa: PTH116 - as above
     return File(
         path=path,
         source=Path(end),
         package=package,
-        size=os.stat(end).st_size,  # noqa: PTH116 - as above
+        size=status.st_size,
         link=end[len(str(root)) + 1 :],
+        executable=bool(status.st_mode & stat.S_IXUSR),
     )
 
 
