@@ -50,6 +50,7 @@ _UNLISTED = ("RECORD.jws", "RECORD.p7s")
 _MANYLINUX = re.compile(r"(?:manylinux_(\d+)_(\d+)|(manylinux1|manylinux2010|manylinux2014)|linux)_(\w+)")
 _SCHEMES = ("platlib", "purelib", "headers", "scripts", "data")
 _LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
+_ODD_PATH = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)")
 _SCRIPT = re.compile(r"[\w.-]+")
 _OBJECT = re.compile(r"[\w.]+\s*(:\s*[\w.]+\s*)?(\[[^\]]*\]\s*)?")
 
@@ -370,7 +371,7 @@ def _entry(info: zipfile.ZipInfo) -> Iterator[str]:
 
 
 def _bad_name(name: str) -> Iterator[str]:
-    if name.startswith("/") or any(part in ("", ".", "..") for part in name.rstrip("/").split("/")):
+    if _ODD_PATH.search(name.rstrip("/")):
         yield "its path is absolute, leaves the wheel, or has empty parts"
     is_plain = name.isascii() and name.isprintable() and "\\" not in name
     if not is_plain and ("\\" in name or any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in name)):
@@ -472,7 +473,8 @@ def _impossible(contents: _Contents) -> Iterator[Problem]:
 
 def _folders(contents: _Contents) -> Iterator[Problem]:
     """Yield files that are in the place of a folder."""
-    folders = {folder for path in contents.members for folder in _parents(path)}
+    parents = {path.rpartition("/")[0] for path in contents.members if "/" in path}
+    folders = parents.union(*map(_parents, parents))
     for path in sorted(folders & contents.members.keys()):
         yield Problem(where=path, what="is both a file and a folder")
 
@@ -586,14 +588,16 @@ def _metadata(contents: _Contents) -> Iterator[Problem]:
 
 def _entry_points(contents: _Contents) -> Iterator[Problem]:
     """Yield the entry points that cannot be read."""
-    from configparser import ConfigParser, Error
-
     where = f"{contents.dist_info}/entry_points.txt"
     text = contents.text("entry_points.txt")
+    if not text:
+        return
+    from configparser import ConfigParser, Error
+
     parser = ConfigParser(delimiters=("=",), interpolation=None, default_section="\0")
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
-        parser.read_string((text or b"").decode("utf-8"))
+        parser.read_string(text.decode("utf-8"))
     except (UnicodeDecodeError, Error) as error:
         yield Problem(where=where, what=f"cannot be read: {' '.join(str(error).split())}")
         return

@@ -394,8 +394,8 @@ def _closure(names: Iterable[str], graph: Mapping[str, set[str]]) -> set[str]:
 def _needs(entries: Iterable[Entry]) -> Iterator[Json]:
     """Yield which files of the wheel each binary needs."""
     kept = [(entry, entry.kept) for entry in entries if entry.kept is not None]
-    places = {each.file.link or each.file.path: _reference(entry) for entry, each in kept}
+    places = {each.file.link or each.file.path: entry for entry, each in kept}
     for entry, each in sorted(kept, key=lambda pair: pair[0].path):
-        needed = sorted({places[link.path] for link in each.links if link.path in places})
+        needed = sorted({_reference(places[link.path]) for link in each.links if link.path in places})
         if needed:
             yield {"ref": _reference(entry), "dependsOn": needed}

@@ -268,5 +268,4 @@ def _is_text(path: str) -> bool:
 
 
 def _adds_folders(path: str) -> bool:
-    parts = installed(path).split("/")
-    return len(parts) == 2 and parts[1] in ("__init__.py", "_mamba_press.py")
+    return path.endswith(("/__init__.py", "/_mamba_press.py")) and installed(path).count("/") == 1
