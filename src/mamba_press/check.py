@@ -125,7 +125,8 @@ def together(paths: Sequence[Path], *, elsewhere: Sequence[str] = ()) -> tuple[F
     """Return what is wrong with each of these wheels once all of them are installed into one folder.
 
     Beside what :func:`examine` finds: libraries of one that another one has not where it is looked for, different files
-    at one path, and requirements that the others do not satisfy; libraries that are carried twice are noted.
+    at one path, and requirements that the others do not satisfy; libraries that are carried twice are noted, and
+    different ones that one process would take for each other.
     """
     wheels = [_opened(path) for path in paths]
     found = []
@@ -135,7 +136,7 @@ def together(paths: Sequence[Path], *, elsewhere: Sequence[str] = ()) -> tuple[F
         judged = _judged(wheel, elsewhere, beside)
         earlier = [each for each in wheels[:number] if each.contents]
         more = (*_clashes(wheel, earlier), *_unsatisfied(wheel, others))
-        notes = (*judged.notes, *_twice(wheel, earlier))
+        notes = (*judged.notes, *_twice(wheel, earlier), *_confused(wheel, earlier))
         found.append(replace(judged, problems=(*judged.problems, *more), notes=notes))
     return tuple(found)
 
@@ -227,6 +228,30 @@ def _twice(wheel: _Opened, earlier: Sequence[_Opened]) -> Iterator[str]:
         for path, each in sorted(_placed(wheel).items()):
             if _is_shared(each) and each.sha256 in theirs:
                 yield f"{path} is also in {other.path.name}, as {theirs[each.sha256]}"
+
+
+def _confused(wheel: _Opened, earlier: Sequence[_Opened]) -> Iterator[str]:
+    """Yield the libraries whose name another one in an earlier wheel has, where files of both wheels ask for that name.
+
+    Of two libraries with one SONAME glibc loads the first, and it answers for both.
+    """
+    own = _asked_for(wheel)
+    for other in earlier:
+        theirs = _asked_for(other)
+        for name in sorted(own.keys() & theirs.keys()):
+            if own[name].sha256 != theirs[name].sha256:
+                yield (
+                    f"{own[name].path} is called {name}, as is another library, {theirs[name].path} in "
+                    f"{other.path.name}: in one process the first that is loaded answers for both"
+                )
+
+
+def _asked_for(wheel: _Opened) -> dict[str, Member]:
+    """Return the ELF libraries of a wheel that its files need, by the names that they need."""
+    members = _placed(wheel).values()
+    found = [(each, each.binary) for each in members if each.binary and each.binary.format == "elf"]
+    needed = {name for _, binary in found for name in binary.needed}
+    return {binary.name: each for each, binary in found if _is_shared(each) and binary.name and binary.name in needed}
 
 
 def _placed(wheel: _Opened) -> dict[str, Member]:

@@ -128,3 +128,16 @@ def test_a_wheel_with_a_prefix_of_its_own_has_to_have_all_of_it(tmp_path, librar
     user = shared_library(tmp_path / "libh.so.1", "int g(void); int h(void) { return g(); }", linking)
     one = made(tmp_path, "one", {"one/__init__.py": b"", "one/_prefix/lib/libh.so.1": user})
     assert len(check.examine(one).problems) == 1
+
+
+def test_libraries_that_one_process_would_take_for_each_other_are_told(tmp_path, library, user):
+    other = shared_library(tmp_path / "other/libg.so.1", "int g(void) { return 2; }", Linking(soname="libg.so.1"))
+    one = made(tmp_path, "one", {"one/user.so": user, "shared/lib/libg.so.1": library})
+    two = made(tmp_path, "two", {"two/user.so": user, "shared/x.txt": b"", "two/libg.so.1": other})
+    notes = [note for found in check.together([one, two]) for note in found.notes]
+    (note,) = (note for note in notes if "answers for both" in note)
+    assert note.startswith("two/libg.so.1 is called libg.so.1, as is another library, shared/lib/libg.so.1 in one-1.0")
+    same = made(tmp_path, "three", {"three/user.so": user, "three/libg.so.1": library})
+    assert not any("answers for both" in note for found in check.together([one, same]) for note in found.notes)
+    alone = made(tmp_path, "four", {"four/libg.so.1": other})
+    assert not any("answers for both" in note for found in check.together([one, alone]) for note in found.notes)
