@@ -119,7 +119,7 @@ def _load(
         current = queue.popleft()
         for needed in current.binary.needed:
             path = names.get(needed) or _search(current, needed, libraries)
-            if path is None and promise.holds(needed):
+            if path is None and (promise.holds(needed) or needed in current.binary.weak):
                 path = SYSTEM
             is_known = answers.get((current.path, needed), SYSTEM) is None
             answers[current.path, needed] = path

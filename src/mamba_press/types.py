@@ -183,7 +183,7 @@ class Binary:
     file is left untouched and reported. ``name`` is the SONAME or install name. ``inherited`` tells DT_RPATH from
     DT_RUNPATH. ``defines`` holds the version names that the binary itself provides (verdef). ``floor`` is the
     minimum system version that the file itself states (macOS). ``archs`` holds every architecture of a universal
-    Mach-O file, whose ``arch`` is then ``universal2``; ``weak`` those of ``needed`` that may be missing (macOS).
+    Mach-O file, whose ``arch`` is then ``universal2``; ``weak`` those of ``needed`` that may be missing.
     ``isa`` is the level of x86-64 that the file states to need (``x86-64-v3``), None for the baseline. ``vouched``
     means that somebody's certificate vouches for the bytes as they are (macOS, Windows); ``assemblies`` are the
     side-by-side assemblies that an image's manifest asks for, Windows' own left out. ``execstack`` means that the stack

@@ -651,3 +651,22 @@ def test_an_x86_64_library_that_says_nothing_of_the_stack_asks_for_an_executable
     at = image.header.segments_at + number * elf.SEGMENT.size
     data[at : at + 4] = bytes(4)  # PT_NULL
     assert facts(bytes(data)).execstack == (image.arch == "x86_64")
+
+
+@pytest.mark.parametrize(("flag", "weak"), [("-F", ()), ("-f", ("libreal.so.1",))])
+def test_the_library_for_which_another_one_stands_is_needed_and_can_be_renamed(tmp_path, flag, weak):
+    real = shared_library(tmp_path / "libreal.so.1", "int x(void) { return 42; }", Linking(soname="libreal.so.1"))
+    flags = (f"-Wl,{flag},libreal.so.1",)
+    path = shared_library(tmp_path / "libx.so", "int x(void) { return 1; }", Linking(soname="libx.so", flags=flags))
+    found = facts(path.read_bytes())
+    assert ("libreal.so.1" in found.needed, found.weak) == (True, weak)
+    edits = Edits(needed=(("libreal.so.1", "libreal-0123abcd.so.1"),), search=("$ORIGIN/sub",), inherited=True)
+    path.write_bytes(binaries.apply(path.read_bytes(), edits))
+    assert binaries.layout_problems(path.read_bytes()) == ()
+    (tmp_path / "sub").mkdir()
+    renamed = tmp_path / "sub/libreal-0123abcd.so.1"
+    renamed.write_bytes(binaries.apply(real.read_bytes(), Edits(name=renamed.name)))
+    real.unlink()
+    code = "import ctypes, sys; print(ctypes.CDLL(sys.argv[1]).x())"
+    shown = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    assert shown.stdout == "42\n"

@@ -138,6 +138,10 @@ def test_a_program_needs_a_loader_that_is_where_every_system_has_it(interpreter,
     assert wheres(Promise(arch=arch, floor=(2, 17)), tool=program) == ([] if is_there else ["tool"])
 
 
+def test_what_a_library_may_stand_for_without_may_be_missing():
+    assert wheres(x_so=elf("libreal.so.1", weak=("libreal.so.1",))) == []
+
+
 def test_versions_of_a_runtime_in_the_wheel_are_its_own_affair():
     requires = (Requirement(library="libstdc++.so.6", versions=("GLIBCXX_3.4.30",)),)
     assert wheres(x_so=elf("libstdc++.so.6", requires=requires)) == ["x.so"]

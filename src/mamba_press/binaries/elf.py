@@ -44,6 +44,9 @@ DT_CONFIG, DT_DEPAUDIT, DT_AUDIT, DT_AUXILIARY, DT_FILTER = 0x6FFFFEFA, 0x6FFFFE
 STRING_TAGS = frozenset(
     {DT_NEEDED, DT_SONAME, DT_RPATH, DT_RUNPATH, DT_CONFIG, DT_DEPAUDIT, DT_AUDIT, DT_AUXILIARY, DT_FILTER}
 )
+LOADED_TAGS = frozenset({DT_NEEDED, DT_FILTER, DT_AUXILIARY})
+"""What names a library that is loaded with the file: the one whose symbols it stands for (DT_FILTER) as well."""
+
 DF_1_PIE = 0x08000000
 STB_GNU_UNIQUE = 10
 NT_GNU_PROPERTY_TYPE_0, GNU_PROPERTY_X86_ISA_1_NEEDED = 5, 0xC0008002
@@ -379,7 +382,8 @@ def facts(image: Image) -> Binary:
     """What the loader reads of an image."""
     tags = image.tags
     interpreter = _interpreter(image)
-    needed = tuple(image.string(value) for tag, value in image.dynamic if tag == DT_NEEDED)
+    needed = tuple(dict.fromkeys(image.string(value) for tag, value in image.dynamic if tag in LOADED_TAGS))
+    required = {image.string(value) for tag, value in image.dynamic if tag in LOADED_TAGS - {DT_AUXILIARY}}
     path = tags.get(DT_RUNPATH, tags.get(DT_RPATH))
     search = image.string(path) if path is not None else ""
     return Binary(
@@ -394,6 +398,7 @@ def facts(image: Image) -> Binary:
         # The base definition (flag 1) names the file, not a version of it.
         defines=frozenset(image.string(names[0]) for flags, names in image.verdef() if names and not flags & 1),
         interpreter=interpreter,
+        weak=tuple(name for name in needed if name not in required),
         isa=_isa(image) if image.arch == "x86_64" else None,
         execstack=_execstack(image),
     )

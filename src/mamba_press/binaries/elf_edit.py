@@ -95,6 +95,7 @@ def expected(before: Binary, edits: Edits) -> Binary:
         name=before.name if edits.name is None else edits.name,
         needed=tuple(dict.fromkeys(new for old in before.needed if (new := names.get(old, old)) is not None)),
         requires=tuple(requires),
+        weak=tuple(dict.fromkeys(new for old in before.weak if (new := names.get(old, old)) is not None)),
         search=search,
         inherited=before.inherited if edits.search is None else edits.inherited and bool(search),
     )
@@ -171,6 +172,11 @@ def _entries(image: Image, edits: Edits, names: dict[bytes, bytes | None]) -> It
             name = names.get(old, old)
             if name is not None and name not in seen:
                 seen.add(name)
+                yield tag, value if name == old else name
+        elif tag in elf.LOADED_TAGS:
+            old = image.raw_string(value)
+            name = names.get(old, old)
+            if name is not None:
                 yield tag, value if name == old else name
         elif tag == elf.DT_SONAME or (tag in (elf.DT_RPATH, elf.DT_RUNPATH) and edits.search is not None):
             final = tag if tag == elf.DT_SONAME else search_tag
