@@ -453,14 +453,16 @@ def _python_tags(
         return "py3", "none", ()
     notes: tuple[str, ...] = ()
     oldest = max(_oldest_python(_package(module.entry), records, python) for module in modules)
-    demanding = _most_demanding([module for module in modules if module.abi == "abi3"], python)
+    demanding = _most_demanding([module for module in modules if module.abi == "abi3"])
     if demanding:
         module, used = demanding
-        if used.outside:
-            what = (
-                f"{module.entry.path} takes {used.outside[0]}, which is not in the stable ABI, whatever its name says"
-            )
-            return python.interpreter, python.abi, (f"{what}: the wheel is for Python {python} alone",)
+        if used.outside or used.minor > python.minor:
+            # A name may be older than its place in the stable ABI: this Python has it, the next need not.
+            what = f"takes {used.newest}, which is in the stable ABI from Python 3.{used.minor} on"
+            if used.outside:
+                what = f"takes {used.outside[0]}, which is not in the stable ABI, whatever its name says"
+            note = f"{module.entry.path} {what}: the wheel is for Python {python} alone"
+            return python.interpreter, python.abi, (note,)
         if used.minor > oldest:
             oldest = used.minor
             notes += (f"{module.entry.path} takes {used.newest}, which is in the stable ABI from Python 3.{oldest} on",)
@@ -469,21 +471,9 @@ def _python_tags(
     return f"cp3{oldest}", "abi3", notes
 
 
-def _most_demanding(modules: Sequence[_Module], python: Python) -> tuple[_Module, stable_abi.Use] | None:
-    """Return the extension for the stable ABI that takes most of Python, and what; refuse what this Python has not."""
+def _most_demanding(modules: Sequence[_Module]) -> tuple[_Module, stable_abi.Use] | None:
+    """Return the extension for the stable ABI that takes most of Python, and what."""
     used = [(module, stable_abi.use(_symbols(module.entry).imports)) for module in modules]
-    problems = [
-        Problem(
-            where=module.entry.path,
-            what=f"{_package(module.entry)} has an extension that takes {use.newest}, which Python {python} has not: "
-            f"it is in the stable ABI from Python 3.{use.minor} on",
-            hint=f'press for that Python, python = "3.{use.minor}", or choose an older version of the package',
-        )
-        for module, use in used
-        if use.minor > python.minor
-    ]
-    if problems:
-        raise ContentError(*problems)
     return max(used, key=lambda each: (bool(each[1].outside), each[1].minor), default=None)
 
 
