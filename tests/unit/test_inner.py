@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import shlex
 import shutil
 import stat
 import subprocess
@@ -243,6 +244,20 @@ def test_paths_of_this_machine_are_mapped_the_narrowest_last():
         f"-ffile-prefix-map=/opt/python/include/python3.11={NEUTRAL}/include/python3.11",
         f"-ffile-prefix-map={SITE}={NEUTRAL}/site-packages",
     ]
+
+
+def test_cmake_can_take_nothing_away_from_flags_with_spaces():
+    place = replace(
+        WHOLE, root=Path("/my project"), work=Path("/w/my tmp"), host=Path("/w/my host"), headers=None, sites=()
+    )
+    found = surroundings.environment({}, place)
+    flags = shlex.split(found["CPPFLAGS"])
+    for setting in shlex.split(found["CMAKE_ARGS"]):
+        name, _, value = setting.partition("=")
+        assert name.startswith("-DCMAKE_")
+        # as cmCacheManager::ParseEntry has it
+        taken = value[1:-1] if value[:1] == value[-1:] == "'" else value
+        assert shlex.split(taken) == flags
 
 
 def test_without_host_packages_only_paths_are_mapped():

@@ -119,7 +119,7 @@ def _flags(place: Place) -> Iterator[tuple[str, tuple[str, ...]]]:
         # What is built again at import would no longer have CPATH, but CMake and Meson keep the flags.
         maps += ("-isystem", f"{place.host}/include")
     if maps:
-        initial = " ".join(map(shlex.quote, maps))
+        initial = " ".join(("", *map(shlex.quote, maps)))  # CMake strips quotes around the whole, not behind a space
         yield "CPPFLAGS", maps
         yield "CMAKE_ARGS", tuple(f"-DCMAKE_{language}_FLAGS_INIT={initial}" for language in ("C", "CXX", "Fortran"))
     if place.host:
