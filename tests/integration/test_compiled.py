@@ -351,7 +351,7 @@ def test_tools_that_no_channel_has_are_told_with_the_rest_before_anything_is_fet
     for more, number in (({}, 1), ({"MAMBA_PRESS_HOST": "greet;nothing"}, 2)):
         done = hook(tools, name, tmp_path, cwd=root, environ={**given, **more})
         assert done.code != 0
-        assert done.err.count("tool.mamba-press.build: no channel has a package 'ninjas'") == 1
+        assert done.err.count("MAMBA_PRESS_BUILD: no channel has a package 'ninjas'") == 1
         assert done.err.count("no channel has a package") == number
         assert "fetching" not in done.err
 
