@@ -323,6 +323,8 @@ def test_a_platform_alone_keeps_the_other_tags(tmp_path):
         ("demo/x.cpython-310-x86_64-linux-gnu.so", b"", "cp310-cp310", "cp311-cp311-linux_x86_64", True),
         ("demo/x.cpython-310-x86_64-linux-gnu.so", b"", "cp310-cp310", "py3-none-linux_x86_64", True),
         ("demo/x.cp310-win_amd64.pyd", b"", "cp310-cp310", "cp312-abi3-win_amd64", True),
+        ("demo/x.cpython-310-x86_64-linux-gnu.so", b"", "py3-none", "cp310-cp310-linux_x86_64", False),
+        ("demo/x.cp310-win_amd64.pyd", b"", "py3-none", "cp310-cp310-linux_x86_64", False),
         ("demo/x.so", b"PyInit_x", "cp310-cp310", "py3-none-linux_x86_64", True),
         ("demo/x.so", b"only data", "cp310-cp310", "py3-none-linux_x86_64", False),
         ("demo/x.abi3.so", b"PyInit_x", "cp310-abi3", "cp39-abi3-linux_x86_64", True),
@@ -345,6 +347,14 @@ def test_a_python_tag_may_not_promise_more_than_the_modules_keep(tmp_path, name,
 )
 def test_what_is_no_wheel_is_named(tmp_path, name, expected):
     assert expected in refused(tmp_path / name, POST)
+
+
+def test_a_wheel_with_none_or_two_dist_info_is_told(tmp_path):
+    path = make(tmp_path, {**files(), "other-1.0.dist-info/METADATA": b""})
+    assert "has 2 .dist-info folders" in refused(path, POST)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("demo/__init__.py", b"")
+    assert "has no .dist-info folder" in refused(path, POST)
 
 
 def test_who_is_reached_is_what_packaging_says(released):

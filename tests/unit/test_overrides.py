@@ -220,6 +220,20 @@ def test_every_mistake_of_every_override_is_told_whether_it_counts_or_not():
     assert hints[f"{AT} 3: inherit.package"] == "did you mean packages?"
 
 
+@pytest.mark.parametrize(
+    ("override", "where"),
+    [
+        ({"if": "linux", "offline": True}, "if"),
+        ({"if": {"any": "linux"}, "offline": True}, "if.any"),
+        ({"if": {"state": "x"}, "packages": ["x"], "inherit": "append"}, "inherit"),
+    ],
+)
+def test_what_is_a_table_cannot_be_a_text(override, where):
+    [(at, what, _)] = problems(override)
+    assert at == f"{AT} 1: {where}"
+    assert what.endswith("expected a table")
+
+
 @pytest.mark.parametrize("value", [{"if": {"state": "x"}, "offline": True}, "x", [1]])
 def test_overrides_are_tables_of_their_own(value):
     with pytest.raises(ConfigError) as caught:
