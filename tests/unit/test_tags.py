@@ -493,6 +493,7 @@ def test_a_file_that_needs_a_later_processor_is_refused_and_named():
 def test_a_level_that_is_allowed_is_noted(allowed):
     (note,) = tagged([level("x86-64-v3")], isa=allowed).notes
     assert note.startswith("the wheel needs a processor of level x86-64-v3, which its tag does not say")
+    assert " more" not in note
 
 
 @pytest.mark.parametrize(
