@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _PROGRAMS = ("bin/", "sbin/", "libexec/", "Library/bin/", "Scripts/")
 _PYTHON = ("python", "python_abi")
+_SITE_PACKAGES = re.compile(r"lib/python3\.\d+t?/site-packages|Lib/site-packages")
 _INCLUDED = "select.include"
 _EXECUTABLE = "wheel.executables"
 _ONE_OF_TWO = "leave a package out with select.prune, or the file, if nothing needs it, with select.exclude"
@@ -46,6 +47,7 @@ def packages(solution: Solution, config: Config) -> tuple[tuple[Package, ...], t
     alone = {name for name in by_name if globs.matches(name, config.select.prune_alone)} - pruned
     _check_names(config, by_name)
     _refuse_python(by_name)
+    _refuse_other_places(by_name)
     asked = [name for name, package in by_name.items() if package.requested]
     stays = _closure([*asked, *map(spec_name, config.host)], {n: p for n, p in by_name.items() if n not in pruned})
     named = {**dict.fromkeys(alone, "select.prune-alone"), **dict.fromkeys(pruned, "select.prune")}
@@ -125,6 +127,19 @@ def _refuse_python(by_name: Mapping[str, Package]) -> None:
                     hint='say which Python to press for with python = "3.12"',
                 )
                 for name in asked
+            )
+        )
+
+
+def _refuse_other_places(by_name: Mapping[str, Package]) -> None:
+    """Refuse a Python that has its packages in a folder of its own choice (CEP 17): nothing there would be found."""
+    python = by_name.get("python")
+    if python is not None and python.site_packages and not _SITE_PACKAGES.fullmatch(python.site_packages):
+        raise ContentError(
+            Problem(
+                where=str(python),
+                what=f"has its packages in {python.site_packages!r}, where mamba-press does not look for them",
+                hint='choose a build of Python that has them in the usual place: constraints = ["python * …"]',
             )
         )
 

@@ -56,6 +56,13 @@ def closure(*packages, **table):
     return [each.name for each in stays], {each.package: each.why for each in dropped}
 
 
+@pytest.mark.parametrize("place", [None, "lib/python3.13t/site-packages", "Lib/site-packages"])
+def test_a_python_has_its_packages_in_one_of_the_usual_places(place):
+    closure(package("app", requested=True), replace(package("python"), site_packages=place))
+    with pytest.raises(ContentError, match="has its packages in 'lib/py/site-packages'"):
+        closure(package("app", requested=True), replace(package("python"), site_packages="lib/py/site-packages"))
+
+
 def test_the_closure_does_not_pass_through_python():
     stays, dropped = closure(
         package("app", "python >=3.10,<3.11.0a0", "python_abi 3.10.* *_cp310", "zlib", requested=True),
