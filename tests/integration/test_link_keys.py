@@ -88,3 +88,27 @@ def test_what_demands_a_later_processor_is_refused_and_told_where_it_is_allowed(
     assert "needs a processor of level x86-64-v3" in allowed.err
     checked = press.command("check", allowed.out.strip(), cwd=tmp_path).ok()
     assert "note: needs a processor of level x86-64-v3, which no tag says" in checked.out
+
+
+def test_a_library_that_a_dependency_opens_by_name_and_a_cleared_stack_are_right_when_used(make_project, tmp_path):
+    packages = press.greeting_packages(tmp_path / "compiled")
+    opens = (
+        "#include <dlfcn.h>\n"
+        'int greet_number(void) { void *core = dlopen("libgreetcore.so.2", RTLD_NOW);'
+        ' return core ? ((int (*)(void))dlsym(core, "core"))() : -1; }'
+    )
+    asm = Linking(soname="libgreetcore.so.2", flags=("-Wl,-z,execstack",))
+    files = packages[0].files
+    files["lib/libgreet.so.1.2"] = shared_library(tmp_path / "a.so", opens, Linking(soname="libgreet.so.1"))  # type: ignore[index]
+    files["lib/libgreetcore.so.2"] = shared_library(tmp_path / "b.so", "int core(void) { return 42; }", asm)  # type: ignore[index]
+    channel = write_channel(tmp_path / "channel", packages)
+    project = make_project(channel, 'packages = ["pygreet", "words"]\n')
+    refused = press.command("press", project, "-o", "dist", cwd=tmp_path)
+    assert refused.code == 5
+    assert 'clear-execstack = ["libgreetcore.so.2"]' in refused.err
+    setting = ("-C", "link.clear-execstack=libgreetcore.so*")
+    wheel = tmp_path / press.command("press", project, *setting, "-o", "dist", cwd=tmp_path).ok().out.strip()
+    fresh = environment(tmp_path / "environment", Path(sys.executable))
+    fresh.install("--no-index", wheel)
+    stack = "[line.split()[1] for line in open('/proc/self/maps') if line.endswith('[stack]\\n')]"
+    assert fresh.run(f"import pygreet; print(pygreet.call(), {stack})") == "42 ['rw-p']"
