@@ -660,10 +660,12 @@ def _shadowed(files: Iterable[File]) -> Iterator[Problem]:
 def _sourceless(environment: Environment, config: Config) -> Iterator[Problem]:
     """Name the modules of requested packages that are only there compiled: only one version of Python reads these."""
     requested = {package.name for package in environment.packages if package.requested}
+    files = [file for file in environment.files if file.package in requested and file.path.endswith(".pyc")]
+    files = [file for file in files if re.fullmatch(r".*/site-packages/(?!.*__pycache__/).+", file.path)]
+    if not files:
+        return
     modules = {re.sub(r"\.(?:py|[\w-]*\.?(?:so|pyd))$", "", file.path) for file in environment.files}
-    for file in environment.files:
-        if file.package not in requested or not re.fullmatch(r".*/site-packages/(?!.*__pycache__/).+\.pyc", file.path):
-            continue
+    for file in files:
         if file.path.removesuffix(".pyc") in modules or globs.matches(file.path, config.select.exclude):
             continue
         yield Problem(

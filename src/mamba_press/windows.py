@@ -21,8 +21,10 @@ FOLDERS = ("Library/bin", "", "DLLs", "Library/mingw-w64/bin", "Library/usr/bin"
 _TAG = re.compile(r"win_(amd64|arm64)")
 _PYTHON = re.compile(r"python3(?P<minor>\d*)(?P<threads>t?)(?:_d)?\.dll")
 _FIRST_WITH_VCRUNTIME_1 = 8
-_IMPOSSIBLE = re.compile(r'[<>:"|?*]|[ .]$')
-_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:\..*)?", re.IGNORECASE)
+_IMPOSSIBLE = frozenset('<>:"|?*')
+_DEVICES = frozenset(
+    ("con", "prn", "aux", "nul", *(f"{kind}{number}" for kind in ("com", "lpt") for number in range(1, 10)))
+)
 
 
 def why_impossible(path: str) -> str | None:
@@ -31,9 +33,9 @@ def why_impossible(path: str) -> str | None:
     https://learn.microsoft.com/windows/win32/fileio/naming-a-file
     """
     for part in path.split("/"):
-        if _DEVICE.fullmatch(part):
+        if part.partition(".")[0].lower() in _DEVICES:
             return f"{part!r} is the name of a device"
-        if _IMPOSSIBLE.search(part):
+        if part.endswith((" ", ".")) or not _IMPOSSIBLE.isdisjoint(part):
             return f"{part!r} has a character that names there cannot have, or not at their end"
     return None
 
