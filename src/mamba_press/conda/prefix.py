@@ -181,8 +181,8 @@ def _like_their_ends(files: Sequence[File]) -> Iterator[File]:
     """Give each symlink the original hash and the placeholder of the file at which it ends."""
     ends = {file.source: file for file in files if not file.link}
     for file in files:
-        end = ends.get(file.source)
-        yield replace(file, sha256=end.sha256, placeholder=end.placeholder) if file.link and end else file
+        end = ends.get(file.source) if file.link else None
+        yield replace(file, sha256=end.sha256, placeholder=end.placeholder) if end else file
 
 
 def _without_twins(files: Iterable[File]) -> Iterator[File]:
