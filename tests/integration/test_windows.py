@@ -162,7 +162,7 @@ def test_library_without_python_is_a_wheel_for_any_python_on_windows(press) -> N
 
 def test_plain_pyd_is_for_what_it_imports_python_from(press) -> None:
     stable = dll(
-        Dll(name="_user.pyd", imports={"python3.dll": ["Py_None"]}, forwards={"PyInit__user": "KERNEL32.Sleep"})
+        Dll(name="_user.pyd", imports={"python3.dll": ["_Py_NoneStruct"]}, forwards={"PyInit__user": "KERNEL32.Sleep"})
     )
     files = {f"{SITE}/user/__init__.py": "", f"{SITE}/user/_user.pyd": stable}
     assert wheel(press([user(files), chain()])).name == "user-1.0-cp310-abi3-win_amd64.whl"
