@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -37,7 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(autouse=True)
-def clean_process(monkeypatch: pytest.MonkeyPatch, cache_root: Path) -> None:
+def clean_process(monkeypatch: pytest.MonkeyPatch, cache_root: Path) -> Iterator[None]:
     """No setting of this machine reaches a test, and each test has a package cache of its own.
 
     Tests make different packages of one name: in a cache for all they would be taken for each other.
@@ -45,13 +46,25 @@ def clean_process(monkeypatch: pytest.MonkeyPatch, cache_root: Path) -> None:
     for key in list(os.environ):
         if (key.startswith(FOREIGN) or key in FOREIGN_NAMES) and key not in KEPT:
             monkeypatch.delenv(key)
-    monkeypatch.setenv("RATTLER_CACHE_DIR", str(cache_root / str(next(_numbers))))
+    own = cache_root / str(next(_numbers))
+    monkeypatch.setenv("RATTLER_CACHE_DIR", str(own))
+    yield
+    shutil.rmtree(own, ignore_errors=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache_of_module(cache_root: Path) -> Iterator[None]:
+    """What is fetched for all tests of a module does not come into the cache of the machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RATTLER_CACHE_DIR", str(cache_root / f"module-{next(_numbers)}"))
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
-def uv_cache(cache_root: Path) -> Iterator[None]:
-    """Each wheel that uv installs stays in its cache: that of the machine would grow by gigabytes with each run."""
+def caches_of_session(cache_root: Path) -> Iterator[None]:
+    """The same for all modules; and each wheel that uv installs stays in its cache, gigabytes of them in each run."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RATTLER_CACHE_DIR", str(cache_root / "session"))
         patch.setenv("UV_CACHE_DIR", str(cache_root / "uv"))
         yield
 
