@@ -189,12 +189,12 @@ def finish(draft: Draft, version: Version, workdir: Path, *, generator: str, epo
     )
     wheel = _with_bill(wheel, entries, fetched, licensed, epoch)
     findings = placeholders.examine(entries, config.placeholders.accept, config.wheel.environment)
+    _refuse_impossible(wheel.tags, wheel.entries)
     notes = (
         *_empty_notes(selection),
         *selection.notes,
         *draft.tagging.notes,
         *_case_notes(wheel.tags, wheel.entries),
-        *_name_notes(wheel.tags, wheel.entries),
         *_script_notes(environment, selection),
         *_pth_notes(entries),
         *_lookup_notes(draft, wheel.name),
@@ -289,10 +289,10 @@ def _case_notes(tags: str, entries: Sequence[Entry]) -> tuple[str, ...]:
     return (f"paths that differ only in case, {len(clashes)} times: {shown}",)
 
 
-def _name_notes(tags: str, entries: Sequence[Entry]) -> tuple[str, ...]:
+def _refuse_impossible(tags: str, entries: Sequence[Entry]) -> None:
     """Refuse paths that Windows cannot have where the wheel may be installed there."""
     if not tags.endswith("-any") and "-win_" not in tags:
-        return ()
+        return
     found = [(entry, why) for entry in entries if (why := windows.why_impossible(entry.path))]
     if found:
         raise ContentError(
@@ -306,7 +306,6 @@ def _name_notes(tags: str, entries: Sequence[Entry]) -> tuple[str, ...]:
                 for entry, why in found
             )
         )
-    return ()
 
 
 def _empty_notes(selection: Selection) -> tuple[str, ...]:

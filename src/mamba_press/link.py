@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mamba_press import asks, binaries, globs, macos, toolchain, windows
+from mamba_press import asks, binaries, globs, macos, toolchain, windows, wording
 from mamba_press.binaries import strings
 from mamba_press.errors import ContentError
 from mamba_press.external import External, find
@@ -474,7 +474,7 @@ def _notes(plan: _Plan, requested: frozenset[str]) -> tuple[str, ...]:
             by = from_python
         if not by:
             continue
-        note = f"{plan.final[path]} keeps its name: {by[0]} opens it by name" + _more(len(by) - 1)
+        note = f"{plan.final[path]} keeps its name: {by[0]} opens it by name" + wording.others(len(by) - 1)
         notes.append(note + (_FROM_PYTHON if from_python else ""))
     return tuple(notes)
 
@@ -483,7 +483,9 @@ def _signature_notes(entries: Sequence[Entry]) -> Iterable[str]:
     """Say which certificates no longer vouch for a file, as it is edited."""
     paths = [entry.path for entry in entries if (binary := _binary(entry)) and binary.vouched and _is_new(entry)]
     if paths:
-        yield f"the signature of a developer cannot be kept on an edited file: {paths[0]}" + _more(len(paths) - 1)
+        yield f"the signature of a developer cannot be kept on an edited file: {paths[0]}" + wording.others(
+            len(paths) - 1
+        )
 
 
 def _is_new(entry: Entry) -> bool:
@@ -494,8 +496,6 @@ def _is_new(entry: Entry) -> bool:
 def _strip_notes(entries: Sequence[Entry], config: Config) -> Iterable[str]:
     others = [entry.path for entry in entries if (binary := _binary(entry)) and binary.format != "elf"]
     if config.link.strip and others:
-        yield f"link.strip is for ELF files; these are packed as they are: {others[0]}" + _more(len(others) - 1)
-
-
-def _more(count: int) -> str:
-    return f" (and {count} more)" if count else ""
+        yield f"link.strip is for ELF files; these are packed as they are: {others[0]}" + wording.others(
+            len(others) - 1
+        )

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
+from mamba_press import wording
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
@@ -40,7 +42,7 @@ def notes(entries: Sequence[Entry], *, name: str, called: Collection[str], libra
     for entry in entries:
         for what in _of(entry, others, stems, data):
             found.setdefault(what, []).append(entry.path)
-    return tuple(f"{paths[0]}{_more(len(paths) - 1)} {what}" for what, paths in found.items())
+    return tuple(f"{paths[0]}{wording.others(len(paths) - 1)} {what}" for what, paths in found.items())
 
 
 def is_library(path: str) -> bool:
@@ -143,14 +145,10 @@ def _data(entries: Iterable[Entry]) -> dict[str, str]:
         if entry.kept and entry.kept.binary is None and "_prefix/" in entry.path:
             parts = entry.kept.file.path.split("/")
             if not entry.kept.file.path.startswith(("bin/", "lib/python")):
-                found.setdefault(entry.kept.file.package, "/".join(parts[: min(2, len(parts))]))
+                found.setdefault(entry.kept.file.package, "/".join(parts[:2]))
     return found
 
 
 def _stem(name: str) -> str:
     """Return what `find_library` is asked for to get a library: ``geos_c`` for ``libgeos_c.so.1``."""
     return _VERSION.sub("", name).removeprefix("lib")
-
-
-def _more(count: int) -> str:
-    return f" (and {count} more)" if count else ""

@@ -38,3 +38,8 @@ def printable(text: str) -> str:
     """Return the text so that any terminal can show it in one line."""
     short = text if len(text) <= 100 else f"{text[:99]}…"
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in short)
+
+
+def others(count: int) -> str:
+    """Return what stands behind the first of several, for the rest of which there is no room; nothing for none."""
+    return f" (and {count} more)" if count else ""

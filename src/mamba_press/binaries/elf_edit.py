@@ -165,18 +165,13 @@ def _entries(image: Image, edits: Edits, names: dict[bytes, bytes | None]) -> It
         new[elf.DT_SONAME] = edits.name.encode("utf-8", "surrogateescape")
     if search:
         new[search_tag] = search
-    seen: set[bytes] = set()
+    seen: set[tuple[int, bytes]] = set()
     for tag, value in image.dynamic:
-        if tag == elf.DT_NEEDED:
+        if tag in elf.LOADED_TAGS:
             old = image.raw_string(value)
             name = names.get(old, old)
-            if name is not None and name not in seen:
-                seen.add(name)
-                yield tag, value if name == old else name
-        elif tag in elf.LOADED_TAGS:
-            old = image.raw_string(value)
-            name = names.get(old, old)
-            if name is not None:
+            if name is not None and (tag, name) not in seen:
+                seen.add((tag, name))
                 yield tag, value if name == old else name
         elif tag == elf.DT_SONAME or (tag in (elf.DT_RPATH, elf.DT_RUNPATH) and edits.search is not None):
             final = tag if tag == elf.DT_SONAME else search_tag
