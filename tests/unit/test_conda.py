@@ -399,6 +399,12 @@ def test_a_channel_may_be_spelled_otherwise(tmp_path):
     assert lock.changed(entry, lock.asked(Config(channels=(str(tmp_path / "b"),)), ()), tmp_path) == ()
 
 
+def test_a_folder_called_t_is_no_token():
+    for local in ("/srv/t/team/channel", "file:///srv/t/team/channel/linux-64/a.conda", "./t/team/channel"):
+        assert lock.public(local) == local
+    assert lock.public("https://example.org/t/secret/channel") == "https://example.org/channel"
+
+
 def test_a_lock_that_does_not_say_what_it_was_made_for_is_not_used(tmp_path):
     [problem] = lock.changed(replace(held(TARGET), asked=None), {}, tmp_path)
     assert problem.what == "does not say what it was made for"

@@ -192,7 +192,12 @@ def _platform(target: Target) -> tuple[str, list[str]]:
 
 
 def public(url: str) -> str:
-    """Return a URL without the password or the token in it: rattler finds those by the host."""
+    """Return a URL without the password or the token in it: rattler finds those by the host.
+
+    A folder of this machine has neither, though it may well be called ``t``.
+    """
+    if not re.match(r"(?!file:)\w+://", url):
+        return url
     return re.sub(r"/t/[^/]+/", "/", re.sub(r"^(\w+://)[^/@]+@", r"\1", url))
 
 
