@@ -153,6 +153,23 @@ def test_a_wheel_that_is_not_there_is_told(tmp_path, name):
         inner.make(made, "wheel", place(tmp_path), ENVIRON)
 
 
+@pytest.mark.parametrize("said", ["str(path)", "'./a.whl'"])
+def test_a_hook_may_return_a_path_to_its_wheel_as_front_ends_take_it(tmp_path, said):
+    text = "import pathlib\ndef build_wheel(folder, *_):\n    path = pathlib.Path(folder, 'a.whl')\n    path.touch()\n"
+    made = backend(tmp_path, f"{text}    return {said}\n")
+    assert inner.make(made, "wheel", place(tmp_path), ENVIRON) == tmp_path / "work" / "wheel" / "a.whl"
+
+
+def test_a_hook_may_return_the_full_path_of_the_metadata_that_it_prepared(tmp_path):
+    text = (
+        "import pathlib\ndef prepare_metadata_for_build_wheel(folder, settings):\n"
+        "    made = pathlib.Path(folder, 'a-1.dist-info')\n    made.mkdir()\n"
+        "    (made / 'METADATA').touch()\n    return str(made)\n"
+    )
+    found = inner.prepare(backend(tmp_path, text), "wheel", place(tmp_path), ENVIRON)
+    assert found == tmp_path / "work" / "metadata-wheel" / "a-1.dist-info"
+
+
 def test_a_backend_without_editable_installs_says_what_to_do(tmp_path):
     with pytest.raises(BuildError, match="without -e"):
         inner.make(backend(tmp_path, ""), "editable", place(tmp_path), ENVIRON)
@@ -501,15 +518,20 @@ def test_a_symlink_is_refused(tmp_path):
 def test_every_disagreement_with_record_is_told(tmp_path):
     good = write(tmp_path, FILES)
     record = zipfile.ZipFile(good).read("made-1.0.dist-info/RECORD").decode()
-    lines = [line for line in record.splitlines(keepends=True) if not line.startswith("made/__init__.py")]
-    lines = [line.replace("sha256=", "sha256=A") if "made.h" in line else line for line in lines]
+    lines = [line.replace("sha256=", "sha256=A") if "made.h" in line else line for line in record.splitlines(True)]
     with pytest.raises(BuildError) as caught:
         inner.unpack(write(tmp_path, FILES, record="".join([*lines, "gone.py,sha256=x,1\n"])), tmp_path / "out", LINUX)
     assert [(problem.where.partition(": ")[2], problem.what) for problem in caught.value.problems] == [
         ("made-1.0.data/headers/made.h", "is not what RECORD says"),
-        ("made/__init__.py", "has no hash in RECORD"),
         ("gone.py", "stands in RECORD and is not there"),
     ]
+
+
+@pytest.mark.parametrize("record", ["", "".join(f"{path},,\n" for path in FILES)], ids=["no rows", "no hashes"])
+def test_a_record_without_hashes_is_taken_for_it_is_written_anew(tmp_path, record):
+    own = inner.unpack(write(tmp_path, FILES, record=record), tmp_path / "out", LINUX)
+    files = [path for path in FILES if ".dist-info/" not in path]
+    assert sorted(file.source.relative_to(tmp_path / "out").as_posix() for file in own.files) == sorted(files)
 
 
 @pytest.mark.parametrize(

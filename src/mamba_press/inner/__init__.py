@@ -88,7 +88,9 @@ def make(backend: Backend, what: str, place: Place, environ: Mapping[str, str]) 
         name = call(backend, f"build_{what}", str(folder), backend.settings, *last, environ=around)
     except AbsentError:
         raise BuildError(_no_hook(backend, what)) from None
-    return folder / _file_name(backend, name, folder)
+    if isinstance(name, str) and name and (folder / name).is_file():
+        return folder / name  # a full path remains one: PEP 517 asks for a name, and front ends take both
+    raise BuildError(Problem(where=backend.name, what=f"says that it wrote {name!r}, which is not there"))
 
 
 def prepare(backend: Backend, what: str, place: Place, environ: Mapping[str, str]) -> Path:
@@ -99,7 +101,7 @@ def prepare(backend: Backend, what: str, place: Place, environ: Mapping[str, str
     folder.mkdir(parents=True)
     around = surroundings.environment(environ, place)
     name = call(backend, f"prepare_metadata_for_build_{what}", str(folder), backend.settings, environ=around)
-    if isinstance(name, str) and Path(name).name == name and (folder / name / "METADATA").is_file():
+    if isinstance(name, str) and name and (folder / name / "METADATA").is_file():
         return folder / name
     raise BuildError(Problem(where=backend.name, what=f"says that it prepared {name!r}, which is not there"))
 
@@ -165,12 +167,6 @@ def _plain(value: object) -> object:
     if not hasattr(value, "items"):
         return value
     return {name: list(each) if isinstance(each, tuple) else each for name, each in value.items()} or None
-
-
-def _file_name(backend: Backend, name: object, folder: Path) -> str:
-    if isinstance(name, str) and Path(name).name == name and (folder / name).is_file():
-        return name
-    raise BuildError(Problem(where=backend.name, what=f"says that it wrote {name!r}, which is not there"))
 
 
 def _failed(backend: Backend, hook: str, code: int) -> Problem:

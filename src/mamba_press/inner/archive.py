@@ -49,8 +49,9 @@ _LEFT = frozenset({"METADATA", "WHEEL", "entry_points.txt", "INSTALLER", "REQUES
 def unpack(path: Path, folder: Path, target: Target, root: Path | None) -> Own:
     """Unpack a wheel into ``folder`` and return what is in it, without what leads to this machine.
 
-    Raises BuildError with everything that is wrong with the wheel: a path that leaves it, a file that RECORD does not
-    know or knows otherwise, a tag for another Python or another machine than the target.
+    Raises BuildError with everything that is wrong with the wheel: a path that leaves it, a file that RECORD knows
+    otherwise, a tag for another Python or another machine than the target. What RECORD says nothing of is taken, as
+    pip and build take it: RECORD is written anew.
     """
     try:
         tags = parse_wheel_filename(path.name)[3]
@@ -151,8 +152,8 @@ def _untrue(archive: zipfile.ZipFile) -> Iterator[Problem]:
     for name in sorted(files - unlisted):
         algorithm, _, digest = stated.get(name, "").partition("=")
         if not digest:
-            yield Problem(where=name, what="has no hash in RECORD")
-        elif algorithm not in _HASHES:
+            continue
+        if algorithm not in _HASHES:
             what = f"has a hash of the kind {algorithm!r} in RECORD, which wheels cannot have; sha256 is usual"
             yield Problem(where=name, what=what)
         else:
