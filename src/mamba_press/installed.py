@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ _PLACE = re.compile(
 )
 _FOLDER = re.compile(r"(?P<name>.+?)(?:-\d.*)?\.(?:dist|egg)-info")
 _SECTION = re.compile(r"\[([^:\]]*)(?::([^\]]*))?\]")
+_INDENT = " " * 8
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,6 +101,31 @@ def name_of(folders: Iterable[str], package: str) -> str | None:
     return next(iter(names.values())) if len(names) == 1 else None
 
 
+def unfolded(description: str) -> str:
+    """Return a description without what indents all its lines but the first where it stands in a header.
+
+    That is eight spaces by distutils and setuptools, or spaces and a ``|`` as in the core metadata specification
+    (https://packaging.python.org/specifications/core-metadata/#description); of others' what the lines have in common.
+    """
+    first, _, rest = description.lstrip().partition("\n")
+    lines = rest.splitlines()
+    stated = [line for line in lines if line.strip()]
+    if stated and all(line.lstrip(" ").startswith("|") for line in stated):
+        lines = [line.lstrip(" ")[1:] for line in lines]
+    elif all(line.startswith(_INDENT) for line in stated):
+        lines = [line[len(_INDENT) :] for line in lines]
+    else:
+        lines = textwrap.dedent(rest).splitlines()
+    return "\n".join((first, *lines))
+
+
+def _is_header(data: bytes) -> bool:
+    """Whether METADATA or PKG-INFO has its description among its headers; else it is the body, which has no indent."""
+    from email.parser import BytesHeaderParser
+
+    return "Description" in BytesHeaderParser().parsebytes(data)
+
+
 def _installed(folder: str, parts: dict[str, File]) -> Installed | None:
     from packaging.metadata import parse_email
 
@@ -108,6 +135,8 @@ def _installed(folder: str, parts: dict[str, File]) -> Installed | None:
     raw, _ = parse_email(main.source.read_bytes())
     if not raw.get("name"):
         return None
+    if "description" in raw and _is_header(main.source.read_bytes()):
+        raw["description"] = unfolded(raw["description"])
     requires = list(raw.get("requires_dist") or ())
     extras = list(raw.get("provides_extra") or ())
     if not requires and "requires.txt" in parts:

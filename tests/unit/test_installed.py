@@ -108,3 +108,28 @@ def test_metadata_without_a_name_is_passed_over(read):
 )
 def test_the_name_of_a_package_is_that_of_its_folder(folders, package, name):
     assert installed.name_of(folders, package) == name
+
+
+TEXT = "Über\n====\n\n* a list\n\n    a quote\n\nThe end.\n"
+
+
+def _in_header(indent: str) -> str:
+    return HEAD + "Description: " + TEXT.strip().replace("\n", f"\n{indent}") + "\nPlatform: UNKNOWN\n"
+
+
+@pytest.mark.parametrize("indent", [" " * 8, "       |", "  "], ids=["of distutils", "with a pipe", "of others"])
+def test_a_description_in_a_header_loses_the_indent_of_its_lines(read, indent):
+    [found] = read({"a-1-py3.8.egg-info/PKG-INFO": _in_header(indent)})
+    assert found.raw["description"].strip() == TEXT.strip()
+
+
+def test_what_is_quoted_from_the_second_line_on_stays_a_quote_in_a_header(read):
+    text = "Description: Use it so:\n        \n            import a\n            a.run()\n"
+    [found] = read({"a-1-py3.8.egg-info/PKG-INFO": HEAD + text})
+    assert found.raw["description"] == "Use it so:\n\n    import a\n    a.run()"
+
+
+def test_a_description_that_is_the_body_keeps_the_indent_of_its_lines(read):
+    body = "Use it so::\n\n        import a\n        a.run()\n"
+    [found] = read({"a-1.dist-info/METADATA": f"{HEAD}\n{body}"})
+    assert found.raw["description"] == body
