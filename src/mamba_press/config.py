@@ -175,7 +175,8 @@ class Select:
     """
     default_filters: bool = True
     """Whether files leave that nothing needs at run time: headers, static libraries, descriptions for build systems,
-    documentation, debuggers' files. Conda's own records and compiled Python leave in any case.
+    documentation, debuggers' files. Inside a Python package they stay, as its own files. Conda's own records and
+    compiled Python leave in any case.
 
     Example: false
     """

@@ -505,7 +505,9 @@ def _filtered(file: File, config: Config, programs: frozenset[str]) -> str | Non
         return None
     if config.select.only and not globs.matches(path, config.select.only):
         return "select.only does not name it"
-    filters = _default_filters(whole=config.select.default_filters)
+    # What Python imports from there is its package's own: numpy's libnpymath.a is for those who compile against numpy.
+    inside = "/site-packages/" in path
+    filters = _default_filters(whole=config.select.default_filters and not inside)
     glob = globs.matches(path, filters)
     return filters[glob] if glob else None
 

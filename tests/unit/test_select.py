@@ -349,6 +349,39 @@ def test_without_the_default_filters_only_conda_s_own_records_and_compiled_pytho
     assert set(kept(selection)) == {"include/app.h", "share/doc/app/README"}
 
 
+INSIDE = (
+    *("core/lib/libnpymath.a", "core/include/app.h", "data/1abc.pdb", "data/song.mod", "data/cells.lib", "app.la"),
+    *("lib/pkgconfig/app.pc", "cmake/AppConfig.cmake", "share/man/man1/app.1", "share/doc/app.txt", "app.debug"),
+)
+
+
+@pytest.mark.parametrize("site", ["lib/python3.10/site-packages", "Lib/site-packages"])
+def test_what_lies_in_a_python_package_is_that_package_s_and_no_file_of_a_prefix_to_compile_with(prefix, site):
+    for path in INSIDE:
+        prefix.add(f"{site}/app/{path}", of="app")
+    prefix.add(f"{site}/app/__pycache__/app.cpython-310.pyc", of="app")
+    prefix.add(f"{site}/easy-install.pth", of="app")
+    prefix.package("app", requested=True)
+    assert set(kept(pressed(prefix))) == {f"{site}/app/{path}" for path in INSIDE}
+
+
+def test_only_where_libraries_lie_a_pdb_or_lib_file_is_one_for_compilers(prefix):
+    stays = ["share/app/1abc.pdb", "Library/share/app/1abc.pdb", "share/app/cells.lib", "etc/app/cells.lib"]
+    leaves = [
+        "lib/app.pdb",
+        "Library/bin/app.pdb",
+        "Library/lib/app.lib",
+        "libs/app.lib",
+        "Library/mingw-w64/lib/a.lib",
+    ]
+    for path in (*stays, *leaves):
+        prefix.add(path, of="app")
+    prefix.package("app", requested=True)
+    selection = pressed(prefix)
+    assert set(kept(selection)) == set(stays)
+    assert set(left(selection)) == set(leaves)
+
+
 def test_include_is_stronger_than_exclude_and_than_the_filters(prefix):
     prefix.add("include/app/a.h", of="app")
     prefix.add("include/app/b.h", of="app")
