@@ -105,7 +105,7 @@ class Draft:
 def draft(part: Part, order: Order) -> Draft:
     """Tag a part and read its licences."""
     present = _present(part.entries, part.chosen.environment)
-    tagging = tags.tags(part.entries, present, order.target, order.config)
+    tagging = tags.tags(part.entries, present, order.target, order.config, part.chosen.selection.kept)
     return Draft(
         part=part,
         config=order.config,

@@ -31,9 +31,14 @@ class Use:
     outside: tuple[str, ...] = ()
 
 
+def like_python(names: Iterable[str]) -> frozenset[str]:
+    """Return those of the names that are spelled as Python's own; other libraries have such names, too."""
+    return frozenset(name for name in names if _OF_PYTHON.fullmatch(name))
+
+
 def use(imports: Iterable[str]) -> Use:
-    """Return what these imported symbols take from Python; those of other libraries are passed over."""
-    taken = [name for name in imports if _OF_PYTHON.fullmatch(name)]
+    """Return what these imported symbols take from Python; those that are not spelled as its own are passed over."""
+    taken = like_python(imports)
     known = [(added, name) for name in taken if (added := _added().get(name)) is not None]
     minor, newest = max(known, default=(2, ""))
     return Use(minor=minor, newest=newest, outside=tuple(sorted(name for name in taken if name not in _added())))

@@ -10,20 +10,20 @@ import mmap
 import posixpath
 import re
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from mamba_press import binaries, follow, hazards, macos, policies, stable_abi, windows
 from mamba_press.errors import ContentError
-from mamba_press.types import OWN, Floor, Problem, Tagging
+from mamba_press.types import OWN, Entry, Floor, Problem, Tagging
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from mamba_press.binaries.format import Symbols
     from mamba_press.config import Config
-    from mamba_press.types import Entry, Package, Python, Target
+    from mamba_press.types import Kept, Package, Python, Target
 
 RECORD = "its conda record"
 """What stands for the library in a :class:`Floor` that a package states for itself."""
@@ -49,14 +49,21 @@ class _Module:
     abi: str | None
 
 
-def tags(entries: Sequence[Entry], packages: Sequence[Package], target: Target, config: Config) -> Tagging:
+def tags(
+    entries: Sequence[Entry],
+    packages: Sequence[Package],
+    target: Target,
+    config: Config,
+    others: Iterable[Kept] = (),
+) -> Tagging:
     """Return the tags of a wheel of these entries, and every reason for its floor, highest first.
 
+    ``others`` are the files of wheels that are installed with this one, which may have a library that it needs.
     Raises ContentError for an extension of another Python, a library of another machine, a symbol that no system
     promises, or an asked tag that would not be true: all of one kind at once.
     """
     records = {package.name: package for package in packages}
-    interpreter, abi, notes = _python_tags(entries, records, target.python)
+    interpreter, abi, notes = _python_tags(entries, records, target.python, others)
     if target.system == "osx" and any(_format(entry) for entry in entries):
         return _for_macos(entries, records, target, config, (interpreter, abi, notes))
     if target.system == "win" and any(_is_bound(entry, records) for entry in entries):
@@ -435,7 +442,7 @@ def _package(entry: Entry) -> str:
 
 
 def _python_tags(
-    entries: Sequence[Entry], records: Mapping[str, Package], python: Python
+    entries: Sequence[Entry], records: Mapping[str, Package], python: Python, others: Iterable[Kept]
 ) -> tuple[str, str, tuple[str, ...]]:
     """Return the interpreter tag and the ABI tag, with notes where a reason is not plain to see."""
     modules = [module for entry in entries if (module := _module(entry)) is not None]
@@ -453,7 +460,8 @@ def _python_tags(
         return "py3", "none", ()
     notes: tuple[str, ...] = ()
     oldest = max(_oldest_python(_package(module.entry), records, python) for module in modules)
-    demanding = _most_demanding([module for module in modules if module.abi == "abi3"])
+    stable = [module for module in modules if module.abi == "abi3"]
+    demanding = _most_demanding(stable, _Libraries.of(entries, others))
     if demanding:
         module, used = demanding
         if used.outside or used.minor > python.minor:
@@ -471,9 +479,53 @@ def _python_tags(
     return f"cp3{oldest}", "abi3", notes
 
 
-def _most_demanding(modules: Sequence[_Module]) -> tuple[_Module, stable_abi.Use] | None:
-    """Return the extension for the stable ABI that takes most of Python, and what."""
-    used = [(module, stable_abi.use(_symbols(module.entry).imports)) for module in modules]
+@dataclass(frozen=True, slots=True)
+class _Libraries:
+    """The files that a wheel finds libraries in, by their real paths in the prefix, and what each is known to offer."""
+
+    entries: Mapping[str, Entry]
+    known: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, entries: Iterable[Entry], others: Iterable[Kept]) -> _Libraries:
+        """Index entries, and the files of other wheels."""
+        found = {each.file.path: Entry(path=each.file.path, source=each.file.source, kept=each) for each in others}
+        found.update({entry.kept.file.link or entry.kept.file.path: entry for entry in entries if entry.kept})
+        return cls(found)
+
+    def offered_to(self, entry: Entry) -> frozenset[str]:
+        """Return the symbols of all libraries that an entry needs, perhaps through others."""
+        seen: set[str] = set()
+        todo = [entry]
+        while todo:
+            kept = todo.pop().kept
+            paths = {link.path for link in kept.links if link.path in self.entries} if kept else set()
+            new = {path for path in paths if path} - seen
+            seen |= new
+            todo += [self.entries[path] for path in new]
+        return frozenset().union(*map(self._offers, seen))
+
+    def _offers(self, path: str) -> frozenset[str]:
+        if path not in self.known:
+            try:
+                self.known[path] = stable_abi.like_python(_symbols(self.entries[path]).exports)
+            except binaries.Malformed:
+                self.known[path] = frozenset()
+        return self.known[path]
+
+
+def _most_demanding(modules: Sequence[_Module], libraries: _Libraries) -> tuple[_Module, stable_abi.Use] | None:
+    """Return the extension for the stable ABI that takes most of Python, and what.
+
+    What a library has that the extension needs is taken from that one, whatever its name looks like.
+    """
+    used = []
+    for module in modules:
+        imports = stable_abi.like_python(_symbols(module.entry).imports)
+        taken = stable_abi.use(imports)
+        if taken.outside or taken.newest:
+            taken = stable_abi.use(imports - libraries.offered_to(module.entry))
+        used.append((module, taken))
     return max(used, key=lambda each: (bool(each[1].outside), each[1].minor), default=None)
 
 

@@ -384,6 +384,38 @@ def test_an_extension_that_only_says_that_it_keeps_to_the_stable_abi_is_for_one_
     assert "takes PyCode_Addr2Line, which is not in the stable ABI" in tagging.notes[0]
 
 
+def with_shiboken(tmp_path, source):
+    """A stable extension that needs a library of its package, through another one, and that library's file."""
+    module = stable(tmp_path, "PyDateTimeAPI")
+    paths = [
+        Resolved(needed=f"lib{name}.so", where="wheel", path=f"lib/lib{name}.so") for name in ("pyside", "shiboken")
+    ]
+    module = replace(module, kept=replace(module.kept, links=(paths[0],)))
+    between = elf("pkg/_prefix/lib/libpyside.so", source=own_library(tmp_path, "libpyside.so", "side"))
+    between = replace(between, kept=replace(between.kept, links=(paths[1],)))
+    return [module, between, elf("pkg/_prefix/lib/libshiboken.so", source=source)]
+
+
+def test_what_a_library_of_the_wheel_has_is_not_taken_from_python_whatever_it_is_called(tmp_path):
+    entries = with_shiboken(tmp_path, own_library(tmp_path, "libshiboken.so", "PyDateTimeAPI"))
+    assert tagged(entries, [FROM_38]).tags.startswith("cp38-abi3-")
+
+
+def test_a_library_that_only_takes_a_name_itself_does_not_bring_it(tmp_path):
+    entries = with_shiboken(tmp_path, stable(tmp_path, "PyDateTimeAPI").source)
+    assert tagged(entries, [FROM_38]).tags.startswith("cp310-cp310-")
+
+
+def test_a_library_of_a_wheel_that_is_installed_with_this_one_counts_too(tmp_path):
+    entries = with_shiboken(tmp_path, own_library(tmp_path, "libshiboken.so", "PyDateTimeAPI"))
+    others = []
+    for entry in entries[1:]:
+        source = tmp_path / Path(entry.path).name
+        source.write_bytes(entry.source)
+        others.append(replace(entry.kept, file=replace(entry.kept.file, source=source)))
+    assert tags(entries[:1], [FROM_38], target(), Config(packages=("pkg",)), others).tags.startswith("cp38-abi3-")
+
+
 def test_one_extension_of_a_single_python_binds_the_whole_wheel_to_it():
     entries = [elf("pkg/_rust.abi3.so"), elf(EXTENSION)]
     assert tagged(entries, [record(noarch="python", depends=("cpython >=3.8",))]).tags.startswith("cp310-cp310-")
