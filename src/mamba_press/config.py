@@ -501,7 +501,8 @@ class Config:
     """What to press, for what, and from where."""
 
     channels: tuple[Filled, ...] = ("conda-forge",)
-    """Conda channels as names, URLs or paths, the first one wins; paths are relative to the project.
+    """Conda channels as names, URLs or paths, the first one wins. A path begins with `.`, `/`, `~`, a drive or `file:`,
+    and is relative to the project; all else without `://` is a name, `channel` and `a/b` too.
 
     Example: ["conda-forge", "./channel"]
     """

@@ -72,6 +72,7 @@ def solutions(orders: Sequence[Order], update: Collection[str] | None = None) ->
         questions.append(replace(solving.question(order), locked=kept))
     log.step(f"solving for {len(orders)} target{'s' * (len(orders) != 1)}")
     answers = conda.solve_all(questions, orders[0].environ)
+    conda.note_alike(questions, answers)
     solved = tuple(answer for answer in answers if not isinstance(answer, PressError))
     failed = [
         (lock.title(order.target), answer)

@@ -18,6 +18,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from packaging.utils import canonicalize_name
 
 from mamba_press import __version__
+from mamba_press.channels import is_path
 from mamba_press.types import OWN, Entry
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ def _moved(value: object, starts: tuple[tuple[str, str], ...], whole: Mapping[st
 
 
 def purl(package: Package) -> str:
-    """Return the package URL of a conda package; a channel on this machine is written by its last part."""
+    """Return the package URL of a conda package, without a channel where that is a folder: its name proves nothing."""
     archive = "conda" if package.file_name.endswith(".conda") else "tar.bz2"
     about = {"build": package.build, "channel": channel(package.channel), "subdir": package.subdir, "type": archive}
     qualifiers = "&".join(f"{key}={quote(value, safe='/')}" for key, value in sorted(about.items()) if value)
@@ -181,9 +182,9 @@ def purl(package: Package) -> str:
 
 
 def channel(text: str) -> str:
-    """Return a channel's name: its path on a server without ``pkgs`` and tokens, the last part of one elsewhere."""
-    if not text.startswith(("http://", "https://")) and ("://" in text or "/" in text or "\\" in text):
-        return unquote(re.split(r"[/\\]", text.rstrip("/\\"))[-1])
+    """Return a channel's name, or its path on a server without ``pkgs`` and tokens; nothing for a folder's path."""
+    if is_path(text):
+        return ""
     path = re.sub(r"(?:^|/)t/[^/]+(?=/)", "", urlsplit(text).path).strip("/")
     return unquote(path).removeprefix("pkgs/")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mamba_press import conda, log, target
+from mamba_press import channels, conda, log, target
 from mamba_press.conda import lock
 from mamba_press.errors import PressError
 from mamba_press.types import Solution
@@ -27,8 +27,8 @@ class Order:
     """What a front door asks for.
 
     ``project`` is None where the command presses specs; ``name`` is then the name asked for. Relative channels start
-    at ``root``. ``environ`` is the caller's environment, ``state`` what its hook is to make: an editable wheel leaves
-    the sources where they are.
+    at ``root``, or at ``channels_from`` where that is another folder. ``environ`` is the caller's environment,
+    ``state`` what its hook is to make: an editable wheel leaves the sources where they are.
     """
 
     config: Config
@@ -38,6 +38,7 @@ class Order:
     project: Project | None = None
     name: str | None = None
     state: State = "wheel"
+    channels_from: Path | None = None
 
 
 def question(order: Order) -> conda.Question:
@@ -52,7 +53,12 @@ def question(order: Order) -> conda.Question:
         target=order.target,
         channels=conda.channel_urls(order.config.channels, order.root),
         virtual=target.virtual_packages(assumed, order.environ),
+        alike=_alike(order),
     )
+
+
+def _alike(order: Order) -> tuple[str, ...]:
+    return channels.alike(order.config.channels, order.channels_from or order.root)
 
 
 def solve(order: Order) -> Solution:
@@ -81,6 +87,7 @@ def solve_all(orders: Sequence[Order]) -> list[Solution | PressError]:
     tools = [_tools(order) for order in orders]
     questions = [each for each in (*found, *tools) if isinstance(each, conda.Question)]
     solved = conda.solve_all(questions, first.environ) if questions else []
+    conda.note_alike(questions, solved)
     for package in (package for each in solved if isinstance(each, Solution) for package in each.packages):
         log.detail(f"solved: {package} from {package.channel}")
     answers = iter(solved)
@@ -96,7 +103,8 @@ def _tools(order: Order) -> conda.Question | PressError | None:
     from mamba_press import native
 
     try:
-        return native.tools(order.config, order.root, order.environ)
+        asked = native.tools(order.config, order.root, order.environ)
+        return asked and replace(asked, alike=_alike(order))
     except PressError as error:
         return error
 

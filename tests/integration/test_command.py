@@ -205,13 +205,13 @@ def test_relative_channels_of_a_call_start_at_the_current_folder_and_of_a_projec
     packages = [press.words(), python_package(press.HERE), python_abi(press.HERE)]
     write_channel(tmp_path / "here" / "channel", packages)
     write_channel(tmp_path / "project" / "channel", [press.words("2.0"), *packages[1:]])
-    press.project(tmp_path / "project", 'channels = ["channel"]\npackages = ["words"]', name="words")
+    press.project(tmp_path / "project", 'channels = ["./channel"]\npackages = ["words"]', name="words")
     here = tmp_path / "here"
-    named = press.command("press", "words", "-c", "channel", "-o", "out", cwd=here).ok()
+    named = press.command("press", "words", "-c", "./channel", "-o", "out", cwd=here).ok()
     assert "words-1.0" in named.out
     project = press.command("press", "../project", "-o", "out", cwd=here).ok()
     assert "words-2.0" in project.out
-    given = press.command("press", "../project", "-c", "channel", "-o", "out", cwd=here).ok()
+    given = press.command("press", "../project", "-c", "./channel", "-o", "out", cwd=here).ok()
     assert "words-1.0" in given.out
 
 

@@ -27,7 +27,7 @@ HANDED = "mamba-press.json"
 def words(tmp_path) -> Path:
     """A project that presses a package without compiled code, from a channel of its own."""
     write_channel(tmp_path / "project" / "channel", [press.words(), *PYTHON])
-    return press.project(tmp_path / "project", 'channels = ["channel"]\npackages = ["words"]', name="words")
+    return press.project(tmp_path / "project", 'channels = ["./channel"]\npackages = ["words"]', name="words")
 
 
 @pytest.fixture

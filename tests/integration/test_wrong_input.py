@@ -43,10 +43,10 @@ def table(lines: str, project: str = 'name = "wrong"\ndynamic = ["version"]') ->
     return f"[project]\n{project}\n\n[tool.mamba-press]\n{lines}\n"
 
 
-WORDS = 'packages = ["words"]\nchannels = ["channel"]'
+WORDS = 'packages = ["words"]\nchannels = ["./channel"]'
 
 CONFIGURATION = {
-    "mistyped-key": Case(2, table('pakages = ["words"]\nchannels = ["channel"]')),
+    "mistyped-key": Case(2, table('pakages = ["words"]\nchannels = ["./channel"]')),
     "wrong-type": Case(2, table(WORDS + '\noffline = "sometimes"\nlink.system = "libz.so.1"')),
     "unknown-setting": Case(2, table(WORDS), settings={"link.sytem": "libz.so.1"}),
     "unknown-variable": Case(2, table(WORDS), environ={"MAMBA_PRESS_CHANELS": "conda-forge"}),
@@ -59,38 +59,39 @@ CONFIGURATION = {
     ),
     "musllinux": Case(2, table(WORDS + '\nplatform = "musllinux_1_2_x86_64"')),
     "no-such-folder": Case(2, table('packages = ["words"]\nchannels = ["../nowhere/channel"]')),
-    "broken-spec": Case(2, table('packages = ["words >=one,,"]\nchannels = ["channel"]')),
+    "broken-spec": Case(2, table('packages = ["words >=one,,"]\nchannels = ["./channel"]')),
     "bad-epoch": Case(2, table(WORDS), environ={"SOURCE_DATE_EPOCH": "yesterday"}),
     "broken-lock": Case(2, table(WORDS)),
     "worker-that-is-not-there": Case(2, table(WORDS), environ={"MAMBA_PRESS_WORKER": "python9.99"}),
-    "unknown-package": Case(3, table('packages = ["wrods"]\nchannels = ["channel"]')),
-    "two-unknown-packages": Case(3, table('packages = ["wrods", "qqqqqqqq"]\nchannels = ["channel"]')),
-    "unsolvable": Case(3, table('packages = ["words >=9"]\nchannels = ["channel"]')),
-    "unsolvable-dependency": Case(3, table('packages = ["needy"]\nchannels = ["channel"]')),
+    "unknown-package": Case(3, table('packages = ["wrods"]\nchannels = ["./channel"]')),
+    "two-unknown-packages": Case(3, table('packages = ["wrods", "qqqqqqqq"]\nchannels = ["./channel"]')),
+    "unsolvable": Case(3, table('packages = ["words >=9"]\nchannels = ["./channel"]')),
+    "unsolvable-dependency": Case(3, table('packages = ["needy"]\nchannels = ["./channel"]')),
     "too-new-a-system": Case(
-        3, table('packages = ["modern"]\nchannels = ["channel"]\nplatform = "manylinux_2_17_x86_64"')
+        3, table('packages = ["modern"]\nchannels = ["./channel"]\nplatform = "manylinux_2_17_x86_64"')
     ),
-    "other-python": Case(3, table('packages = ["ancient"]\nchannels = ["channel"]')),
+    "other-python": Case(3, table('packages = ["ancient"]\nchannels = ["./channel"]')),
     "no-packages-for-platform": Case(
-        3, table('packages = ["words"]\nchannels = ["empty"]\nplatform = "linux-aarch64"')
+        3, table('packages = ["words"]\nchannels = ["./empty"]\nplatform = "linux-aarch64"')
     ),
     "unreachable": Case(4, table('packages = ["words"]\nchannels = ["http://127.0.0.1:{port}/channel"]')),
     "offline-and-not-cached": Case(
         4, table('packages = ["words"]\nchannels = ["http://127.0.0.1:{port}/channel"]\noffline = true')
     ),
-    "wrong-sha256": Case(4, table('packages = ["falsified"]\nchannels = ["channel"]')),
-    "truncated": Case(4, table('packages = ["truncated"]\nchannels = ["channel"]')),
-    "archive-that-is-not-there": Case(4, table('packages = ["vanished"]\nchannels = ["channel"]')),
-    "collision": Case(5, table('packages = ["one", "two"]\nchannels = ["channel"]')),
-    "case-clash": Case(5, table('packages = ["cases"]\nchannels = ["channel"]')),
+    "name-of-a-folder": Case(4, table('packages = ["words"]\nchannels = ["channel"]\noffline = true')),
+    "wrong-sha256": Case(4, table('packages = ["falsified"]\nchannels = ["./channel"]')),
+    "truncated": Case(4, table('packages = ["truncated"]\nchannels = ["./channel"]')),
+    "archive-that-is-not-there": Case(4, table('packages = ["vanished"]\nchannels = ["./channel"]')),
+    "collision": Case(5, table('packages = ["one", "two"]\nchannels = ["./channel"]')),
+    "case-clash": Case(5, table('packages = ["cases"]\nchannels = ["./channel"]')),
 }
 
 COMPILED = {
-    "missing-library": Case(5, table('packages = ["orphan"]\nchannels = ["channel"]')),
+    "missing-library": Case(5, table('packages = ["orphan"]\nchannels = ["./channel"]')),
     "impossible-tag": Case(
-        5, table('packages = ["modern-symbols"]\nchannels = ["channel"]\nplatform = "manylinux1_x86_64"')
+        5, table('packages = ["modern-symbols"]\nchannels = ["./channel"]\nplatform = "manylinux1_x86_64"')
     ),
-    "embeds-python": Case(5, table('packages = ["embedder"]\nchannels = ["channel"]')),
+    "embeds-python": Case(5, table('packages = ["embedder"]\nchannels = ["./channel"]')),
 }
 
 

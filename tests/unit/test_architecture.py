@@ -20,7 +20,7 @@ SOURCES = sorted(ROOT.rglob("*.py"))
 # From the ground up. A new module takes its place here; two modules of one layer do not know each other.
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"__init__", "data", "machine", "problem"}),
-    frozenset({"types", "globs"}),
+    frozenset({"channels", "globs", "types"}),
     frozenset({"cores", "errors", "installed", "log"}),
     frozenset({"built", "policies", "stable_abi", "macos", "windows", "external", "binaries", "wording"}),
     frozenset({"config"}),

@@ -47,9 +47,10 @@ def test_names_and_urls_stay_as_they_are(tmp_path, channel):
     assert conda.channel_urls([channel], tmp_path) == (channel,)
 
 
-@pytest.mark.parametrize("channel", ["channel", "./channel", "sub/../channel"])
+@pytest.mark.parametrize("channel", ["./channel", "./sub/../channel", "../{here}/channel"])
 def test_relative_paths_start_at_the_project(tmp_path, channel):
     (tmp_path / "channel").mkdir()
+    channel = channel.replace("{here}", tmp_path.name)
     assert conda.channel_urls([channel], tmp_path) == ((tmp_path / "channel").as_uri(),)
 
 
@@ -67,7 +68,7 @@ def test_a_relative_root_gives_an_absolute_url(tmp_path, monkeypatch):
 
 def test_every_missing_folder_is_reported_with_the_ways_out(tmp_path):
     with pytest.raises(ConfigError) as raised:
-        conda.channel_urls(["../one", "conda-forge", "two/three"], tmp_path)
+        conda.channel_urls(["../one", "conda-forge", "./two/three"], tmp_path)
     assert len(raised.value.problems) == 2
     text = str(raised.value)
     assert "tool.mamba-press.channels" in text
@@ -76,22 +77,43 @@ def test_every_missing_folder_is_reported_with_the_ways_out(tmp_path):
     assert "-C channels=" in text
 
 
-@pytest.mark.parametrize("channel", ["./" + "x" * 300, "~nobody-of-this-name/channel"])
+@pytest.mark.parametrize("channel", ["./" + "x" * 300, "~nobody-of-this-name/channel", "C:\\no\\channel"])
 def test_a_path_that_no_folder_can_have_is_a_folder_that_is_not_there(tmp_path, channel):
     with pytest.raises(ConfigError, match="is a folder that is not there"):
         conda.channel_urls([channel], tmp_path)
-
-
-def test_a_name_may_be_longer_than_that_of_any_folder(tmp_path):
-    assert conda.channel_urls(["x" * 300], tmp_path) == ("x" * 300,)
 
 
 def test_channels_outside_the_project_are_told_from_those_that_travel(tmp_path):
     project = tmp_path / "project"
     (project / "channel").mkdir(parents=True)
     (tmp_path / "beside").mkdir()
-    channels = ["conda-forge", "./channel", "../beside", str(tmp_path / "beside"), "https://example.org/x"]
+    channels = ["conda-forge", "channel", "./channel", "../beside", str(tmp_path / "beside"), "https://example.org/x"]
     assert conda.outside(channels, project) == ("../beside", str(tmp_path / "beside"))
+    assert conda.inside(channels, project) == ("channel",)
+
+
+def test_the_error_of_a_channel_that_has_the_name_of_a_folder_says_how_to_write_the_folder():
+    facts = {"wrong": [{"channel": "a/b", "text": "404"}, {"channel": "c", "text": "404"}], "alike": ("a/b",)}
+    error = hints.translate(process.RefusedError("channels", facts), TARGET)
+    assert str(error) == (
+        "the packages cannot be fetched (2 problems)\n"
+        "- channel a/b: there is no linux-64/repodata.json at that address\n"
+        "  'a/b' is taken as a channel's name; for the folder of that name write './a/b'\n"
+        "  look at the spelling in tool.mamba-press.channels\n"
+        "- channel c: there is no linux-64/repodata.json at that address\n"
+        "  look at the spelling in tool.mamba-press.channels"
+    )
+
+
+def test_a_channel_that_was_had_by_the_name_of_a_folder_is_told_of_once(capsys):
+    config = Config(channels=("a/b",), packages=("greet",))
+    question = conda.Question(config=config, target=TARGET, channels=("a/b",), virtual=(), alike=("a/b",))
+    solution = Solution(target=TARGET, packages=(), channels=("a/b",))
+    conda.note_alike([question] * 3, [solution, SolveError(), FetchError()])
+    said = "mamba-press: 'a/b' is taken as a channel's name; for the folder of that name write './a/b'\n"
+    assert capsys.readouterr().err == said
+    conda.note_alike([question], [FetchError()])
+    assert capsys.readouterr().err == ""
 
 
 # Specs

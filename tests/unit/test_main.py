@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mamba_press import __main__ as command
-from mamba_press import __version__, commands
+from mamba_press import __version__, commands, solving
 from mamba_press.commands import asked, parser
 from mamba_press.errors import ConfigError
 
@@ -78,16 +78,25 @@ def test_a_setting_may_hold_further_equal_signs():
     assert order("press", "zlib", "-C", "constraints=a==2").config.constraints == ("a==2",)
 
 
-def test_a_channel_that_is_a_folder_is_taken_from_the_current_folder(empty_folder):
-    empty_folder.joinpath("local").mkdir()
-    found = order("press", "zlib", "-c", "local", "-c", "./other", "-c", "conda-forge", "-c", "https://example.org/c")
+def test_a_channel_is_a_folder_by_how_its_text_begins_and_then_taken_from_the_current_folder(empty_folder):
+    empty_folder.joinpath("conda-forge").mkdir()
+    found = order("press", "zlib", "-c", "./other", "-c", "conda-forge", "-c", "a/b", "-c", "https://example.org/c")
     here = str(empty_folder)
     assert found.config.channels == (
-        os.path.join(here, "local"),  # noqa: PTH118
         os.path.join(here, "other"),  # noqa: PTH118
         "conda-forge",
+        "a/b",
         "https://example.org/c",
     )
+
+
+def test_a_name_is_compared_with_the_folders_where_relative_channels_start(empty_folder):
+    text = '[project]\nname = "own"\nversion = "1"\n[tool.mamba-press]\npackages = ["zlib"]\nchannels = ["a", "b"]\n'
+    for folder in ("project/a", "b"):
+        empty_folder.joinpath(folder).mkdir(parents=True)
+    empty_folder.joinpath("project/pyproject.toml").write_text(text)
+    assert solving.question(order("press", "project")).alike == ("a",)
+    assert solving.question(order("press", "project", "-c", "a", "-c", "b")).alike == ("b",)
 
 
 def test_a_folder_with_a_project_is_that_project(empty_folder):

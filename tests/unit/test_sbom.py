@@ -154,16 +154,23 @@ def test_the_same_content_has_the_same_serial_and_another_one_has_not():
         ("https://example.org/t/tk-123-secret/private", "private"),
         ("https://example.org/base/t/tk-123-secret/private", "base/private"),
         ("conda-forge", "conda-forge"),
-        ("file:///home/somebody/my%20channel/", "my channel"),
-        ("/home/somebody/channel", "channel"),
-        ("C:\\channels\\mine", "mine"),
+        ("team/stable", "team/stable"),
     ],
 )
-def test_a_channel_is_written_without_machine_credentials_and_server(channel, name):
+def test_a_channel_is_written_without_credentials_and_server(channel, name):
     one = replace(package("x"), channel=channel, version="1!2.0+b", file_name="x.tar.bz2")
     found = PackageURL.from_string(sbom.purl(one))
     assert found.qualifiers == {"build": "0", "channel": name, "subdir": "linux-64", "type": "tar.bz2"}
     assert (found.type, found.name, found.version) == ("conda", "x", "1!2.0+b")
+
+
+@pytest.mark.parametrize(
+    "channel",
+    ["file:///home/somebody/conda-forge/", "/home/somebody/conda-forge", "C:\\channels\\conda-forge", "./conda-forge"],
+)
+def test_a_folder_is_never_written_as_a_channel_of_its_name(channel):
+    found = PackageURL.from_string(sbom.purl(replace(package("x"), channel=channel)))
+    assert "channel" not in found.qualifiers
 
 
 @pytest.mark.parametrize(

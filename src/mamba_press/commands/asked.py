@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,7 +73,9 @@ def _listed(text: str) -> list[str]:
 
 def sources(parser: argparse.ArgumentParser) -> None:
     """Declare where packages come from, and any other key."""
-    parser.add_argument("-c", "--channel", action="append", default=[], help="name, URL or path (repeatable)")
+    parser.add_argument(
+        "-c", "--channel", action="append", default=[], help="name, URL, or path such as ./channel (repeatable)"
+    )
     parser.add_argument("--offline", action="store_true", help="use only what the package cache has")
     parser.add_argument(
         "-C", dest="setting", action="append", default=[], metavar="KEY=VALUE", help="any key of [tool.mamba-press]"
@@ -92,7 +95,8 @@ def orders(arguments: Arguments, environ: Mapping[str, str], *, of_project: bool
         raise ConfigError(Problem(where="--matrix", what=what, hint=hint))
     if projects(arguments.what):
         _refuse_company(arguments)
-        return front.orders(Path(arguments.what[0]).resolve(), given(arguments), environ, named)
+        found = front.orders(Path(arguments.what[0]).resolve(), given(arguments), environ, named)
+        return tuple(from_here(each, arguments) for each in found)
     return front.each(named, lambda chosen: _order(arguments, {**given(arguments), **chosen}, environ))
 
 
@@ -105,6 +109,11 @@ def order(arguments: Arguments, environ: Mapping[str, str]) -> Order:
     ]:
         raise ConfigError(*problems)
     return _order(arguments, given(arguments), environ)
+
+
+def from_here(order: Order, arguments: Sources) -> Order:
+    """Return the order of a project with channels that start at the current folder, where the call names them."""
+    return replace(order, channels_from=Path.cwd()) if arguments.channel else order
 
 
 def _refuse_company(arguments: Arguments) -> None:
@@ -120,7 +129,7 @@ def _order(arguments: Arguments, settings: dict[str, object], environ: Mapping[s
 
     _refuse_company(arguments)
     if projects(arguments.what):
-        return front.order(Path(arguments.what[0]).resolve(), settings, environ)
+        return from_here(front.order(Path(arguments.what[0]).resolve(), settings, environ), arguments)
     if recipes(arguments.what):
         return _of_recipe(arguments, settings, environ)
     if problems := [problem for what in arguments.what if (problem := _no_spec(what))]:
@@ -216,8 +225,10 @@ def given(arguments: Sources) -> dict[str, object]:
 
 
 def _channel(text: str) -> str:
-    is_path = "://" not in text and (text.startswith((".", "~", os.sep)) or Path(text).is_dir())
-    return str(Path(text).expanduser().absolute()) if is_path else text
+    from mamba_press import channels
+
+    folder = channels.folder_of(text, Path.cwd())
+    return text if folder is None else str(folder)
 
 
 _OPTIONS = {

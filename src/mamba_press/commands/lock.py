@@ -54,7 +54,8 @@ def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
 
     root = Path(arguments.project).resolve()
     named = front.Matrix(python=tuple(arguments.pythons), platform=tuple(arguments.platforms))
-    orders = locking.distinct(front.orders(root, asked.given(arguments), environ, named))
+    found = front.orders(root, asked.given(arguments), environ, named)
+    orders = locking.distinct([asked.from_here(order, arguments) for order in found])
     with conda.one_process():
         return _lock(root, orders, arguments)
 

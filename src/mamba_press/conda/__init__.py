@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mamba_press import log
 from mamba_press.atomic import replacing
+from mamba_press.channels import folder_of, is_folder, meant_as_name
 from mamba_press.conda import hints, lock, prefix, process
 from mamba_press.conda.process import one_process as one_process
 from mamba_press.errors import ConfigError, FetchError, PressError, SolveError, WriteError
@@ -43,7 +44,8 @@ class Question:
     """What is to be solved: the packages of a configuration, for a target, from channels given as URLs.
 
     ``virtual`` is what may be assumed of the target. ``locked`` are packages that stay where they still fit. ``key`` is
-    where the specs stand that ``config.packages`` has: what is wrong with them is told of it.
+    where the specs stand that ``config.packages`` has: what is wrong with them is told of it. ``alike`` are the
+    channels given by a name that a folder has, too (`channels.alike`).
     """
 
     config: Config
@@ -52,6 +54,7 @@ class Question:
     virtual: tuple[VirtualPackage, ...]
     locked: tuple[Package, ...] = ()
     key: str = "packages"
+    alike: tuple[str, ...] = ()
 
 
 def solve(question: Question, environ: Mapping[str, str]) -> Solution:
@@ -98,9 +101,21 @@ def _as_json(question: Question) -> Json:
     }
 
 
+def note_alike(questions: Iterable[Question], answers: Iterable[Solution | PressError]) -> None:
+    """Tell of channels that were had by a name that a folder has, too.
+
+    Where they could not be had, the error says so.
+    """
+    pairs = zip(questions, answers, strict=True)
+    had = [question for question, answer in pairs if isinstance(answer, (Solution, SolveError))]
+    for channel in dict.fromkeys(channel for question in had for channel in question.alike):
+        log.note(meant_as_name(channel))
+
+
 def _solution(question: Question, answer: Json) -> Solution | PressError:
     if "error" in answer:
-        return hints.translate(process.RefusedError(answer["error"], answer), question.target)
+        facts = {**answer, "alike": question.alike}
+        return hints.translate(process.RefusedError(answer["error"], facts), question.target)
     packages = tuple(sorted(map(package_of, answer["packages"]), key=lambda package: package.name))
     try:
         refuse_foreign(packages)
@@ -229,8 +244,8 @@ def channel_urls(channels: Iterable[str], root: Path) -> tuple[str, ...]:
     problems = []
     urls = []
     for channel in channels:
-        path = lock.folder_of(channel, root)
-        if path is not None and not lock.is_folder(path):
+        path = folder_of(channel, root)
+        if path is not None and not is_folder(path):
             problems.append(_no_folder(channel, path))
         urls.append(channel if path is None else path.as_uri())
     if problems:
@@ -240,7 +255,7 @@ def channel_urls(channels: Iterable[str], root: Path) -> tuple[str, ...]:
 
 def outside(channels: Iterable[str], root: Path) -> tuple[str, ...]:
     """Return the channels that are folders but not of the project: they do not travel with its sdist."""
-    folders = ((channel, lock.folder_of(channel, root)) for channel in channels)
+    folders = ((channel, folder_of(channel, root)) for channel in channels)
     here = Path(os.path.normpath(root.absolute()))
     return tuple(channel for channel, path in folders if path is not None and not path.is_relative_to(here))
 
@@ -248,7 +263,7 @@ def outside(channels: Iterable[str], root: Path) -> tuple[str, ...]:
 def inside(channels: Iterable[str], root: Path) -> tuple[str, ...]:
     """Return the folders of the project that are channels, relative to it: they travel with its sdist."""
     here = Path(os.path.normpath(root.absolute()))
-    folders = (lock.folder_of(channel, root) for channel in channels)
+    folders = (folder_of(channel, root) for channel in channels)
     return tuple(path.relative_to(here).as_posix() for path in folders if path and path.is_relative_to(here))
 
 
@@ -264,6 +279,7 @@ def _ask(request: Json, target: Target, environ: Mapping[str, str] | None, failu
     try:
         return process.call(request, _listen, environ, failure)
     except process.RefusedError as refused:
+        refused.facts.setdefault("alike", request.get("alike", ()))
         raise hints.translate(refused, target) from None
     finally:
         log.progress_end()
@@ -401,6 +417,7 @@ def _located(
     request = {
         "do": "locate",
         "channels": list(question.channels),
+        "alike": question.alike,
         "subdir": question.target.subdir,
         "packages": [asdict(package) for package in held.packages],
         "offline": question.config.offline,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from mamba_press.channels import meant_as_name
 from mamba_press.errors import ConfigError, ContentError, FetchError, PressError, SolveError
 from mamba_press.types import Problem
 
@@ -24,7 +26,7 @@ def translate(refused: RefusedError, target: Target) -> PressError:
     tellers: Mapping[str, Callable[[Json, Target], PressError]] = {
         "spec": _spec,
         "channels": _channels,
-        "channel": lambda facts, target: _channels({"wrong": [facts]}, target),
+        "channel": lambda facts, target: _channels({**facts, "wrong": [facts]}, target),
         "solve": _solve,
         "archives": _archives,
         "offline": _offline,
@@ -80,7 +82,11 @@ def _spec(facts: Json, _: Target) -> PressError:
 
 
 def _channels(facts: Json, target: Target) -> PressError:
-    problems = [_channel(wrong["channel"], clean(wrong["text"]), target) for wrong in facts["wrong"]]
+    problems = []
+    for wrong in facts["wrong"]:
+        problem = _channel(wrong["channel"], clean(wrong["text"]), target)
+        alike = [meant_as_name(name) for name in facts.get("alike", ()) if wrong["channel"] in ("", name)]
+        problems.append(replace(problem, hint="\n".join((*alike, problem.hint))))
     kind = ConfigError if all("invalid channel" in wrong["text"] for wrong in facts["wrong"]) else FetchError
     return kind(*problems)
 
@@ -92,7 +98,7 @@ def _channel(name: str, text: str, target: Target) -> Problem:
     folder = re.search(r"could not find subdir '([^']+)'", text)
     subdir = folder[1] if folder else target.subdir
     if "invalid channel" in text:
-        what, hint = text, "write a name such as conda-forge, a URL, or the path of a folder"
+        what, hint = text, "write a name such as conda-forge, a URL, or a path that begins with ./ or /"
     elif refused := _file_system(text):
         what, hint = text, refused
     elif "no usable repodata cache" in text:

@@ -11,8 +11,9 @@ import re
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
+from mamba_press.channels import folder_of, is_folder
 from mamba_press.types import Problem
 
 if TYPE_CHECKING:
@@ -104,26 +105,6 @@ def gone(held: Held, root: Path) -> tuple[str, ...]:
     channels = (held.asked or {}).get("channels", ())
     folders = ((channel, folder_of(channel, root)) for channel in channels)
     return tuple(channel for channel, folder in folders if folder is not None and not is_folder(folder))
-
-
-def folder_of(channel: str, root: Path) -> Path | None:
-    """Return the folder that a channel is, or None for a name or a URL of the network."""
-    if channel.startswith("file:"):
-        from urllib.request import url2pathname  # brings http, ssl and email along
-
-        return Path(url2pathname(urlsplit(channel).path))
-    if "://" in channel:
-        return None
-    path = Path(os.path.normpath(root.absolute() / os.path.expanduser(channel)))  # noqa: PTH111 - that of pathlib raises
-    # conda-forge/label/rust_dev is a name with slashes; where there is such a folder, the folder is meant.
-    is_name = not re.search(r"[/\\]", channel) or "/label/" in channel
-    is_path = channel.startswith((".", "~")) or Path(channel).is_absolute() or is_folder(path)
-    return path if is_path or not is_name else None
-
-
-def is_folder(path: Path) -> bool:
-    """Whether a folder is there; what no file system can have as a path is none."""
-    return os.path.isdir(path)  # noqa: PTH112 - that of pathlib raises where a name is too long
 
 
 def _places(channels: Sequence[str] | None, root: Path) -> list[str]:
@@ -249,9 +230,7 @@ def _base(folder: Path, root: Path) -> tuple[str, str, str, str]:
 
 def _relative(channel: str, root: Path) -> Path | None:
     """Return the folder of a channel that is named relative to the project, and lies outside of it."""
-    if channel.startswith(("~", "file:")) or Path(channel).is_absolute():
-        return None
-    folder = folder_of(channel, root)
+    folder = folder_of(channel, root) if channel.startswith(".") else None
     here = Path(os.path.normpath(root.absolute()))
     return None if folder is None or folder.is_relative_to(here) or folder.anchor != here.anchor else folder
 
