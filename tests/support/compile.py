@@ -5,9 +5,11 @@ Everything is explicit and nothing is guessed, because tests assert on what the 
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -157,3 +159,13 @@ def _compile(
     result = subprocess.run(command, input=source, capture_output=True, text=True, check=False)
     assert result.returncode == 0, f"{' '.join(command)}\n{result.stderr}"
     return path
+
+
+def zig(folder: Path, target: str) -> Toolchain:
+    """Zig's C compiler for another machine, such as ``riscv64-linux-gnu``; skips the test where there is no zig."""
+    if not importlib.util.find_spec("ziglang"):
+        pytest.skip("ziglang is not installed")
+    script = folder / f"{target}-cc"
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m ziglang cc -target {target} "$@"\n')
+    script.chmod(0o755)
+    return Toolchain(c=str(script))

@@ -15,7 +15,7 @@ import pytest
 from mamba_press import binaries
 from mamba_press.binaries import Malformed, elf
 from mamba_press.types import Binary, Edits, Requirement
-from tests.support.compile import Linking, Toolchain, program, shared_library
+from tests.support.compile import Linking, Toolchain, program, shared_library, zig
 
 LONG = "$ORIGIN/../somewhere/else/that/is/rather/far/away.libs"
 VERSIONS = "INNER_1 { global: first; local: *; };\nINNER_2 { global: second; } INNER_1;\n"
@@ -590,6 +590,24 @@ def test_an_aarch64_library_is_edited_for_every_page_size_and_loads_under_qemu(t
     built.write_bytes(main)
     result = subprocess.run([qemu, "-L", "/usr/aarch64-linux-gnu", str(built)], capture_output=True, check=False)
     assert result.returncode == 7, result.stderr
+
+
+def test_a_riscv64_library_is_judged_for_pages_of_4_kib_and_edited_for_64(tmp_path: Path) -> None:
+    flags = ("-nostdlib", "-Wl,-z,max-page-size=0x1000")
+    source = "static char zeros[300000]; int *p = (int *)zeros; int one(void) { return *p; }"
+    path = shared_library(
+        tmp_path / "libone.so",
+        source,
+        Linking(soname="libone.so", flags=flags),
+        toolchain=zig(tmp_path, "riscv64-linux-gnu"),
+    )
+    assert binaries.layout_problems(path.read_bytes()) == ()
+    edited = binaries.apply(path.read_bytes(), Edits(name="libone-0123abcd.so", search=(LONG,)))
+    assert (facts(edited).arch, facts(edited).name) == ("riscv64", "libone-0123abcd.so")
+    assert binaries.layout_problems(edited) == ()
+    loads = [segment for segment in elf.Image(edited).segments if segment.type == elf.PT_LOAD]
+    added = max(loads, key=lambda segment: segment.address)
+    assert (added.align, (added.address - added.offset) % 0x10000) == (0x10000, 0)
 
 
 @pytest.mark.parametrize("level", [None, "x86-64-v2", "x86-64-v3", "x86-64-v4"])

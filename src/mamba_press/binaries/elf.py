@@ -19,14 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MACHINES = {62: "x86_64", 183: "aarch64", 21: "ppc64le", 243: "riscv64"}
-PAGES = {
-    # The largest page a kernel of the architecture may map with, which is what its linkers align to. riscv64 has
-    # 4 KiB pages today, 64 KiB costs nothing here and is what an Svnapot kernel could use.
-    "x86_64": 0x1000,
-    "aarch64": 0x10000,
-    "ppc64le": 0x10000,
-    "riscv64": 0x10000,
-}
+PAGES = {"x86_64": 0x1000, "aarch64": 0x10000, "ppc64le": 0x10000, "riscv64": 0x1000}
+"""The largest page that a kernel of the architecture maps with: a file that is not laid out for it is broken.
+
+GNU ld and lld lay out for the same, riscv64 therefore for 4 KiB.
+"""
+WRITTEN_PAGES = {**PAGES, "riscv64": 0x10000}
+"""The page for which an added segment is laid out: being ready for larger ones of later kernels costs nothing."""
 
 ET_EXEC, ET_DYN = 2, 3
 PT_NULL, PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_NOTE, PT_PHDR = 0, 1, 2, 3, 4, 6

@@ -279,7 +279,7 @@ class _Draft:
     def __init__(self, image: Image) -> None:
         self.image = image
         self.out = _roomy(image.data)
-        self.page = elf.PAGES[image.arch]
+        self.page = elf.WRITTEN_PAGES[image.arch]
         self.header = image.header
         self.segments = list(image.segments)
         self.sections = list(image.sections())
