@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     redraws = os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
     log.configure(quiet=parsed.quiet, verbose=parsed.verbose, redraws=redraws)
     try:
-        with front.machine(), front.uncollected():
+        with front.machine(), front.uncollected(), log.build():
             return commands.load(parsed.command).run(parsed, os.environ)
     except PressError as error:
         from mamba_press.commands import asked

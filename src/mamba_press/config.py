@@ -592,6 +592,12 @@ class Config:
 
     Example: true
     """
+    warnings: Literal["report", "error"] = "report"
+    """What to do about warnings: `"report"` them at the end, or take all of a build together for an `"error"`, before
+    anything that is made gets its name. pip hides what a build says, warnings too, unless it is called with `-v`.
+
+    Example: "error"
+    """
     matrix: Matrix = field(default_factory=Matrix)
     sources: Sources = field(default_factory=Sources)
     select: Select = field(default_factory=Select)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from packaging.metadata import RawMetadata
 
-    from mamba_press.types import Derived, Package, Project
+    from mamba_press.types import Derived, Note, Package, Project
 
 _ABOUT_URLS = {
     "home": "Homepage",
@@ -48,7 +48,7 @@ def is_dynamic(project: Project, name: str) -> bool:
     return isinstance(listed, (list, tuple)) and name in listed
 
 
-def complete(project: Project, sources: Sources) -> tuple[Project, tuple[str, ...]]:
+def complete(project: Project, sources: Sources) -> tuple[Project, tuple[str | Note, ...]]:
     """Return the project with its dynamic fields filled in, and what there is to say about those that are not.
 
     What stands in ``[project]`` stays as it is written; a list that is dynamic too is added to, never changed
@@ -111,7 +111,7 @@ def _static(project: Project) -> list[str]:
     return [str(each) for each in listed] if isinstance(listed, (list, tuple)) else []
 
 
-def _lacking(project: Project, derived: Derived) -> Iterator[str]:
+def _lacking(project: Project, derived: Derived) -> Iterator[str | Note]:
     """Yield a note on derived requirements that static dependencies do not have."""
     from packaging.requirements import InvalidRequirement, Requirement
 

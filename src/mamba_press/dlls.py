@@ -21,7 +21,7 @@ from mamba_press.types import Entry, Problem
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from mamba_press.types import Binary
+    from mamba_press.types import Binary, Note
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,7 +30,7 @@ class Placed:
 
     entries: tuple[Entry, ...]
     folders: tuple[str, ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[str | Note, ...] = ()
 
 
 def place(

@@ -13,7 +13,6 @@ from mamba_press import (
     installed,
     layout,
     licenses,
-    log,
     lookups,
     metadata,
     placeholders,
@@ -27,7 +26,8 @@ from mamba_press import (
 )
 from mamba_press.binaries import strings
 from mamba_press.errors import ContentError
-from mamba_press.types import OWN, Pressed, Problem
+from mamba_press.problem import noted
+from mamba_press.types import OWN, Note, Pressed, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,7 +73,7 @@ class Part:
     chosen: Chosen
     built: tuple[str, ...] = ()
     together: bool = False
-    notes: tuple[str, ...] = ()
+    notes: tuple[str | Note, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,7 +84,7 @@ class Licensed:
     licences: tuple[licenses.Licence, ...]
     expression: str | None
     abouts: Mapping[str, Mapping[str, object]]
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,7 +114,7 @@ def draft(part: Part, order: Order) -> Draft:
     )
 
 
-def describe(order: Order, asked: Project, chosen: Chosen) -> tuple[Project, tuple[str, ...]]:
+def describe(order: Order, asked: Project, chosen: Chosen) -> tuple[Project, tuple[str | Note, ...]]:
     """Return the project with its dynamic fields filled in from the pressed packages and from the channel."""
     solution, environment, selection = chosen.solution, chosen.fetched, chosen.selection
     theirs = installed.read(kept.file for kept in selection.kept)
@@ -162,14 +162,12 @@ def _licensed(asked: Project, entries: Sequence[Entry], environment: Environment
     vendored = licenses.joined(licence.expression for licence in found)
     has_code = asked.built is not None or any(entry.kept and entry.kept.file.package == OWN for entry in entries)
     warning = licenses.disagreement(asked, vendored, has_code=has_code)
-    if warning:
-        log.warn(warning)
     return Licensed(
         project=licenses.state(asked, vendored),
         licences=found,
         expression=licenses.joined([*licenses.stated(asked), *(licence.expression for licence in found)]),
         abouts=abouts,
-        notes=(f"the licence of all that is in the wheel: {vendored}",) if warning else (),
+        notes=(warning,) if warning else (),
     )
 
 
@@ -190,7 +188,7 @@ def finish(draft: Draft, version: Version, workdir: Path, *, generator: str, epo
     wheel = _with_bill(wheel, entries, fetched, licensed, epoch)
     findings = placeholders.examine(entries, config.placeholders.accept, config.wheel.environment)
     _refuse_impossible(wheel.tags, wheel.entries)
-    notes = (
+    notes: tuple[str | Note, ...] = (
         *_empty_notes(selection),
         *selection.notes,
         *draft.tagging.notes,
@@ -210,7 +208,7 @@ def finish(draft: Draft, version: Version, workdir: Path, *, generator: str, epo
         solution=draft.part.chosen.solution,
         selection=selection,
         tagging=draft.tagging,
-        notes=notes,
+        notes=noted(notes),
         licenses={licence.package: licence.expression for licence in licensed.licences},
         license=licensed.expression,
         findings=findings,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from mamba_press.types import Module
+    from mamba_press.types import Module, Note
 
 _INIT = '''\
 """Leads to the sources of an editable install. Written by mamba-press; gone when it is uninstalled."""
@@ -46,7 +46,7 @@ class Editable:
     """The entries of an editable wheel, and what is different from the wheel."""
 
     entries: tuple[Entry, ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[str | Note, ...] = ()
 
 
 def adjust(entries: Sequence[Entry], modules: Iterable[Module], root: Path, *, stem: str, lock: str) -> Editable:

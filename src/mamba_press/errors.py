@@ -59,6 +59,12 @@ class ContentError(PressError):
     title = "the packages cannot be pressed"
 
 
+class WarnedError(ContentError):
+    """Warnings, where the configuration takes them for errors."""
+
+    title = 'there are warnings, and tool.mamba-press.warnings is "error"'
+
+
 class WriteError(PressError):
     """The wheel could not be written, or what was written failed its check."""
 

@@ -37,6 +37,7 @@ from mamba_press import (
 from mamba_press import wheel as writer
 from mamba_press.binaries import strings
 from mamba_press.errors import ReadError
+from mamba_press.problem import as_values, noted
 from mamba_press.types import Dropped, Entry, File, Floor, Kept, Package, Problem, Resolved
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
     from mamba_press.config import Config
     from mamba_press.fields import Fields
+    from mamba_press.problem import Note
     from mamba_press.types import Binary, Finding, Pressed
     from mamba_press.wheel import Row
 
@@ -141,7 +143,7 @@ class Explanation:
     license: str | None
     left: tuple[Dropped, ...] | None
     lost: tuple[Lost, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
 
 def of_pressed(pressed: Pressed, rows: Sequence[Row], config: Config) -> Explanation:
@@ -224,7 +226,7 @@ def of_wheel(path: Path) -> Explanation:
         license=bill.license or _stated(metadata),
         left=None,
         lost=_lost(replace(found, package=bill.of.get(found.path, "")) for one in seen for found in one.lost),
-        notes=check.notes(path),
+        notes=noted(check.notes(path)),
     )
 
 
@@ -631,4 +633,5 @@ def as_json(explanation: Explanation) -> dict[str, object]:
         step["floor"]["version"] = ".".join(map(str, step["floor"]["version"]))
         step["floor"]["package"] = step["floor"]["package"] or None
     names = {"steps": "floors", "parts": "packages", "pieces": "files", "lost": "placeholders"}
+    found |= as_values(explanation.notes)
     return {"version": VERSION, **{names.get(key, key): value for key, value in found.items()}}

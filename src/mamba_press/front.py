@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from mamba_press.errors import BuildError, ConfigError, PressError, WriteError
-from mamba_press.problem import Problem
+from mamba_press import log
+from mamba_press.errors import BuildError, ConfigError, PressError, WarnedError, WriteError
+from mamba_press.problem import Note, Problem, noted, warnings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from mamba_press.archive import Manifest
     from mamba_press.config import Config, State
@@ -49,7 +50,7 @@ _OF_THE_MACHINE = {
 def hook(settings: Mapping[str, object] | None, environ: Mapping[str, str]) -> Iterator[None]:
     """Turn what the user can act on into the message that every front end shows as it is, without a traceback."""
     try:
-        with machine(), uncollected():
+        with machine(), uncollected(), log.build():
             yield
     except PressError as error:
         from mamba_press import reader
@@ -109,7 +110,9 @@ def requirements(
             read(root, settings, environ, state)  # says what is wrong with all tables at once
         raise
     wanted = [] if environ.get("MAMBA_PRESS_WORKER") else [_rattler()]
-    return [*wanted, *([DEFLATE] if _has_deflate() else []), *_of_inner(config, root, environ, state)]
+    inner = _of_inner(config, root, environ, state)
+    refuse_warnings(config)
+    return [*wanted, *([DEFLATE] if _has_deflate() else []), *inner]
 
 
 def _of_inner(config: Config, root: Path, environ: Mapping[str, str], state: State) -> list[str]:
@@ -118,7 +121,7 @@ def _of_inner(config: Config, root: Path, environ: Mapping[str, str], state: Sta
         from mamba_press import providers
 
         return providers.requirements(root)
-    from mamba_press import inner, log
+    from mamba_press import inner
 
     backend = inner.of(config, root)
     assert backend is not None
@@ -304,8 +307,6 @@ def workdir(environ: Mapping[str, str]) -> Iterator[Path]:
     import shutil
     import tempfile
 
-    from mamba_press import log
-
     workdir = Path(tempfile.mkdtemp(prefix="mamba-press-")).resolve()
     is_kept = False
     try:
@@ -341,7 +342,7 @@ def make(
 
     ``accept`` is told the name before anything is written; what it raises ends the press.
     """
-    from mamba_press import atomic, log
+    from mamba_press import atomic
     from mamba_press import wheel as writer
 
     atomic.require(directory)
@@ -356,14 +357,23 @@ def make(
             epoch=date,
             verify=lambda path, name: _verify(path, name, result, asked.config),
         )
-    for note in result.notes:
-        log.note(note)
+    log.tell(result.notes)
     return path, result
 
 
+def refuse_warnings(config: Config, notes: Iterable[Note] = ()) -> None:
+    """Raise WarnedError with all warnings of the build, said or among ``notes``, where the configuration wants that.
+
+    It is asked before anything that is made gets its name.
+    """
+    if config.warnings == "error" and (found := dict.fromkeys((*log.counted(), *warnings(notes)))):
+        log.take()
+        raise WarnedError(*(Problem(where="", what=each.what, hint=each.hint) for each in found))
+
+
 def _verify(path: Path, name: str, result: Pressed, config: Config) -> None:
-    """Refuse a file that is too large, or that a check finds something wrong with."""
-    from mamba_press import check, log, pipeline
+    """Refuse a file that is too large, or that a check finds something wrong with, and warnings that are errors."""
+    from mamba_press import check, pipeline
 
     size = path.stat().st_size
     if config.wheel.max_size is not None:
@@ -376,6 +386,7 @@ def _verify(path: Path, name: str, result: Pressed, config: Config) -> None:
     if size > check.PYPI_FILE and config.wheel.max_size is None:
         log.warn(f"{name} is larger than 100 MiB, which PyPI takes only after a request; wheel.max-size can refuse it")
     check.require(path, name, elsewhere=pipeline.elsewhere(config))
+    refuse_warnings(config, result.notes)
 
 
 def house(asked: Order, directory: Path | None, archive: Path | None = None) -> tuple[House, Manifest]:
@@ -386,7 +397,7 @@ def house(asked: Order, directory: Path | None, archive: Path | None = None) -> 
     import tempfile
 
     from mamba_press import archive as house_archive
-    from mamba_press import atomic, conda, houses, log, pipeline, solving
+    from mamba_press import atomic, conda, houses, pipeline, solving
     from mamba_press import wheel as writer
 
     if archive is not None and (archive.is_dir() or archive == directory):
@@ -411,7 +422,10 @@ def house(asked: Order, directory: Path | None, archive: Path | None = None) -> 
         (stage / house_archive.LOCK).write_bytes(lock)
         if directory is not None:
             _refuse_stale(directory, house_archive.stale(directory, [row.file for row in manifest.wheels]))
+        notes = noted((*found.notes, *(note for each in found.wheels for note in each.notes)))
+        refuse_warnings(asked.config, notes)
         _place(stage, manifest, directory, archive)
+    log.tell(notes)
     return found, manifest
 
 

@@ -35,6 +35,7 @@ def wheel(
         return _editable_of_inner(asked, Path(directory))
     finished = _finished(prepared, asked)
     if finished is not None:
+        front.refuse_warnings(asked.config)
         return _copied(finished, Path(directory))
     path, _ = front.make(asked, Path(directory), solution=_handed_over(prepared, asked))
     return path.name
@@ -51,7 +52,9 @@ def _editable_of_inner(asked: Order, directory: Path) -> str:
         raise ConfigError(Problem(where="tool.mamba-press.packages", what=what, hint=hint))
     front.require_native(asked)
     with conda.one_process(), front.workdir(asked.environ) as workdir:
-        return _copied(native.editable(pipeline.job(asked, solving.solve(asked), workdir)), directory)
+        made = native.editable(pipeline.job(asked, solving.solve(asked), workdir))
+        front.refuse_warnings(asked.config)
+        return _copied(made, directory)
 
 
 def metadata(
@@ -76,6 +79,7 @@ def metadata(
         solution = solving.solve(asked)
         with front.pressed(asked, solution) as result:
             files = described.metadata_files(result.wheel)
+    front.refuse_warnings(asked.config, result.notes)
     folder = Path(directory, f"{result.wheel.stem}.dist-info")
     _replace_folder(folder, {**files, _HANDED: _hand_over(asked, conda.to_json(solution))})
     return folder.name
@@ -100,6 +104,7 @@ def _metadata_of_inner(asked: Order, directory: Path, state: State) -> str:
             path, result = front.make(asked, workdir)
             files, name = archive.described(path), f"{result.wheel.stem}.dist-info"
             files |= {path.name: path.read_bytes(), _HANDED: _hand_over_wheel(asked, path.name)}
+        front.refuse_warnings(asked.config)
         _replace_folder(directory / name, files)
     return name
 
@@ -239,6 +244,7 @@ def _sdist(directory: Path, settings: Mapping[str, object] | None, environ: Mapp
         needed = [*conda.inside(asked.config.channels, asked.root), *_hook_file(asked)]
         collected = tree.collect(asked.root, directory, always=needed, include=asked.config.sources.include)
         files = [file for file in collected if file[0] not in made and file[0] != solving.LOCK]
+        front.refuse_warnings(asked.config)
         path = source.write(
             [*files, *((path, source, False) for path, source in made.items())],
             name=found.name,
@@ -271,6 +277,7 @@ def _sdist_of_inner(asked: Order, pressed: Order, solution: Solution, directory:
         needed = [*conda.inside(asked.config.channels, asked.root), *_hook_file(asked)]
         there = {path for path, _, _ in files}
         more = tree.collect(asked.root, directory, always=needed, only=needed) if needed else ()
+        front.refuse_warnings(asked.config)
         path = source.write(
             [
                 *(file for file in files if file[0] != solving.LOCK),

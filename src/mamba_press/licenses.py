@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from mamba_press.config import TABLE
 from mamba_press.errors import ConfigError, ContentError
+from mamba_press.problem import Note
 from mamba_press.types import NEUTRAL, Problem
 
 if TYPE_CHECKING:
@@ -111,20 +112,25 @@ def state(project: Project, expression: str | None) -> Project:
     return replace(project, table={**project.table, "license": expression})
 
 
-def disagreement(project: Project, expression: str | None, *, has_code: bool) -> str | None:
-    """Return what to tell whoever states a licence that is not the one of all that is in the wheel, or None.
+def disagreement(project: Project, expression: str | None, *, has_code: bool) -> Note | None:
+    """Return a warning where a project states no licence, or not that of all that is in the wheel; else None.
 
     Only where the project has no code of its own may it leave its licence open (`project.of_code`).
     """
-    if project.table.get("license") is None or expression is None or is_open(project):
+    if expression is None or is_open(project):
         return None
     spdx = next(iter(stated(project)), None)
     if spdx is not None and set(_conjuncts(spdx)) >= set(_conjuncts(expression)):
         return None
-    shown = spdx or "no SPDX expression"
-    return f"project.license is {shown}, but what is in the wheel is under {expression}: state that too" + (
-        "" if has_code else ', or let it be computed with dynamic = ["license"]'
-    )
+    has_other = has_code or "license" in project.table
+    whole = joined((spdx, expression)) if spdx else f"… AND {expression}" if has_other else expression
+    hint = f'write it in [project]: license = "{whole}"'
+    if has_other and spdx is None:
+        hint += ", with the project's own in place of …"
+    if not has_code:
+        hint += '; or let it be computed: dynamic = ["license"]'
+    said = f"says {spdx or 'no SPDX expression'}" if "license" in project.table else "is not there"
+    return Note(f"project.license {said}, and what is in the wheel is under {expression}", hint, "warning")
 
 
 def notes(licences: Iterable[Licence], entries: Iterable[Entry], base: str) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mamba_press.config import Config
-    from mamba_press.types import Binary, Entry, Environment
+    from mamba_press.types import Binary, Entry, Environment, Note
 
 _HASH_LENGTH = 8
 _LIBRARY_NAME = re.compile(
@@ -48,7 +48,7 @@ class Linked:
 
     entries: tuple[Entry, ...]
     names: Mapping[str, str]
-    notes: tuple[str, ...] = ()
+    notes: tuple[str | Note, ...] = ()
     folders: tuple[str, ...] = ()
 
 

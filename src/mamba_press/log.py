@@ -13,8 +13,10 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from mamba_press.problem import Note, warnings
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _EVERY = 0.1
 """Seconds between two drawings of a progress."""
@@ -26,6 +28,9 @@ _verbose = False
 _can_redraw = True
 _drawn = 0.0
 """When the progress was drawn, 0 where none is to be seen."""
+
+_counted: dict[Note, None] | None = None
+"""The warnings of the build that is under way, None where none is."""
 
 
 def configure(*, quiet: bool = False, verbose: bool = False, redraws: bool = True) -> None:
@@ -52,9 +57,54 @@ def detail(text: str) -> None:
         _line(text)
 
 
-def warn(text: str) -> None:
-    """Say that something may not work as the user expects."""
-    _line(f"warning: {text}")
+def warn(what: str, hint: str = "") -> None:
+    """Say that something may not work as the user expects: at the end of the build that is under way, else at once."""
+    warning = Note(what, hint, "warning")
+    if _counted is None:
+        _line(str(warning))
+    else:
+        _counted[warning] = None
+
+
+def tell(notes: Iterable[Note]) -> None:
+    """Say what there is to say of what was made, the warnings last."""
+    notes = tuple(notes)
+    for each in notes:
+        if each.severity == "note":
+            note(str(each))
+    for each in warnings(notes):
+        warn(each.what, each.hint)
+
+
+@contextmanager
+def build() -> Iterator[dict[Note, None]]:
+    """Count the warnings of a build, whichever thread says them; say each once at the end, for it is read last.
+
+    Builds that are part of another, such as the targets of a matrix, count what was said before them too. Theirs are
+    left to the caller, who has them when the block ends: one may be the same for several.
+    """
+    global _counted
+    outer = _counted
+    _counted = found = dict(outer or {})
+    try:
+        yield found
+    finally:
+        _counted = outer
+        for each in found if outer is None else ():
+            _line(str(each))
+
+
+def counted() -> tuple[Note, ...]:
+    """Return the warnings that were said in the build that is under way."""
+    return tuple(_counted or ())
+
+
+def take() -> tuple[Note, ...]:
+    """Return the same, and leave it to the caller to say them."""
+    found = counted()
+    if _counted is not None:
+        _counted.clear()
+    return found
 
 
 def _line(text: str) -> None:

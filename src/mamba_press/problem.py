@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -12,7 +16,45 @@ class Problem:
     where: str
     what: str
     hint: str = ""
+    severity: Literal["error", "note"] = "error"
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.what}" if self.where else self.what
-        return text + "".join(f"\n  {line}" for line in self.hint.splitlines())
+        return _with_hint(text, self.hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something that the user should know of what was made, and what to do about it.
+
+    A warning means that what was made may not do what the user wants of it; it is never hidden, and it is an error
+    where the key ``warnings`` says so. What is no more than a note may be told as a text alone.
+    """
+
+    what: str
+    hint: str = ""
+    severity: Literal["note", "warning"] = "note"
+
+    def __str__(self) -> str:
+        return _with_hint(f"warning: {self.what}" if self.severity == "warning" else self.what, self.hint)
+
+
+def noted(said: Iterable[str | Note]) -> tuple[Note, ...]:
+    """Return all as notes, each once, with the warnings last."""
+    found = dict.fromkeys(Note(each) if isinstance(each, str) else each for each in said)
+    return tuple(sorted(found, key=lambda note: note.severity == "warning"))
+
+
+def warnings(notes: Iterable[Note]) -> tuple[Note, ...]:
+    """Return those of the notes that are warnings."""
+    return tuple(note for note in notes if note.severity == "warning")
+
+
+def as_values(notes: Iterable[Note]) -> dict[str, object]:
+    """Return notes for ``json.dumps``: the texts of all, and again, in full, those that are warnings."""
+    notes = tuple(notes)
+    return {"notes": [note.what for note in notes], "warnings": [asdict(note) for note in warnings(notes)]}
+
+
+def _with_hint(text: str, hint: str) -> str:
+    return text + "".join(f"\n  {line}" for line in hint.splitlines())

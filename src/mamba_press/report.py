@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from mamba_press import explain
+from mamba_press.problem import as_values
 from mamba_press.types import Edits
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def as_json(pressed: Pressed, rows: Sequence[Row]) -> dict[str, object]:
             for p in pressed.solution.packages
         ],
         "placeholders": [asdict(finding) for finding in pressed.findings],
-        "notes": list(pressed.notes),
+        **as_values(pressed.notes),
     }
 
 
@@ -138,4 +139,4 @@ def _first_step(pressed: Pressed) -> Step | None:
 def _notes(pressed: Pressed) -> Iterator[str]:
     if pressed.notes:
         yield "notes:"
-        yield from (f"  {note}" for note in pressed.notes)
+        yield from (f"  {line}" for note in pressed.notes for line in str(note).splitlines())

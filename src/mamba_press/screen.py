@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from mamba_press import explain
+from mamba_press.problem import warnings
 from mamba_press.tags import RECORD
 
 if TYPE_CHECKING:
@@ -49,7 +50,10 @@ def overview(found: Explanation) -> tuple[Section, ...]:
         section = section_of(found, name)
         if section.rows and (name != "left" or found.left):
             sections.append(_first(section, most, name))
-    notes = f"{len(found.notes)} notes: --section notes; " if found.notes else ""
+    if said := warnings(found.notes):
+        sections.append(Section(title="", rows=tuple((str(each),) for each in said)))
+    rest = len(found.notes) - len(said)
+    notes = f"{rest} note{'s' * (rest != 1)}: --section notes; " if rest else ""
     left = "left, " if found.left else ""
     hint = f"{notes}more: --section tag, {left}libraries, files or all; or a pattern, such as '*ssl*'"
     return (*sections, Section(title="", rows=((hint,),)))
@@ -194,7 +198,7 @@ def _left(found: Explanation) -> Section:
 
 
 def _notes(found: Explanation) -> Section:
-    return Section(title="notes", rows=tuple((note,) for note in found.notes))
+    return Section(title="notes", rows=tuple((str(note),) for note in found.notes))
 
 
 def _libraries(found: Explanation) -> Section:
@@ -295,7 +299,7 @@ def _lines(section: Section) -> Iterator[str]:
     widths = [max(len(row[place]) for row in table) for place in range(len(section.columns))] if table else []
     for row in table:
         if not section.columns:
-            yield f"  {row[0]}"
+            yield from (f"  {line}" for line in row[0].splitlines())
             continue
         cells = (
             cell.rjust(width) if column.startswith(">") else cell.ljust(width)

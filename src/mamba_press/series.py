@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,13 +14,13 @@ from mamba_press.errors import ContentError, PressError
 from mamba_press.types import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from packaging.tags import Tag
 
     from mamba_press.solving import Order
-    from mamba_press.types import Package, Solution, Target
+    from mamba_press.types import Note, Package, Solution, Target
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,7 +35,7 @@ class Made:
     size: int | None = None
     covered_by: str | None = None
     reason: str = ""
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     error: PressError | None = None
 
 
@@ -58,6 +59,7 @@ def press(orders: Sequence[Order], directory: Path) -> tuple[Made, ...]:
     front.require_backend(orders[0])  # before anything is solved; the targets are of one project
     done: list[_Done] = []
     found: list[Made] = []
+    warned: dict[Note, list[str]] = {}
     for order, answer in zip(orders, solving.solve_all(orders), strict=True):
         title = lock.title(order.target)
         log.step(f"pressing for {title}")
@@ -69,7 +71,8 @@ def press(orders: Sequence[Order], directory: Path) -> tuple[Made, ...]:
             if same is not None:
                 found.append(Made(target=title, path=same.path, size=same.size, covered_by=same.target))
                 continue
-            made = _made(order, answer, directory, [each.made for each in done])
+            with _warned(title, warned):
+                made = _made(order, answer, directory, [each.made for each in done])
         except PressError as error:
             found.append(Made(target=title, error=error))
             continue
@@ -77,7 +80,27 @@ def press(orders: Sequence[Order], directory: Path) -> tuple[Made, ...]:
         tags = parse_wheel_filename(made.path.name)[3]
         done.append(_Done(made=made, target=order.target, packages=packages, tags=tags))
         found.append(made)
+    _warn(warned, len(orders))
     return tuple(found)
+
+
+@contextmanager
+def _warned(title: str, warned: dict[Note, list[str]]) -> Iterator[None]:
+    """Add a target to each of the warnings that are said of it."""
+    with log.build() as said:
+        try:
+            yield
+        finally:
+            for warning in said:
+                warned.setdefault(warning, []).append(title)
+
+
+def _warn(warned: Mapping[Note, Sequence[str]], total: int) -> None:
+    """Say each warning once, with its targets where it is not said of all."""
+    for warning, titles in warned.items():
+        if warning not in log.counted():
+            targets = f" (for {', '.join(titles)})" if len(titles) < total else ""
+            log.warn(warning.what + targets, warning.hint)
 
 
 def _made(order: Order, solution: Solution, directory: Path, before: Sequence[Made]) -> Made:

@@ -12,6 +12,7 @@ from mamba_press.machine import Python as Python
 from mamba_press.machine import System as System
 from mamba_press.machine import Target as Target
 from mamba_press.machine import VirtualPackage as VirtualPackage
+from mamba_press.problem import Note as Note
 from mamba_press.problem import Problem as Problem
 
 if TYPE_CHECKING:
@@ -282,7 +283,7 @@ class Selection:
 
     kept: tuple[Kept, ...]
     dropped: tuple[Dropped, ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[str | Note, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -360,7 +361,7 @@ class Tagging:
     tags: str
     lowest: str
     floors: tuple[Floor, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[str | Note, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -389,7 +390,7 @@ class Derived:
     dependencies: tuple[str, ...] = ()
     extras: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     requires_python: str | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[str | Note, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -422,7 +423,7 @@ class Pressed:
     solution: Solution
     selection: Selection
     tagging: Tagging
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     licenses: Mapping[str, str] = field(default_factory=dict)
     license: str | None = None
     findings: tuple[Finding, ...] = ()
@@ -440,4 +441,4 @@ class House:
     solution: Solution
     wheels: tuple[Pressed, ...]
     left: tuple[Dropped, ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[str | Note, ...] = ()

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from packaging.markers import Marker
 
     from mamba_press.config import Config
-    from mamba_press.types import Kept, Package, Project, Selection, Solution, Target
+    from mamba_press.types import Kept, Note, Package, Project, Selection, Solution, Target
 
 NAME = "house"
 """How a house is called that nobody gave a name."""
@@ -90,7 +90,7 @@ class Member:
     entries: tuple[Entry, ...]
     exact: frozenset[str]
     programs: Mapping[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    notes: tuple[str | Note, ...] = ()
 
     @property
     def key(self) -> str:
@@ -411,7 +411,7 @@ def _with_loader(member: Member, reach: _Reach, house: str) -> Member:
             entries.append(entry)
     text = runtime.loader(tuple(posixpath.relpath(path, folder) for path in needed))
     loader = Entry(path=f"{folder}/{name}.py", source=text, why="loads libraries that lie in another folder")
-    notes: tuple[str, ...] = ()
+    notes: tuple[str | Note, ...] = ()
     if alone:
         failed.append(f"{', '.join(alone)} is imported by itself")
     if failed:

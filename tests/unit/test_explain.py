@@ -14,7 +14,7 @@ from mamba_press import __main__ as command
 from mamba_press import explain, screen
 from mamba_press.errors import WriteError
 from mamba_press.explain import Explanation, Lost, Need, Part, Piece
-from mamba_press.types import NEUTRAL, Dropped, Floor
+from mamba_press.types import NEUTRAL, Dropped, Floor, Note
 from tests.unit.test_check import files, make, wheel_text
 
 SCHEMA = json.loads(Path(__file__).parents[2].joinpath("docs/reference/explain.schema.json").read_text("utf-8"))
@@ -61,7 +61,7 @@ WHOLE = Explanation(
     license="Apache-2.0 AND MIT",
     left=(Dropped(package="openssl", path="lib/libssl.a", size=9000, why="static libraries"),),
     lost=(Lost(package="openssl", path=SSL.path, text="/nowhere/ssl", consequence="certificates are not found"),),
-    notes=("one", "two"),
+    notes=(Note("one"), Note("two")),
 )
 
 

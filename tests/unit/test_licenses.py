@@ -9,7 +9,7 @@ from packaging.licenses import canonicalize_license_expression
 from mamba_press import licenses
 from mamba_press.config import Licenses
 from mamba_press.errors import ConfigError, ContentError
-from mamba_press.types import NEUTRAL, Entry, Project
+from mamba_press.types import NEUTRAL, Entry, Note, Project
 from tests.support.values import package
 
 GCC = "GPL-3.0-only WITH GCC-exception-3.1"
@@ -216,20 +216,31 @@ def test_a_static_licence_stands_and_an_open_one_is_filled_in():
     assert licenses.state(without, None) == without
 
 
-@pytest.mark.parametrize("stated", ["MIT", "MIT OR ISC", {"text": "mine"}])
-def test_a_static_licence_that_says_less_than_is_in_the_wheel_is_told(stated):
-    text = licenses.disagreement(project(license=stated), "curl AND MIT", has_code=False)
-    assert text is not None
-    assert text.endswith('under curl AND MIT: state that too, or let it be computed with dynamic = ["license"]')
+OPEN = '; or let it be computed: dynamic = ["license"]'
+OWN_FIRST = ", with the project's own in place of …"
 
 
-def test_who_has_code_is_not_told_to_leave_its_licence_open():
-    text = licenses.disagreement(project(license="MIT"), "curl AND MIT", has_code=True)
-    assert text is not None
-    assert text.endswith("under curl AND MIT: state that too")
+@pytest.mark.parametrize(
+    ("table", "has_code", "said", "hint"),
+    [
+        ({"license": "MIT"}, False, "says MIT", '"curl AND MIT"' + OPEN),
+        ({"license": "MIT"}, True, "says MIT", '"curl AND MIT"'),
+        ({"license": "MIT OR ISC"}, True, "says MIT OR ISC", '"curl AND MIT AND (MIT OR ISC)"'),
+        ({"license": {"text": "mine"}}, True, "says no SPDX expression", '"… AND curl AND MIT"' + OWN_FIRST),
+        ({}, True, "is not there", '"… AND curl AND MIT"' + OWN_FIRST),
+        ({}, False, "is not there", '"curl AND MIT"' + OPEN),
+    ],
+)
+def test_a_licence_that_says_less_than_is_in_the_wheel_is_told_with_the_line_that_mends_it(table, has_code, said, hint):
+    warning = licenses.disagreement(project(**table), "curl AND MIT", has_code=has_code)
+    assert warning == Note(
+        f"project.license {said}, and what is in the wheel is under curl AND MIT",
+        f"write it in [project]: license = {hint}",
+        "warning",
+    )
 
 
-@pytest.mark.parametrize("table", [{"license": "MIT AND ISC AND curl"}, {}, {"dynamic": ["license"]}])
+@pytest.mark.parametrize("table", [{"license": "MIT AND ISC AND curl"}, {"dynamic": ["license"]}])
 def test_a_licence_that_covers_all_or_is_left_open_is_no_disagreement(table):
     assert licenses.disagreement(project(**table), "curl AND MIT", has_code=False) is None
 

@@ -6,8 +6,12 @@ import os
 import pty
 import subprocess
 import sys
+import threading
 
 import pytest
+
+from mamba_press import log
+from mamba_press.problem import Note
 
 TALK = """
 import time
@@ -83,3 +87,59 @@ def test_a_progress_is_cut_where_the_terminal_ends():
 @pytest.mark.parametrize("options", ["redraws=False", "quiet=True"])
 def test_a_terminal_that_cannot_redraw_or_is_to_be_quiet_gets_no_progress(options):
     assert "\x1b" not in on_a_terminal(options)
+
+
+def test_the_warnings_of_a_build_are_said_once_and_last(capsys):
+    with log.build():
+        log.warn("first", "mend it")
+        log.warn("first", "mend it")
+        log.step("then")
+    assert capsys.readouterr().err == "mamba-press: then\nmamba-press: warning: first\n  mend it\n"
+
+
+def test_the_warnings_of_a_build_are_said_though_it_fails(capsys):
+    def fail() -> None:
+        with log.build():
+            log.warn("first")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert capsys.readouterr().err == "mamba-press: warning: first\n"
+
+
+def test_notes_are_hidden_where_less_is_wanted_and_warnings_are_not(capsys):
+    log.configure(quiet=True)
+    try:
+        with log.build():
+            log.tell([Note("plain"), Note("bad", "mend it", "warning")])
+    finally:
+        log.configure()
+    assert capsys.readouterr().err == "mamba-press: warning: bad\n  mend it\n"
+
+
+def test_a_build_counts_what_any_thread_warns_of():
+    with log.build():
+        thread = threading.Thread(target=log.warn, args=("elsewhere",))
+        thread.start()
+        thread.join()
+        assert log.counted() == (Note("elsewhere", "", "warning"),)
+
+
+def test_a_process_that_builds_twice_does_not_mix_up_the_warnings():
+    with log.build():
+        log.warn("first")
+    with log.build():
+        log.warn("second")
+        assert [each.what for each in log.counted()] == ["second"]
+
+
+def test_a_part_of_a_build_counts_what_was_said_before_and_keeps_the_rest_to_itself(capsys):
+    with log.build():
+        log.warn("of all")
+        with log.build() as said:
+            log.warn("of one")
+            assert [each.what for each in log.counted()] == ["of all", "of one"]
+        assert [each.what for each in said] == ["of all", "of one"]
+        assert [each.what for each in log.counted()] == ["of all"]
+    assert capsys.readouterr().err == "mamba-press: warning: of all\n"

@@ -15,6 +15,7 @@ from mamba_press.types import (
     Finding,
     Floor,
     Kept,
+    Note,
     Pressed,
     Selection,
     Solution,
@@ -48,7 +49,7 @@ def pressed():
         solution=Solution(target=TARGET, packages=(package("app", requested=True),), channels=()),
         selection=Selection(kept=(), dropped=dropped),
         tagging=Tagging(tags=TAG, lowest="manylinux_2_28_x86_64", floors=floors),
-        notes=("libgcc: system",),
+        notes=(Note("libgcc: system"),),
     )
 
 

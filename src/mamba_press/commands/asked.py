@@ -26,6 +26,7 @@ class Sources(argparse.Namespace):
     channel: list[str]
     offline: bool
     setting: list[str]
+    warnings: str | None
     python: str | None
     platform: str | None
     pythons: list[str]
@@ -79,6 +80,13 @@ def sources(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--offline", action="store_true", help="use only what the package cache has")
     parser.add_argument(
         "-C", dest="setting", action="append", default=[], metavar="KEY=VALUE", help="any key of [tool.mamba-press]"
+    )
+
+
+def warnings(parser: argparse.ArgumentParser) -> None:
+    """Declare what is done about warnings, for a command that makes something."""
+    parser.add_argument(
+        "-W", dest="warnings", choices=("report", "error"), help="report warnings, or take them for an error"
     )
 
 
@@ -221,6 +229,8 @@ def given(arguments: Sources) -> dict[str, object]:
         settings["platform"] = arguments.platform
     if arguments.offline:
         settings["offline"] = "true"
+    if arguments.warnings:
+        settings["warnings"] = arguments.warnings
     return settings
 
 
@@ -237,6 +247,7 @@ _OPTIONS = {
     "python": "--python",
     "platform": "--platform",
     "offline": "--offline",
+    "warnings": "-W",
 }
 
 
@@ -248,7 +259,7 @@ def told(error: PressError, arguments: argparse.Namespace, environ: Mapping[str,
         return as_typed(str(error))
     named = dict.fromkeys((setting.partition("=")[0] for setting in arguments.setting), "")
     attributes = {"channel": "channels", "python": "python", "platform": "platform", "offline": "offline"}
-    attributes |= {"pythons": "python", "platforms": "platform"}
+    attributes |= {"warnings": "warnings", "pythons": "python", "platforms": "platform"}
     options = {key: _OPTIONS[key] for name, key in attributes.items() if getattr(arguments, name, None)}
     return reader.as_given(str(error), named, environ, options)
 

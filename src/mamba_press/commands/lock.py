@@ -45,6 +45,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--check", action="store_true", help="write nothing; exit code 2 where the lock is not current")
     asked.sources(parser)
     asked.targets(parser)
+    asked.warnings(parser)
     output.options(parser)
 
 
@@ -61,7 +62,7 @@ def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
 
 
 def _lock(root: Path, orders: Sequence[Order], arguments: Arguments) -> int:
-    from mamba_press import locking
+    from mamba_press import front, locking
     from mamba_press.conda import lock
 
     is_anew = arguments.update == [] and not arguments.check
@@ -71,6 +72,7 @@ def _lock(root: Path, orders: Sequence[Order], arguments: Arguments) -> int:
     names = [name.lower() for name in arguments.update or ()]
     locking.refuse_unknown(names, held)
     solved = locking.solutions(orders, None if is_anew else names)
+    front.refuse_warnings(orders[0].config)
     locking.write(orders, solved, root / lock.NAME)
     changes = locking.changes(held, solved)
     if arguments.json:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mamba_press.commands import asked, output
+from mamba_press.problem import as_values
 
 if TYPE_CHECKING:
     import argparse
@@ -34,6 +35,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     asked.options(parser, several=True)
     parser.add_argument("--matrix", action="store_true", help="for every target of the project's matrix")
     parser.add_argument("-o", "--output", type=Path, default=Path("dist"), help="folder for the wheel (default: dist)")
+    asked.warnings(parser)
     output.options(parser)
 
 
@@ -47,8 +49,8 @@ def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
     path, pressed = front.make(orders[0], arguments.output)
     if arguments.json:
         tagging = pressed.tagging
-        found = {"wheel": str(path), "tags": tagging.tags, "lowest": tagging.lowest, "notes": list(pressed.notes)}
-        output.say_json(found)
+        found = {"wheel": str(path), "tags": tagging.tags, "lowest": tagging.lowest}
+        output.say_json({**found, **as_values(pressed.notes)})
     else:
         output.say(str(path))
     return 0
@@ -76,7 +78,7 @@ def _row(made: Made) -> dict[str, object]:
         "size": made.size,
         "same-as": made.covered_by,
         "tag-set-by": made.reason or None,
-        "notes": list(made.notes),
+        **as_values(made.notes),
         "problems": [] if made.error is None else [str(problem) for problem in made.error.problems],
     }
 

@@ -42,6 +42,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     asked.options(parser)
     parser.add_argument("-o", "--output", type=Path, help="folder for the wheels (default: wheelhouse)")
     parser.add_argument("--archive", type=Path, metavar="FILE", help="write all of it into one file")
+    asked.warnings(parser)
     group = parser.add_argument_group(
         "wheelhouse install|validate|show FILE", "FILE is an archive or a folder; --python names the interpreter here"
     )
@@ -68,8 +69,6 @@ def _make(arguments: Arguments, environ: Mapping[str, str]) -> int:
 
     folder = arguments.output or (None if arguments.archive else Path("wheelhouse"))
     house, manifest = front.house(asked.order(arguments, environ), folder, arguments.archive)
-    for note in dict.fromkeys([*house.notes, *(note for each in house.wheels for note in each.notes)]):
-        log.note(note)
     for left in house.left:
         log.note(f"{left.package} is no wheel: {left.why}")
     if arguments.json:

@@ -1,0 +1,128 @@
+"""Warnings of whole builds: where they are said, and what they are where they are to be errors."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.support import press
+from tests.support.channel import CondaPackage, dist_info, python_package, write_channel
+
+ERROR = 'warnings = "error"\n'
+WHAT = "project.license says MIT, and what is in the wheel is under GPL-3.0-only"
+HINT = 'write it in [project]: license = "GPL-3.0-only AND MIT"; or let it be computed: dynamic = ["license"]'
+WARNING = f"warning: {WHAT}\n  {HINT}\n"
+REFUSED = f"""\
+mamba-press: there are warnings, and {{}} is "error"
+- {WHAT}
+  {HINT}
+"""
+
+
+def pure(name: str, *depends: str, **facts: str) -> CondaPackage:
+    facts = {"build": "pyh_0", "version": "1.0", "license": "GPL-3.0-only", **facts}
+    files = {f"site-packages/{name}/__init__.py": ""}
+    files |= {f"site-packages/{path}": text for path, text in dist_info(name, facts["version"]).items()}
+    return CondaPackage(name=name, noarch="python", depends=("python", *depends), files=files, **facts)
+
+
+@pytest.fixture
+def channel(tmp_path):
+    pythons = [python_package(version, subdir="linux-64") for version in ("3.11", "3.12")]
+    return write_channel(tmp_path / "channel", [pure("words"), *pythons])
+
+
+@pytest.fixture
+def project(tmp_path, channel):
+    """A project that states another licence than the package in its wheel has, of which a build warns."""
+
+    def make(table: str = "", channels: str = str(channel.root)):
+        root = tmp_path / "project"
+        table = f'channels = ["{channels}"]\npackages = ["words"]\npython = "3.12"\nplatform = "linux-64"\n{table}'
+        press.project(root, table, name="words")
+        path = root / "pyproject.toml"
+        path.write_text(path.read_text().replace('name = "words"\n', 'name = "words"\nlicense = "MIT"\n'))
+        return root
+
+    return make
+
+
+def left(folder) -> list[str]:
+    return sorted(path.name for path in folder.glob("*")) if folder.exists() else []
+
+
+def test_a_warning_is_the_last_that_is_said_and_is_not_hidden(tmp_path, project):
+    done = press.command("press", project(), "-o", tmp_path / "dist", "-q", cwd=tmp_path).ok()
+    assert done.err == f"mamba-press: {WARNING}"
+    done = press.command("press", project(), "-o", tmp_path / "dist", cwd=tmp_path).ok()
+    assert done.err.endswith(f"\nmamba-press: {WARNING}")
+
+
+@pytest.mark.parametrize(
+    ("table", "option", "variable", "called"),
+    [
+        (ERROR, (), {}, "tool.mamba-press.warnings"),
+        ("", ("-W", "error"), {}, "-W"),
+        ("", ("-C", "warnings=error"), {}, "-C warnings"),
+        ("", (), {"MAMBA_PRESS_WARNINGS": "error"}, "MAMBA_PRESS_WARNINGS"),
+    ],
+    ids=["key", "option", "setting", "variable"],
+)
+def test_warnings_are_an_error_where_that_is_wanted_and_no_wheel_gets_its_name(
+    tmp_path, project, table, option, variable, called
+):
+    done = press.command(
+        "press", project(table), "-q", "-o", tmp_path / "dist", *option, cwd=tmp_path, environ=variable
+    )
+    assert (done.code, done.err, left(tmp_path / "dist")) == (5, REFUSED.format(called), [])
+
+
+def test_an_option_goes_over_the_key(tmp_path, project):
+    press.command("press", project(ERROR), "-W", "report", "-o", tmp_path / "dist", cwd=tmp_path).ok()
+    assert len(left(tmp_path / "dist")) == 1
+
+
+@pytest.mark.parametrize("hook", ["build_wheel", "build_editable", "prepare_metadata_for_build_wheel"])
+def test_a_hook_makes_nothing_where_warnings_are_errors(tmp_path, project, hook):
+    made = tmp_path / "made"
+    made.mkdir()
+    done = press.hook(hook, made, {}, cwd=project(ERROR))
+    assert (done.code, left(made)) == (1, [])
+    assert done.err.endswith(REFUSED.format("tool.mamba-press.warnings"))
+    done = press.hook(hook, made, {"warnings": "report"}, cwd=project(ERROR)).ok()
+    assert (WARNING in done.err) != (hook == "prepare_metadata_for_build_wheel")  # who builds is told
+    assert len(left(made)) == 1
+
+
+def test_an_sdist_is_not_written_where_warnings_are_errors(tmp_path, project):
+    made = tmp_path / "made"
+    made.mkdir()
+    done = press.hook("build_sdist", made, {}, cwd=project(ERROR, channels="../channel"))
+    assert (done.code, left(made)) == (1, [])
+    assert "- tool.mamba-press.channels has the path '../channel', which lies outside the project" in done.err
+    press.hook("build_sdist", made, {}, cwd=project(channels="../channel")).ok()
+    assert left(made) == ["words-1.0.tar.gz"]
+
+
+def test_each_target_of_a_matrix_has_its_own_warnings(tmp_path, project):
+    old = pure("words", "python <3.12", version="0.9", license="MIT")
+    pythons = [python_package(version, subdir="linux-64") for version in ("3.11", "3.12")]
+    write_channel(tmp_path / "channel", [old, pure("words", "python >=3.12"), *pythons])
+    root = project('matrix.python = ["3.11", "3.12"]\n')
+    done = press.command("press", root, "--matrix", "-o", tmp_path / "dist", "-q", cwd=tmp_path)
+    assert done.err == f"mamba-press: {WARNING}".replace(WHAT, f"{WHAT} (for 3.12 linux-64)")
+    done = press.command("press", root, "--matrix", "-o", tmp_path / "strict", "-q", "-W", "error", cwd=tmp_path)
+    assert (done.code, len(left(tmp_path / "strict"))) == (5, 1)
+    assert done.err == REFUSED.format("-W").replace(WHAT, f"{WHAT}\n  (for 3.12 linux-64)")
+
+
+def test_reports_have_the_warning_in_text_and_in_json(tmp_path, project):
+    root = project()
+    text = press.command("list", root, cwd=tmp_path).ok().out
+    assert text.endswith(f"  warning: {WHAT}\n    {HINT}\n")
+    assert f"  warning: {WHAT}\n    {HINT}\n" in press.command("explain", root, cwd=tmp_path).ok().out
+    for command in ("list", "explain", "press"):
+        found = json.loads(press.command(command, root, "--json", cwd=tmp_path).ok().out)
+        assert found["warnings"] == [{"what": WHAT, "hint": HINT, "severity": "warning"}]
+        assert WHAT in found["notes"]
