@@ -183,7 +183,7 @@ def _urls(sources: Sources) -> dict[str, str]:
 
 
 def _first(value: object) -> str:
-    items = value if isinstance(value, list) else [value]
+    items = value if isinstance(value, (list, tuple)) else [value]
     return str(items[0]).strip() if items and items[0] else ""
 
 

@@ -27,7 +27,7 @@ from mamba_press import (
 from mamba_press.binaries import strings
 from mamba_press.errors import ContentError
 from mamba_press.problem import noted
-from mamba_press.types import OWN, Note, Pressed, Problem
+from mamba_press.types import OWN, Info, Note, Pressed, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -141,7 +141,7 @@ def describe(order: Order, asked: Project, chosen: Chosen) -> tuple[Project, tup
         package=first,
         derived=derived,
         raw=one.raw if one else {},
-        about=metadata.about(environment.info.get(first.name)) if first else {},
+        about=environment.info.get(first.name, Info()).about if first else {},
     )
     return described.complete(asked, found)
 
@@ -156,7 +156,7 @@ def _contents(solution: Solution, names: frozenset[str], order: Order, *, local:
 
 def _licensed(asked: Project, entries: Sequence[Entry], environment: Environment, config: Config) -> Licensed:
     """Read the licences of the packages in the wheel, and refuse what the project does not allow."""
-    abouts = {name: metadata.about(info) for name, info in environment.info.items()}
+    abouts = {name: info.about for name, info in environment.info.items()}
     found = licenses.read(_present(entries, environment), abouts, config.licenses)
     licenses.require(found, environment.packages, config.licenses)
     vendored = licenses.joined(licence.expression for licence in found)

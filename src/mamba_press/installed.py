@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _PLACE = re.compile(
     r"(?:.*/)?site-packages/([^/]+\.(?:dist-info|egg-info|egg/EGG-INFO))(?:/(METADATA|PKG-INFO|requires\.txt))?"
 )
+LICENSE_FILE = re.compile(r"(?:licen[cs]|copying|copyright|notice|authors|unlicense)", re.IGNORECASE)
+"""How the name of a licence file begins, where no folder says that it is one."""
+
 _FOLDER = re.compile(r"(?P<name>.+?)(?:-\d.*)?\.(?:dist|egg)-info")
 _SECTION = re.compile(r"\[([^:\]]*)(?::([^\]]*))?\]")
 _INDENT = " " * 8

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, replace
 from itertools import product
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mamba_press import installed
 from mamba_press.errors import ContentError
+from mamba_press.installed import LICENSE_FILE
 from mamba_press.project import license_files, standard_metadata
 from mamba_press.types import Entry, Problem, Wheel
 
@@ -26,7 +26,6 @@ EntryPoints = dict[str, dict[str, str]]
 
 _FOLDER = re.compile(r"([^/]+\.(?:dist-info|egg-info|egg/EGG-INFO))(?:/(.+))?")
 _INSTALLED = re.compile(r"(?:.*/)?site-packages/([^/]+\.(?:dist-info|egg-info|egg/EGG-INFO))(?:/(METADATA|PKG-INFO))?")
-_LICENSE = re.compile(r"(?:licen[cs]|copying|copyright|notice|authors|unlicense)", re.IGNORECASE)
 _SCRIPT_GROUPS = {"scripts": "console_scripts", "gui-scripts": "gui_scripts"}
 # What Windows cannot hold, wheels should not: a licence file must not keep a wheel from being installed.
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\\ud800-\udfff]')
@@ -110,15 +109,6 @@ def own_name(files: Iterable[File], package: str) -> str | None:
     if same:
         return same[0]
     return names.pop() if len({canonicalize_name(name) for name in names}) == 1 else None
-
-
-def about(info: Path | None) -> dict[str, object]:
-    """Return what the ``about.json`` of an extracted package's ``info`` folder says; older packages have none."""
-    path = info / "about.json" if info else None
-    if path is None or not path.is_file():
-        return {}
-    found = json.loads(path.read_text("utf-8", errors="replace"))
-    return found if isinstance(found, dict) else {}
 
 
 def wheel_file(tags: str, generator: str, *, pure: bool, build: str | None = None) -> bytes:
@@ -234,17 +224,9 @@ def _parsed(data: bytes, path: str, owner: str) -> EntryPoints:
 
 def _linked(environment: Environment, package: str) -> Iterator[tuple[str, str]]:
     """Yield the scripts that a noarch package's link.json asks conda to make."""
-    import json
-
-    folder = environment.info.get(package)
-    try:
-        data = json.loads((folder / "link.json").read_bytes()) if folder else {}
-    except (OSError, ValueError):
-        return
-    noarch = data.get("noarch") if isinstance(data, dict) else None
-    listed = noarch.get("entry_points") if isinstance(noarch, dict) else None
-    for line in listed or ():
-        name, equals, target = str(line).partition("=")
+    info = environment.info.get(package)
+    for line in info.scripts if info else ():
+        name, equals, target = line.partition("=")
         if equals:
             yield name.strip(), target.strip()
 
@@ -303,7 +285,8 @@ def _licences(
 def _licences_of(package: str, theirs: Sequence[Entry], environment: Environment) -> Iterator[tuple[str, Entry]]:
     """Yield a package's licence files: those in ``info``, else in ``share/licenses``, then its ``.dist-info``'s."""
     why = f"licence of {package}"
-    found = list(_in_info(environment.info.get(package)))
+    info = environment.info.get(package)
+    found: list[tuple[str, bytes | Path]] = list(info.licences) if info else []
     if not found:
         start = "share/licenses/"
         files = (f for f in environment.files if f.package == package and f.path.startswith(start) and f.link is None)
@@ -315,22 +298,8 @@ def _licences_of(package: str, theirs: Sequence[Entry], environment: Environment
         if entry.kept is None or entry.kept.file.package != package or not place or not place[2]:
             continue
         name = re.sub(r"^(licenses|license_files)/", "", place[2])
-        if name != place[2] or ("/" not in name and _LICENSE.match(name)):
+        if name != place[2] or ("/" not in name and LICENSE_FILE.match(name)):
             yield name, replace(entry, why=why)
-
-
-def _in_info(info: Path | None) -> Iterator[tuple[str, Path]]:
-    """Yield the licence files of an extracted package: ``info/licenses/**``, or those right in older ``info``."""
-    if info is None:
-        return
-    folder = info / "licenses"
-    if folder.is_dir():
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
-    else:
-        folder = info
-        files = sorted(path for path in info.glob("*") if _LICENSE.match(path.name) and path.is_file())
-    for path in files:
-        yield path.relative_to(folder).as_posix(), path
 
 
 def _safe(segment: str) -> str:

@@ -23,10 +23,9 @@ from mamba_press.types import OWN, Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from mamba_press.licenses import Licence
-    from mamba_press.types import Edits, Package, Wheel
+    from mamba_press.types import Edits, Info, Package, Wheel
 
     Json = dict[str, object]
 
@@ -52,7 +51,7 @@ class Facts:
     """What a bill says beside the files themselves.
 
     ``packages`` are all that were fetched: a dependency may lead through one that has no file in the wheel.
-    ``abouts`` and ``info`` hold, by package, what ``about.json`` says and the extracted ``info`` folder.
+    ``abouts`` and ``info`` hold, by package, what ``about.json`` says and the rest of its ``info`` folder.
     ``expression`` is the licence of all that is in the wheel; ``epoch`` is SOURCE_DATE_EPOCH.
     """
 
@@ -60,7 +59,7 @@ class Facts:
     licences: tuple[Licence, ...]
     expression: str | None
     abouts: Mapping[str, Mapping[str, object]]
-    info: Mapping[str, Path]
+    info: Mapping[str, Info]
     epoch: int | None
 
 
@@ -246,12 +245,12 @@ def _component(package: Package, files: Sequence[Entry], hashes: Mapping[str, st
     return component
 
 
-def _references(package: Package, about: Mapping[str, object], info: Path | None) -> Iterator[Json]:
+def _references(package: Package, about: Mapping[str, object], info: Info | None) -> Iterator[Json]:
     """Yield where a package, its sources and its pages are; nothing of this machine."""
     archive = _public(package.url)
     if archive:
         yield {"type": "distribution", "url": archive}
-    for url, sha256 in _sources(info):
+    for url, sha256 in _in_recipe(info.recipe if info else ""):
         hashes: Json = {"hashes": [{"alg": "SHA-256", "content": sha256}]} if sha256 else {}
         yield {"type": "source-distribution", "url": url, **hashes}
     for key, kind in _REFERENCES:
@@ -270,17 +269,11 @@ def _public(url: str) -> str | None:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], path, parts.query, ""))
 
 
-def _sources(info: Path | None) -> list[tuple[str, str | None]]:
-    """Return the URLs and hashes of the sources that the rendered recipe in a package names."""
-    for name in ("meta.yaml", "rendered_recipe.yaml"):
-        path = info / "recipe" / name if info else None
-        if path is not None and path.is_file():
-            return _in_recipe(path.read_text("utf-8", errors="replace"))
-    return []
-
-
 def _in_recipe(text: str) -> list[tuple[str, str | None]]:
-    """Read the ``source`` of a recipe that a builder wrote: each key on a line of its own, lists indented or not."""
+    """Return the URLs and hashes of the sources that the recipe in a package names.
+
+    Read is the ``source`` of a recipe that a builder wrote: each key on a line of its own, lists indented or not.
+    """
     found: list[dict[str, str]] = []
     inside = -1
     for line in text.splitlines():

@@ -109,17 +109,31 @@ class File:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Info:
+    """What the ``info`` folder of a conda package says beside its index, bounded and of the types stated here.
+
+    ``about`` holds the texts of ``about.json``, ``scripts`` the entry points of ``link.json`` as written, ``licences``
+    the licence files by their path, ``recipe`` the text of the rendered recipe.
+    """
+
+    about: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    scripts: tuple[str, ...] = ()
+    licences: tuple[tuple[str, bytes], ...] = ()
+    recipe: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Environment:
     """An installed prefix and what each file of it is.
 
-    ``info`` gives, by package name, the extracted package's ``info`` folder (in the package cache: read only).
-    ``scripts`` names the packages whose link scripts were not run.
+    ``info`` holds, by package name, what the packages say of themselves. ``scripts`` names the packages whose link
+    scripts were not run.
     """
 
     prefix: Path
     files: tuple[File, ...]
     packages: tuple[Package, ...]
-    info: Mapping[str, Path]
+    info: Mapping[str, Info]
     scripts: tuple[str, ...] = ()
 
 

@@ -78,7 +78,7 @@ class CondaPackage:
     run_exports: Mapping[str, object] | None = None
     site_packages: str | None = None
     timestamp: int = TIMESTAMP
-    info: Mapping[str, bytes | str | None] = field(default_factory=dict)
+    info: Mapping[str, FileSpec | None] = field(default_factory=dict)
     record: Mapping[str, object | None] = field(default_factory=dict)
     archived: bool = True
 
@@ -208,7 +208,7 @@ def archive_bytes(package: CondaPackage, extension: Extension = ".conda") -> byt
 
 
 def _info_files(package: CondaPackage) -> dict[str, FileSpec]:
-    files: dict[str, bytes | str | None] = {
+    files: dict[str, FileSpec | None] = {
         "info/index.json": _json(_index(package)),
         "info/paths.json": _json({"paths": _paths(package), "paths_version": 1}),
         "info/files": "".join(f"{path}\n" for path in sorted(package.files)),

@@ -16,7 +16,7 @@ import pytest
 from mamba_press import conda
 from mamba_press.conda import hints, lock, prefix, process
 from mamba_press.config import Config
-from mamba_press.errors import ConfigError, FetchError, SolveError
+from mamba_press.errors import ConfigError, ContentError, FetchError, SolveError
 from mamba_press.types import Package, Python, Solution, Target, VirtualPackage
 
 TARGET = Target(system="linux", arch="x86_64", subdir="linux-64", python=Python(minor=10), floor=(2, 28))
@@ -535,6 +535,41 @@ def test_a_file_that_lost_its_path_to_another_package_is_at_that_path(tmp_path):
     ]
     write(root / "lib/x__clobber-from-other", "one")
     assert len(prefix.read(root, [package(), package("other")], []).files) == 1
+
+
+@posix
+def test_a_file_that_lies_outside_the_prefix_is_refused(tmp_path):
+    root = tmp_path / "prefix"
+    write(tmp_path / "home/id_rsa")
+    paths = [link(root, "lib/out", "../../home"), {"_path": "lib/out/id_rsa", "path_type": "hardlink"}]
+    with pytest.raises(ContentError) as caught:
+        prefix.read(installed(tmp_path, *paths), [package()], [])
+    [problem] = caught.value.problems
+    assert problem.where == "greet 1.0 h1_0: lib/out/id_rsa"
+    assert problem.what == f"is installed outside of the prefix, in {tmp_path / 'home'}"
+
+
+@posix
+def test_what_is_neither_file_nor_link_is_refused(tmp_path):
+    root = tmp_path / "prefix" / "share"
+    root.mkdir(parents=True)
+    os.mkfifo(root / "pipe")
+    paths = [{"_path": f"share/{name}", "path_type": "hardlink"} for name in ("pipe", "gone")]
+    with pytest.raises(ContentError) as caught:
+        prefix.read(installed(tmp_path, *paths), [package()], [])
+    assert [(problem.where, problem.what) for problem in caught.value.problems] == [
+        ("greet 1.0 h1_0: share/pipe", "is neither a file nor a link"),
+        ("greet 1.0 h1_0: share/gone", "is listed, but cannot be read: No such file or directory"),
+    ]
+
+
+def test_no_package_writes_what_conda_says_of_another(tmp_path):
+    installed(tmp_path, name="other")
+    forged = {"_path": "conda-meta/other-1.0-h1_0.json", "path_type": "hardlink"}
+    with pytest.raises(
+        ContentError, match=r"greet 1\.0 h1_0: conda-meta/other-1\.0-h1_0\.json: stands where conda writes"
+    ):
+        prefix.read(installed(tmp_path, forged), [package(), package("other")], [])
 
 
 # The process

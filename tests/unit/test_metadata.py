@@ -9,6 +9,7 @@ from packaging.tags import parse_tag
 from packaging.version import Version
 
 from mamba_press import metadata
+from mamba_press.conda import package_info
 from mamba_press.errors import ContentError
 from mamba_press.types import Binary, Entry, Environment, File, Kept, Project, Tagging
 
@@ -25,15 +26,15 @@ def entry(tmp_path, path, data=b"", *, package="x", **changes):
 
 
 def environment(tmp_path, files=(), **infos):
-    """Make ``info`` folders: by package the files and their bytes."""
+    """By package the files of its ``info`` folder and their bytes."""
     folders = {}
     for package, content in infos.items():
         folder = tmp_path / "cache" / package / "info"
         folder.mkdir(parents=True)
-        folders[package] = folder
         for path, data in content.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(data)
+        folders[package], _ = package_info.read(folder, package)
     return Environment(prefix=tmp_path, files=tuple(files), packages=(), info=folders)
 
 

@@ -12,6 +12,7 @@ from packageurl import PackageURL
 from packaging.version import Version
 
 from mamba_press import sbom
+from mamba_press.conda import package_info
 from mamba_press.licenses import Licence
 from mamba_press.types import Edits, Entry, File, Kept, Resolved, Wheel
 from tests.support.values import package
@@ -226,7 +227,8 @@ finalized_sources:
 def test_the_sources_are_those_of_the_recipe_in_the_package(name, tmp_path):
     (tmp_path / "recipe").mkdir()
     (tmp_path / "recipe" / name).write_text(RECIPES[name], encoding="utf-8")
-    references = component(made(info={"app": tmp_path}), "app")["externalReferences"]
+    info, _ = package_info.read(tmp_path, "app")
+    references = component(made(info={"app": info}), "app")["externalReferences"]
     sources = {
         each["url"]: each["hashes"][0]["content"] for each in references if each["type"] == "source-distribution"
     }

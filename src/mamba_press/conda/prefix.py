@@ -12,7 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mamba_press.types import Environment, File
+from mamba_press.conda import package_info
+from mamba_press.errors import ContentError
+from mamba_press.types import Environment, File, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from mamba_press.types import Package
 
 SCRIPT = re.compile(r"(bin/\.|Scripts/\.|Scripts/)[^/]+-(pre|post)-(link|unlink)\.(sh|bat)")
+_HINT = "tell the makers of the package, or take another build of it with tool.mamba-press.constraints"
 GENERATED = "entry_point"
 """Occurs in the path type of each script that the installer makes for an entry point: in no package."""
 
@@ -35,13 +38,22 @@ def read(prefix: Path, packages: Sequence[Package], notes: list[str], *, neutral
     root = Path(os.path.realpath(prefix))
     files: list[File] = []
     info, scripts = {}, []
+    problems: list[Problem] = []
     folders: dict[str, str] = {}
+    records = {_record_path(prefix, package).name for package in packages}
     for package in packages:
         record = json.loads(_record_path(prefix, package).read_text("utf-8"))
         if neutral:
             _keep_lengths(prefix, record, neutral)
         extracted = Path(record["extracted_package_dir"])
-        info[package.name] = extracted / "info"
+        try:
+            info[package.name], said = package_info.read(extracted / "info", str(package))
+            notes += said
+        except ContentError as error:
+            problems += error.problems
+        problems += _strange(root, package, record, records, folders)
+        if problems:
+            continue
         lost: list[str] = []
         mine = [file for entry in _paths(record) for file in _files(root, package.name, entry, lost, folders)]
         files += (_hashed(file, extracted) for file in mine)
@@ -49,6 +61,8 @@ def read(prefix: Path, packages: Sequence[Package], notes: list[str], *, neutral
             scripts.append(package.name)
         if lost:
             notes.append(_lost_note(package, lost))
+    if problems:
+        raise ContentError(*problems)
     return Environment(
         prefix=root,
         files=tuple(_without_twins(_like_their_ends(sorted(files, key=lambda file: (file.path, file.package))))),
@@ -76,15 +90,22 @@ def _keep_lengths(prefix: Path, record: dict[str, Any], neutral: str) -> None:
 
 
 def _replace(installed: Path, extracted: Path, entry: dict[str, Any], change: tuple[bytes, bytes]) -> None:
-    path = entry.get("original_path") or entry["_path"]
-    noarch = f"site-packages/{path.partition('site-packages/')[2]}"  # as a noarch package has it
-    original = next((found for found in (extracted / path, extracted / noarch) if found.is_file()), None)
+    original = _original(extracted, entry.get("original_path") or entry["_path"])
     data = original.read_bytes() if original else b""
     if change[0] in data and installed.read_bytes() != data:
         changed = installed.with_name(f"{installed.name}.mamba-press")
         changed.write_bytes(data.replace(*change))
         shutil.copymode(installed, changed)
         changed.replace(installed)
+
+
+def _original(extracted: Path, path: str) -> Path | None:
+    """Return the file of an extracted package from which one of the prefix was installed."""
+    names = [path]
+    if "site-packages/" in path:  # as a noarch package has it
+        names.append(f"site-packages/{path.partition('site-packages/')[2]}")
+    names += [f"python-scripts/{path.rpartition('/')[2]}"]
+    return next((found for name in names if (found := package_info.plain(extracted, name)) is not None), None)
 
 
 def _record_path(prefix: Path, package: Package) -> Path:
@@ -96,6 +117,31 @@ def _paths(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for entry in record["paths_data"]["paths"]:
         if GENERATED not in entry["path_type"] and entry["path_type"] != "directory":
             yield entry
+
+
+def _strange(
+    root: Path, package: Package, record: dict[str, Any], records: set[str], folders: dict[str, str]
+) -> Iterator[Problem]:
+    """Yield each path of a package that lies outside the prefix, is no file or link, or stands for conda's records."""
+    for entry in _paths(record):
+        path = entry["_path"]
+        folder = f"{root}/{path}".rpartition("/")[0]
+        if folder not in folders:
+            folders[folder] = os.path.realpath(folder)
+        if not f"{folders[folder]}/".startswith(f"{root}/"):
+            what = f"is installed outside of the prefix, in {folders[folder]}"
+        elif folder == f"{root}/conda-meta" and path.rpartition("/")[2] in records:
+            what = "stands where conda writes what is installed"
+        else:
+            try:
+                mode = os.lstat(f"{root}/{path}").st_mode
+            except OSError as error:
+                what = f"is listed, but cannot be read: {error.strerror}"
+            else:
+                if stat.S_ISREG(mode) or stat.S_ISLNK(mode):
+                    continue
+                what = "is neither a file nor a link"
+        yield Problem(where=f"{package}: {path}", what=what, hint=_HINT)
 
 
 def _files(root: Path, package: str, entry: dict[str, Any], lost: list[str], folders: dict[str, str]) -> Iterator[File]:
@@ -173,8 +219,8 @@ def _hashed(file: File, extracted: Path) -> File:
     """Hash the original where the package is too old to state hashes."""
     if file.sha256 or file.link:
         return file
-    original = extracted / file.path if file.placeholder else file.source
-    return replace(file, sha256=hashlib.sha256(original.read_bytes()).hexdigest()) if original.is_file() else file
+    original = _original(extracted, file.path) if file.placeholder else file.source
+    return replace(file, sha256=hashlib.sha256(original.read_bytes()).hexdigest()) if original else file
 
 
 def _like_their_ends(files: Sequence[File]) -> Iterator[File]:
