@@ -19,7 +19,7 @@ from tests.support.channel import CondaPackage, python_abi, python_package, writ
 
 pytestmark = pytest.mark.skipif(not press.MACHINE, reason="what is pressed here is for Linux on x86_64")
 
-ALL = ("pygreet", "words")
+ALL = ("pygreet", "words", "--name", "pygreet")
 
 
 @pytest.fixture
@@ -179,8 +179,8 @@ def test_press_as_json_says_what_a_script_needs(call, golden, tmp_path):
     golden("press.json", press.normalised(done.out, {"tmp": tmp_path}))
 
 
-def test_several_specs_make_one_wheel_named_and_versioned_by_the_first(call, tmp_path):
-    done = call("press", "words", "pygreet >=2", "greet", "-o", "out").ok()
+def test_several_specs_make_one_wheel_of_the_given_name_in_the_version_of_the_first(call, tmp_path):
+    done = call("press", "words", "pygreet >=2", "greet", "--name", "words", "-o", "out").ok()
     assert Path(done.out.strip()).name.startswith("words-1.0-cp")
     with zipfile.ZipFile(tmp_path / done.out.strip()) as archive:
         tops = {name.split("/")[0] for name in archive.namelist()}

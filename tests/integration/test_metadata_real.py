@@ -185,7 +185,7 @@ def test_a_package_without_files_says_which_one_has_them(forge, tmp_path):
 
 
 def test_packages_pressed_together_require_what_is_left(press):
-    fields, _ = parse_email(metadata(press("pydantic", "pydantic-core", "annotated-types")[0]))
+    fields, _ = parse_email(metadata(press("pydantic", "pydantic-core", "annotated-types", "--name", "pydantic")[0]))
     assert fields["requires_dist"] == [
         'typing-extensions>=4.0.0; python_version < "3.9"',
         "typing-extensions!=4.7.0,>=4.6.1",

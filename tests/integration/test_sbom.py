@@ -102,7 +102,7 @@ def pressed(tmp_path):
 
 
 def test_a_compiled_wheel_has_a_bill_that_validates_and_agrees_with_record(greeting, tmp_path):
-    done = press.command("press", "pygreet", "words", "-c", greeting.root, cwd=tmp_path).ok()
+    done = press.command("press", "pygreet", "words", "--name", "pygreet", "-c", greeting.root, cwd=tmp_path).ok()
     found = hold(tmp_path / done.out.strip())
     names = {component["name"]: component for component in found.bill["components"]}
     assert names.keys() == {"greet", "pygreet", "words"}
@@ -123,7 +123,9 @@ def test_two_builds_in_two_places_from_folders_of_other_names_give_the_same_byte
         folder.mkdir(parents=True)
         shutil.copytree(greeting.root, folder / name)
         environ = {"RATTLER_CACHE_DIR": str(folder / "cache"), "TMPDIR": str(folder)}
-        done = press.command("press", "pygreet", "words", "-c", f"./{name}", cwd=folder, environ=environ).ok()
+        done = press.command(
+            "press", "pygreet", "words", "--name", "pygreet", "-c", f"./{name}", cwd=folder, environ=environ
+        ).ok()
         wheels.append((folder / done.out.strip()).read_bytes())
     assert wheels[0] == wheels[1]
 

@@ -252,7 +252,11 @@ def test_a_build_that_fails_leaves_the_packages_in_the_cache_as_they_were(flawed
     before = press.packages_in(cache)
     wheels = press.hashes(tmp_path / "dist")
     assert any("shared/data.txt" in path for path in before)
-    for arguments, code in ((["cases"], 5), (["one", "falsified"], 4), (["one", "wrods"], 3)):
+    for arguments, code in (
+        (["cases"], 5),
+        (["one", "falsified", "--name", "x"], 4),
+        (["one", "wrods", "--name", "x"], 3),
+    ):
         assert press.command(*call, *arguments, cwd=tmp_path, environ=environ).code == code
     after = press.packages_in(cache)
     assert {path: after.get(path) for path in before} == before
@@ -275,7 +279,7 @@ def test_a_build_that_fails_leaves_the_packages_in_the_cache_as_they_were(flawed
         ("setting", ["words", "-C", "select.exlude=*.txt"], 2),
         ("setting-without-value", ["words", "-C", "offline"], 2),
         ("name", ["words", "--name", "-"], 2),
-        ("collision", ["one", "two"], 5),
+        ("collision", ["one", "two", "--name", "both"], 5),
     ],
 )
 def test_a_call_without_a_project_is_told_of_its_arguments(name, arguments, code, flawed, tmp_path, golden):

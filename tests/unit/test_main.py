@@ -65,6 +65,31 @@ def test_specs_make_one_order_without_a_project():
     assert found.root == Path.cwd()
 
 
+NAMELESS = """\
+mamba-press: the configuration cannot be used
+- the specs: zlib, libcurl would be in one wheel, and nothing says what it is called
+  for one wheel with all of them: --name NAME
+  for a wheel each: mamba-press wheelhouse zlib 'libcurl >=8'
+"""
+
+
+@pytest.mark.parametrize("call", [["press"], ["press", "--platform", "linux-64,osx-arm64"], ["list"], ["explain"]])
+def test_several_specs_without_a_name_are_an_error_that_names_both_ways(capsys, call):
+    assert command.main([*call, "zlib", "libcurl >=8"]) == 2
+    assert capsys.readouterr().err == NAMELESS
+
+
+def test_several_specs_of_one_package_need_no_name():
+    assert order("press", "zlib >=1.2", "conda-forge::Zlib <2").config.packages == (
+        "zlib >=1.2",
+        "conda-forge::Zlib <2",
+    )
+
+
+def test_several_specs_are_a_wheel_each_in_a_wheelhouse():
+    assert order("wheelhouse", "zlib", "libcurl").config.packages == ("zlib", "libcurl")
+
+
 def test_options_are_the_settings_of_a_build():
     found = order(
         "press", "zlib", "--offline", "-C", "constraints=a <2", "-C", "constraints=b", "-c", "one", "-c", "two"

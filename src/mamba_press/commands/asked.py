@@ -38,16 +38,23 @@ class Arguments(Sources):
 
     what: list[str]
     name: str | None
+    apart: bool
     json: bool
 
 
-def options(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
-    """Declare what is pressed, for what, and from where; for ``several`` targets, use `orders`."""
+def options(parser: argparse.ArgumentParser, *, several: bool = False, apart: bool = False) -> None:
+    """Declare what is pressed, for what, and from where; for ``several`` targets, use `orders`.
+
+    ``apart`` tells that each package gets a wheel of its own; else several specs need a name for theirs.
+    """
     parser.add_argument("what", nargs="+", metavar="ARG", help="a project's folder, a recipe, or conda specs")
     (targets if several else target)(parser)
     sources(parser)
-    parser.add_argument("--name", help="name of a wheel pressed without a project")
-    parser.set_defaults(presses=True)
+    if apart:
+        parser.add_argument("--name", help="name of the wheelhouse")
+    else:
+        parser.add_argument("--name", help="name of a wheel pressed without a project; several specs need one")
+    parser.set_defaults(presses=True, apart=apart)
 
 
 def target(parser: argparse.ArgumentParser) -> None:
@@ -142,7 +149,24 @@ def _order(arguments: Arguments, settings: dict[str, object], environ: Mapping[s
         return _of_recipe(arguments, settings, environ)
     if problems := [problem for what in arguments.what if (problem := _no_spec(what))]:
         raise ConfigError(*problems)
+    if len(arguments.what) > 1 and not (arguments.apart or arguments.name):
+        _refuse_nameless(arguments.what)
     return _without_project({}, {**settings, "packages": list(arguments.what)}, environ, arguments.name)
+
+
+def _refuse_nameless(specs: list[str]) -> None:
+    """Raise ConfigError for several packages: one wheel with all of them would be called like the first."""
+    import shlex
+
+    from mamba_press import specifiers
+
+    names = dict.fromkeys(map(specifiers.spec_name, specs))
+    if len(names) > 1:
+        what = f"{', '.join(names)} would be in one wheel, and nothing says what it is called"
+        hint = (
+            f"for one wheel with all of them: --name NAME\nfor a wheel each: mamba-press wheelhouse {shlex.join(specs)}"
+        )
+        raise ConfigError(Problem(where="the specs", what=what, hint=hint))
 
 
 def _without_project(

@@ -19,6 +19,7 @@ EXAMPLES = """\
   mamba-press press .                              the project in this folder
   mamba-press press . --matrix                     for every target of its matrix
   mamba-press press "libcurl 8.*" -c conda-forge -o dist --python 3.12
+  mamba-press press zstd lz4-c --name codecs       one wheel with both; wheelhouse makes one of each
   mamba-press press zlib --platform linux-aarch64,osx-arm64,win-64
 """
 

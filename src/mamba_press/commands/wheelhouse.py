@@ -39,7 +39,7 @@ class Arguments(asked.Arguments):
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    asked.options(parser)
+    asked.options(parser, apart=True)
     parser.add_argument("-o", "--output", type=Path, help="folder for the wheels (default: wheelhouse)")
     parser.add_argument("--archive", type=Path, metavar="FILE", help="write all of it into one file")
     asked.warnings(parser)
