@@ -239,6 +239,25 @@ def _versions(
             missing = [version for version in requirement.versions if version not in libraries[answer].defines]
             if missing:
                 yield _not_defined(path, answer, missing)
+    if binary.internals and promise.floor:
+        yield from _internals(path, binary, answers, promise)
+
+
+def _internals(
+    path: str, binary: Binary, answers: Mapping[tuple[str, str], str | None], promise: Promise
+) -> Iterator[Problem]:
+    """Yield what a file takes of the system's libraries that these keep to themselves."""
+    for library in binary.needed:
+        listed = policies.internals(library)
+        if answers.get((path, library)) != SYSTEM or globs.matches_library(library, promise.elsewhere):
+            continue
+        names = [name for name in binary.internals if name in listed and _is_later(listed[name], promise.floor)]
+        if names:
+            yield _internal(path, library, names)
+
+
+def _is_later(since: tuple[int, int] | None, floor: tuple[int, int] | None) -> bool:
+    return since is None or (floor is not None and since > floor)
 
 
 def _is_promised(version: str, promise: Promise) -> bool:
@@ -277,6 +296,12 @@ def _too_new(path: str, library: str, missing: Sequence[str], promise: Promise) 
     floor = ".".join(map(str, promise.floor or ()))
     what = f"needs {', '.join(missing)} of the system's {library}, which a system with glibc {floor} need not have"
     return Problem(where=path, what=what, hint="press for a later platform tag, or bundle that library")
+
+
+def _internal(path: str, library: str, names: Sequence[str]) -> Problem:
+    them = "them" if len(names) > 1 else "it"
+    what = f"takes {', '.join(names)} of the system's {library}, which keeps {them} to itself"
+    return Problem(where=path, what=what, hint="pack the library that it was linked to")
 
 
 def _not_defined(path: str, answer: str, missing: Sequence[str]) -> Problem:

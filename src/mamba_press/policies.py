@@ -90,6 +90,22 @@ def allowed(name: str, arch: str, floor: tuple[int, int]) -> bool:
     return since is not None and since <= floor
 
 
+@cache
+def internals(library: str) -> Mapping[str, tuple[int, int] | None]:
+    """Return the symbols that a library of the system keeps to itself, with the first floor that allows them.
+
+    They have no version that could tell; None is for those that no floor allows (auditwheel's blacklist).
+    """
+    listed = _policies()["internals"].get(library, {})
+    return {name: None if text == "never" else _floor(text) for text, names in listed.items() for name in names.split()}
+
+
+@cache
+def is_internal(symbol: str) -> bool:
+    """Return whether any library of the system keeps a symbol of this name to itself."""
+    return any(symbol in internals(library) for library in _policies()["internals"])
+
+
 def aliases(floor: tuple[int, int], arch: str) -> tuple[str, ...]:
     """Return the older names of a floor's platform tag: ``("manylinux2014_x86_64",)`` for 2.17."""
     if arch not in _versions() or floor not in _versions()[arch]:
@@ -150,6 +166,7 @@ class _Policies(TypedDict):
 
     aliases: dict[str, str]
     libraries: dict[str, str]
+    internals: dict[str, dict[str, str]]
     versions: dict[str, dict[str, dict[str, str]]]
 
 

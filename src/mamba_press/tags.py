@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from mamba_press import binaries, follow, hazards, macos, policies, stable_abi, windows
+from mamba_press.config import TABLE
 from mamba_press.errors import ContentError
 from mamba_press.types import OWN, Entry, Floor, Problem, Tagging
 
@@ -63,7 +64,8 @@ def tags(
     promises, or an asked tag that would not be true: all of one kind at once.
     """
     records = {package.name: package for package in packages}
-    interpreter, abi, notes = _python_tags(entries, records, target.python, others)
+    libraries = _Libraries.of(entries, others)
+    interpreter, abi, notes = _python_tags(entries, records, target.python, libraries)
     if target.system == "osx" and any(_format(entry) for entry in entries):
         return _for_macos(entries, records, target, config, (interpreter, abi, notes))
     if target.system == "win" and any(_is_bound(entry, records) for entry in entries):
@@ -75,9 +77,11 @@ def tags(
             tags=f"{interpreter}-{abi}-any", lowest="any", notes=(*notes, *_bound_to_systems(entries, records))
         )
     notes += _foreign(entries, target)
-    _refuse_unpromised(entries, target.arch)
+    internals = [*_internals(entries, libraries, target.arch)]
+    _refuse_unpromised(entries, internals, target.arch)
     _refuse_execstack(entries, target.arch)
     floors = [*demanded(entries, target.arch)]
+    floors += [_floor(entry, name, since, symbol) for entry, name, symbol, since in internals if since]
     bounds = [*stated(entries, records, "__glibc", policies.baseline(target.arch))]
     if config.link.floor != "symbols":
         floors += bounds
@@ -288,7 +292,21 @@ def _floor(entry: Entry, library: str, version: tuple[int, int], symbol: str) ->
     return Floor(version=version, path=entry.path, package=_package(entry), library=library, symbol=symbol)
 
 
-def _refuse_unpromised(entries: Iterable[Entry], arch: str) -> None:
+_Internal = tuple[Entry, str, str, tuple[int, int] | None]
+"""What a file takes of a library: the file, the library, the symbol, and the first floor that allows it."""
+
+
+def _internals(entries: Iterable[Entry], libraries: _Libraries, arch: str) -> Iterator[_Internal]:
+    """Yield the symbols that files take of the system's libraries although these keep them to themselves."""
+    for entry in _elf(entries, arch):
+        for library in _system_libraries(entry):
+            listed = policies.internals(library)
+            taken = _symbols(entry).imports & listed.keys() if listed else ()
+            own = libraries.offered_to(entry) if taken else ()
+            yield from ((entry, library, name, listed[name]) for name in sorted(taken) if name not in own)
+
+
+def _refuse_unpromised(entries: Iterable[Entry], internals: Iterable[_Internal], arch: str) -> None:
     """Refuse symbols that the policies speak of and no system has for certain, such as GLIBC_PRIVATE."""
     problems = [
         Problem(
@@ -299,6 +317,16 @@ def _refuse_unpromised(entries: Iterable[Entry], arch: str) -> None:
         for entry, library, versions in _requirements(entries, arch)
         for version in versions
         if policies.governed(version) and policies.floor_for(version, arch) is None
+    ]
+    problems += [
+        Problem(
+            where=entry.path,
+            what=f"{_package(entry)} takes {symbol} of {library}, which the system's keeps to itself",
+            hint=f"let the wheel have a {library} of its own: name its conda package in {TABLE}.packages, and leave it "
+            "out of link.system",
+        )
+        for entry, library, symbol, since in internals
+        if since is None
     ]
     if problems:
         raise ContentError(*problems)
@@ -442,7 +470,7 @@ def _package(entry: Entry) -> str:
 
 
 def _python_tags(
-    entries: Sequence[Entry], records: Mapping[str, Package], python: Python, others: Iterable[Kept]
+    entries: Sequence[Entry], records: Mapping[str, Package], python: Python, libraries: _Libraries
 ) -> tuple[str, str, tuple[str, ...]]:
     """Return the interpreter tag and the ABI tag, with notes where a reason is not plain to see."""
     modules = [module for entry in entries if (module := _module(entry)) is not None]
@@ -461,7 +489,7 @@ def _python_tags(
     notes: tuple[str, ...] = ()
     oldest = max(_oldest_python(_package(module.entry), records, python) for module in modules)
     stable = [module for module in modules if module.abi == "abi3"]
-    demanding = _most_demanding(stable, _Libraries.of(entries, others))
+    demanding = _most_demanding(stable, libraries)
     if demanding:
         module, used = demanding
         if used.outside or used.minor > python.minor:
@@ -494,7 +522,10 @@ class _Libraries:
         return cls(found)
 
     def offered_to(self, entry: Entry) -> frozenset[str]:
-        """Return the symbols of all libraries that an entry needs, perhaps through others."""
+        """Return the symbols of all libraries that an entry needs, perhaps through others.
+
+        Only those that may be taken for Python's, or for what a library of the system keeps to itself.
+        """
         seen: set[str] = set()
         todo = [entry]
         while todo:
@@ -508,7 +539,8 @@ class _Libraries:
     def _offers(self, path: str) -> frozenset[str]:
         if path not in self.known:
             try:
-                self.known[path] = stable_abi.like_python(_symbols(self.entries[path]).exports)
+                offered = _symbols(self.entries[path]).exports
+                self.known[path] = stable_abi.like_python(offered) | frozenset(filter(policies.is_internal, offered))
             except binaries.Malformed:
                 self.known[path] = frozenset()
         return self.known[path]

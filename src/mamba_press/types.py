@@ -203,6 +203,8 @@ class Binary:
     means that somebody's certificate vouches for the bytes as they are (macOS, Windows); ``assemblies`` are the
     side-by-side assemblies that an image's manifest asks for, Windows' own left out. ``execstack`` means that the stack
     would have to be executable for this file, which glibc from 2.41 on refuses where it is opened later (ELF).
+    ``internals`` are symbols that it takes and that the system's libraries keep to themselves; only who reads finished
+    wheels looks for them.
     """
 
     format: Literal["elf", "macho", "pe"]
@@ -222,6 +224,7 @@ class Binary:
     vouched: bool = False
     assemblies: tuple[str, ...] = ()
     execstack: bool = False
+    internals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

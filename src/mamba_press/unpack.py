@@ -15,9 +15,10 @@ import zipfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from typing import IO, TYPE_CHECKING, BinaryIO, NamedTuple
 
-from mamba_press import binaries, cores, hazards
+from mamba_press import binaries, cores, hazards, policies
 from mamba_press.types import Problem
 
 if TYPE_CHECKING:
@@ -246,6 +247,9 @@ def _described(info: zipfile.ZipInfo, data: Data, sha256: str, problems: Sequenc
             if binary and hazards.is_cpp_runtime(info.filename, binary):
                 what = hazards.uncounted(binaries.unique_symbols(data))
                 whats = (*whats, what) if what else whats
+            if binary and binary.format == "elf" and any(map(policies.internals, binary.needed)):
+                taken = filter(policies.is_internal, binaries.symbols(data).imports)
+                binary = replace(binary, internals=tuple(sorted(taken)))
         except binaries.Malformed as error:
             whats = (f"is a broken binary: {error}",)
     return Member(

@@ -464,6 +464,29 @@ def test_a_version_that_is_not_defined_is_said(tmp_path):
     assert "needs INNER_2 of demo/lib/libinner.so.1, which does not define it" in text
 
 
+@pytest.mark.parametrize(
+    ("floor", "symbol", "bad"),
+    [
+        ("2_17", "zcalloc", True),
+        ("2_41", "zcalloc", True),
+        ("2_36", "crc32_combine_gen", True),
+        ("2_37", "crc32_combine_gen", False),
+        ("2_17", "deflateInit_", False),
+    ],
+)
+def test_a_symbol_that_the_systems_zlib_keeps_to_itself_is_said(tmp_path, floor, symbol, bad):
+    zlib = shared_library(
+        tmp_path / "x" / "libz.so.1", f"int {symbol}(void) {{ return 1; }}", Linking(soname="libz.so.1")
+    )
+    source = f"int {symbol}(void); int call(void) {{ return {symbol}(); }}"
+    user = shared_library(tmp_path / "libuser.so", source, Linking(needed=(zlib,), flags=("-nostdlib",)))
+    tag = f"py3-none-manylinux_{floor}_x86_64"
+    content = files({"demo/libuser.so": user.read_bytes()}, WHEEL=wheel_text(tag, pure=False))
+    expected = f"demo/libuser.so: takes {symbol} of the system's libz.so.1, which keeps it to itself"
+    assert (expected in said(make(tmp_path, content, name=f"demo-1.0-{tag}.whl"))) == bad
+    assert said(make(tmp_path, content, name=f"demo-1.0-{tag}.whl"), elsewhere=("libz.so",)) == ""
+
+
 @pytest.mark.parametrize("search", ["/opt/lib", "$ORIGIN/../../lib", "$ORIGIN/lib:", "lib", "$ORIGIN/../x/../.."])
 def test_a_search_path_that_leaves_the_wheel_is_said(tmp_path, search):
     inner = shared_library(

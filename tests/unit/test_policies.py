@@ -47,6 +47,13 @@ def test_the_allow_list_of_every_floor_is_auditwheels(arch):
         assert ours == set(policy["lib_whitelist"]), policy["name"]
 
 
+def test_the_symbols_that_zlib_keeps_to_itself_are_auditwheels_blacklist_of_every_floor():
+    allowed = policies.internals("libz.so.1")
+    for policy in auditwheels():
+        ours = {name for name, since in allowed.items() if since is None or floor_of(policy) < since}
+        assert ours == set(policy["blacklist"]["libz.so.1"]), policy["name"]
+
+
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_the_older_names_of_every_floor_are_auditwheels(arch):
     for policy in auditwheels():
