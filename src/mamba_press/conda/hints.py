@@ -31,6 +31,7 @@ def translate(refused: RefusedError, target: Target) -> PressError:
         "archives": _archives,
         "offline": _offline,
         "install": _install,
+        "members": _members,
     }
     return tellers[refused.kind](refused.facts, target)
 
@@ -192,6 +193,23 @@ def _offline(facts: Json, _: Target) -> PressError:
             hint="build once with offline = false: what is fetched stays in the cache (RATTLER_CACHE_DIR)",
         )
     )
+
+
+def _members(facts: Json, _: Target) -> PressError:
+    where = f"{facts['package']} ({without_credentials(facts['file'])})" if facts["file"] else facts["package"]
+    wrong = [f"{path!r}: {text}" if path else text for path, text in facts["wrong"]]
+    told = [*wrong[:5], *([f"and {len(wrong) - 5} more"] if len(wrong) > 5 else [])]
+    return ContentError(
+        Problem(
+            where=where,
+            what="\n  ".join(["nothing of it was installed, because of what it lists", *map(_printable_line, told)]),
+            hint="the package is malformed, or made to do harm: take another build of it, and tell the channel's owner",
+        )
+    )
+
+
+def _printable_line(text: str) -> str:
+    return _shortened(_printable(text))
 
 
 def _install(facts: Json, _: Target) -> PressError:

@@ -49,7 +49,10 @@ class _Worker:
             raise
 
     def ask(self, request: Json, listen: Callable[[Json], None]) -> Json | None:
-        """Return the answer, None where there is none. Stdin stays open: its end tells the worker that we are gone."""
+        """Return the answer, None where there is none; one with ``ended`` is the last.
+
+        Stdin stays open: its end tells the worker that we are gone.
+        """
         assert self.process.stdin
         assert self.process.stdout
         try:
@@ -130,7 +133,7 @@ def call(
         if answer is None:
             raise failure(worker.how_it_ended())
     finally:
-        if answer is None or idle is None:
+        if answer is None or answer.get("ended") or idle is None:
             worker.end()
         else:
             idle.append(worker)

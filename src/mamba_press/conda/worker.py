@@ -13,9 +13,12 @@ import hashlib
 import json
 import os
 import re
+import shutil
+import stat
 import sys
 import threading
 import time
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from queue import SimpleQueue
@@ -23,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import rattler
     from rattler.install import InstallerReporter
@@ -310,6 +313,8 @@ async def fetch(request: Json, say: Callable[[Json], None]) -> Json:
     records = [_record(package) for package in packages]
     cache = rattler.PackageCache(Path(request["cache"], "pkgs"))
     python = [_record(package) for package in request["python"]]
+    gate = _Gate(packages, request, say)
+    gate.look_before()
     try:
         expected = await _plan(packages, records, cache, offline=request["offline"], say=say)
         await rattler.install(
@@ -321,7 +326,7 @@ async def fetch(request: Json, say: Callable[[Json], None]) -> Json:
             execute_link_scripts=False,
             show_progress=False,
             client=_client(offline=request["offline"]),
-            reporter=_reporter(packages, expected, say),
+            reporter=_reporter(gate, expected, say),
             alternative_target_prefix=request["neutral"],
             package_cache=cache,
         )
@@ -424,8 +429,8 @@ def _record(package: Json) -> rattler.RepoDataRecord:
     return rattler.RepoDataRecord(record, package["file_name"], package["url"], package["channel"])
 
 
-def _reporter(packages: Sequence[Json], expected: int, say: Callable[[Json], None]) -> InstallerReporter:
-    """Turn rattler's callbacks into events, at most ten a second."""
+def _reporter(gate: _Gate, expected: int, say: Callable[[Json], None]) -> InstallerReporter:
+    """Turn rattler's callbacks into events, at most ten a second, and let each package through the gate."""
     from rattler.install import InstallerReporter
 
     class Reporter(InstallerReporter):
@@ -447,6 +452,7 @@ def _reporter(packages: Sequence[Json], expected: int, say: Callable[[Json], Non
             self.tell(self.names[download_idx])
 
         def on_link_start(self, operation: int, package_name: str) -> int:
+            gate.let_through(package_name)
             self.linked += 1
             self.tell(package_name)
             return operation
@@ -456,7 +462,13 @@ def _reporter(packages: Sequence[Json], expected: int, say: Callable[[Json], Non
                 return
             self.last = time.monotonic()
             done = sum(self.done.values())
-            facts = {"name": name, "linked": self.linked, "total": len(packages), "bytes": done, "expected": expected}
+            facts = {
+                "name": name,
+                "linked": self.linked,
+                "total": len(gate.packages),
+                "bytes": done,
+                "expected": expected,
+            }
             say({"event": "fetching", **facts})
 
     return Reporter()  # type: ignore[abstract]  # the methods not overridden do nothing, which is what they are for
@@ -474,6 +486,228 @@ def _failed_install(text: str, packages: Sequence[Json]) -> RefusedError:
         file=package["url"] if package else file_name,
         text=text,
     )
+
+
+# What a package may install
+
+_INFO = ("paths.json", "index.json", "link.json", "files", "has_prefix", "no_link", "no_softlink")
+"""What rattler reads of a package before or while it installs it."""
+
+_KINDS = {stat.S_IFREG: "a file", stat.S_IFLNK: "a symlink", stat.S_IFDIR: "a folder"}
+_LISTED_AS = {"hardlink": stat.S_IFREG, "softlink": stat.S_IFLNK, "directory": stat.S_IFDIR}
+
+_SHORTEST_PLACEHOLDER = 5
+"""A shorter one would occur anywhere, and make a text many times as long."""
+
+
+class _Gate:
+    """Looks at an extracted package before rattler installs any of it, whether it was cached or has just been fetched.
+
+    rattler reads and writes along the paths that a package lists, through any symlink on the way. It tells us when it
+    is about to begin, and waits until we return; it takes no answer. So a package that must not be installed ends this
+    process, after the reason was said.
+    """
+
+    def __init__(self, packages: Sequence[Json], request: Json, say: Callable[[Json], None]) -> None:
+        self.packages = {package["name"].lower(): package for package in packages}
+        self.cache = Path(request["cache"], "pkgs")
+        self.on_windows = request["platform"].startswith("win") or os.name == "nt"
+        self.say = say
+        self.python = next((each["site_packages"] for each in request["python"] if each.get("site_packages")), "")
+        # Of the packages let through, without regard to case: their symlinks, and the folders of their files.
+        self.links: dict[str, str] = {}
+        self.folders: dict[str, str] = {}
+
+    def look_before(self) -> None:
+        """Refuse what rattler would read, or use as a path, before it tells us anything."""
+        for package in self.packages.values():
+            if wrong := list(_odd_info(self.folder(package))):
+                raise self.refused(package, wrong)
+        if self.python and _bad_path(self.python, on_windows=self.on_windows):
+            text = "its record has no folder for python_site_packages_path"
+            raise RefusedError("members", package="python", file="", wrong=[[self.python, text]])
+
+    def let_through(self, name: str) -> None:
+        """Return if the package may be installed; end the process otherwise."""
+        package = self.packages[name.lower()]
+        try:
+            wrong = self.wrong(package)
+        except Exception as error:  # noqa: BLE001 - rattler would go on after whatever is raised here
+            wrong = [["", f"it cannot be looked at: {error!r}"]]
+        if wrong:
+            self.end(self.refused(package, wrong))
+
+    def end(self, refused: RefusedError) -> None:
+        """Say why, leave nothing half extracted in the cache, which rattler has locked for us, and end."""
+        for package in self.packages.values():
+            stem = self.folder(package).name
+            for left in self.cache.glob(f".{stem}*"):
+                shutil.rmtree(left, ignore_errors=True)
+        self.say({**refused.answer, "ended": True})
+        os._exit(0)
+
+    def folder(self, package: Json) -> Path:
+        return self.cache / f"{package['name'].lower()}-{package['version']}-{package['build']}"
+
+    def refused(self, package: Json, wrong: list[list[str]]) -> RefusedError:
+        return RefusedError("members", package=_title(package), file=package["url"], wrong=wrong)
+
+    def wrong(self, package: Json) -> list[list[str]]:
+        """Return what is wrong with the package, as pairs of a path and a text."""
+        folder = self.folder(package)
+        if wrong := list(_odd_info(folder)):
+            return wrong
+        try:
+            index = _json(folder / "info" / "index.json")
+            entries = _entries(folder)
+            link = _json(folder / "info" / "link.json") if (folder / "info" / "link.json").is_file() else {}
+        except (OSError, ValueError, TypeError, RecursionError) as error:
+            return [["info", f"its records cannot be read: {error}"]]
+        wrong += _other_package(index, package)
+        wrong += _bad_entry_points(link)
+        wrong += _wrong_entries(folder, entries, on_windows=self.on_windows)
+        if not wrong:
+            paths = {self.installed(entry["_path"], index): entry for entry in entries}
+            wrong += self.through_others(package["name"], paths)
+        return wrong
+
+    def installed(self, path: str, index: Json) -> str:
+        """Return where a path of the package is installed, without regard to case."""
+        if index.get("noarch") == "python" and path.startswith("site-packages/"):
+            path = f"{self.python or 'site-packages'}/{path.partition('/')[2]}"
+        return path.casefold()
+
+    def through_others(self, name: str, paths: dict[str, Json]) -> list[list[str]]:
+        """Return the paths that would be written through another package's symlink, and keep those of this one."""
+        links = {path for path, entry in paths.items() if entry.get("path_type") == "softlink"}
+        folders = {path[: match.start()] for path in paths for match in re.finditer("/", path)}
+        wrong = [
+            [path, f"{name} has files below it, and {self.links.get(path, name)} has a symlink there"]
+            for path in sorted(folders & self.links.keys())
+        ]
+        wrong += [
+            [path, f"{self.folders[path]} has files below it, and {name} has a symlink there"]
+            for path in sorted(links & self.folders.keys())
+        ]
+        self.links.update(dict.fromkeys(links, name))
+        self.folders.update(dict.fromkeys(folders, name))
+        return wrong
+
+
+def _odd_info(folder: Path) -> Iterator[list[str]]:
+    """Yield what of the package's own records is no file, such as a symlink that leads elsewhere."""
+    for path in (folder, folder / "info", *(folder / "info" / name for name in _INFO)):
+        with suppress(FileNotFoundError, NotADirectoryError):
+            kind = stat.S_IFMT(path.lstat().st_mode)
+            if kind != (stat.S_IFREG if path.parent.name == "info" else stat.S_IFDIR):
+                yield [path.relative_to(folder).as_posix(), f"it is {_KINDS.get(kind, 'a special file')}"]
+
+
+def _json(path: Path) -> Json:
+    found = json.loads(path.read_bytes())
+    if not isinstance(found, dict):
+        raise TypeError(f"{path.name} holds no object")
+    return found
+
+
+def _entries(folder: Path) -> list[Json]:
+    """Return what the package lists; one without ``paths.json`` lists names only, and is too old to state types."""
+    if (folder / "info" / "paths.json").is_file():
+        found = _json(folder / "info" / "paths.json")["paths"]
+        if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+            raise TypeError("paths.json has no list of objects")
+        return found
+    changed = folder / "info" / "has_prefix"
+    prefixed = changed.read_text("utf-8").splitlines() if changed.is_file() else []
+    names = {line.split()[-1].strip("\"'"): {"prefix_placeholder": "as has_prefix says"} for line in prefixed if line}
+    lines = (folder / "info" / "files").read_text("utf-8").splitlines()
+    return [{"_path": path, **names.get(path, {})} for line in lines if (path := line.strip())]
+
+
+def _other_package(index: Json, package: Json) -> Iterator[list[str]]:
+    for key in ("name", "version", "build"):
+        if str(index.get(key)).lower() != package[key].lower():
+            yield ["info/index.json", f"its {key} is {index.get(key)!r}, its record states {package[key]!r}"]
+
+
+def _bad_entry_points(link: Json) -> Iterator[list[str]]:
+    """Yield the entry points from whose names rattler would make a file elsewhere than among the scripts."""
+    noarch = link.get("noarch")
+    for text in (noarch.get("entry_points") or []) if isinstance(noarch, dict) else []:
+        name = str(text).partition("=")[0].strip()
+        if not re.fullmatch(r"[^\x00-\x1f/\\:]+", name) or name.strip(" .") == "":
+            yield ["info/link.json", f"the entry point {text!r} has no name that a script can have"]
+
+
+def _bad_path(path: object, *, on_windows: bool) -> str:
+    """Return why a path cannot be one of a package's, or nothing.
+
+    Where Windows is concerned, backslashes part folders, colons name drives and streams, and what ends with dots or
+    spaces is the same without them.
+    """
+    if not isinstance(path, str) or not path:
+        return "it is no path"
+    parts = path.split("/")
+    if re.search("[\x00-\x1f\x7f\ud800-\udfff]", path):
+        return "it has characters that no path has"
+    if any(part in ("", ".", "..") for part in parts):
+        return "it is absolute, leaves the package, or has empty parts"
+    if on_windows and (re.search(r"[\\:]", path) or any(part != part.rstrip(" .") for part in parts)):
+        return "it means another path on Windows"
+    if parts[0].lower() == "conda-meta" and (len(parts) == 1 or path.lower().endswith(".json")):
+        return "it takes the place of what the installer writes"
+    return ""
+
+
+def _wrong_entries(folder: Path, entries: Sequence[Json], *, on_windows: bool) -> Iterator[list[str]]:
+    """Yield what is listed as something else than it is, or lies elsewhere."""
+    folders: dict[str, str] = {"": ""}
+    for entry in entries:
+        path = entry.get("_path")
+        wrong = _bad_path(path, on_windows=on_windows) or _wrong_entry(str(folder), entry, folders)
+        if wrong:
+            yield [str(path), wrong]
+
+
+def _wrong_entry(root: str, entry: Json, folders: dict[str, str]) -> str:
+    path = entry["_path"]
+    if wrong := _way(root, path.rpartition("/")[0], folders):
+        return wrong
+    try:
+        status = os.lstat(f"{root}/{path}")
+    except FileNotFoundError:
+        # Extracting leaves symlinks out there.
+        return "" if os.name == "nt" and entry.get("path_type") == "softlink" else "it is not in the archive"
+    except OSError as error:
+        return error.strerror or str(error)
+    kind = stat.S_IFMT(status.st_mode)
+    found, listed = _KINDS.get(kind, "a special file"), entry.get("path_type")
+    if "path_type" in entry and listed not in _LISTED_AS:
+        return f"its path_type is {listed!r}"
+    if kind not in _KINDS or (listed and _LISTED_AS[listed] != kind):
+        return f"it is listed as {listed or 'a file'}, and is {found} in the archive"
+    if (placeholder := entry.get("prefix_placeholder")) is not None:
+        if kind != stat.S_IFREG:
+            return f"it has a prefix_placeholder, and is {found}"
+        if not isinstance(placeholder, str) or len(placeholder) < _SHORTEST_PLACEHOLDER:
+            return f"its prefix_placeholder is {placeholder!r}"
+    size = entry.get("size_in_bytes")
+    if kind == stat.S_IFREG and size is not None and size != status.st_size:
+        return f"it has {status.st_size} bytes, and {size!r} are listed"
+    return ""
+
+
+def _way(root: str, folder: str, folders: dict[str, str]) -> str:
+    """Return what is wrong with a folder of the package or one above it; ``folders`` keeps what was found out."""
+    if folder not in folders:
+        wrong = _way(root, folder.rpartition("/")[0], folders)
+        if not wrong:
+            with suppress(OSError):
+                kind = stat.S_IFMT(os.lstat(f"{root}/{folder}").st_mode)
+                if kind != stat.S_IFDIR:
+                    wrong = f"it lies below {folder}, which is {_KINDS.get(kind, 'a special file')} in the archive"
+        folders[folder] = wrong
+    return folders[folder]
 
 
 # Looking into packages that are not installed

@@ -1,0 +1,263 @@
+"""What a package lists cannot reach outside of it: it is refused before any of it is installed, cached or not."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from mamba_press import conda
+from mamba_press.config import Config
+from mamba_press.errors import ContentError
+from mamba_press.target import virtual_packages
+from mamba_press.types import Environment, Python, Target
+from tests.support.channel import PLACEHOLDER, Channel, CondaPackage, FileSpec, Link, python_package
+
+pytest.importorskip("rattler")
+
+LINUX = Target(system="linux", arch="x86_64", subdir="linux-64", python=Python(minor=11), floor=(2, 28))
+WINDOWS = Target(system="win", arch="x86_64", subdir="win-64", python=Python(minor=11), floor=None)
+DEEP = "deep/a/b/c/d/e/f"
+
+
+def listed(path: str, data: bytes = b"x\n", **more: object) -> dict[str, object]:
+    """An entry of ``paths.json`` for a file with these bytes."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    return {"_path": path, "path_type": "hardlink", "sha256": sha256, "size_in_bytes": len(data), **more}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """What the archive has, what it lists beside ``share/x``, the path that is named, and what is said about it."""
+
+    path: str
+    said: str
+    entries: tuple[object, ...] = ()
+    files: dict[str, FileSpec] = field(default_factory=dict)
+    info: dict[str, str] = field(default_factory=dict)
+    noarch: bool = False
+    target: Target = LINUX
+
+
+LEAVES = "it is absolute, leaves the package, or has empty parts"
+NO_SCRIPT = "has no name that a script can have"
+THROUGH = {f"{DEEP}/keep": "1", "deep/a/b/out/x": "x\n", "L": Link(DEEP)}
+
+CASES = {
+    "through a symlink and up": Case(
+        files=THROUGH, entries=(listed("L/../../../../out/x"),), path="L/../../../../out/x", said=LEAVES
+    ),
+    "absolute": Case(entries=(listed("/etc/x"),), path="/etc/x", said=LEAVES),
+    "up": Case(entries=(listed("share/../../x"),), path="share/../../x", said=LEAVES),
+    "here": Case(entries=(listed("./share/x"),), path="./share/x", said=LEAVES),
+    "an empty part": Case(entries=(listed("share//x"),), path="share//x", said=LEAVES),
+    "a folder's name": Case(entries=(listed("share/"),), path="share/", said=LEAVES),
+    "a line end": Case(entries=(listed("share/a\nb"),), path=r"share/a\nb", said="it has characters that no path has"),
+    "half a character": Case(
+        entries=(listed("share/\ud800"),), path=r"share/\ud800", said="it has characters that no path has"
+    ),
+    "a number": Case(entries=(listed("x") | {"_path": 7},), path="7", said="it is no path"),
+    "below a symlink": Case(
+        files={"L": Link("share")},
+        entries=(listed("L/x"),),
+        path="L/x",
+        said="it lies below L, which is a symlink in the archive",
+    ),
+    "below a symlink to a folder of the machine": Case(
+        files={"L": Link("/etc")},
+        entries=(listed("L/hostname"),),
+        path="L/hostname",
+        said="it lies below L, which is a symlink in the archive",
+    ),
+    "a symlink listed as a file": Case(
+        files={"share/d": Link("/dev/zero")},
+        entries=(listed("share/d"),),
+        path="share/d",
+        said="it is listed as hardlink, and is a symlink in the archive",
+    ),
+    "a symlink listed as a folder": Case(
+        files={"share/d": Link("/etc")},
+        entries=({"_path": "share/d", "path_type": "directory"},),
+        path="share/d",
+        said="it is listed as directory, and is a symlink in the archive",
+    ),
+    "a file listed as a symlink": Case(
+        files={"share/d": "x\n"},
+        entries=({"_path": "share/d", "path_type": "softlink"},),
+        path="share/d",
+        said="it is listed as softlink, and is a file in the archive",
+    ),
+    "a folder listed as a file": Case(
+        entries=(listed("share"),), path="share", said="it is listed as hardlink, and is a folder in the archive"
+    ),
+    "a symlink with a placeholder": Case(
+        files={"share/d": Link("/etc/hostname")},
+        entries=(
+            {"_path": "share/d", "path_type": "softlink", "prefix_placeholder": PLACEHOLDER, "file_mode": "text"},
+        ),
+        path="share/d",
+        said="it has a prefix_placeholder, and is a symlink",
+    ),
+    "a placeholder of one character": Case(
+        files={"share/d": "x\n"},
+        entries=(listed("share/d", prefix_placeholder="x", file_mode="text"),),
+        path="share/d",
+        said="its prefix_placeholder is 'x'",
+    ),
+    "a size that is not so": Case(
+        files={"share/d": "x\n"},
+        entries=(listed("share/d", size_in_bytes=3),),
+        path="share/d",
+        said="it has 2 bytes, and 3 are listed",
+    ),
+    "another package's record": Case(
+        files={"conda-meta/other-1.0-0.json": "x\n"},
+        entries=(listed("conda-meta/other-1.0-0.json"),),
+        path="conda-meta/other-1.0-0.json",
+        said="it takes the place of what the installer writes",
+    ),
+    "the folder of the records": Case(
+        files={"conda-meta": Link("/tmp")},
+        entries=({"_path": "conda-meta", "path_type": "softlink"},),
+        path="conda-meta",
+        said="it takes the place of what the installer writes",
+    ),
+    "what is not there": Case(entries=(listed("share/gone"),), path="share/gone", said="it is not in the archive"),
+    "a backslash, for Windows": Case(
+        files={"share\\d": "x\n"},
+        entries=(listed("share\\d"),),
+        target=WINDOWS,
+        path=r"share\\d",
+        said="it means another path on Windows",
+    ),
+    "a drive, for Windows": Case(
+        files={"c:d": "x\n"},
+        entries=(listed("c:d"),),
+        target=WINDOWS,
+        path="c:d",
+        said="it means another path on Windows",
+    ),
+    "an entry point that leaves": Case(
+        info={"link.json": json.dumps({"noarch": {"type": "python", "entry_points": ["../../x = a:b"]}})},
+        noarch=True,
+        path="info/link.json",
+        said=f"the entry point '../../x = a:b' {NO_SCRIPT}",
+    ),
+    "a record of another package": Case(
+        info={"index.json": json.dumps({"name": "other", "version": "1.0", "build": "0", "build_number": 0})},
+        path="info/index.json",
+        said="its name is 'other', its record states 'evil'",
+    ),
+    "records that are no JSON": Case(
+        info={"paths.json": "["}, path="info", said="its records cannot be read: Expecting value"
+    ),
+    "records without an end": Case(
+        info={"paths.json": "[" * 200_000}, path="info", said="its records cannot be read: maximum recursion depth"
+    ),
+}
+
+
+def channel_of(case: Case, make_channel: Callable[..., Channel]) -> Channel:
+    paths = json.dumps({"paths": [listed("share/x"), *case.entries], "paths_version": 1})
+    package = CondaPackage(
+        name="evil",
+        subdir=case.target.subdir,
+        noarch="python" if case.noarch else None,
+        files={"share/x": "x\n", **case.files},
+        info={"paths.json": paths, **case.info},
+    )
+    return make_channel([package, python_package("3.11", subdir=case.target.subdir)])
+
+
+def fetch(channel: Channel, workdir: Path, target: Target = LINUX, specs: tuple[str, ...] = ("evil",)) -> Environment:
+    config = Config(channels=(channel.url,), packages=specs)
+    question = conda.Question(config=config, target=target, channels=config.channels, virtual=virtual_packages(target))
+    solution = conda.solve(question, os.environ)
+    return conda.fetch(solution, [each.name for each in solution.packages], workdir, config=config, environ=os.environ)
+
+
+BY_RATTLER = {"CACHEDIR.TAG", "conda-meta", "conda-meta/history"}
+
+
+def installed(workdir: Path) -> set[str]:
+    """What stands in the folder, without what rattler makes in each prefix."""
+    return {path.relative_to(workdir / "prefix").as_posix() for path in workdir.rglob("*")} - {".", *BY_RATTLER}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_reaches_outside_of_its_package_is_refused_before_any_of_it_is_installed(name, make_channel, tmp_path):
+    case = CASES[name]
+    channel = channel_of(case, make_channel)
+    for cached in ("cold", "warm"):
+        with pytest.raises(ContentError) as raised:
+            fetch(channel, tmp_path / cached, case.target)
+        assert f"'{case.path}': {case.said}" in str(raised.value)
+        assert not installed(tmp_path / cached), cached
+
+
+def test_all_that_is_wrong_with_a_package_is_told_at_once(make_channel, tmp_path, golden):
+    entries = tuple(listed(f"../{number}") for number in range(7))
+    channel = channel_of(Case(entries=entries, path="", said=""), make_channel)
+    with pytest.raises(ContentError) as raised:
+        fetch(channel, tmp_path / "work")
+    golden("hostile/members.txt", str(raised.value).replace(channel.url, "CHANNEL") + "\n")
+
+
+def test_a_package_cannot_replace_what_the_cache_has_of_another_one(make_channel, tmp_path):
+    good = CondaPackage(name="good", files={"share/good": "good\n"})
+    fetch(make_channel([good, python_package("3.11")], "first"), tmp_path / "first", specs=("good",))
+    victim = Path(os.environ["RATTLER_CACHE_DIR"], "pkgs/good-1.0-0/share/good")
+    steps = "../" * 10
+    path = f"L/{steps}{str(victim)[1:]}"
+    case = Case(files={"L": Link(DEEP), f"{DEEP}/keep": "1"}, entries=(listed(path),), path="", said="")
+    with pytest.raises(ContentError):
+        fetch(channel_of(case, make_channel), tmp_path / "work")
+    assert victim.read_text() == "good\n"
+
+
+def test_a_package_has_no_files_below_another_ones_symlink(make_channel, tmp_path):
+    one = CondaPackage(name="one", files={"share/L": Link("/tmp")})
+    two = CondaPackage(name="two", files={"share/L/x": "x\n"})
+    with pytest.raises(ContentError, match=r"'share/l': two has files below it, and one has a symlink there|and one"):
+        fetch(make_channel([one, two]), tmp_path / "work", specs=("one", "two"))
+
+
+def test_a_python_record_does_not_lead_noarch_packages_elsewhere(make_channel, tmp_path):
+    python = python_package("3.11")
+    record = {"python_site_packages_path": "../../outside"}
+    outside = CondaPackage(**{name: getattr(python, name) for name in python.__slots__} | {"record": record})
+    package = CondaPackage(name="evil", noarch="python", files={"site-packages/evil.py": ""}, depends=("python",))
+    with pytest.raises(ContentError, match=r"'../../outside': its record has no folder"):
+        fetch(make_channel([package, outside]), tmp_path / "work")
+    assert not (tmp_path / "outside").exists()
+
+
+def test_a_package_that_is_too_old_to_list_types_is_looked_at_too(make_channel, tmp_path):
+    case = Case(
+        files={"L": Link("/etc")},
+        info={"paths.json": None, "files": "share/x\nL/hostname\n"},  # type: ignore[dict-item]
+        path="",
+        said="",
+    )
+    with pytest.raises(ContentError, match=r"'L/hostname': it lies below L, which is a symlink in the archive"):
+        fetch(channel_of(case, make_channel), tmp_path / "work")
+
+
+def test_a_package_that_is_too_old_to_list_types_is_installed(make_channel, tmp_path):
+    case = Case(info={"paths.json": None, "files": "share/x\n"}, path="", said="")  # type: ignore[dict-item]
+    environment = fetch(channel_of(case, make_channel), tmp_path / "work")
+    assert [file.path for file in environment.files] == ["share/x"]
+
+
+def test_files_with_backslashes_and_colons_are_files_where_windows_is_not_concerned(make_channel, tmp_path):
+    files = {"share/a\\b": "1\n", "share/A::B.3": "2\n"}
+    case = Case(
+        files=dict(files), entries=tuple(listed(path, data.encode()) for path, data in files.items()), path="", said=""
+    )
+    environment = fetch(channel_of(case, make_channel), tmp_path / "work")
+    assert [file.path for file in environment.files] == ["share/A::B.3", "share/a\\b", "share/x"]
