@@ -69,6 +69,7 @@ def read(archive: zipfile.ZipFile, *, payload: bool = True) -> dict[str, Member]
     unread = [info for info in infos if not _is_wanted(info, payload=payload)]
     found = {info.filename: Member(path=info.filename, size=info.file_size, sha256=None) for info in unread}
     source = _Source(archive)
+    binaries.load()
     with ThreadPoolExecutor(cores.count() if payload else 1, thread_name_prefix="mamba-press") as pool:
         for members in pool.map(source.members, cores.batches(wanted, lambda info: info.file_size, _BATCH)):
             found.update((member.path, member) for member in members)

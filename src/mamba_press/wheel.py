@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple, TypeVar
 
-from mamba_press import __version__, cores, log
+from mamba_press import __version__, binaries, cores, log
 from mamba_press.atomic import replacing
 from mamba_press.binaries.format import READING, read_up_to
 from mamba_press.errors import ConfigError, ContentError, WriteError
@@ -373,8 +373,6 @@ def _content(one: _Sized) -> bytes | bytearray:
 
 def _edited(entry: Entry, data: bytes | mmap.mmap) -> bytes | bytearray:
     assert entry.edits is not None
-    from mamba_press import binaries
-
     try:
         return binaries.apply(data, entry.edits)
     except binaries.Malformed as error:
@@ -458,6 +456,7 @@ def _zlib_part(data: bytes, before: bytes, is_last: bool) -> bytes:
 @contextmanager
 def _pool(threads: int | None) -> Iterator[ThreadPoolExecutor]:
     """Give a pool of threads; when the block fails, what has not begun never begins."""
+    binaries.load()
     pool = ThreadPoolExecutor(threads or cores.count(), thread_name_prefix="mamba-press")
     try:
         yield pool

@@ -6,6 +6,8 @@ Arrows go one way: a module imports only what lies in a layer below its own. Hea
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -227,3 +229,21 @@ def test_the_rule_on_homes_sees_what_breaks_it(path, text, expected):
 )
 def test_the_rule_on_the_environment_sees_what_breaks_it(text):
     assert environment_reads(text) != []
+
+
+def test_all_that_threads_may_call_of_binaries_is_imported_before():
+    names = {path.stem for path in (ROOT / "binaries").glob("*.py")} - {"__init__"}
+    code = (
+        "import sys; from mamba_press import binaries; binaries.load(); "
+        "print(*(name.rpartition('.')[2] for name in sys.modules if name.startswith('mamba_press.binaries.')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert set(done.stdout.split()) == names
+
+
+def test_a_pool_of_threads_is_made_only_where_all_is_imported(source):
+    path, text = source
+    made = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+    names = [ast.unparse(node.func) for node in sorted(made, key=lambda node: (node.lineno, node.col_offset))]
+    pools = [place for place, name in enumerate(names) if name.rpartition(".")[2] == "ThreadPoolExecutor"]
+    assert [names[place] for place in pools if "binaries.load" not in names[:place]] == [], path

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import os
+from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
 from mamba_press.binaries import elf, macho, pe
@@ -26,6 +27,7 @@ __all__ = [
     "apply",
     "format_of",
     "layout_problems",
+    "load",
     "lookup",
     "read",
     "read_file",
@@ -37,9 +39,25 @@ __all__ = [
 
 Format = Literal["elf", "macho", "pe"]
 
+_PARTS = (
+    *("elf_check", "elf_edit", "elf_strip"),
+    *("macho_binds", "macho_check", "macho_edit", "macho_sign", "macho_widen"),
+    *("pe_check", "pe_edit", "strings"),
+)
+
 _THIN = {b"\xce\xfa\xed\xfe", b"\xcf\xfa\xed\xfe", b"\xfe\xed\xfa\xce", b"\xfe\xed\xfa\xcf"}
 _FAT = {b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf"}
 _MOST_SLICES = 30
+
+
+def load() -> None:
+    """Import all of this package, which has to be done before threads call anything of it.
+
+    A Ctrl-C can hit the main thread where Python holds the lock of all imports, and then nobody lets go of that lock:
+    a thread that imports would wait for ever.
+    """
+    for name in _PARTS:
+        import_module(f"{__name__}.{name}")
 
 
 def format_of(head: bytes) -> Format | None:
