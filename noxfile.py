@@ -100,6 +100,13 @@ def campaign(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Broken inputs for every reader and editor: ``nox -s fuzz -- MINUTES [TARGET…]``; failures in .fuzz/."""
+    install(session, "test")
+    session.run("python", "-m", "tests.fuzz", *(session.posargs or ["1"]))
+
+
+@nox.session
 def forge(session: nox.Session) -> None:
     """Every package of a channel pressed, and judged by others: ``nox -s forge -- CHANNEL FOLDER``."""
     install(session, "test")

@@ -1,0 +1,115 @@
+"""What others say of edited binaries: readelf of ELF files, LLVM of all. What they did not say before the edit counts.
+
+Many files go into one call, for starting a program costs more than reading a small file.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+_BATCH = 100
+_READELF = ("-W", "-lSdVrsn", "--dyn-syms")
+_LLVM = ("--file-headers", "--program-headers", "--sections", "--dynamic-table", "--needed-libs", "--version-info")
+_READOBJ = {
+    "elf": (*_LLVM, "--dyn-symbols", "--relocations"),
+    "macho": ("--file-headers", "--sections", "--symbols", "--macho-segment", "--macho-dysymtab", "--needed-libs"),
+    "pe": ("--file-headers", "--sections", "--coff-imports", "--coff-exports", "--coff-directives", "--needed-libs"),
+}
+
+
+def missing(kind: str) -> tuple[str, ...]:
+    """Return the programs that judge a format and are not on this machine."""
+    wanted = ["llvm-readobj", "llvm-objdump", *(["readelf"] if kind == "elf" else [])]
+    return tuple(name for name in wanted if not _program(name))
+
+
+def _program(name: str) -> str | None:
+    versions = (f"{name}-{number}" for number in range(21, 12, -1))
+    return next((found for each in (name, *versions) if (found := shutil.which(each))), None)
+
+
+def worse(folder: Path, kind: Literal["elf", "macho", "pe"]) -> Iterator[tuple[str, str]]:
+    """Yield the name of each edited file of a folder of which something new is said, and what."""
+    names = sorted(path.stem for path in folder.glob("*.after"))
+    for start in range(0, len(names), _BATCH):
+        batch = names[start : start + _BATCH]
+        paths = [folder / f"{name}.{when}" for name in batch for when in ("before", "after")]
+        said: dict[str, set[str]] = {path.name: set() for path in paths}
+        for judge in (_by_readelf, _by_readobj, _by_objdump):
+            for name, text in judge(paths, kind):
+                said[name].add(text)
+        for name in batch:
+            new = said[f"{name}.after"] - said[f"{name}.before"]
+            yield from ((name, text) for text in sorted(new))
+
+
+def _by_readelf(paths: Sequence[Path], kind: str) -> Iterator[tuple[str, str]]:
+    program = _program("readelf")
+    if kind != "elf" or not program:
+        return
+    name = paths[0].name
+    for line in _said([program, *_READELF, *map(str, paths)]):
+        if line.startswith("File: "):
+            name = Path(line[6:]).name
+        elif re.match(r"readelf: (?:Warning|Error)", line):
+            yield name, f"readelf: {_normal(line)}"
+
+
+def _by_readobj(paths: Sequence[Path], kind: str) -> Iterator[tuple[str, str]]:
+    program = _program("llvm-readobj")
+    if program:
+        yield from _one_after_the_other([program, *_READOBJ[kind]], paths, "llvm-readobj")
+
+
+def _by_objdump(paths: Sequence[Path], kind: str) -> Iterator[tuple[str, str]]:
+    """Apple's own words for Mach-O: libObject holds every load command to its rules."""
+    program = _program("llvm-objdump")
+    if program and kind == "macho":
+        options = (
+            "--macho",
+            "--private-headers",
+            "--bind",
+            "--rebase",
+            "--lazy-bind",
+            "--exports-trie",
+            "--dylibs-used",
+        )
+        yield from _one_after_the_other([program, *options], paths, "llvm-objdump")
+
+
+def _one_after_the_other(command: Sequence[str], paths: Sequence[Path], who: str) -> Iterator[tuple[str, str]]:
+    """LLVM's tools end at the first file that they cannot read: they are called again for those behind it."""
+    rest = list(paths)
+    while rest:
+        last = -1
+        for line in _said([*command, *map(str, rest)]):
+            if found := re.search(r"(?:warning|error): '([^']+?)(?:\([^']*\))?'", line):
+                name = Path(found[1]).name
+                last = max(last, place_of(rest, name))
+                yield name, f"{who}: {_normal(line.replace(found[1], ''))}"
+            elif line.startswith("File: ") or (line.endswith(":") and "/" in line):
+                last = max(last, place_of(rest, Path(line.removeprefix("File: ").rstrip(":")).name))
+        rest = rest[last + 1 :] if 0 <= last < len(rest) - 1 else []
+
+
+def place_of(paths: Iterable[Path], name: str) -> int:
+    """Return which of some files has a name, -1 for none."""
+    return next((place for place, path in enumerate(paths) if path.name == name), -1)
+
+
+def _said(command: Sequence[str]) -> Iterator[str]:
+    done = subprocess.run(
+        command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600, errors="replace", text=True
+    )
+    yield from done.stdout.splitlines()
+
+
+def _normal(line: str) -> str:
+    """Return a line without numbers and names, which an edit may change."""
+    line = re.sub(r"'[^']*'|<[^>]*>|\"[^\"]*\"", "…", line)
+    return re.sub(r"\b0x[0-9a-fA-F]+\b|\b[0-9a-fA-F]*\d[0-9a-fA-F]*\b", "#", line).strip()
