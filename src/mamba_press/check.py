@@ -22,7 +22,7 @@ from email.parser import BytesHeaderParser
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from mamba_press import atomic, unpack
+from mamba_press import atomic, pythons, unpack
 from mamba_press.errors import WriteError
 from mamba_press.hazards import Habit, Remark, Style
 from mamba_press.types import Problem
@@ -68,6 +68,10 @@ class _Name:
     @property
     def platforms(self) -> frozenset[str]:
         return frozenset(tag.split("-")[2] for tag in self.tags)
+
+    @property
+    def pythons(self) -> str:
+        return ", ".join(sorted({tag.rpartition("-")[0] for tag in self.tags}))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -605,6 +609,9 @@ def _metadata(contents: _Contents) -> Iterator[Problem]:
         return
     if not _is_same(contents.name, metadata.name, str(metadata.version)):
         yield Problem(where=where, what=f"says {metadata.name} {metadata.version}, which the file name does not")
+    if metadata.requires_python is not None and not pythons.some(metadata.requires_python, contents.name.tags):
+        what = f"Requires-Python: {metadata.requires_python} allows no Python that {contents.name.pythons} is for"
+        yield Problem(where=where, what=what, hint="make it for a Python that is allowed: no other can install it")
     for licence in metadata.license_files or ():
         places = (f"{contents.dist_info}/licenses/{licence}", f"{contents.dist_info}/{licence}")
         if not contents.members.keys() & set(places):

@@ -547,7 +547,8 @@ class Config:
     Example: ["openssl 3.*"]
     """
     python: Filled | None = None
-    """The Python to press for, `t` at the end for a free-threaded one. By default the interpreter that builds.
+    """The Python to press for, `t` at the end for a free-threaded one. By default the interpreter that builds. One that
+    `requires-python` in `[project]` excludes is refused.
 
     Example: "3.10.*"
     """

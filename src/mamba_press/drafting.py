@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from packaging.tags import parse_tag
+
 from mamba_press import (
     conda,
     described,
@@ -18,6 +20,7 @@ from mamba_press import (
     placeholders,
     project,
     provide,
+    pythons,
     requires,
     sbom,
     solving,
@@ -37,7 +40,18 @@ if TYPE_CHECKING:
 
     from mamba_press.config import Config
     from mamba_press.solving import Order
-    from mamba_press.types import Entry, Environment, Kept, Package, Project, Selection, Solution, Tagging, Wheel
+    from mamba_press.types import (
+        Entry,
+        Environment,
+        Kept,
+        Package,
+        Project,
+        Selection,
+        Solution,
+        Tagging,
+        Target,
+        Wheel,
+    )
 
 
 _LEAK = "report this: no file may depend on where the wheel was made"
@@ -106,12 +120,23 @@ def draft(part: Part, order: Order) -> Draft:
     """Tag a part and read its licences."""
     present = _present(part.entries, part.chosen.environment)
     tagging = tags.tags(part.entries, present, order.target, order.config, part.chosen.selection.kept)
+    tagging = tags.narrowed(tagging, part.built, order.target)
+    _refuse_no_python(part.project, tagging.tags, order.target)
     return Draft(
         part=part,
         config=order.config,
-        tagging=tags.narrowed(tagging, part.built, order.target),
+        tagging=tagging,
         licensed=_licensed(part.project, part.entries, part.chosen.fetched, order.config),
     )
+
+
+def _refuse_no_python(filled: Project, said: str, target: Target) -> None:
+    """Refuse a wheel that no Python could install: what made its metadata excludes those that its tags are for."""
+    allowed = pythons.stated(filled.table.get("requires-python"))
+    if not pythons.some(allowed, map(str, parse_tag(said))):
+        what = f"Requires-Python: {allowed} allows no Python that {said.rpartition('-')[0]} is for"
+        hint = f"tool.mamba-press.python presses for {target.python}: name one that is allowed"
+        raise ContentError(Problem(where="project.requires-python", what=what, hint=hint))
 
 
 def describe(order: Order, asked: Project, chosen: Chosen) -> tuple[Project, tuple[str | Note, ...]]:

@@ -171,9 +171,25 @@ def read(
         chosen, more = _tried(lambda: target.resolve(config.python, config.platform, environ))
         problems += more
         problems += _nothing_to_press(config, found) if found is not None else ()
+        problems += _python_not_allowed(found, chosen) if found is not None and chosen is not None else ()
     if problems or config is None or found is None or chosen is None:
         raise ConfigError(*problems)
     return config, found, chosen
+
+
+def _python_not_allowed(asked: Project, chosen: Target) -> Iterator[Problem]:
+    """Yield what is wrong with a project that is pressed for a Python that it excludes itself."""
+    if "requires-python" not in asked.table:
+        return
+    from mamba_press import pythons
+
+    requires = pythons.stated(asked.table.get("requires-python"))
+    if not pythons.allows(requires, chosen.python):
+        what = f"{str(requires)!r} excludes Python {chosen.python}, for which tool.mamba-press.python presses"
+        lowest = pythons.lowest(requires)
+        another = f'press for one that it allows: tool.mamba-press.python = "{lowest}"; or ' if lowest else ""
+        hint = f"{another}let project.requires-python allow {chosen.python.version}"
+        yield Problem(where="project.requires-python", what=what, hint=hint)
 
 
 def _nothing_to_press(config: Config, asked: Project) -> Iterator[Problem]:

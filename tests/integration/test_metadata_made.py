@@ -492,6 +492,19 @@ def test_an_sdist_freezes_what_providers_gave_and_a_wheel_of_it_agrees(provided,
             assert built[field] == value, field
 
 
+def test_a_provider_that_excludes_every_python_that_the_tags_are_for_is_told_of(provided, tmp_path):
+    text = provided.joinpath("pyproject.toml").read_text().replace('"scripts"]', '"scripts", "requires-python"]')
+    provided.joinpath("pyproject.toml").write_text(text)
+    provided.joinpath("tools/told.py").write_text(PROVIDER.replace("return {", 'return {"requires-python": "<3", ', 1))
+    done = press.command("list", provided, cwd=tmp_path)
+    assert done.code == 5
+    assert done.err.endswith(
+        "mamba-press: the packages cannot be pressed\n"
+        "- project.requires-python: Requires-Python: <3 allows no Python that py3-none is for\n"
+        f"  tool.mamba-press.python presses for {HERE}: name one that is allowed\n"
+    )
+
+
 def test_the_command_runs_providers_in_the_projects_folder(provided, tmp_path):
     provided.joinpath("tools/told.py").write_text(PROVIDER + "open('pyproject.toml').close()\n")
     done = press.command("press", provided, "-o", tmp_path / "dist", cwd=tmp_path).ok()

@@ -58,6 +58,9 @@ CONFIGURATION = {
         2, table('packages = ["words"]\npython = "2.7"\nplatform = "win_arm32"', 'name = "-"\nlicence = "MIT"')
     ),
     "musllinux": Case(2, table(WORDS + '\nplatform = "musllinux_1_2_x86_64"')),
+    "excluded-python": Case(
+        2, table(WORDS + '\npython = "3.10"', 'name = "wrong"\ndynamic = ["version"]\nrequires-python = ">=3.12"')
+    ),
     "no-such-folder": Case(2, table('packages = ["words"]\nchannels = ["../nowhere/channel"]')),
     "broken-spec": Case(2, table('packages = ["words >=one,,"]\nchannels = ["./channel"]')),
     "bad-epoch": Case(2, table(WORDS), environ={"SOURCE_DATE_EPOCH": "yesterday"}),

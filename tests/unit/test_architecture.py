@@ -38,6 +38,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "placeholders",
             "provide",
             "providers",
+            "pythons",
             "runtime",
             "specifiers",
             "splice",

@@ -195,6 +195,24 @@ def test_no_dist_info_at_all_is_said(tmp_path):
     assert said(path) == "the wheel has no .dist-info folder"
 
 
+@pytest.mark.parametrize("tag", ["cp310-cp310", "cp310-none", "py2-none", "cp310.cp39-none"])
+def test_a_wheel_that_no_allowed_python_takes_is_wrong(tmp_path, tag):
+    metadata = METADATA.replace(b"\n\n", b"\nRequires-Python: >=3.12\n\n")
+    path = make(tmp_path, files(METADATA=metadata, WHEEL=wheel_text(f"{tag}-any")), f"demo-1.0-{tag}-any.whl")
+    shown = ", ".join(f"{each}-{tag.split('-')[1]}" for each in tag.split("-")[0].split("."))
+    assert (
+        f"demo-1.0.dist-info/METADATA: Requires-Python: >=3.12 allows no Python that {shown} is for\n"
+        "  make it for a Python that is allowed: no other can install it"
+    ) in said(path)
+
+
+@pytest.mark.parametrize("tag", ["py3-none", "cp39-abi3", "py2.py3-none", "cp312-cp312", "cp310.cp313-none"])
+def test_a_wheel_that_some_allowed_python_takes_is_not(tmp_path, tag):
+    metadata = METADATA.replace(b"\n\n", b"\nRequires-Python: >=3.12\n\n")
+    path = make(tmp_path, files(METADATA=metadata, WHEEL=wheel_text(f"{tag}-any")), f"demo-1.0-{tag}-any.whl")
+    assert "Requires-Python" not in said(path)
+
+
 @pytest.mark.parametrize("gone", ["METADATA", "WHEEL", "RECORD"])
 def test_a_missing_file_of_dist_info_is_said(tmp_path, gone):
     content = files()

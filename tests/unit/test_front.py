@@ -301,6 +301,23 @@ def test_a_project_without_packages_and_without_code_has_nothing_to_press(tmp_pa
         front.requirements(None, environ={})
 
 
+EXCLUDED = """\
+the configuration cannot be used
+- project.requires-python: '>=3.12' excludes Python 3.10, for which tool.mamba-press.python presses
+  press for one that it allows: tool.mamba-press.python = "3.12"; or let project.requires-python allow 3.10"""
+
+
+@pytest.mark.parametrize("backend", ["", 'build-backend = "other"\n'])
+def test_a_python_that_the_project_excludes_is_not_pressed_for(tmp_path, backend):
+    project = '[project]\nname = "x"\nversion = "1"\nrequires-python = ">=3.12"\n'
+    text = f'{project}[tool.mamba-press]\npackages = ["zlib"]\npython = "3.10"\n{backend}'
+    tmp_path.joinpath("pyproject.toml").write_text(text)
+    with pytest.raises(ConfigError) as raised:
+        front.order(tmp_path, {}, {})
+    assert str(raised.value) == EXCLUDED
+    assert front.order(tmp_path, {"python": "3.12"}, {}).target.python.minor == 12
+
+
 def test_code_alone_asks_for_no_solver(tmp_path, monkeypatch):
     monkeypatch.chdir(plain(tmp_path))
     tmp_path.joinpath("my_tool.py").write_text("")

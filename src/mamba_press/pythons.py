@@ -1,0 +1,81 @@
+"""Which Pythons may install a wheel: what its tags and its Requires-Python say together."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from mamba_press.types import Python
+
+_PYTHON = re.compile(r"(py|cp|pp|ip|jy)(\d)(\d*)")
+"""Interpreters whose tags have the version of the language; GraalPy's have its own."""
+
+_FAR = 10**6
+"""A number that no release of Python reaches: it stands for all that are still to come."""
+
+
+def stated(requires: object) -> SpecifierSet:
+    """Return what a `requires-python` allows: all Pythons where there is none, or one that is told of elsewhere."""
+    try:
+        return SpecifierSet(requires if isinstance(requires, str) else "")
+    except InvalidSpecifier:
+        return SpecifierSet()
+
+
+def some(requires: SpecifierSet, tags: Iterable[str]) -> bool:
+    """Whether at least one Python that the Requires-Python allows takes at least one of the tags, platforms aside.
+
+    A tag is a string such as ``cp310-cp310-any``. ``py3N`` and the stable ABI are for 3.N and all later ones, all else
+    with a minor version for this one alone, as `packaging.tags` has it. Other tags count as taken.
+    """
+    for tag in tags:
+        interpreter, abi, *_ = tag.split("-")
+        found = _PYTHON.fullmatch(interpreter)
+        if found is None:
+            return True
+        major, first = int(found[2]), int(found[3] or 0)
+        is_open = not found[3] or found[1] == "py" or abi.startswith("abi3")
+        if any(requires.contains(each, prereleases=True) for each in _around(requires, major, first, is_open=is_open)):
+            return True
+    return False
+
+
+def allows(requires: SpecifierSet, python: Python) -> bool:
+    """Whether a Requires-Python allows any release of a Python."""
+    return some(requires, [f"{python.interpreter}-none-any"])
+
+
+def lowest(requires: SpecifierSet) -> str | None:
+    """Return the lowest Python, such as ``3.12``, of which a Requires-Python allows a release, or None."""
+    return next((f"3.{minor}" for minor in range(100) if some(requires, [f"cp3{minor}-none-any"])), None)
+
+
+def _around(requires: SpecifierSet, major: int, first: int, *, is_open: bool) -> Iterator[Version]:
+    """Yield releases from ``major.first`` on, so many that one is among them if the specifiers allow any at all.
+
+    Only at the versions that they name does it change what they allow.
+    """
+    named = list(_named(requires))
+    minors, patches = {first}, {0, _FAR}
+    for version in named:
+        patches |= {version.micro - 1, version.micro, version.micro + 1}
+        minors |= {version.minor - 1, version.minor, version.minor + 1, _FAR} if is_open else set()
+    releases = ((minor, patch) for minor in minors if minor >= first for patch in patches if patch >= 0)
+    yield from (Version(f"{major}.{minor}.{patch}") for minor, patch in releases)
+    yield from (
+        each for each in named if each.major == major and (each.minor >= first if is_open else each.minor == first)
+    )
+
+
+def _named(requires: SpecifierSet) -> Iterator[Version]:
+    for each in requires:
+        try:
+            yield Version(each.version.removesuffix(".*"))
+        except InvalidVersion:  # === takes any text
+            continue
