@@ -21,14 +21,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     redraws = os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
     log.configure(quiet=parsed.quiet, verbose=parsed.verbose, redraws=redraws)
-    try:
-        with front.machine(), front.uncollected(), log.build():
-            return commands.load(parsed.command).run(parsed, os.environ)
-    except PressError as error:
+
+    def worded(text: str) -> str:
+        if not parsed.presses:
+            return text
         from mamba_press.commands import asked
 
-        text = asked.told(error, parsed, os.environ) if parsed.presses else str(error)
-        print(f"mamba-press: {text}", file=sys.stderr)
+        return asked.told(text, parsed, os.environ)
+
+    try:
+        with front.machine(), front.uncollected(), log.build(worded):
+            return commands.load(parsed.command).run(parsed, os.environ)
+    except PressError as error:
+        print(f"mamba-press: {worded(str(error))}", file=sys.stderr)
         return error.code
     except KeyboardInterrupt:
         print("mamba-press: interrupted; nothing was left half written", file=sys.stderr)

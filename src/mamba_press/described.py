@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field, replace
 from email.utils import getaddresses
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from mamba_press import specifiers
+from mamba_press.problem import Note
 from mamba_press.project import EMAIL, SUMMARY
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     from packaging.metadata import RawMetadata
 
-    from mamba_press.types import Derived, Note, Package, Project
+    from mamba_press.types import Derived, Package, Project
 
 _ABOUT_URLS = {
     "home": "Homepage",
@@ -127,15 +129,18 @@ def _lacking(project: Project, derived: Derived) -> Iterator[str | Note]:
         stated.setdefault(canonicalize_name(requirement.name), []).append(requirement)
     missing = [line for line in derived.dependencies if canonicalize_name(Requirement(line).name) not in stated]
     if missing:
-        yield (
-            f"the conda packages also require what project.dependencies lacks: {', '.join(missing)} "
-            '(write it there, or let project.dynamic have "dependencies")'
-        )
+        whole = json.dumps([*_static(project), *missing], ensure_ascii=False)
+        hint = f'write it in [project]: dependencies = {whole}; or let it be computed: dynamic = ["dependencies"]'
+        hint += "\nwhat the wheel does without can be told, by its conda name: [tool.mamba-press.requires] … = false"
+        what = f"the conda packages require what project.dependencies lacks: {', '.join(missing)}"
+        yield Note(what, hint, "warning")
     for line in derived.dependencies:
         own = Requirement(line)
         for other in stated.get(canonicalize_name(own.name), ()):
             if specifiers.intersection(other.specifier, own.specifier) is None:
-                yield f"project.dependencies has {str(other)!r}, the conda packages require {line!r}: nothing fits both"
+                what = f"project.dependencies has {str(other)!r}, and the conda packages require {line!r}"
+                hint = "nothing fits both: change the one there, or press other versions of the packages"
+                yield Note(what, hint, "warning")
 
 
 # -- what a package says of itself

@@ -12,6 +12,7 @@ from mamba_press import (
     conda,
     described,
     external,
+    globs,
     installed,
     layout,
     licenses,
@@ -33,7 +34,7 @@ from mamba_press.problem import noted
 from mamba_press.types import OWN, Info, Note, Pressed, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from packaging.version import Version
@@ -79,12 +80,14 @@ class Chosen:
 class Part:
     """What one wheel is made of: its entries, linked, and what they were chosen from.
 
+    ``home`` is the package in which the generated module is, as it is imported; "" where there can be none.
     ``built`` are the tags that an inner backend gave its wheel. ``together`` is for wheels that share a folder.
     """
 
     project: Project
     entries: tuple[Entry, ...]
     chosen: Chosen
+    home: str = ""
     built: tuple[str, ...] = ()
     together: bool = False
     notes: tuple[str | Note, ...] = ()
@@ -218,7 +221,7 @@ def finish(draft: Draft, version: Version, workdir: Path, *, generator: str, epo
         *selection.notes,
         *draft.tagging.notes,
         *_case_notes(wheel.tags, wheel.entries),
-        *_script_notes(environment, selection),
+        *_script_notes(environment, selection, config),
         *_pth_notes(entries),
         *_lookup_notes(draft, wheel.name),
         *draft.part.notes,
@@ -337,18 +340,26 @@ def _empty_notes(selection: Selection) -> tuple[str, ...]:
     return ("nothing stays of the packages: the wheel has metadata only; `mamba-press list` says which rule left what",)
 
 
-def _script_notes(environment: Environment, selection: Selection) -> tuple[str, ...]:
+def _script_notes(environment: Environment, selection: Selection, config: Config) -> Iterator[Note]:
+    """Warn of link scripts, which no installer of wheels runs; who has read one says so with ``select.exclude``."""
     present = {kept.file.package for kept in selection.kept}
-    names = [name for name in environment.scripts if name in present]
-    return (f"link scripts are never run: {', '.join(names)}",) if names else ()
+    for package, paths in environment.scripts.items():
+        unread = [path for path in paths if not globs.matches(path, config.select.exclude)]
+        if unread and package in present:
+            yield Note(
+                f"conda runs {' and '.join(unread)} when {package} is installed; nothing runs it for a wheel",
+                "read it: what the wheel needs of it has to be in the wheel, or done by the project's own code\n"
+                f"then say that you have: [tool.mamba-press.select] exclude = {json.dumps(unread)}",
+                "warning",
+            )
 
 
-def _lookup_notes(draft: Draft, name: str) -> tuple[str, ...]:
+def _lookup_notes(draft: Draft, name: str) -> tuple[Note, ...]:
     """Say what the sources in the wheel look for and will not find."""
     kept = [each.file for each in draft.part.chosen.selection.kept]
     libraries = [file.path for file in draft.part.chosen.environment.files if lookups.is_library(file.path)]
     called = [] if draft.part.together else [each.name for each in installed.read(kept)]
-    return lookups.notes(draft.part.entries, name=name, called=called, libraries=libraries)
+    return lookups.notes(draft.part.entries, name=name, home=draft.part.home, called=called, libraries=libraries)
 
 
 def _pth_notes(entries: Sequence[Entry]) -> tuple[str, ...]:

@@ -49,13 +49,17 @@ _OF_THE_MACHINE = {
 @contextmanager
 def hook(settings: Mapping[str, object] | None, environ: Mapping[str, str]) -> Iterator[None]:
     """Turn what the user can act on into the message that every front end shows as it is, without a traceback."""
-    try:
-        with machine(), uncollected(), log.build():
-            yield
-    except PressError as error:
+
+    def worded(text: str) -> str:
         from mamba_press import reader
 
-        raise SystemExit(f"mamba-press: {reader.as_given(str(error), settings, environ)}") from None
+        return reader.as_given(text, settings, environ)
+
+    try:
+        with machine(), uncollected(), log.build(worded):
+            yield
+    except PressError as error:
+        raise SystemExit(f"mamba-press: {worded(str(error))}") from None
     except KeyboardInterrupt:
         print("mamba-press: interrupted; nothing was left half written", file=sys.stderr, flush=True)
         raise SystemExit(INTERRUPTED) from None

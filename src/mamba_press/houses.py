@@ -95,7 +95,7 @@ def _part(
 ) -> drafting.Part:
     """Return what the wheel of one package is made of, as if that package had been asked for alone."""
     package, everything = member.package, chosen.fetched
-    scripts = tuple(name for name in everything.scripts if name == package.name)
+    scripts = {name: paths for name, paths in everything.scripts.items() if name == package.name}
     environment = replace(everything, packages=(package,), scripts=scripts)
     its_own = replace(
         chosen,

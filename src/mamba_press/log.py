@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from mamba_press.problem import Note, warnings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 _EVERY = 0.1
 """Seconds between two drawings of a progress."""
@@ -77,11 +77,12 @@ def tell(notes: Iterable[Note]) -> None:
 
 
 @contextmanager
-def build() -> Iterator[dict[Note, None]]:
+def build(worded: Callable[[str], str] = str) -> Iterator[dict[Note, None]]:
     """Count the warnings of a build, whichever thread says them; say each once at the end, for it is read last.
 
     Builds that are part of another, such as the targets of a matrix, count what was said before them too. Theirs are
-    left to the caller, who has them when the block ends: one may be the same for several.
+    left to the caller, who has them when the block ends: one may be the same for several. ``worded`` puts what is said
+    in the terms of the call.
     """
     global _counted
     outer = _counted
@@ -91,7 +92,7 @@ def build() -> Iterator[dict[Note, None]]:
     finally:
         _counted = outer
         for each in found if outer is None else ():
-            _line(str(each))
+            _line(worded(str(each)))
 
 
 def counted() -> tuple[Note, ...]:

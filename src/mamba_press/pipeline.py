@@ -71,6 +71,7 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str, ep
         project=furnish.with_programs(filled, ready.programs),
         entries=entries,
         chosen=chosen,
+        home=home.module,
         built=brought.tags,
         notes=(*linked.notes, *apart.notes, *notes),
     )

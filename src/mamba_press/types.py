@@ -126,15 +126,15 @@ class Info:
 class Environment:
     """An installed prefix and what each file of it is.
 
-    ``info`` holds, by package name, what the packages say of themselves. ``scripts`` names the packages whose link
-    scripts were not run.
+    ``info`` holds, by package name, what the packages say of themselves. ``scripts`` gives, by package name, the paths
+    of its link scripts, which were not run.
     """
 
     prefix: Path
     files: tuple[File, ...]
     packages: tuple[Package, ...]
     info: Mapping[str, Info]
-    scripts: tuple[str, ...] = ()
+    scripts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

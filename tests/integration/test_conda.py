@@ -487,7 +487,7 @@ def test_link_scripts_are_told_and_not_run(make_channel, tmp_path):
     script = Content(f"#!/bin/sh\ntouch {tmp_path}/ran\n", executable=True)
     scripted = CondaPackage(name="scripted", files={"bin/.scripted-post-link.sh": script, "share/s": "s"})
     environment = fetch(solve([make_channel([scripted]).url], ["scripted"]), tmp_path / "work")
-    assert environment.scripts == ("scripted",)
+    assert environment.scripts == {"scripted": ("bin/.scripted-post-link.sh",)}
     assert not (tmp_path / "ran").exists()
 
 

@@ -126,3 +126,38 @@ def test_reports_have_the_warning_in_text_and_in_json(tmp_path, project):
         found = json.loads(press.command(command, root, "--json", cwd=tmp_path).ok().out)
         assert found["warnings"] == [{"what": WHAT, "hint": HINT, "severity": "warning"}]
         assert WHAT in found["notes"]
+
+
+def test_a_link_script_is_named_until_the_user_says_that_it_was_read(tmp_path, channel):
+    script = "bin/.tables-post-link.sh"
+    files = {script: "#!/bin/sh\n", "share/tables.txt": "1"}
+    pythons = [python_package("3.12", subdir="linux-64")]
+    write_channel(channel.root, [CondaPackage(name="tables", files=files), *pythons])
+    arguments = ("press", "tables *", "-c", channel.url, "--python", "3.12", "--platform", "linux-64", "-q")
+    done = press.command(*arguments, cwd=tmp_path).ok()
+    assert done.err == (
+        f"mamba-press: warning: conda runs {script} when tables is installed; nothing runs it for a wheel\n"
+        "  read it: what the wheel needs of it has to be in the wheel, or done by the project's own code\n"
+        f"  then say that you have: -C select.exclude='{script}'\n"
+    )
+    assert press.command(*arguments, "-C", f"select.exclude={script}", cwd=tmp_path).ok().err == ""
+
+
+def test_own_code_that_opens_a_library_by_its_bare_name_is_told_the_lines_to_write(tmp_path, greeting):
+    root = press.project(
+        tmp_path / "project", f'channels = ["{greeting.root}"]\nhost = ["greet"]\n', name="mine", dynamic=False
+    )
+    (root / "mine").mkdir()
+    code = root / "mine/__init__.py"
+    code.write_text('import ctypes\n\nlibrary = ctypes.CDLL("libgreet.so.1")\n')
+    pyproject = root / "pyproject.toml"
+    pyproject.write_text(pyproject.read_text().replace("[tool", 'license = "BSD-3-Clause"\n\n[tool', 1))
+    done = press.command("press", root, "-q", cwd=tmp_path).ok()
+    assert done.err == (
+        "mamba-press: warning: mine/__init__.py opens 'libgreet.so.1' by its bare name, which Python looks for in the "
+        "system and never in a wheel\n"
+        "  write: from mine._mamba_press import library\n"
+        '  and library("greet") in place of "libgreet.so.1"\n'
+    )
+    code.write_text('import ctypes\nfrom mine._mamba_press import library\nx = ctypes.CDLL(library("greet"))\n')
+    assert press.command("press", root, "-q", cwd=tmp_path).ok().err == ""

@@ -34,7 +34,6 @@ LAYERS: tuple[frozenset[str], ...] = (
             "atomic",
             "fields",
             "licenses",
-            "lookups",
             "placeholders",
             "provide",
             "providers",
@@ -62,7 +61,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "metadata",
             "requires",
         }
-        | {"rewrite"}
+        | {"lookups", "rewrite"}
     )
     | {"archive", "inner", "sbom", "wheel", "wheelhouse", "sdist", "check"},
     frozenset({"native"}),

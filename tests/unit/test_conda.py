@@ -518,7 +518,14 @@ def test_generated_scripts_are_not_of_the_package(tmp_path):
 def test_link_scripts_are_told(tmp_path, script):
     write(tmp_path / "prefix" / script)
     environment = prefix.read(installed(tmp_path, {"_path": script, "path_type": "hardlink"}), [package()], [])
-    assert environment.scripts == ("greet",)
+    assert environment.scripts == {"greet": (script,)}
+
+
+def test_what_runs_at_the_end_of_an_installation_is_not_told(tmp_path):
+    script = "bin/.greet-pre-unlink.sh"
+    write(tmp_path / "prefix" / script)
+    environment = prefix.read(installed(tmp_path, {"_path": script, "path_type": "hardlink"}), [package()], [])
+    assert environment.scripts == {}
 
 
 def test_a_file_that_lost_its_path_to_another_package_is_at_that_path(tmp_path):

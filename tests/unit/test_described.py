@@ -4,7 +4,7 @@ import pytest
 
 from mamba_press import described
 from mamba_press.project import DYNAMIC
-from mamba_press.types import NEUTRAL, Derived, Project
+from mamba_press.types import NEUTRAL, Derived, Note, Project
 from tests.support.values import package
 
 
@@ -92,18 +92,29 @@ def test_what_is_not_dynamic_is_not_touched():
     derived = Derived(dependencies=("six",), extras={"e": ('x; extra == "e"',)}, requires_python=">=3.8")
     table, notes = complete(raw, derived=derived, dynamic=(), table={"description": "mine"})
     assert table == {"dynamic": [], "description": "mine"}
-    assert notes == (
-        (
-            "the conda packages also require what project.dependencies lacks: six "
-            '(write it there, or let project.dynamic have "dependencies")'
-        ),
+    assert "\n".join(map(str, notes)) == (
+        "warning: the conda packages require what project.dependencies lacks: six\n"
+        '  write it in [project]: dependencies = ["six"]; or let it be computed: dynamic = ["dependencies"]\n'
+        "  what the wheel does without can be told, by its conda name: [tool.mamba-press.requires] … = false"
     )
+
+
+def test_what_is_lacking_is_to_be_written_beside_what_is_there():
+    derived = Derived(dependencies=('six>=1; python_version < "4"', "other"))
+    _, (note,) = complete(derived=derived, dynamic=(), table={"dependencies": ["other"]})
+    assert """dependencies = ["other", "six>=1; python_version < \\"4\\""]""" in note.hint
 
 
 def test_static_dependencies_that_no_version_can_satisfy_together_with_condas_are_told():
     derived = Derived(dependencies=("six>=2", "other"))
     _, notes = complete(derived=derived, dynamic=(), table={"dependencies": ["six<2", "other"]})
-    assert notes == ("project.dependencies has 'six<2', the conda packages require 'six>=2': nothing fits both",)
+    assert notes == (
+        Note(
+            "project.dependencies has 'six<2', and the conda packages require 'six>=2'",
+            "nothing fits both: change the one there, or press other versions of the packages",
+            "warning",
+        ),
+    )
 
 
 def test_extras_that_the_project_states_stay_and_others_are_added():

@@ -5,29 +5,112 @@ from __future__ import annotations
 import pytest
 
 from mamba_press import lookups
+from mamba_press.types import OWN, Note
 from tests.support.values import Prefix, entry
 
 SITE = "lib/python3.10/site-packages"
 
 
 @pytest.fixture
-def told(tmp_path):
-    """A function that says what is told of sources by their path in the wheel, and of other files of the prefix."""
+def found(tmp_path):
+    """A function that returns what is told of sources by their path in the wheel, and of other files of the prefix."""
 
-    def tell(sources, *others, name="bundle", called=("app", "bundle"), libraries=("lib/libgeos_c.so.1",)):
+    def find(sources, *others, of="app", name="bundle", libraries=("lib/libgeos_c.so.1",), kept=()):
         prefix = Prefix(tmp_path)
-        entries = [entry(prefix.add(f"{SITE}/{path}", text, of="app"), path) for path, text in sources.items()]
-        entries += [entry(prefix.add(path, "x", of=of)) for path, of in others]
-        return lookups.notes(entries, name=name, called=called, libraries=libraries)
+        entries = [entry(prefix.add(f"{SITE}/{path}", text, of=of), path) for path, text in sources.items()]
+        entries += [entry(prefix.add(path, "x", of=owner)) for path, owner in others]
+        called = ("app", "bundle")
+        return lookups.notes([*entries, *kept], name=name, home="app", called=called, libraries=libraries)
 
-    return tell
+    return find
+
+
+@pytest.fixture
+def told(found):
+    """The same as texts."""
+    return lambda *asked, **more: tuple(note.what for note in found(*asked, **more))
+
+
+FIND = (
+    "asks find_library('geos_c'), which looks in the system and never in a wheel: libgeos_c.so.1 of the conda packages "
+)
 
 
 @pytest.mark.parametrize("call", ["find_library('geos_c')", "ctypes.util.find_library('geos_c')"])
-def test_a_library_that_is_looked_for_in_the_system_is_told(told, call):
-    (note,) = told({"app/a.py": f"import ctypes.util\nx = {call}\n", "app/b.py": f"x = {call}\n"})
-    assert note.startswith("app/a.py (and 1 more) asks find_library('geos_c'), which looks in the system")
-    assert "libgeos_c.so.1" in note
+def test_a_library_that_is_looked_for_in_the_system_is_told(found, call):
+    sources = {"app/a.py": f"import ctypes.util\nx = {call}\n", "app/b.py": f"x = {call}\n"}
+    assert found(sources) == (Note(f"app/a.py (and 1 more) {FIND}is not found by it"),)
+
+
+def test_who_can_ask_for_it_otherwise_is_warned_with_the_lines_to_write(found):
+    (note,) = found({"app/a.py": "x = find_library('geos_c')\n"}, of=OWN)
+    assert str(note) == (
+        f"warning: app/a.py {FIND}is not found by it\n"
+        "  write: from app._mamba_press import library\n"
+        '  and library("geos_c") in place of find_library("geos_c")'
+    )
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'ctypes.CDLL("libgeos_c.so.1")',
+        'from ctypes import CDLL\nx = CDLL("libgeos_c.so.1", mode=1)',
+        'cdll.LoadLibrary("libgeos_c.so.1")',
+        'ffi.dlopen("libgeos_c.so.1")',
+        'NAME = "libgeos_c.so.1"\nCDLL(NAME)',
+        'CDLL("libgeos_c.so.1" if linux else "libgeos_c.dylib")',
+        'NAMES = {"linux": "libgeos_c.so.1"}\nCDLL(NAMES[sys.platform])',
+        'NAMES = {"linux": "libgeos_c.so.1"}\nCDLL(NAMES.get(sys.platform, "geos_c.dll"))',
+        'for name in ("libgeos_c.so.1", "x.so"):\n    CDLL(name)',
+    ],
+)
+def test_a_library_that_is_opened_by_its_bare_name_is_warned_of(found, source):
+    theirs = next(each for each in found({"app/a.py": source}) if "libgeos_c.so.1" in each.what)
+    assert theirs == Note(
+        "app/a.py opens 'libgeos_c.so.1' by its bare name, which Python looks for in the system and never in a wheel",
+        "let code of the project open it by its path before that: from app._mamba_press import library\n"
+        'ctypes.CDLL(library("geos_c"))',
+        "warning",
+    )
+
+
+def test_own_code_that_opens_a_bare_name_is_told_what_to_write_even_where_it_expects_a_failure(found):
+    source = 'try:\n    x = CDLL("libgeos_c.so.1")\nexcept OSError:\n    x = None\n'
+    (note,) = found({"app/a.py": source}, of=OWN)
+    assert note.severity == "warning"
+    assert note.hint == (
+        'write: from app._mamba_press import library\nand library("geos_c") in place of "libgeos_c.so.1"'
+    )
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'CDLL(os.path.join(here, "libgeos_c.so.1"))',
+        'PATH = os.path.join(here, "libgeos_c.so.1")\nCDLL(PATH)',
+        'CDLL("/usr/lib/libgeos_c.so.1")',
+        'CDLL("libc.so.6")',
+        'CDLL("libstdc++.so.6")',
+        'print("libgeos_c.so.1", CDLL)',
+        "CDLL(None)",
+    ],
+)
+def test_paths_and_libraries_of_the_system_are_not_warned_of(found, source):
+    assert found({"app/a.py": source}, libraries=("lib/libgeos_c.so.1", "lib/libstdc++.so.6")) == ()
+
+
+def test_others_code_that_is_ready_for_a_failure_is_no_more_than_noted(found):
+    (note,) = found({"app/a.py": 'try:\n    CDLL("libgeos_c.so.1")\nexcept OSError:\n    pass\n'})
+    assert note.severity == "note"
+
+
+def test_others_code_may_ask_by_name_for_what_own_code_opens_by_its_path(found, tmp_path):
+    own = Prefix(tmp_path / "own").add(
+        f"{SITE}/mine.py", "from x._mamba_press import library\nlibrary('geos_c')", of=OWN
+    )
+    (note,) = found({"app/a.py": 'CDLL("libgeos_c.so.1")'}, kept=[entry(own, "mine.py")])
+    assert note.severity == "note"
 
 
 def test_a_library_of_the_system_may_be_looked_for_there(told):

@@ -15,7 +15,6 @@ from mamba_press.problem import Problem
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mamba_press.errors import PressError
     from mamba_press.recipe import Recipe
     from mamba_press.solving import Order
 
@@ -275,17 +274,17 @@ _OPTIONS = {
 }
 
 
-def told(error: PressError, arguments: argparse.Namespace, environ: Mapping[str, str]) -> str:
-    """Return an error's text in the terms of the call."""
+def told(text: str, arguments: argparse.Namespace, environ: Mapping[str, str]) -> str:
+    """Return the text of an error or a warning in the terms of the call."""
     from mamba_press import reader
 
     if not projects(arguments.what):
-        return as_typed(str(error))
+        return as_typed(text)
     named = dict.fromkeys((setting.partition("=")[0] for setting in arguments.setting), "")
     attributes = {"channel": "channels", "python": "python", "platform": "platform", "offline": "offline"}
     attributes |= {"warnings": "warnings", "pythons": "python", "platforms": "platform"}
     options = {key: _OPTIONS[key] for name, key in attributes.items() if getattr(arguments, name, None)}
-    return reader.as_given(str(error), named, environ, options)
+    return reader.as_given(text, named, environ, options)
 
 
 def as_typed(text: str) -> str:

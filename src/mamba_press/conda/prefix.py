@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from mamba_press.types import Package
 
-SCRIPT = re.compile(r"(bin/\.|Scripts/\.|Scripts/)[^/]+-(pre|post)-(link|unlink)\.(sh|bat)")
+SCRIPT = re.compile(r"(bin/\.|Scripts/\.|Scripts/)[^/]+-(pre|post)-link\.(sh|bat)")
+"""What conda runs when it installs a package; what it runs at the end of one is of no interest in a wheel."""
 _HINT = "tell the makers of the package, or take another build of it with tool.mamba-press.constraints"
 GENERATED = "entry_point"
 """Occurs in the path type of each script that the installer makes for an entry point: in no package."""
@@ -37,7 +38,7 @@ def read(prefix: Path, packages: Sequence[Package], notes: list[str], *, neutral
     """
     root = Path(os.path.realpath(prefix))
     files: list[File] = []
-    info, scripts = {}, []
+    info, scripts = {}, {}
     problems: list[Problem] = []
     folders: dict[str, str] = {}
     records = {_record_path(prefix, package).name for package in packages}
@@ -57,8 +58,8 @@ def read(prefix: Path, packages: Sequence[Package], notes: list[str], *, neutral
         lost: list[str] = []
         mine = [file for entry in _paths(record) for file in _files(root, package.name, entry, lost, folders)]
         files += (_hashed(file, extracted) for file in mine)
-        if any(SCRIPT.fullmatch(file.path) for file in mine):
-            scripts.append(package.name)
+        if run := tuple(file.path for file in mine if SCRIPT.fullmatch(file.path)):
+            scripts[package.name] = run
         if lost:
             notes.append(_lost_note(package, lost))
     if problems:
@@ -68,7 +69,7 @@ def read(prefix: Path, packages: Sequence[Package], notes: list[str], *, neutral
         files=tuple(_without_twins(_like_their_ends(sorted(files, key=lambda file: (file.path, file.package))))),
         packages=tuple(packages),
         info=info,
-        scripts=tuple(scripts),
+        scripts=scripts,
     )
 
 
