@@ -332,6 +332,14 @@ class Link:
 
     Example: "drop"
     """
+    unpromised: Literal["report", "error", "drop"] = "report"
+    """What to do about a library that has to come from the system and that no manylinux tag promises, such as
+    `libdrm.so.2`, which goes with the graphics driver, or `libudev.so.1`. By default a warning names it. `"error"` and
+    `"drop"` give a wheel that needs no more than its tag promises: the one refuses the library, the other lets the
+    plugin leave that needs it, as in `missing`. What `system` names is taken for granted.
+
+    Example: "drop"
+    """
     remove: tuple[Glob, ...] = ()
     """Needed libraries that are struck out of every file that needs them, as globs over their names. For what a
     package is linked to without using it: a file whose symbols are gone does not load.

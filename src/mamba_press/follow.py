@@ -20,11 +20,19 @@ if TYPE_CHECKING:
 
     from mamba_press.types import Binary, Environment, File, Package, Target
 
+NAMED = "link.system says so"
+"""Why a library is the system's where the user says so."""
+
 _LIBPYTHON = ("libpython*.so", "libpython*.dylib")
 _FRAMEWORK = ("**/Python.framework/**",)
 _EMBEDS = frozenset(
     {"Py_Initialize", "Py_InitializeEx", "Py_InitializeFromConfig", "Py_Main", "Py_RunMain", "Py_BytesMain"}
 )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unpromised(Problem):
+    """A library that has to come from the system and that the tag does not promise (``link.unpromised``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +77,7 @@ class Rules:
     remove: tuple[str, ...] = ()
     pruned: tuple[str, ...] = ()  # as select.prune names them: packages that were solved, and never unpacked
     runtimes: Mapping[str, toolchain.Choice] | None = None
+    keeps_to_tag: bool = False
 
 
 def resolve(
@@ -99,7 +108,22 @@ def resolve(
             problems.append(_missing(binary, file, name, rules, left))
         else:
             found.append(answer)
+            if rules.keeps_to_tag and is_unpromised(answer, rules.target.arch):
+                problems.append(_unpromised(file, name))
     return tuple(found), tuple(problems)
+
+
+def is_unpromised(link: Resolved, arch: str) -> bool:
+    """Whether a library comes from the system, is in no list of what systems have, and was not named by the user.
+
+    For Linux: only there tags have such lists.
+    """
+    return (
+        link.where == "system"
+        and link.why != NAMED
+        and policies.never_vendored(link.needed)
+        and policies.allowed_from(link.needed, arch) is None
+    )
 
 
 def _one(  # noqa: PLR0913  # what decides about one name
@@ -107,7 +131,7 @@ def _one(  # noqa: PLR0913  # what decides about one name
 ) -> Resolved | None:
     never = _why_never(name, rules.target)
     if never is not None:
-        return Resolved(needed=name, where="system", why=never)
+        return Resolved(needed=name, where="system", why=NAMED if _is_named(name, rules) else never)
     # Stronger than what the prefix has: a library that another wheel brings must not come twice.
     elsewhere = external.find(posixpath.basename(name), rules.external)
     if elsewhere is not None:
@@ -141,15 +165,27 @@ def _why_elsewhere(name: str, rules: Rules) -> str | None:
         brought = windows.brings(target.python.minor, target.arch)
         if name.lower() in brought and (rules.runtimes or {}).get("vcruntime") != "bundle":
             return "it lies beside python.exe"
-        named = globs.matches(name.lower(), [glob.lower() for glob in rules.system])
     elif target.system == "osx" and name.startswith("@"):
         # No search path of the wheel leads out of it: the key has to say where the library is.
-        return "link.system says so" if macos.at(name, rules.system) else None
-    else:
-        named = globs.matches_library(name, rules.system)
-    if named or globs.matches_library(posixpath.basename(name), rules.system):
-        return "link.system says so"
-    return None
+        return NAMED if macos.at(name, rules.system) else None
+    return NAMED if _is_named(name, rules) else None
+
+
+def _is_named(name: str, rules: Rules) -> bool:
+    """Whether ``link.system`` names a library, by its path or by its name; Windows' have no case."""
+    if rules.target.system == "win":
+        return globs.matches(name.lower(), [glob.lower() for glob in rules.system]) is not None
+    return any(globs.matches_library(each, rules.system) for each in (name, posixpath.basename(name)))
+
+
+def _unpromised(file: File, name: str) -> Problem:
+    return Unpromised(
+        where=f"{file.path} ({file.package})",
+        what=f"needs {name}, which no manylinux tag promises; it has to come from the system, for "
+        f"{policies.why_never(name)}",
+        hint="name it in link.system if every user has it, "
+        f'or leave this file out: [tool.mamba-press.select] exclude = ["{file.path}"]',
+    )
 
 
 def _embeds(binary: Binary, file: File) -> str | None:

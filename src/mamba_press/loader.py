@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mamba_press import binaries, globs, hazards, policies
+from mamba_press import binaries, globs, hazards, policies, wording
 from mamba_press.hazards import Habit, Remark
 from mamba_press.types import Problem
 
@@ -40,10 +40,12 @@ class Promise:
 
     def holds(self, name: str) -> bool:
         """Tell whether a library of this name is there without the wheel."""
+        return policies.never_vendored(name) or self.is_stated(name)
+
+    def is_stated(self, name: str) -> bool:
+        """Tell whether the tag promises a library, or the user says that it is there."""
         floor = self.floor or policies.newest(self.arch)
-        if policies.never_vendored(name) or policies.allowed(name, self.arch, floor):
-            return True
-        return globs.matches_library(name, self.elsewhere) is not None
+        return policies.allowed(name, self.arch, floor) or globs.matches_library(name, self.elsewhere) is not None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,8 +73,21 @@ def problems(libraries: Mapping[str, Binary], promise: Promise) -> tuple[Problem
     found.update(wrong)
     for path, binary in sorted(libraries.items()):
         found.update(dict.fromkeys(_versions(path, binary, libraries, got, promise)))
+    found.update(dict.fromkeys(_unpromised(got, promise)))
     found.update(dict.fromkeys(hazards.runtimes(libraries)))
     return tuple(found)
+
+
+def _unpromised(answers: Mapping[tuple[str, str], str | None], promise: Promise) -> Iterator[Problem]:
+    """Remark on the libraries that are left to the system, for a reason, though the tag does not promise them."""
+    users: dict[str, list[str]] = {}
+    for (path, name), answer in sorted(answers.items()):
+        if answer == SYSTEM and promise.floor and policies.never_vendored(name) and not promise.is_stated(name):
+            users.setdefault(name, []).append(path)
+    for name, paths in users.items():
+        more = wording.others(len(paths) - 1)
+        what = f"needs {name}, which no manylinux tag promises: {policies.why_never(name)}{more}"
+        yield Remark(where=paths[0], what=what)
 
 
 def answers(libraries: Mapping[str, Binary], promise: Promise) -> dict[tuple[str, str], str | None]:

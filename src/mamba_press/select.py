@@ -210,10 +210,12 @@ def files(environment: Environment, target: Target, config: Config) -> Selection
         remove=tuple(config.link.remove),
         pruned=(*config.select.prune, *config.select.prune_alone),
         runtimes={key: "system" for key, wanted in asdict(config.link.runtimes).items() if wanted == "system"},
+        keeps_to_tag=target.system == "linux" and config.link.unpromised != "report",
     )
     gone: tuple[Dropped, ...] = ()
-    if config.link.missing == "drop":
-        search, gone = _without_missing(search, rules)
+    drops = tuple(key for key in ("missing", "unpromised") if getattr(config.link, key) == "drop")
+    if drops:
+        search, gone = _without_missing(replace(search, drops=drops), rules)
     reached, notes = _choose_runtimes(search, rules, environment, config)
     problems += [*reached.problems, *_clobbered(environment, reached, candidates), *_sourceless(environment, config)]
     if OWN in search.packages:
@@ -244,7 +246,7 @@ def files(environment: Environment, target: Target, config: Config) -> Selection
 
 
 def _without_missing(search: _Search, rules: follow.Rules) -> tuple[_Search, tuple[Dropped, ...]]:
-    """Let the plugins leave that need, perhaps through others, a library that is nowhere (``link.missing``).
+    """Let the plugins leave that need, perhaps through others, a library that is nowhere, or that the tag lacks.
 
     What cannot be found for a file that is no plugin stays as it is, and will be an error.
     """
@@ -256,7 +258,7 @@ def _without_missing(search: _Search, rules: follow.Rules) -> tuple[_Search, tup
             return search, tuple(gone[path] for path in sorted(gone))
         for path, why in leaves.items():
             file = search.candidates[path]
-            gone[path] = Dropped(package=file.package, path=path, size=file.size, why=f"link.missing: {why}")
+            gone[path] = Dropped(package=file.package, path=path, size=file.size, why=why)
         search = replace(search, candidates={p: file for p, file in search.candidates.items() if p not in gone})
 
 
@@ -308,6 +310,7 @@ class _Search:
     programs: frozenset[str]
     packages: Mapping[str, Package]
     host: frozenset[str]
+    drops: tuple[str, ...] = ()
 
     def real(self, path: str) -> str:
         return self.candidates[path].link or path
@@ -407,8 +410,10 @@ class _Search:
         links, problems = follow.resolve(binary, file, prefix=self.prefix, rules=rules, present=present)
         reached.links[path] = links
         reached.problems += problems
-        if problems:
-            reached.missing[path] = f"{path} {problems[0].what.partition(';')[0]}"
+        for problem in problems:
+            key = "unpromised" if isinstance(problem, follow.Unpromised) else "missing"
+            if key in self.drops:
+                reached.missing.setdefault(path, f"link.{key}: {path} {problem.what.partition(';')[0]}")
         return [(link.path, f"needed by {path}") for link in links if link.path]
 
     def _is_alias(self, path: str) -> bool:

@@ -6,6 +6,7 @@ demanded; those of the compilers' runtimes only where the runtime is the system'
 
 from __future__ import annotations
 
+import json
 import mmap
 import posixpath
 import re
@@ -14,10 +15,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from mamba_press import binaries, follow, hazards, macos, policies, stable_abi, windows
+from mamba_press import binaries, follow, hazards, macos, policies, stable_abi, windows, wording
 from mamba_press.config import TABLE
 from mamba_press.errors import ContentError
-from mamba_press.types import OWN, Entry, Floor, Problem, Tagging
+from mamba_press.types import OWN, Entry, Floor, Note, Problem, Tagging
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -95,8 +96,24 @@ def tags(
         tags=f"{interpreter}-{abi}-{'.'.join(sorted(platforms))}",
         lowest=_name(lowest, target.arch),
         floors=tuple(floors),
-        notes=notes,
+        notes=(*notes, *_unpromised(entries, target.arch)),
     )
+
+
+def _unpromised(entries: Iterable[Entry], arch: str) -> tuple[Note, ...]:
+    """Warn of libraries that have to come from the system, and that no tag promises."""
+    users: dict[str, list[str]] = {}
+    for entry in _elf(entries, arch):
+        for link in entry.kept.links if entry.kept else ():
+            if follow.is_unpromised(link, arch):
+                users.setdefault(link.needed, []).append(entry.path)
+    if not users:
+        return ()
+    each = [f"{name} for {paths[0]}{wording.others(len(paths) - 1)}" for name, paths in sorted(users.items())]
+    what = f"the wheel needs libraries of the system that no manylinux tag promises: {', '.join(each)}"
+    hint = "if every user has them, say so: link.system = " + json.dumps(sorted(users))
+    hint += '\nlink.unpromised = "drop" lets the plugins leave that need them, "error" refuses them'
+    return (Note(what, hint, "warning"),)
 
 
 def _levels(entries: Sequence[Entry], records: Mapping[str, Package], arch: str, config: Config) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -105,8 +106,27 @@ def test_the_system_answers_for_what_the_tag_promises_and_no_more():
     assert wheres(Promise(arch="x86_64", floor=None, elsewhere=("libssl.so*",)), x_so=elf("libssl.so.3")) == []
 
 
-def test_drivers_are_the_systems_whatever_the_tag():
-    assert wheres(x_so=elf("libcuda.so.1", "libGL.so.1")) == []
+def test_drivers_are_the_systems_whatever_the_tag_and_that_none_promises_them_is_a_remark():
+    libraries = {
+        "a.so": elf("libdrm.so.2", "libGL.so.1", "libc.so.6"),
+        "b.so": elf("libdrm.so.2", "libdrm.so.1", runpath="$ORIGIN/lib"),
+        "lib/libdrm.so.1": elf(name="libdrm.so.1"),
+    }
+    (remark,) = loader.problems(libraries, PROMISE)
+    assert isinstance(remark, Remark)
+    assert str(remark) == (
+        "a.so: needs libdrm.so.2, which no manylinux tag promises: it speaks to the kernel's graphics devices "
+        "together with the driver (and 1 more)"
+    )
+
+
+@pytest.mark.parametrize(
+    "promise",
+    [replace(PROMISE, floor=None), replace(PROMISE, elsewhere=("libdrm.so",))],
+    ids=["linux_x86_64", "stated"],
+)
+def test_a_tag_without_promises_breaks_none_and_what_the_user_states_is_there(promise):
+    assert loader.problems({"a.so": elf("libdrm.so.2")}, promise) == ()
 
 
 def test_a_symbol_version_beyond_the_tag_is_a_problem_of_the_file_that_needs_it():

@@ -510,6 +510,55 @@ def test_what_is_no_plugin_is_an_error_even_where_link_missing_is_drop(prefix, e
     assert [problem.split(" ")[0] for problem in found] == ["bin/app", "lib/libapp.so.1", f"{site}/app.so"]
 
 
+def with_drm(prefix, elf):
+    """A module without, and a plugin and a library with a library that only some systems have."""
+    prefix.add(f"{SITE}/app.so", elf.library(None, source="int PyInit_app(void) { return 0; }"), of="app")
+    prefix.add("lib/plugins/video.so", elf.library(None, "libva.so.2"), of="app")
+    prefix.add("lib/plugins/sound.so", elf.library(None, "libc.so.6"), of="app")
+    prefix.add("lib/libva.so.2", elf.library("libva.so.2", "libdrm.so.2", "libgone.so.1"), of="libva")
+
+
+def test_a_plugin_leaves_that_needs_what_no_tag_promises_where_link_unpromised_says_so(prefix, elf):
+    with_drm(prefix, elf)
+    selection = pressed(prefix, link={"unpromised": "drop", "system": ["libgone.so"]})
+    assert sorted(kept(selection)) == ["lib/plugins/sound.so", f"{SITE}/app.so"]
+    assert left(selection)["lib/plugins/video.so"] == (
+        "link.unpromised: lib/libva.so.2 needs libdrm.so.2, which no manylinux tag promises"
+    )
+
+
+def test_what_no_tag_promises_is_an_error_that_says_why_where_link_unpromised_says_so(prefix, elf):
+    with_drm(prefix, elf)
+    (problem,) = problems(prefix, link={"unpromised": "error", "system": ["libgone.so"]})
+    assert problem == (
+        "lib/libva.so.2 (libva): needs libdrm.so.2, which no manylinux tag promises; it has to come from the system, "
+        "for it speaks to the kernel's graphics devices together with the driver\n"
+        "  name it in link.system if every user has it, or leave this file out: [tool.mamba-press.select] exclude = "
+        '["lib/libva.so.2"]'
+    )
+
+
+def test_what_no_tag_promises_and_is_no_plugins_is_an_error_where_the_plugins_leave(prefix, elf):
+    prefix.add("lib/libapp.so.1", elf.library("libapp.so.1", "libudev.so.1"), of="app")
+    (problem,) = problems(prefix, link={"unpromised": "drop"})
+    assert problem.startswith("lib/libapp.so.1 (app): needs libudev.so.1, which no manylinux tag promises")
+
+
+@pytest.mark.parametrize("link", [{}, {"unpromised": "error", "system": ["libudev.*", "libEGL.so"]}])
+def test_what_no_tag_promises_may_be_needed_and_is_taken_for_granted_where_link_system_names_it(prefix, elf, link):
+    prefix.add("lib/libapp.so.1", elf.library("libapp.so.1", "libudev.so.1", "libEGL.so.1", "libGL.so.1"), of="app")
+    (found,) = pressed(prefix, link=link).kept
+    assert [each.where for each in found.links] == ["system"] * 3
+
+
+def test_a_missing_library_is_no_unpromised_one(prefix, elf):
+    with_drm(prefix, elf)
+    (problem,) = problems(prefix, link={"missing": "error", "unpromised": "report"})
+    assert "needs libgone.so.1, which is in no package of the solution" in problem
+    dropped = left(pressed(prefix, link={"missing": "drop"}))
+    assert dropped["lib/plugins/video.so"].startswith("link.missing: lib/libva.so.2 needs libgone.so.1")
+
+
 def test_nothing_leaves_where_nothing_is_missing(prefix, elf):
     prefix.add("lib/plugins/app.so", elf.library(None, "libdep.so.1", "libgomp.so.1"), of="app")
     prefix.add("lib/libdep.so.1", elf.library("libdep.so.1"), of="dep")

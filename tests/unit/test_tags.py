@@ -505,6 +505,32 @@ def test_a_plain_so_on_disk_is_read_there(tmp_path):
     assert tagged([on_disk], [record(noarch="python")]).tags.startswith("cp310-cp310-")
 
 
+# --- what no tag promises ---
+
+
+def test_libraries_that_no_system_of_the_tag_has_to_have_are_warned_of_with_what_needs_them():
+    entries = [
+        elf(EXTENSION, "libc.so.6:GLIBC_2.17", "libGL.so.1"),
+        elf("pkg/_prefix/lib/libva.so.2", "libdrm.so.2", package="libva"),
+        elf("pkg/_prefix/lib/libgst.so.1", "libdrm.so.2", "libudev.so.1", package="gst"),
+        elf("pkg/_prefix/lib/libmine.so.1", "libgbm.so.1", where="wheel"),
+    ]
+    (note,) = tagged(entries, [record()]).notes
+    assert note.severity == "warning"
+    assert str(note) == (
+        "warning: the wheel needs libraries of the system that no manylinux tag promises: libdrm.so.2 for "
+        "pkg/_prefix/lib/libva.so.2 (and 1 more), libudev.so.1 for pkg/_prefix/lib/libgst.so.1\n"
+        '  if every user has them, say so: link.system = ["libdrm.so.2", "libudev.so.1"]\n'
+        '  link.unpromised = "drop" lets the plugins leave that need them, "error" refuses them'
+    )
+
+
+def test_of_a_library_that_link_system_names_nothing_is_warned():
+    module = elf(EXTENSION, "libudev.so.1")
+    stated = replace(module.kept.links[0], why="link.system says so")
+    assert tagged([replace(module, kept=replace(module.kept, links=(stated,)))], [record()]).notes == ()
+
+
 # --- what a library of the system keeps to itself ---
 
 
