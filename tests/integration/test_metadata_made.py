@@ -100,7 +100,7 @@ def test_names_and_requirements_of_several_packages_are_those_of_pypi(tmp_path, 
         noarch("other", "helper"),
         noarch("helper"),
     )
-    found, _ = pressed(made, "pkg", "other")
+    found, _ = pressed(made, "pkg", "other", "--name", "pkg")
     assert sorted(found["requires_dist"]) == ["YAML.Thing>=6", "helper", 'x; extra == "e"']
     assert found["provides_extra"] == ["e"]
 
@@ -537,7 +537,7 @@ def test_two_packages_in_one_wheel_keep_their_entry_points_and_licences(tmp_path
         made = noarch(name, "python >=3.8")
         return replace(made, files={**made.files, **points}, license_files={"LICENSE": f"of {name}\n"})
 
-    pressed(channel(tmp_path, tool("one", "first\n"), tool("two", "second\n")), "one", "two")
+    pressed(channel(tmp_path, tool("one", "first\n"), tool("two", "second\n")), "one", "two", "--name", "one")
     (wheel,) = (tmp_path / "dist").glob("*.whl")
     inside = names(wheel)
     assert [name for name in inside if name.endswith(".dist-info/METADATA")] == ["one-1.0.dist-info/METADATA"]
@@ -560,12 +560,14 @@ def test_two_packages_that_claim_one_entry_point_or_one_file_are_refused(tmp_pat
         points = {f"site-packages/{name}-1.0.dist-info/entry_points.txt": f"[console_scripts]\nrun = {target}\n"}
         return replace(made, files={**made.files, **points, **files})
 
-    _, said = pressed(channel(tmp_path, tool("one", "one:main"), tool("two", "two:main")), "one", "two", code=5)
+    _, said = pressed(
+        channel(tmp_path, tool("one", "one:main"), tool("two", "two:main")), "one", "two", "--name", "x", code=5
+    )
     assert "entry point [console_scripts]: 'run' is 'one:main' in one and 'two:main' in two" in said
     both = {"site-packages/shared.py": "1\n"}
     other = {"site-packages/shared.py": "2\n"}
     made = channel(tmp_path / "files", tool("one", "x:y", **both), tool("two", "x:y", **other))
-    _, said = pressed(made, "one", "two", code=5)
+    _, said = pressed(made, "one", "two", "--name", "x", code=5)
     assert "2 different files would lie here, of one and of two" in said
 
 
