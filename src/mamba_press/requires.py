@@ -478,7 +478,7 @@ def _python_bound(own: Sequence[Installed], context: Context, deriving: _Derivin
 
     A package that is tied to an ABI says so by the wheel's tag.
     """
-    bounds = [*_own_bounds(own, deriving), *_channel_bounds(context.stays, deriving)]
+    bounds = [*_own_bounds(own, deriving), *_channel_bounds(context, deriving)]
     result, owner = bounds[0] if bounds else (SpecifierSet(), "")
     for bound, other in bounds[1:]:
         both = intersection(result, bound)
@@ -507,8 +507,8 @@ def _own_bounds(own: Sequence[Installed], deriving: _Deriving) -> Iterator[tuple
             yield found, f"{one.name}'s own metadata"
 
 
-def _channel_bounds(stays: Sequence[Package], deriving: _Deriving) -> Iterator[tuple[SpecifierSet, str]]:
-    for package in stays:
+def _channel_bounds(context: Context, deriving: _Deriving) -> Iterator[tuple[SpecifierSet, str]]:
+    for package in context.stays:
         tied = {each.split()[0] for each in package.depends} & {"python_abi", "_python_abi3_support"}
         for each in () if tied else _dependencies(package.depends):
             if each.name != "python":
@@ -521,8 +521,17 @@ def _channel_bounds(stays: Sequence[Package], deriving: _Deriving) -> Iterator[t
             found = SpecifierSet([specifier for specifier in translated.specifiers if str(specifier) != ">=3"])
             if translated.widened:
                 deriving.notes.append(f"{package.name} depends on python {each.version}: the wheel takes {found}")
-            if found:
+            # A package that was built for one Python may say so without python_abi; the tag then says how far it goes.
+            built_for_one = package.noarch is None and _is_one_python(found, context.target.python.minor)
+            if found and not built_for_one:
                 yield found, f"the channel's {package.name}"
+
+
+def _is_one_python(bound: SpecifierSet, minor: int) -> bool:
+    """Whether a bound lets in Python 3.``minor`` alone."""
+    return bound.contains(f"3.{minor}.99") and not any(
+        bound.contains(other) for other in (f"3.{minor - 1}.99", f"3.{minor + 1}.0")
+    )
 
 
 # -- problems

@@ -344,6 +344,21 @@ def test_a_package_that_is_tied_to_an_abi_says_so_by_its_tag():
     assert derive(pressed, own=(installed("P", requires_python=">=3.8"),)).requires_python == ">=3.8"
 
 
+@pytest.mark.parametrize("bound", [">=3.10,<3.11", ">=3.10,<3.11.0a0", "3.10.*", "=3.10"])
+def test_a_package_that_was_built_for_one_python_leaves_the_bound_to_its_own_metadata_and_the_tag(bound):
+    pressed = package("p", f"python {bound}")
+    assert derive(pressed).requires_python is None
+    assert derive(pressed, own=(installed("P", requires_python=">=3.8"),)).requires_python == ">=3.8"
+
+
+def test_a_package_for_every_platform_that_works_with_one_python_only_says_so():
+    assert derive(replace(python("p"), depends=("python >=3.10,<3.11",))).requires_python == "<3.11,>=3.10"
+
+
+def test_a_bound_that_is_wider_than_one_python_is_kept_in_a_package_of_one_platform():
+    assert derive(package("p", "python >=3.9,<3.11")).requires_python == "<3.11,>=3.9"
+
+
 def test_python_2_is_not_spoken_of():
     pressed = replace(python("p"), depends=("python ==2.7.*|>=3.7",))
     assert derive(pressed).requires_python == ">=3.7"
