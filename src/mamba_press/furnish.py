@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from mamba_press import asks, layout, link, provide, runtime
 from mamba_press.errors import ConfigError, ContentError
-from mamba_press.types import OWN, Entry, Problem
+from mamba_press.types import OWN, Entry, Note, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from mamba_press.config import Config
     from mamba_press.types import Project
@@ -22,6 +22,7 @@ class Furnished:
 
     entries: tuple[Entry, ...]
     programs: Mapping[str, str]
+    notes: tuple[Note, ...] = ()
 
 
 def with_dlls(linked: link.Linked, home: layout.Home, config: Config) -> link.Linked:
@@ -72,7 +73,24 @@ def with_runtime(linked: link.Linked, home: layout.Home, name: str, config: Conf
         if entries == linked.entries:
             raise ContentError(_no_import(home.name, "is no Python source"))
     together = tuple(sorted((*entries, *generated), key=lambda entry: entry.path))
-    return Furnished(entries=together, programs=starts)
+    alone = home.generated and config.layout.home is None and not programs
+    notes = _without_import(linked.entries, home, sorted(variables)) if variables and alone else ()
+    return Furnished(entries=together, programs=starts, notes=notes)
+
+
+def _without_import(entries: Sequence[Entry], home: layout.Home, variables: Sequence[str]) -> tuple[Note, ...]:
+    """Warn of variables that nobody sets, where no module of the wheel speaks of the home that sets them."""
+    sources = {entry.path: entry for entry in entries if entry.path.endswith(".py")}
+    if any(home.module.encode() in _content(entry) for entry in sources.values()):
+        return ()
+    packages = sorted(path.partition("/")[0] for path in sources if path.count("/") == 1 and "/__init__.py" in path)
+    names = " or ".join(f'"{name}"' for name in packages[:3]) or '"…", a name to be imported first'
+    what = f"importing the wheel does not set {', '.join(variables)}: {home.module} does, and nothing imports that"
+    return (Note(what, f"let it be a package that is imported: layout.home = {names}", "warning"),)
+
+
+def _content(entry: Entry) -> bytes:
+    return entry.source if isinstance(entry.source, bytes) else entry.source.read_bytes()
 
 
 def _is_bound(entry: Entry, home: layout.Home) -> bool:
@@ -82,9 +100,8 @@ def _is_bound(entry: Entry, home: layout.Home) -> bool:
 
 def _importing(entry: Entry) -> Entry:
     """Return a home's ``__init__.py`` with the import of the generated module."""
-    source = entry.source if isinstance(entry.source, bytes) else entry.source.read_bytes()
     try:
-        return replace(entry, source=runtime.with_import(source))
+        return replace(entry, source=runtime.with_import(_content(entry)))
     except ValueError as error:
         raise ContentError(_no_import(entry.path, f"cannot be read: {error}")) from None
 

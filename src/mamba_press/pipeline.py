@@ -73,7 +73,7 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str, ep
         chosen=chosen,
         home=home.module,
         built=brought.tags,
-        notes=(*linked.notes, *apart.notes, *notes),
+        notes=(*linked.notes, *ready.notes, *apart.notes, *notes),
     )
     return drafting.finish(drafting.draft(part, order), version, workdir, generator=generator, epoch=epoch)
 
