@@ -81,7 +81,8 @@ class Part:
     """What one wheel is made of: its entries, linked, and what they were chosen from.
 
     ``home`` is the package in which the generated module is, as it is imported; "" where there can be none.
-    ``built`` are the tags that an inner backend gave its wheel. ``together`` is for wheels that share a folder.
+    ``built`` are the tags that an inner backend gave its wheel. ``together`` is for wheels that share a folder, and
+    ``others`` are the files of those.
     """
 
     project: Project
@@ -90,6 +91,7 @@ class Part:
     home: str = ""
     built: tuple[str, ...] = ()
     together: bool = False
+    others: tuple[Kept, ...] = ()
     notes: tuple[str | Note, ...] = ()
 
 
@@ -122,7 +124,7 @@ class Draft:
 def draft(part: Part, order: Order) -> Draft:
     """Tag a part and read its licences."""
     present = _present(part.entries, part.chosen.environment)
-    tagging = tags.tags(part.entries, present, order.target, order.config, part.chosen.selection.kept)
+    tagging = tags.tags(part.entries, present, order.target, order.config, part.others)
     tagging = tags.narrowed(tagging, part.built, order.target)
     _refuse_no_python(part.project, tagging.tags, order.target)
     return Draft(

@@ -114,6 +114,7 @@ def _part(
         entries=member.entries,
         chosen=its_own,
         together=member.shares,
+        others=chosen.selection.kept,
         notes=(*member.notes, *notes, *changes),
     )
 

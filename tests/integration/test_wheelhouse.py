@@ -352,6 +352,27 @@ def test_every_wheel_in_a_folder_of_its_own_is_found(tmp_path):
         assert ran("import top; print(top.call())", order, tmp_path).ok().out.strip() == "42"
 
 
+def test_a_name_like_pythons_that_another_wheel_has_does_not_take_the_stable_abi_away(tmp_path):
+    if not press.MACHINE:
+        pytest.skip("the compiled packages are for Linux on x86_64")
+    site = f"lib/python{press.HERE}/site-packages"
+    library = shared_library(
+        tmp_path / "libshiboken.so.1", "int PyDateTimeAPI(void) { return 7; }", Linking(soname="libshiboken.so.1")
+    )
+    text = "int PyDateTimeAPI(void); int PyInit_side(void) { return PyDateTimeAPI(); }"
+    module = shared_library(tmp_path / "side.abi3.so", text, Linking(needed=(library,), rpath="$ORIGIN/../.."))
+    depends = ("shiboken", f"python {press.HERE}.*", f"python_abi {press.HERE}.*")
+    packages = [
+        CondaPackage(name="shiboken", files={"lib/libshiboken.so.1": library}),
+        CondaPackage(name="side", depends=depends, files={f"{site}/side.abi3.so": module}),
+        press.python_package(press.HERE),
+        press.python_abi(press.HERE),
+    ]
+    house = make(write_channel(tmp_path / "channel", packages), tmp_path, "side", python=press.HERE)
+    (name,) = (row["file"] for row in house.manifest["wheels"] if "shiboken" not in row["file"])
+    assert f"-cp{press.HERE.replace('.', '')}-abi3-" in name
+
+
 def test_an_update_of_one_library_replaces_it_and_what_is_built_on_it_and_nothing_else(tmp_path):
     if not press.MACHINE:
         pytest.skip("the compiled packages are for Linux on x86_64")
