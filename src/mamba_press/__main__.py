@@ -1,22 +1,47 @@
-"""The command line. Results go to stdout, everything else to stderr; the commands are modules of `commands`."""
+"""The command line. Results go to stdout, everything else to stderr; the commands are modules of `commands`.
+
+Nothing is imported at the top but what Python has already: a Ctrl-C within an import would show a traceback.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
 
-from mamba_press import commands
-from mamba_press.commands import parser
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code (docs/reference/exit-codes.md)."""
-    parsed = parser.parse(sys.argv[1:] if arguments is None else arguments)
-    from mamba_press import front, log  # not for --help
+    try:
+        from mamba_press import interrupts
+
+        with interrupts.caught():
+            code = _run(sys.argv[1:] if arguments is None else arguments)
+            if arguments is None:
+                interrupts.ignored()
+            return code
+    except KeyboardInterrupt as ended:
+        from mamba_press import interrupts
+
+        return interrupts.told(ended)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    from mamba_press import log
+
+    log.require_streams()
+    from mamba_press import commands
+    from mamba_press.commands import parser
+
+    try:
+        parsed = parser.parse(arguments)
+    except SystemExit:
+        log.flush()  # a stream that takes nothing would change the exit code when Python ends
+        raise
+    from mamba_press import front  # not for --help
     from mamba_press.errors import PressError
 
     redraws = os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
@@ -33,11 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with front.machine(), front.uncollected(), log.build(worded):
             return commands.load(parsed.command).run(parsed, os.environ)
     except PressError as error:
-        print(f"mamba-press: {worded(str(error))}", file=sys.stderr)
+        log.error(worded(str(error)))
         return error.code
-    except KeyboardInterrupt:
-        print("mamba-press: interrupted; nothing was left half written", file=sys.stderr)
-        return front.INTERRUPTED
 
 
 if __name__ == "__main__":

@@ -6,11 +6,27 @@ Nothing of ours is imported at the top: front ends start a process for every hoo
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 Settings = Mapping[str, object] | None
 
 
+@contextmanager
+def _hook() -> Iterator[None]:
+    """Say that a hook was interrupted, where it imports too; the front end chooses its own exit code."""
+    try:
+        from mamba_press import interrupts
+
+        with interrupts.caught():
+            yield
+    except KeyboardInterrupt as ended:
+        from mamba_press import interrupts
+
+        raise SystemExit(interrupts.told(ended)) from None
+
+
+@_hook()
 def get_requires_for_build_wheel(config_settings: Settings = None) -> list[str]:
     """https://peps.python.org/pep-0517/#get-requires-for-build-wheel; reads the configuration, solves nothing."""
     from mamba_press import front
@@ -19,6 +35,7 @@ def get_requires_for_build_wheel(config_settings: Settings = None) -> list[str]:
         return front.requirements(config_settings, environ=os.environ)
 
 
+@_hook()
 def get_requires_for_build_sdist(config_settings: Settings = None) -> list[str]:
     """https://peps.python.org/pep-0517/#get-requires-for-build-sdist; an sdist holds the solve, so it needs one."""
     from mamba_press import front
@@ -27,6 +44,7 @@ def get_requires_for_build_sdist(config_settings: Settings = None) -> list[str]:
         return front.requirements(config_settings, environ=os.environ, state="sdist")
 
 
+@_hook()
 def get_requires_for_build_editable(config_settings: Settings = None) -> list[str]:
     """https://peps.python.org/pep-0660/#get-requires-for-build-editable"""
     from mamba_press import front
@@ -35,6 +53,7 @@ def get_requires_for_build_editable(config_settings: Settings = None) -> list[st
         return front.requirements(config_settings, environ=os.environ, state="editable")
 
 
+@_hook()
 def prepare_metadata_for_build_wheel(metadata_directory: str, config_settings: Settings = None) -> str:
     """https://peps.python.org/pep-0517/#prepare-metadata-for-build-wheel; leaves the solve there for `build_wheel`."""
     from mamba_press import front, hooks
@@ -43,6 +62,7 @@ def prepare_metadata_for_build_wheel(metadata_directory: str, config_settings: S
         return hooks.metadata(metadata_directory, config_settings, environ=os.environ)
 
 
+@_hook()
 def build_wheel(wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None) -> str:
     """https://peps.python.org/pep-0517/#build-wheel"""
     from mamba_press import front, hooks
@@ -51,6 +71,7 @@ def build_wheel(wheel_directory: str, config_settings: Settings = None, metadata
         return hooks.wheel(wheel_directory, config_settings, metadata_directory, environ=os.environ)
 
 
+@_hook()
 def build_sdist(sdist_directory: str, config_settings: Settings = None) -> str:
     """https://peps.python.org/pep-0517/#build-sdist"""
     from mamba_press import front, hooks
@@ -59,6 +80,7 @@ def build_sdist(sdist_directory: str, config_settings: Settings = None) -> str:
         return hooks.sdist(sdist_directory, config_settings, environ=os.environ)
 
 
+@_hook()
 def prepare_metadata_for_build_editable(metadata_directory: str, config_settings: Settings = None) -> str:
     """https://peps.python.org/pep-0660/#prepare-metadata-for-build-editable"""
     from mamba_press import front, hooks
@@ -67,6 +89,7 @@ def prepare_metadata_for_build_editable(metadata_directory: str, config_settings
         return hooks.metadata(metadata_directory, config_settings, environ=os.environ, state="metadata_editable")
 
 
+@_hook()
 def build_editable(
     wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None
 ) -> str:

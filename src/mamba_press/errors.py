@@ -83,3 +83,10 @@ class BuildError(PressError):
 
     code = 7
     title = "the project's own code cannot be built"
+
+
+class OutputError(PressError):
+    """What was asked for is done, but the result could not be printed."""
+
+    code = 8
+    title = "the result cannot be printed"

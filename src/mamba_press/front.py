@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import gc
-import sys
 import sysconfig
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -28,7 +27,6 @@ DEFLATE = "deflate>=0.8"
 _DEFLATE_WHEELS = {"linux-x86_64", "linux-aarch64", "macosx-arm64", "win-amd64"}
 KEEP = "MAMBA_PRESS_KEEP"
 
-INTERRUPTED = 130
 _LATEST = 2**32 - 1
 """The last second that a gzip header can hold."""
 
@@ -60,9 +58,6 @@ def hook(settings: Mapping[str, object] | None, environ: Mapping[str, str]) -> I
             yield
     except PressError as error:
         raise SystemExit(f"mamba-press: {worded(str(error))}") from None
-    except KeyboardInterrupt:
-        print("mamba-press: interrupted; nothing was left half written", file=sys.stderr, flush=True)
-        raise SystemExit(INTERRUPTED) from None
 
 
 @contextmanager

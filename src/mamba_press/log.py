@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from mamba_press.problem import Note, warnings
@@ -108,18 +108,48 @@ def take() -> tuple[Note, ...]:
     return found
 
 
+def error(text: str) -> None:
+    """Say why there is no result, whoever wants to hear less."""
+    _line(text)
+
+
+def require_streams() -> None:
+    """Give what was closed the number that it should have: else the next file that is opened would get it, and text.
+
+    Python has then no ``sys.stderr``, for which `print` takes standard output.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)
+    os.close(number)
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+
+
+def flush() -> None:
+    """Write what others left in the buffer of standard error, where that can be."""
+    _write("")
+
+
 def _line(text: str) -> None:
     progress_end()
+    _write(f"mamba-press: {text}\n")
+
+
+def _write(text: str) -> None:
+    """Write to standard error; where nobody listens any more, or the disk is full, that is no reason not to build."""
+    if sys.stderr is None:
+        return
     try:
-        print(f"mamba-press: {text}", file=sys.stderr, flush=True)
-    except BrokenPipeError:
-        # Nobody listens any more, which is no reason not to build; what is in the buffer is not tried again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+        print(text, end="", file=sys.stderr, flush=True)
+    except OSError:
+        # What is in the buffer is not tried again.
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def shows_progress() -> bool:
     """Tell whether progress is drawn at all, for who would have to compute it."""
-    return not _quiet and _can_redraw and sys.stderr.isatty()
+    return not _quiet and _can_redraw and sys.stderr is not None and sys.stderr.isatty()
 
 
 def progress(text: str, done: float = 0, total: float = 0) -> None:
@@ -138,7 +168,7 @@ def progress(text: str, done: float = 0, total: float = 0) -> None:
         width = 80
     # A line that is longer than the terminal could not be drawn again.
     line = f"mamba-press: {text}"[: max(width - 1, 0) or 79]
-    print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
+    _write(f"\r\x1b[K{line}")
 
 
 def progress_end() -> None:
@@ -146,7 +176,7 @@ def progress_end() -> None:
     global _drawn
     if _drawn:
         _drawn = 0.0
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        _write("\r\x1b[K")
 
 
 @contextmanager

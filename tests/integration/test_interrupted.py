@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -35,7 +36,9 @@ def channel(tmp_path_factory) -> Channel:
 
 
 @pytest.mark.parametrize("phase", PHASES)
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=lambda how: how.name)
+@pytest.mark.parametrize(
+    "how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL], ids=lambda how: how.name
+)
 @pytest.mark.parametrize("door", ["command", "hook"])
 def test_an_interrupted_build_leaves_nothing_half_done(how, phase, door, channel, tmp_path):
     stalled = {"solve": "repodata", "fetch": "large-1.0", "write": ""}[phase]
@@ -50,13 +53,14 @@ def test_an_interrupted_build_leaves_nothing_half_done(how, phase, door, channel
         project = press.project(tmp_path / "project", f'packages = ["large"]\nchannels = ["{url}"]', name="older")
         environ = {"RATTLER_CACHE_DIR": str(tmp_path / "cache"), "TMPDIR": str(folder), key: value}
         done = interrupt(door, how, phase, project, output, environ)
-    assert done.code == (-how if how == signal.SIGKILL else 130)
-    if how == signal.SIGINT:
+    assert done.code == (-how if how == signal.SIGKILL else 128 + how)
+    if how != signal.SIGKILL:
+        words = "interrupted" if how == signal.SIGINT else f"ended by {how.name}"
         assert "Traceback" not in done.err
-        assert done.err.splitlines()[-1] == "mamba-press: interrupted; nothing was left half written"
+        assert done.err.splitlines()[-1] == f"mamba-press: {words}; nothing was left half written"
     assert press.eventually(lambda: not press.processes_with(marker)), "a process was left behind"
     assert [path.name for path in output.glob("*.whl")] == ["older-1.0-py3-none-any.whl"]
-    if how == signal.SIGINT:
+    if how != signal.SIGKILL:
         assert press.leftovers(output) == []
         assert list(folder.iterdir()) == []
     project = press.project(project, f'packages = ["large"]\nchannels = ["{channel.root}"]', name="older")
@@ -83,8 +87,6 @@ def interrupt(door, how, phase, project: Path, output: Path, environ) -> press.D
 
 def soon(call, *, cwd: Path, environ, how: signal.Signals) -> press.Done:
     """Start a build and send the signal when its worker runs."""
-    import subprocess
-
     process = subprocess.Popen(
         [str(part) for part in call],
         cwd=cwd,
@@ -99,3 +101,28 @@ def soon(call, *, cwd: Path, environ, how: signal.Signals) -> press.Done:
     os.kill(process.pid, how)
     out, err = process.communicate(timeout=60)
     return press.Done(process.returncode, out, err)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=lambda how: how.name)
+@pytest.mark.parametrize("command", ["press", "wheelhouse"])
+def test_a_signal_at_any_moment_leaves_nothing_and_shows_no_traceback(how, command, channel, tmp_path):
+    chance = random.Random(f"{how}{command}")
+    (tmp_path / "tmp").mkdir()
+    environ = {"RATTLER_CACHE_DIR": str(tmp_path / "cache"), "TMPDIR": str(tmp_path / "tmp")}
+    call = [sys.executable, "-m", "mamba_press", command, "large", "-c", str(channel.root), "-o"]
+    codes = set()
+    for number in range(8):
+        output = tmp_path / f"dist{number}"
+        process = subprocess.Popen(
+            [*call, str(output)], env={**press.settings(), **environ}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        time.sleep(0.15 + chance.random() * 2.5)  # before, Python itself is starting
+        process.send_signal(how)
+        _, err = process.communicate(timeout=60)
+        codes.add(process.returncode)
+        assert process.returncode in (0, 128 + how), err
+        assert b"Traceback" not in err
+        assert press.leftovers(output) == []
+        assert list((tmp_path / "tmp").iterdir()) == []
+        assert len(list(output.glob("*.whl"))) == (process.returncode == 0) if command == "press" else True
+    assert 128 + how in codes

@@ -24,6 +24,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"__init__", "data", "machine", "problem"}),
     frozenset({"channels", "globs", "types"}),
     frozenset({"cores", "errors", "installed", "log"}),
+    frozenset({"interrupts"}),
     frozenset({"built", "policies", "stable_abi", "macos", "windows", "external", "binaries", "wording"}),
     frozenset({"config"}),
     frozenset({"reference", "target", "project", "overrides"}),

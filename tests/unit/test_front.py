@@ -72,13 +72,6 @@ def test_a_key_is_called_as_it_was_given_to_a_hook():
     assert str(ended.value).endswith("- MAMBA_PRESS_PLATFORM: no\n  see -C python")
 
 
-def test_an_interruption_ends_a_hook_with_130_and_without_a_traceback(capsys):
-    with pytest.raises(SystemExit) as ended, front.hook(None, {}):
-        raise KeyboardInterrupt
-    assert ended.value.code == 130
-    assert capsys.readouterr().err == "mamba-press: interrupted; nothing was left half written\n"
-
-
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EMFILE])
 def test_what_the_machine_refuses_is_an_error_of_writing_that_names_the_file(number):
     with pytest.raises(WriteError) as refused, front.machine():

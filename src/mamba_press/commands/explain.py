@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,7 +74,8 @@ def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
         sections = screen.overview(found)
     if output.is_terminal(environ):
         try:
-            screen.draw(sections, sys.stdout)
+            with output.printing(screen.plain(sections)) as stream:
+                screen.draw(sections, stream)
         except ImportError:
             output.say(screen.plain(sections))
     else:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
+
+from mamba_press.errors import OutputError
+from mamba_press.problem import Problem
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from typing import TextIO
+
+_SHOWN = 5
+"""How many lines of a result are told in the error that it could not be printed."""
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -22,16 +31,42 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def is_terminal(environ: Mapping[str, str]) -> bool:
     """Tell whether results are drawn for a terminal: standard output is one, or FORCE_COLOR says so."""
-    return bool(environ.get("FORCE_COLOR")) or sys.stdout.isatty()
+    return bool(environ.get("FORCE_COLOR")) or (sys.stdout is not None and sys.stdout.isatty())
+
+
+@contextmanager
+def printing(text: str = "") -> Iterator[TextIO]:
+    """Give standard output to print a result to; who stops reading, as `head` does, has read enough.
+
+    Raises OutputError where it takes nothing, with ``text``, so that the result is told nevertheless.
+    """
+    try:
+        if sys.stdout is None:
+            raise OSError(errno.EBADF, "it is closed")  # noqa: TRY301
+        yield sys.stdout
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop()
+    except OSError as error:
+        _drop()
+        shown = text.splitlines()
+        more = [f"and {len(shown) - _SHOWN} lines more"] if len(shown) > _SHOWN else []
+        hint = "\n".join(["what was asked for is done; only this could not be printed:", *shown[:_SHOWN], *more])
+        what = f"takes nothing: {error.strerror or error}"
+        raise OutputError(Problem(where="standard output", what=what, hint=hint)) from error
+
+
+def _drop() -> None:
+    """Let what is still in the buffer go nowhere: it would be tried again when Python ends."""
+    with suppress(OSError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def say(text: str) -> None:
-    """Print a result; who stops reading, as `head` does, has read enough."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        # What is still in the buffer would be tried again when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Print a result; raises as `printing`."""
+    with printing(text) as stream:
+        encoding = stream.encoding or "utf-8"
+        print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream)
 
 
 def say_json(value: object) -> None:

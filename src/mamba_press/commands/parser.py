@@ -20,7 +20,8 @@ examples:
   mamba-press edit dist/*.whl --require "numpy<2.5" --version-suffix post1
 
 Results go to standard output, all else to standard error. `mamba-press COMMAND --help` has examples of each command.
-exit codes: 2 configuration and usage, 3 solve, 4 fetch, 5 content, 6 writing and check, 7 build, 130 interrupted
+exit codes: 2 configuration and usage, 3 solve, 4 fetch, 5 content, 6 writing and check, 7 build, 8 output,
+            130 interrupted
 """
 
 

@@ -1,0 +1,120 @@
+"""Each signal that ends a process ends a build as an error does: once, and only where nobody else handles it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from contextlib import contextmanager
+
+import pytest
+
+from mamba_press import interrupts
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+
+pytestmark = posix
+
+
+@pytest.fixture(autouse=True)
+def restored():
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in numbers}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "text"),
+    [
+        (signal.SIGINT, 130, "mamba-press: interrupted; nothing was left half written\n"),
+        (signal.SIGTERM, 143, "mamba-press: ended by SIGTERM; nothing was left half written\n"),
+        (signal.SIGHUP, 129, "mamba-press: ended by SIGHUP; nothing was left half written\n"),
+    ],
+)
+def test_a_signal_is_told_and_is_the_exit_code(number, code, text, capsys):
+    with pytest.raises(KeyboardInterrupt) as ended, interrupts.caught():
+        os.kill(os.getpid(), number)
+    assert interrupts.told(ended.value) == code
+    assert capsys.readouterr().err == text
+
+
+def test_a_plain_interrupt_is_ctrl_c():
+    assert interrupts.told(KeyboardInterrupt()) == 130
+
+
+def test_signals_that_follow_do_not_keep_from_cleaning_up():
+    done = []
+
+    @contextmanager
+    def cleaning():
+        try:
+            yield
+        finally:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGTERM)
+            done.append("cleaned up")
+
+    with pytest.raises(interrupts.EndedError) as ended, interrupts.caught(), cleaning():
+        os.kill(os.getpid(), signal.SIGINT)
+    assert done == ["cleaned up"]
+    assert ended.value.number == signal.SIGINT
+
+
+def test_a_later_signal_ends_what_hangs_while_it_cleans_up(monkeypatch):
+    monkeypatch.setattr(interrupts, "_PATIENCE", 0.0)
+
+    @contextmanager
+    def cleaning():
+        try:
+            yield
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(interrupts.EndedError) as ended, interrupts.caught(), cleaning():
+        os.kill(os.getpid(), signal.SIGINT)
+    assert ended.value.number == signal.SIGTERM
+
+
+def test_what_is_ignored_stays_ignored():
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with interrupts.caught():
+        os.kill(os.getpid(), signal.SIGHUP)
+    assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+
+
+def test_a_handler_of_a_program_around_us_is_called():
+    heard = []
+    signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
+    with interrupts.caught():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert heard == [signal.SIGTERM]
+
+
+def test_afterwards_all_is_as_it_was():
+    with interrupts.caught():
+        assert signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+
+
+def test_another_thread_than_the_main_one_changes_nothing():
+    found = []
+
+    def look():
+        with interrupts.caught():
+            found.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert found == [signal.SIG_DFL]
+
+
+def test_what_is_ignored_at_the_end_stays_ignored():
+    with interrupts.caught():
+        interrupts.ignored()
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
