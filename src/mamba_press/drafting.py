@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from packaging.tags import parse_tag
 
 from mamba_press import (
+    absent,
     conda,
     described,
     external,
@@ -219,7 +220,8 @@ def finish(draft: Draft, version: Version, workdir: Path, *, generator: str, epo
     findings = placeholders.examine(entries, config.placeholders.accept, config.wheel.environment)
     _refuse_impossible(wheel.tags, wheel.entries)
     notes: tuple[str | Note, ...] = (
-        *_empty_notes(selection),
+        *absent.packages(environment, selection, is_empty=not entries, requires=_requires(licensed.project)),
+        *_host_notes(draft, environment, selection),
         *selection.notes,
         *draft.tagging.notes,
         *_case_notes(wheel.tags, wheel.entries),
@@ -336,10 +338,16 @@ def _refuse_impossible(tags: str, entries: Sequence[Entry]) -> None:
         )
 
 
-def _empty_notes(selection: Selection) -> tuple[str, ...]:
-    if selection.kept:
+def _requires(asked: Project) -> bool:
+    """Whether a wheel requires others, for which alone it may be made."""
+    return bool(asked.table.get("dependencies") or asked.table.get("optional-dependencies"))
+
+
+def _host_notes(draft: Draft, environment: Environment, selection: Selection) -> tuple[Note, ...]:
+    if not draft.part.home:  # of a house, to whose packages nobody's code belongs
         return ()
-    return ("nothing stays of the packages: the wheel has metadata only; `mamba-press list` says which rule left what",)
+    is_built = draft.config.build_backend is not None
+    return tuple(absent.host(environment, selection, draft.config, home=draft.part.home, is_built=is_built))
 
 
 def _script_notes(environment: Environment, selection: Selection, config: Config) -> Iterator[Note]:

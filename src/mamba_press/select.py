@@ -239,7 +239,7 @@ def files(environment: Environment, target: Target, config: Config) -> Selection
         for path, file in sorted(search.candidates.items())
         if path not in reached.why
     )
-    notes += _foreign(kept) + _empty(environment, kept)
+    notes += _foreign(kept)
     notes += tuple(f"{each.path} ({each.package}) is left out: {each.why}" for each in gone)
     notes += tuple(_untouched(config, kept)) + tuple(_lost_links(search, reached))
     return Selection(kept=kept, dropped=(*filtered, *gone, *left), notes=notes)
@@ -561,23 +561,6 @@ _NATIVE = {"linux": "elf", "osx": "macho", "win": "pe"}
 def _is_native(file: File, target: Target) -> bool:
     with file.source.open("rb") as stream:
         return binaries.format_of(stream.read(8)) == _NATIVE[target.system]
-
-
-def _empty(environment: Environment, kept: Sequence[Kept]) -> tuple[str, ...]:
-    """Name the requested packages of which nothing stays: often they only stand for another one."""
-    present = {each.file.package for each in kept}
-    return tuple(
-        f"nothing of {package.name} is in the wheel" + _instead(package, environment)
-        for package in environment.packages
-        if package.requested and package.name not in present
-    )
-
-
-def _instead(package: Package, environment: Environment) -> str:
-    requested = {other.name for other in environment.packages if other.requested}
-    names = {spec.split()[0] for spec in package.depends} - requested - {"python", "python_abi"}
-    others = ", ".join(sorted(name for name in names if not name.startswith("__")))
-    return f"; it depends on {others}: to press that, name it in packages" if others else ""
 
 
 def _foreign(kept: Sequence[Kept]) -> tuple[str, ...]:

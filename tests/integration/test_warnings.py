@@ -161,3 +161,39 @@ def test_own_code_that_opens_a_library_by_its_bare_name_is_told_the_lines_to_wri
     )
     code.write_text('import ctypes\nfrom mine._mamba_press import library\nx = ctypes.CDLL(library("greet"))\n')
     assert press.command("press", root, "-q", cwd=tmp_path).ok().err == ""
+
+
+def test_a_wheel_that_would_be_empty_is_refused_and_one_that_requires_others_is_not(tmp_path, channel):
+    pythons = [python_package("3.12", subdir="linux-64")]
+    meta = CondaPackage(name="meta", build="0", noarch="generic", depends=("tables",))
+    asks = CondaPackage(name="asks", build="0", noarch="python", depends=("python", "words"))
+    tables = CondaPackage(name="tables", noarch="generic", files={"include/tables.h": "1"})
+    write_channel(channel.root, [meta, asks, tables, pure("words"), *pythons])
+    arguments = ("-c", channel.url, "--python", "3.12", "--platform", "linux-64", "-q")
+    done = press.command("press", "meta *", *arguments, cwd=tmp_path)
+    assert (done.code, done.err, left(tmp_path / "dist")) == (
+        5,
+        (
+            "mamba-press: the packages cannot be pressed\n"
+            "- meta 1.0 0: nothing of it stays, and the wheel would be empty: it has no files\n"
+            '  it stands for others, perhaps: packages = ["tables"]\n'
+            "  what a rule lets leave stays with -C select.include; else take it out of packages\n"
+        ),
+        [],
+    )
+    assert press.command("press", "asks *", *arguments, cwd=tmp_path).ok().err == ""
+    assert press.command("wheelhouse", "meta *", "words *", *arguments, cwd=tmp_path).ok().err == ""
+
+
+def test_a_library_of_host_that_no_code_asks_for_is_told_with_the_line_that_does(tmp_path, greeting):
+    table = f'channels = ["{greeting.root}"]\nhost = ["greet"]\n'
+    root = press.project(tmp_path / "project", table, name="mine", dynamic=False)
+    (root / "mine").mkdir()
+    (root / "mine/__init__.py").write_text("")
+    done = press.command("press", root, "-q", cwd=tmp_path).ok()
+    assert done.err == (
+        "mamba-press: warning: no library of greet (host) is in the wheel: nothing in it needs one, or asks for one\n"
+        "  ask for it: from mine._mamba_press import library\n"
+        '  library("greet")\n'
+        "  or take it out of host\n"
+    )

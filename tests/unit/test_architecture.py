@@ -65,7 +65,7 @@ LAYERS: tuple[frozenset[str], ...] = (
         | {"lookups", "rewrite"}
     )
     | {"archive", "inner", "sbom", "wheel", "wheelhouse", "sdist", "check"},
-    frozenset({"native"}),
+    frozenset({"absent", "native"}),
     frozenset({"solving"}),
     frozenset({"drafting", "furnish"}),
     frozenset({"install", "pipeline", "edit", "explain"}),

@@ -189,21 +189,6 @@ def test_of_a_requested_package_everything_stays_but_what_the_filters_name(prefi
     assert left(selection)["include/app.h"] == "headers"
 
 
-def test_a_requested_package_of_which_nothing_stays_is_named_with_what_it_depends_on(prefix):
-    prefix.package("other", "python >=3.10", "python_abi 3.10.*", "__glibc >=2.17", "other-serial 1.*", requested=True)
-    prefix.add("include/other.h", of="other")
-    prefix.add("share/app/data.txt", of="app")
-    assert pressed(prefix).notes == (
-        "nothing of other is in the wheel; it depends on other-serial: to press that, name it in packages",
-    )
-
-
-def test_a_requested_package_without_files_and_dependencies_is_named_too(prefix):
-    prefix.package("other", "python", requested=True)
-    prefix.add("share/app/data.txt", of="app")
-    assert pressed(prefix).notes == ("nothing of other is in the wheel",)
-
-
 def test_of_a_dependency_stay_the_libraries_that_are_reached_and_its_data(prefix, elf):
     prefix.add("lib/libapp.so", elf.library("libapp.so", "libone.so.1"), of="app")
     prefix.add("lib/libone.so.1", elf.library("libone.so.1", "libtwo.so.2"), of="dep")
