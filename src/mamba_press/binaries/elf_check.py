@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
 from mamba_press.binaries import elf
 from mamba_press.binaries.elf import Image, Segment
-from mamba_press.binaries.format import Data
+from mamba_press.binaries.format import MOST_PROBLEMS, RECORD, Data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,14 +16,16 @@ _SIZES = (0x1000, 0x4000, 0x10000)
 
 
 def layout_problems(data: Data) -> tuple[str, ...]:
-    """What is wrong, as sentences; empty for a sound file, and for one that is not edited; raises Malformed."""
-    if not elf.is_supported(data):
-        return ()
-    image = Image(data)
+    """What is wrong, as sentences; empty for a sound file, and for one that is not read; raises Malformed."""
+    return problems(Image(data)) if elf.is_read(data) else ()
+
+
+def problems(image: Image) -> tuple[str, ...]:
+    """What is wrong with a file that was read."""
     if image.header.type not in (elf.ET_EXEC, elf.ET_DYN):
         return ()  # an object file or a core: nothing maps it
     loads = [segment for segment in image.segments if segment.type == elf.PT_LOAD]
-    found = [*_segment_problems(image, loads), *_table_problems(image), *_section_problems(image)]
+    found = list(islice(_structure_problems(image, loads), MOST_PROBLEMS))
     if not found:
         # A mapping is only worth simulating of segments that make sense.
         for size in _SIZES:
@@ -32,11 +34,18 @@ def layout_problems(data: Data) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _structure_problems(image: Image, loads: list[Segment]) -> Iterator[str]:
+    yield from _segment_problems(image, loads)
+    yield from _table_problems(image)
+    yield from _section_problems(image, loads)
+
+
 def _segment_problems(image: Image, loads: list[Segment]) -> Iterator[str]:
     yield from _load_problems(loads)
     for segment in image.segments:
         if segment.file_size and segment.file_end > len(image.data):
             yield f"the segment at {segment.address:#x} ends at {segment.file_end:#x}, behind the end of the file"
+        image.left.take(RECORD)
         if segment.type in (elf.PT_DYNAMIC, elf.PT_PHDR, elf.PT_INTERP) and not _is_loaded(segment, loads):
             yield f"the segment of type {segment.type} at {segment.address:#x} is not where its offset says"
     header = image.segment(elf.PT_PHDR)
@@ -82,17 +91,15 @@ def _table_problems(image: Image) -> Iterator[str]:
     if elf.DT_VERSYM in image.tags and known:
         size = image.symbol_count() * 2
         at = image.at(elf.DT_VERSYM, size, "the versions of the symbols")
-        highest = max((n & 0x7FFF for n in elf.little_endian("H", bytes(image.data[at : at + size]))), default=0)
+        highest = max((n & 0x7FFF for n in image.numbers("H", bytes(image.data[at : at + size]))), default=0)
         if highest > max(len(image.verdef()), *known):
             yield f"a symbol has the version {highest}, which is not there"
-    symbols = image.symbols()
-    if max(elf.words(symbols, 0, len(symbols))[0::6], default=0) >= max(image.strings_size, 1):
+    if max(image.names_of_symbols(), default=0) >= max(image.strings_size, 1):
         yield "a symbol's name lies outside the dynamic strings"
 
 
-def _section_problems(image: Image) -> Iterator[str]:
+def _section_problems(image: Image, loads: list[Segment]) -> Iterator[str]:
     """Sections must say what the segments say, or a tool that rewrites the file destroys it."""
-    loads = [segment for segment in image.segments if segment.type == elf.PT_LOAD]
     tables = {elf.SHT_DYNAMIC: image.segment(elf.PT_DYNAMIC)}
     for number, section in enumerate(image.sections()):
         where = f"section {number}"
@@ -100,6 +107,7 @@ def _section_problems(image: Image) -> Iterator[str]:
             yield f"{where} ends behind the end of the file"
         if not section.flags & elf.SHF_ALLOC or section.type == elf.SHT_NOBITS or not section.size:
             continue
+        image.left.take(RECORD * len(loads))
         home = [s for s in loads if s.offset <= section.offset and section.offset + section.size <= s.file_end]
         if not any(section.address - section.offset == load.address - load.offset for load in home):
             yield f"{where} at {section.address:#x} is not in a segment at its offset {section.offset:#x}"

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from mamba_press.binaries import elf, elf_strip
+from mamba_press.binaries import elf, elf_check, elf_strip
 from mamba_press.binaries.elf import Image, Record, Section, Segment
 from mamba_press.binaries.format import Data, Malformed
 from mamba_press.types import Binary, Edits, Requirement
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 Text = int | bytes
 """A string that stays, by its offset in the dynamic strings, or a new one."""
 
+_SEARCHED_PER_RECORD = 16
+"""Searching so many bytes for a symbol counts as one that is read."""
 _SECTION_OF_SYMBOL = 6
 """Where in a symbol its section's index stands; its value follows."""
 _MOST_ZEROS = 0x10000
@@ -123,6 +125,10 @@ def _verify(before: Image, after: Image, wanted: Binary) -> None:
     ours |= {elf.DT_HASH, elf.DT_GNU_HASH, elf.DT_SYMTAB}
     if [e for e in before.dynamic if e[0] not in ours] != [e for e in after.dynamic if e[0] not in ours]:
         raise Malformed("after the edit, other entries of the dynamic section have changed")
+    problems = elf_check.problems(after)
+    new = problems and set(problems) - set(elf_check.problems(before))
+    if new:
+        raise Malformed(f"after the edit, {min(new)}")
 
 
 def _edit(image: Image, edits: Edits) -> bytearray:
@@ -211,8 +217,7 @@ class _Strings:
 
     def __init__(self, image: Image, entries: Iterable[tuple[int, Text]], records: Iterable[_Need]) -> None:
         self.content = bytearray(image.slice(image.strings_at, image.strings_size, "the dynamic strings"))
-        symbols = image.symbols()
-        live = set(elf.words(symbols, 0, len(symbols))[0::6])
+        live = set(image.names_of_symbols())
         live.update(value for tag, value in entries if tag in elf.STRING_TAGS and isinstance(value, int))
         live.update(need.file for need in records if isinstance(need.file, int))
         live.update(version.name for record in image.verneed() for version in record.versions)
@@ -283,6 +288,9 @@ class _Draft:
         self.header = image.header
         self.segments = list(image.segments)
         self.sections = list(image.sections())
+        if not self.sections:
+            # A table that could not be read before must not come to lie in a file that grows.
+            self.header = image.header._replace(sections_at=0, section_count=0, section_names=0)
         self.retagged: dict[int, int] = {}
         for segment in self.segments:
             inside = not segment.file_size or segment.file_end <= len(self.out)
@@ -331,7 +339,7 @@ class _Draft:
             return
         size = image.symbol_count() * 2
         at = image.at(elf.DT_VERSYM, size, "the versions of the symbols")
-        numbers = elf.little_endian("H", bytes(self.out[at : at + size]))
+        numbers = image.numbers("H", bytes(self.out[at : at + size]))
         for place, number in enumerate(numbers):
             if number & 0x7FFF in dropped:
                 self.out[at + 2 * place : at + 2 * place + 2] = b"\1\0"
@@ -434,6 +442,7 @@ class _Draft:
         for section in self.sections:
             if section.type not in (elf.SHT_SYMTAB, elf.SHT_DYNSYM) or section.offset + section.size > len(self.out):
                 continue
+            self.image.left.take(section.size // _SEARCHED_PER_RECORD)
             wanted = struct.pack("<HQ", index, old)
             end = section.offset + section.size // elf.SYMBOL.size * elf.SYMBOL.size
             at = section.offset

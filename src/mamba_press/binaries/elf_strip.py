@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mamba_press.binaries import elf
 from mamba_press.binaries.elf import Image, Section
-from mamba_press.binaries.format import Data
+from mamba_press.binaries.format import RECORD, Data, Malformed
 
 _SHSTRTAB = b".shstrtab"
 _SHF_INFO_LINK = 0x40
@@ -45,7 +45,7 @@ def _is_simple(image: Image, sections: list[Section], count: int) -> bool:
     ends = [s.offset + s.size for s in sections if s.type not in (0, elf.SHT_NOBITS)]
     ends += [segment.file_end for segment in image.segments]
     end = max(*ends, image.header.sections_at + len(sections) * elf.SECTION.size)
-    if bytes(image.data[end:]).strip(b"\0"):
+    if end > len(image.data) or bytes(image.data[end:]).strip(b"\0"):
         return False
     if any(section.flags & elf.SHF_ALLOC for section in sections[count:]):
         return False
@@ -53,12 +53,16 @@ def _is_simple(image: Image, sections: list[Section], count: int) -> bool:
 
 
 def _names(image: Image, sections: list[Section], count: int) -> tuple[bytes, list[int]]:
-    """The names of the sections that stay and of their own section, and where each begins."""
+    """The names of the sections that stay and of their own section, and where each begins; raises Malformed."""
     strings = sections[image.header.section_names]
     text = image.slice(strings.offset, strings.size, "the sections' names")
     table, places = bytearray(b"\0"), [0]
     for section in sections[1:count]:
         places.append(len(table))
-        table += text[section.name : text.find(b"\0", section.name)] + b"\0"
+        end = text.find(b"\0", section.name)
+        if end < 0:
+            raise Malformed(f"the name of a section at {section.name:#x} of their names is not in them or has no end")
+        image.left.take(end - section.name + RECORD)
+        table += text[section.name : end] + b"\0"
     places.append(len(table))
     return bytes(table + _SHSTRTAB + b"\0"), places

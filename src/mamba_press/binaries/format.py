@@ -24,6 +24,43 @@ class Malformed(ValueError):  # noqa: N818 - a claim about the file, as in `exce
     """A binary that contradicts itself or ends too early; the message says what was found where."""
 
 
+RECORD = 64
+"""What one record of a table counts for in an `Allowance`, whatever its size."""
+
+
+class Allowance:
+    """How much may be read of what the tables of one file lead to, in bytes; raises Malformed once that is used up.
+
+    Tables may share records and names. Those of a real file share little, so all that they say is about as long as the
+    file; a small file whose tables share one chain could say more than any memory holds.
+    """
+
+    __slots__ = ("left",)
+
+    def __init__(self, size: int) -> None:
+        self.left = (1 << 23) + 4 * size
+
+    def take(self, amount: int) -> None:
+        """Count so many bytes as read."""
+        self.left -= amount
+        if self.left < 0:
+            raise Malformed("its tables overlap: they say far more than a file of this size can hold")
+
+
+MOST_PROBLEMS = 100
+"""So many faults of one file are told; a hostile one has as many as it has records."""
+
+_MOST_SEARCHED = 1 << 23
+
+
+def refuse_endless(needed: tuple[str, ...], search: tuple[str, ...]) -> None:
+    """Raise Malformed where the loader would look in so many places for so many names that it does not end."""
+    if len(needed) * sum(len(place) + 1 for place in search) > _MOST_SEARCHED:
+        raise Malformed(
+            f"{len(needed)} needed libraries, each looked for in {len(search)} places, take too long to find"
+        )
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Symbols:
     """The dynamic symbols that a binary takes from others, and those that it offers."""

@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from mamba_press.binaries.format import Data, Malformed, Symbols
+from mamba_press.binaries.format import RECORD, Allowance, Data, Malformed, Symbols, refuse_endless
 from mamba_press.types import Binary
 
 if TYPE_CHECKING:
@@ -72,6 +72,10 @@ _SECTION = struct.Struct("<16s16s2Q8I")
 NLIST = struct.Struct("<IBBHQ")
 HEADER_SIZE = _HEADER.size
 _MOST_SLICES = 30
+_MOST_ALIGNED = 15
+"""The largest power of two to which a slice may be aligned (MAXSECTALIGN of Apple's lipo)."""
+_MOST_COMMANDS = 0x10000
+"""More libraries than that have no number."""
 _OLDEST_ARM64 = (11, 0)
 _ZERO_FILL = (0x1, 0xC, 0x12)
 
@@ -151,8 +155,10 @@ def slices(data: Data) -> tuple[Slice, ...]:
     found = []
     for number in range(count):
         cpu, subtype, *place = record.unpack_from(data, 8 + number * record.size)
-        if place[0] < end or place[0] + place[1] > len(data) or place[2] > 30:
+        if place[0] < end or place[0] + place[1] > len(data):
             raise Malformed(f"slice {number} at {place[0]:#x} with {place[1]} bytes lies outside the file")
+        if place[2] > _MOST_ALIGNED:
+            raise Malformed(f"slice {number} asks to be aligned to 2^{place[2]}; 2^{_MOST_ALIGNED} is the most")
         found.append(_slice(data, cpu, subtype, (place[0], place[1], place[2])))
     for one, other in pairwise(sorted(found, key=lambda each: each.offset)):
         if one.offset + one.size > other.offset:
@@ -185,6 +191,7 @@ class Image:
     def __init__(self, data: Data, part: Slice) -> None:
         self.data = data
         self.part = part
+        self.left = Allowance(part.size)
         if part.arch is None:
             raise Malformed("a slice for a machine that is not known")
         self.arch: str = part.arch
@@ -194,6 +201,8 @@ class Image:
         self.commands_end = HEADER_SIZE + self.commands_size
         if self.commands_end > self.size:
             raise Malformed(f"the load commands end at {self.commands_end:#x}, behind the end of the slice")
+        if self.command_count > _MOST_COMMANDS:
+            raise Malformed(f"{self.command_count} load commands are more than there can be")
         self.commands = tuple(self._commands())
 
     def unpack(self, record: struct.Struct, offset: int, what: str = "a record") -> tuple[int, ...]:
@@ -293,7 +302,10 @@ class Image:
     @cached_property
     def signature(self) -> Part | None:
         """Where the signature is, if there is one."""
-        return next((part for kind, part in self._linkedit_data() if kind == LC_CODE_SIGNATURE), None)
+        found = next((part for kind, part in self._linkedit_data() if kind == LC_CODE_SIGNATURE), None)
+        if found is not None and found.offset < self.commands_end:
+            raise Malformed(f"the signature at {found.offset:#x} is in the load commands")
+        return found
 
     def parts(self, types: Iterable[int]) -> tuple[Part, ...]:
         """What the load commands of these types say is in __LINKEDIT, for those with one offset and one size."""
@@ -301,38 +313,48 @@ class Image:
         return tuple(part for kind, part in self._linkedit_data() if kind in wanted)
 
     def _linkedit_data(self) -> Iterator[tuple[int, Part]]:
-        for command in self.of(*LINKEDIT_DATA):
+        for command in self._each_once(*LINKEDIT_DATA):
             if command.size < 16:
                 raise Malformed(f"the load command at {command.offset:#x} has {command.size} bytes")
             offset, size = self.unpack(struct.Struct("<2I"), command.offset + 8)
-            what = LINKEDIT_DATA[command.type]
-            if offset + size > self.size:
-                raise Malformed(f"{what} at {offset:#x} with {size} bytes end behind the slice")
-            yield command.type, Part(offset, size, what)
+            yield command.type, self._part(offset, size, LINKEDIT_DATA[command.type])
+
+    def _part(self, offset: int, size: int, what: str) -> Part:
+        """A range of the slice that a load command names: none may be in the load commands themselves."""
+        if offset + size > self.size:
+            raise Malformed(f"{what} at {offset:#x} with {size} bytes end behind the slice")
+        if offset < self.commands_end and (size or offset):
+            raise Malformed(f"{what} at {offset:#x} are in the load commands, which end at {self.commands_end:#x}")
+        return Part(offset, size, what)
+
+    def _each_once(self, *types: int) -> Iterator[Command]:
+        """The load commands of types that a slice has once at most."""
+        seen: set[int] = set()
+        for command in self.of(*types):
+            if command.type in seen:
+                raise Malformed(f"the load command {command.type:#x} is there twice")
+            seen.add(command.type)
+            yield command
 
     def dyld_info(self) -> dict[str, Part]:
         """The older kind of fixups and exports, by what they are."""
         found: dict[str, Part] = {}
-        for command in self.of(LC_DYLD_INFO, LC_DYLD_INFO_ONLY):
+        for command in self._each_once(LC_DYLD_INFO, LC_DYLD_INFO_ONLY):
             if command.size < 48:
                 raise Malformed(f"the load command at {command.offset:#x} has {command.size} bytes")
             fields = self.unpack(struct.Struct("<10I"), command.offset + 8)
             for number, what in enumerate(_DYLD_INFO):
-                offset, size = fields[2 * number : 2 * number + 2]
-                if offset + size > self.size:
-                    raise Malformed(f"{what} at {offset:#x} with {size} bytes end behind the slice")
-                found[what] = Part(offset, size, what)
+                found[what] = self._part(fields[2 * number], fields[2 * number + 1], what)
         return found
 
     def symbol_table(self) -> tuple[Part, Part] | None:
         """The symbols and their strings."""
-        for command in self.of(LC_SYMTAB):
+        for command in self._each_once(LC_SYMTAB):
             if command.size < 24:
                 raise Malformed(f"the load command at {command.offset:#x} has {command.size} bytes")
             at, count, strings, size = self.unpack(struct.Struct("<4I"), command.offset + 8)
-            if at + count * NLIST.size > self.size or strings + size > self.size:
-                raise Malformed("the symbols or their strings end behind the slice")
-            return Part(at, count * NLIST.size, "the symbols"), Part(strings, size, "the symbols' strings")
+            table = self._part(at, count * NLIST.size, "the symbols")
+            return table, self._part(strings, size, "the symbols' strings")
         return None
 
     def symbols(self) -> Iterator[tuple[str, int, int, int, int]]:
@@ -343,13 +365,24 @@ class Image:
         strings = self.slice(*tables[1])
         for at, kind, section, description, value in NLIST.iter_unpack(self.slice(*tables[0])):
             if not kind & N_STAB:
-                yield string(strings, at), kind, section, description, value
+                yield self.string(strings, at), kind, section, description, value
+
+    def string(self, strings: bytes, at: int) -> str:
+        """The string at an offset of a table of strings."""
+        if at >= len(strings):
+            if at == 0:
+                return ""
+            raise Malformed(f"a symbol's name at {at:#x} lies outside the strings")
+        end = strings.find(b"\0", at)
+        found = strings[at : end if end >= 0 else len(strings)]
+        self.left.take(len(found) + RECORD)
+        return found.decode("utf-8", "surrogateescape")
 
     def exports(self) -> Iterator[Export]:
         """Every symbol of the export trie."""
         part = self.exports_part()
         if part is not None and part.size:
-            yield from walk(self.slice(*part))
+            yield from walk(self.slice(*part), self.left)
 
     def exports_part(self) -> Part | None:
         """Where the export trie is."""
@@ -375,16 +408,6 @@ def _padded(name: bytes) -> str:
     return name.partition(b"\0")[0].decode("ascii", "replace")
 
 
-def string(strings: bytes, at: int) -> str:
-    """The string at an offset of a table of strings."""
-    if at >= len(strings):
-        if at == 0:
-            return ""
-        raise Malformed(f"a symbol's name at {at:#x} lies outside the strings")
-    end = strings.find(b"\0", at)
-    return strings[at : end if end >= 0 else len(strings)].decode("utf-8", "surrogateescape")
-
-
 def uleb(data: Sequence[int], at: int) -> tuple[int, int]:
     """A number of variable length (ULEB128) and the offset behind it."""
     value = shift = 0
@@ -398,8 +421,8 @@ def uleb(data: Sequence[int], at: int) -> tuple[int, int]:
             return value, at
 
 
-def walk(trie: bytes) -> Iterator[Export]:
-    """Every symbol of an export trie; raises Malformed where it is none."""
+def walk(trie: bytes, left: Allowance) -> Iterator[Export]:
+    """Every symbol of an export trie; raises Malformed where it is none, or its names are longer than allowed."""
     seen: set[int] = set()
     todo = [(0, b"")]
     while todo:
@@ -421,6 +444,7 @@ def walk(trie: bytes) -> Iterator[Export]:
             if end < 0:
                 raise Malformed("an edge of the export trie has no end")
             child, after = uleb(trie, end + 1)
+            left.take(len(prefix) + end - at + RECORD)
             todo.append((child, prefix + trie[at:end]))
             at = after
 
@@ -475,6 +499,8 @@ def facts(image: Image) -> Binary:
         MH_EXECUTE: "program",
     }
     strong = {image.text(command) for command in image.of(*LOADS) if command.type != LC_LOAD_WEAK_DYLIB}
+    search = tuple(image.text(command) for command in image.of(LC_RPATH))
+    refuse_endless(image.needed, search)
     return Binary(
         format="macho",
         arch=image.arch,
@@ -484,7 +510,7 @@ def facts(image: Image) -> Binary:
         name=image.name,
         needed=image.needed,
         weak=tuple(name for name in dict.fromkeys(image.needed) if name not in strong),
-        search=tuple(image.text(command) for command in image.of(LC_RPATH)),
+        search=search,
         interpreter=next((image.text(command) for command in image.of(LC_LOAD_DYLINKER)), None),
         floor=image.floor,
         vouched=_is_vouched(image),

@@ -12,7 +12,7 @@ import struct
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from mamba_press.binaries import macho
-from mamba_press.binaries.format import Malformed
+from mamba_press.binaries.format import RECORD, Malformed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -46,14 +46,10 @@ class Reference(NamedTuple):
 
 
 class Bind(NamedTuple):
-    """A pointer that dyld fills with a symbol's address, or in a table of imports the symbol alone."""
+    """A symbol whose address dyld writes somewhere, and the number of its library."""
 
-    segment: int
-    offset: int
     name: str
     ordinal: int
-    addend: int
-    flags: int
 
 
 def references(image: Image) -> Iterator[Reference]:
@@ -84,14 +80,14 @@ def renumber(draft: bytearray, image: Image, ordinals: Mapping[int, int]) -> Non
 
 
 def binds(image: Image) -> Iterator[Bind]:
-    """What is bound by opcodes or, without its places, by chained fixups."""
+    """What is bound by opcodes or by chained fixups; each as often as an opcode says so, whatever that repeats."""
     for what in ("the binds", "the weak binds", "the lazy binds"):
         part = image.dyld_info().get(what)
         if part is not None and part.size:
             yield from (each for each in _opcodes(image, part) if isinstance(each, Bind))
     for part in image.parts((macho.LC_DYLD_CHAINED_FIXUPS,)):
         if part.size:
-            yield from (Bind(0, 0, found.name, found.ordinal, 0, 0) for found in _in_imports(image, part))
+            yield from (Bind(found.name, found.ordinal) for found in _in_imports(image, part))
 
 
 def libraries(image: Image) -> tuple[tuple[str, str], ...]:
@@ -153,7 +149,7 @@ def _in_symbols(image: Image) -> Iterator[Reference]:
         ordinal = description >> 8
         signed = ordinal - 0x100 if ordinal > _LAST_ORDINAL else ordinal
         place = tables[0].offset + number * macho.NLIST.size + 7
-        yield Reference("symbol", place, 1, signed, macho.string(strings, at))
+        yield Reference("symbol", place, 1, signed, image.string(strings, at))
 
 
 def _in_imports(image: Image, part: Part) -> Iterator[Reference]:
@@ -172,86 +168,42 @@ def _in_imports(image: Image, part: Part) -> Iterator[Reference]:
             (word,) = struct.unpack_from("<Q", content, at)
             ordinal, name = word & 0xFFFF, word >> 32
             signed = ordinal - 0x10000 if ordinal > 0xFFF0 else ordinal
-            yield Reference("import64", part.offset + at, 2, signed, macho.string(strings, name))
+            yield Reference("import64", part.offset + at, 2, signed, image.string(strings, name))
         else:
             (word,) = struct.unpack_from("<I", content, at)
             ordinal = word & 0xFF
             signed = ordinal - 0x100 if ordinal > 0xF0 else ordinal
-            yield Reference("import", part.offset + at, 1, signed, macho.string(strings, word >> 9))
-
-
-class _Machine:
-    """The state of the machine that bind opcodes drive."""
-
-    __slots__ = ("addend", "flags", "name", "offset", "ordinal", "segment")
-
-    def __init__(self) -> None:
-        self.segment = self.offset = self.ordinal = self.addend = self.flags = 0
-        self.name = ""
-
-    def bind(self, step: int) -> Bind:
-        """Bind here and go on to the next pointer and ``step`` bytes further."""
-        made = Bind(self.segment, self.offset, self.name, self.ordinal, self.addend, self.flags)
-        self.offset = self.offset + 8 + step & 0xFFFFFFFFFFFFFFFF
-        return made
+            yield Reference("import", part.offset + at, 1, signed, image.string(strings, word >> 9))
 
 
 def _opcodes(image: Image, part: Part) -> Iterator[Reference | Bind]:
     """What a stream of bind opcodes does; zeros separate the lazy ones and pad the others."""
     content = image.slice(*part)
-    state = _Machine()
+    ordinal, name = _SELF, ""
     at = 0
     while at < len(content):
         start, opcode, low = at, content[at] & 0xF0, content[at] & 0x0F
         at += 1
         if opcode in (_ORDINAL_IMM, _ORDINAL_ULEB):
-            state.ordinal, at = (low, at) if opcode == _ORDINAL_IMM else macho.uleb(content, at)
-            yield Reference("opcode", part.offset + start, at - start, state.ordinal, "")
-        elif opcode >= _BIND:
-            made, at = _bound(state, content, at)
-            yield from made
+            ordinal, at = (low, at) if opcode == _ORDINAL_IMM else macho.uleb(content, at)
+            yield Reference("opcode", part.offset + start, at - start, ordinal, "")
+        elif opcode == _ORDINAL_SPECIAL:
+            ordinal = low - 0x10 if low else _SELF
+        elif opcode == _SYMBOL:
+            end = content.find(b"\0", at)
+            if end < 0:
+                raise Malformed("a bound symbol's name has no end")
+            name, at = content[at:end].decode("utf-8", "surrogateescape"), end + 1
         else:
-            at = _set(state, content, at)
+            for _ in range(_numbers(opcode)):
+                _, at = macho.uleb(content, at)
+            if opcode >= _BIND:
+                image.left.take(RECORD)
+                yield Bind(name, ordinal)
 
 
-def _set(state: _Machine, content: bytes, at: int) -> int:
-    """Do what the opcode before ``at`` says of those that bind nothing."""
-    opcode, low = content[at - 1] & 0xF0, content[at - 1] & 0x0F
-    if opcode == _ORDINAL_SPECIAL:
-        state.ordinal = low - 0x10 if low else _SELF
-    elif opcode == _SYMBOL:
-        end = content.find(b"\0", at)
-        if end < 0:
-            raise Malformed("a bound symbol's name has no end")
-        state.name, state.flags = content[at:end].decode("utf-8", "surrogateescape"), low
-        at = end + 1
-    elif opcode == _ADDEND:
-        state.addend, at = macho.uleb(content, at)
-    elif opcode == _SEGMENT:
-        state.segment = low
-        state.offset, at = macho.uleb(content, at)
-    elif opcode == _ADD:
-        step, at = macho.uleb(content, at)
-        state.offset = state.offset + step & 0xFFFFFFFFFFFFFFFF
-    return at
-
-
-_MOST_BINDS = 1 << 20
-
-
-def _bound(state: _Machine, content: bytes, at: int) -> tuple[list[Bind], int]:
-    """Do what the opcode before ``at`` binds."""
-    opcode, low = content[at - 1] & 0xF0, content[at - 1] & 0x0F
-    count, step = 1, 0
-    if opcode == _BIND_ADD:
-        step, at = macho.uleb(content, at)
-    elif opcode == _BIND_SCALED:
-        step = low * 8
-    elif opcode == _BIND_TIMES:
-        count, at = macho.uleb(content, at)
-        step, at = macho.uleb(content, at)
-    elif opcode != _BIND:
+def _numbers(opcode: int) -> int:
+    """How many numbers of variable length follow an opcode that names neither a library nor a symbol."""
+    if opcode > _BIND_TIMES:
         raise Malformed(f"the bind opcode {opcode:#x} is not one of this machine")
-    if count > _MOST_BINDS:
-        raise Malformed(f"{count} binds at once")
-    return [state.bind(step) for _ in range(count)], at
+    return {_ADDEND: 1, _SEGMENT: 1, _ADD: 1, _BIND_ADD: 1, _BIND_TIMES: 2}.get(opcode, 0)

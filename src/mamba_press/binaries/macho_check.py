@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections import Counter
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
 from mamba_press.binaries import macho, macho_binds, macho_sign
-from mamba_press.binaries.format import Data, Malformed
+from mamba_press.binaries.format import MOST_PROBLEMS, Data, Malformed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,7 @@ def layout_problems(data: Data) -> tuple[str, ...]:
 
 def problems(image: Image) -> tuple[str, ...]:
     """What is wrong with one slice."""
-    return tuple(_problems(image))
+    return tuple(islice(_problems(image), MOST_PROBLEMS))
 
 
 def _problems(image: Image) -> Iterator[str]:
@@ -58,7 +59,7 @@ def _command_problems(image: Image) -> Iterator[str]:
         ("search path", tuple(image.text(command) for command in image.of(macho.LC_RPATH))),
         ("dependency", image.needed),
     ):
-        for name in sorted({name for name in names if names.count(name) > 1}):
+        for name in sorted(name for name, count in Counter(names).items() if count > 1):
             yield f"the {what} {name} is there twice"
     if image.type == macho.MH_DYLIB and not image.name:
         yield "a library without an install name"

@@ -171,7 +171,7 @@ def _place_for_search(content: Sequence[bytes]) -> int:
 
 def _merged(image: Image, names: Mapping[str, str | None]) -> tuple[dict[int, bytes], dict[int, int]]:
     """The commands of the libraries that stay, by their old numbers, and what becomes of each old number."""
-    firsts: dict[str, int] = {}
+    firsts: dict[str, tuple[int, int]] = {}
     stays: dict[int, bytes] = {}
     ordinals: dict[int, int] = {}
     for number, command in enumerate(image.of(*macho.LOADS), 1):
@@ -181,10 +181,10 @@ def _merged(image: Image, names: Mapping[str, str | None]) -> tuple[dict[int, by
             ordinals[number] = macho_binds.FLAT
             continue
         content = image.content(command) if new == old else _named(image.content(command), new)
-        first = firsts.setdefault(new, number)
+        first, place = firsts.setdefault(new, (number, len(firsts) + 1))
         if first == number or _strength(content) < _strength(stays[first]):
             stays[first] = content
-        ordinals[number] = list(firsts.values()).index(first) + 1
+        ordinals[number] = place
     return stays, ordinals
 
 

@@ -27,6 +27,8 @@ _CMS = 0xFADE0B01
 
 _SLOT_CODE, _SLOT_REQUIREMENTS, _SLOT_ENTITLEMENTS, _SLOT_DER_ENTITLEMENTS = 0, 2, 5, 7
 _SLOT_ALTERNATES, _SLOT_CMS = 0x1000, 0x10000
+_DIRECTORIES = (_SLOT_CODE, *range(_SLOT_ALTERNATES, _SLOT_ALTERNATES + 5))
+"""The kernel looks at five alternates at most."""
 _KEPT = (_SLOT_ENTITLEMENTS, _SLOT_DER_ENTITLEMENTS)
 
 _VERSION = 0x20400
@@ -157,8 +159,8 @@ def _code_end(image: Image) -> int:
 
 def _linkedit(image: Image) -> Segment:
     found = image.segment("__LINKEDIT")
-    if found is None or found.file_end > image.size:
-        raise Malformed("there is no __LINKEDIT segment, or it ends behind the slice")
+    if found is None or not image.commands_end <= found.file_end <= image.size:
+        raise Malformed("there is no __LINKEDIT segment, or it ends behind the slice or in the load commands")
     for segment in image.segments:
         if segment.file_size and segment.file_end > found.offset and segment is not found:
             raise Malformed(f"the segment {segment.name} is not before __LINKEDIT")
@@ -257,11 +259,15 @@ def _blobs(image: Image) -> dict[int, bytes]:
     if 12 + 8 * count > len(content) or size > len(content):
         raise Malformed("the signature is larger than its load command says")
     found: dict[int, bytes] = {}
+    left = size
     for number in range(count):
         slot, at = struct.unpack_from(">2I", content, 12 + 8 * number)
         length = int.from_bytes(content[at + 4 : at + 8], "big")
         if length < 8 or at + length > size:
             raise Malformed(f"the blob of slot {slot:#x} lies outside the signature")
+        left -= length
+        if left < 0:
+            raise Malformed("the blobs of the signature overlap")
         found[slot] = content[at : at + length]
     return found
 
@@ -292,7 +298,7 @@ def _problems(image: Image, part: macho.Part) -> Iterator[str]:
     if linkedit is None or part.offset + part.size != linkedit.file_end:
         yield "the signature does not end where __LINKEDIT ends"
     blobs = _blobs(image)
-    directories = [_directory(blob) for slot, blob in blobs.items() if slot == _SLOT_CODE or slot >> 12 == 1]
+    directories = [_directory(blob) for slot, blob in blobs.items() if slot in _DIRECTORIES]
     if not directories:
         yield "the signature has no CodeDirectory"
     for directory in directories:

@@ -14,7 +14,7 @@ import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from mamba_press.binaries import macho
-from mamba_press.binaries.format import Malformed
+from mamba_press.binaries.format import RECORD, Allowance, Malformed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -176,7 +176,6 @@ def _move_pointers(draft: bytearray, image: Image, move: _Move) -> None:
 
 _REBASE_SEGMENT, _REBASE_ADD, _REBASE_ADD_SCALED = 0x20, 0x30, 0x40
 _REBASE_TIMES, _REBASE_TIMES_ULEB, _REBASE_ONE_ADD, _REBASE_SKIPPING = 0x50, 0x60, 0x70, 0x80
-_MOST_POINTERS = 1 << 22
 
 
 def _rebased(image: Image, part: Part) -> Iterator[int]:
@@ -212,8 +211,9 @@ def _rebased(image: Image, part: Part) -> Iterator[int]:
         else:
             raise Malformed(f"the rebase opcode {opcode:#x} is not known")
         if count:
-            if segment is None or count > _MOST_POINTERS:
+            if segment is None:
                 raise Malformed("a rebase names no pointer")
+            image.left.take(RECORD * count)
             yield from _pointers(segment, address, count, step)
             address = address + count * step & 0xFFFFFFFFFFFFFFFF
 
@@ -262,7 +262,7 @@ def _move_chains(draft: bytearray, image: Image, part: Part, move: _Move) -> Non
                 continue
             if first & _CHAIN_MANY:
                 raise Malformed("a page has more than one chain, which no 64-bit linker writes")
-            _move_chain(draft, segment, index * page + first, (move.by, moved))
+            _move_chain(draft, segment, index * page + first, (move.by, moved), image.left)
 
 
 def _unpack(kind: str, content: bytes, at: int) -> tuple[int, ...]:
@@ -271,9 +271,12 @@ def _unpack(kind: str, content: bytes, at: int) -> tuple[int, ...]:
     return struct.unpack_from(kind, content, at)
 
 
-def _move_chain(draft: bytearray, segment: Segment, at: int, how: tuple[int, Callable[[int], int]]) -> None:
+def _move_chain(
+    draft: bytearray, segment: Segment, at: int, how: tuple[int, Callable[[int], int]], left: Allowance
+) -> None:
     by, moved = how
     while True:
+        left.take(RECORD)
         place = segment.offset + at + by
         if at + 8 > segment.file_size:
             raise Malformed(f"a chain of pointers leaves {segment.name}")
@@ -299,6 +302,7 @@ def _move_section(draft: bytearray, image: Image, section: Section, move: _Move)
 
 
 def _distance(draft: bytearray, image: Image, at: int, move: _Move) -> None:
+    image.left.take(RECORD)
     (value,) = image.unpack(struct.Struct("<I"), at, "a distance from the header")
     struct.pack_into("<I", draft, at + move.by, move.distance(value))
 
@@ -412,7 +416,8 @@ def _exports(image: Image, move: _Move) -> Iterator[_Table]:
     if part is None or not part.size:
         return
     content = image.slice(*part)
-    trie = build_trie((export.name, payload(content, export, move.distance)) for export in macho.walk(content))
+    exports = macho.walk(content, image.left)
+    trie = build_trie((export.name, payload(content, export, move.distance)) for export in exports)
     for command in image.of(macho.LC_DYLD_EXPORTS_TRIE):
         yield _Table(command.offset + 8, part, trie)
         return
@@ -479,6 +484,8 @@ def build_trie(symbols: Iterable[tuple[str, bytes]]) -> bytes:
         if start < end and len(named[start][0]) == depth:
             node.payload = named[start][1]
             start += 1
+            if start < end and len(named[start][0]) == depth:
+                raise Malformed("the export trie has a symbol twice")
         children = []
         while start < end:
             group = start

@@ -1,7 +1,7 @@
 """PE files of Windows: what the loader reads of a DLL, an extension module or a program.
 
-Only 64-bit images for x86-64 and ARM64 are read closely. Everything that is named here is a file offset or, where it
-is called an address, an offset from where the image will be mapped (an RVA).
+Images for x86-64, ARM64 and 32-bit x86 are read closely; the last are not edited. Everything that is named here is a
+file offset or, where it is called an address, an offset from where the image will be mapped (an RVA).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import struct
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from mamba_press.binaries.format import Malformed, Symbols
+from mamba_press.binaries.format import RECORD, Allowance, Malformed, Symbols
 from mamba_press.types import Binary
 
 if TYPE_CHECKING:
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from mamba_press.binaries.format import Data
 
-ARCHES = {0x8664: "x86_64", 0xAA64: "aarch64"}
-"""The machines that are read closely, as spelled in Linux wheel tags."""
+_PE32, _PE32_PLUS = 0x10B, 0x20B
+_ARCHES = {(_PE32_PLUS, 0x8664): "x86_64", (_PE32_PLUS, 0xAA64): "aarch64", (_PE32, 0x14C): "i686"}
+"""The machines that are read closely, by the size of their words, as spelled in Linux wheel tags."""
 
 EXPORTS, IMPORTS, RESOURCES, SECURITY, DEBUG, LOAD_CONFIG, BOUND_IMPORTS, DELAY_IMPORTS = 0, 1, 2, 4, 6, 10, 11, 13
 """The data directories that matter here, by number."""
@@ -32,11 +33,10 @@ SECTION = struct.Struct("<8s6I2HI")
 IMPORT = struct.Struct("<5I")
 DELAY = struct.Struct("<8I")
 EXPORT = struct.Struct("<2I2H7I")
-DEPENDENT_LOAD_FLAGS = 78
-"""Where, in a 64-bit load configuration, the flags are for loading what is imported."""
+_DEPENDENT_LOAD_FLAGS = {_PE32: 54, _PE32_PLUS: 78}
+"""Where, in a load configuration, the flags are for loading what is imported."""
 
 _DLL = 0x2000
-_PE32_PLUS = 0x20B
 _MOST_SECTIONS = 96
 _LONGEST_NAME = 4096
 _MOST_EXPORTS = 1 << 20
@@ -67,8 +67,9 @@ class Section(NamedTuple):
 
 
 _MANIFEST, _LEAF, _MOST_RESOURCES = 24, 0x7FFFFFFF, 4096
-_DEPENDENT = re.compile(rb"<dependentAssembly\b.*?</dependentAssembly>", re.DOTALL)
-_IDENTITY = re.compile(rb"<assemblyIdentity\b[^>]*?\bname\s*=\s*[\"']([^\"']+)")
+_DEPENDENT, _END_OF_DEPENDENT = b"<dependentAssembly", b"</dependentAssembly>"
+_IDENTITY = b"<assemblyIdentity"
+_NAME = re.compile(rb"\bname\s*=\s*[\"']([^\"']+)")
 
 
 class Name(NamedTuple):
@@ -79,10 +80,11 @@ class Name(NamedTuple):
 
 
 class Image:
-    """The headers of a 64-bit PE image; raises Malformed where they contradict themselves."""
+    """The headers of a PE image; raises Malformed where they contradict themselves."""
 
     def __init__(self, data: Data) -> None:
         self.data = data
+        self.left = Allowance(len(data))
         self.header = _header(data)
         self.machine, self.section_count, _, self.symbols_at, self.symbol_count, self.optional_size, self.flags = (
             self.unpack(struct.Struct("<2H3I2H"), self.header + 4)
@@ -94,7 +96,12 @@ class Image:
     @property
     def arch(self) -> str | None:
         """The architecture, None where it is not one that is read closely."""
-        return ARCHES.get(self.machine) if self.magic == _PE32_PLUS else None
+        return _ARCHES.get((self.magic, self.machine))
+
+    @property
+    def is_edited(self) -> bool:
+        """Whether it is one of the 64-bit images, which are edited."""
+        return self.arch is not None and self.magic == _PE32_PLUS
 
     def unpack(self, form: struct.Struct, at: int) -> tuple[int, ...]:
         """The numbers at an offset; raises Malformed where the file ends before."""
@@ -111,10 +118,12 @@ class Image:
     @cached_property
     def directories(self) -> tuple[Directory, ...]:
         """All sixteen data directories; those that the header leaves out are empty."""
-        count = min(self.number(self.optional + 108), 16)
-        if 112 + 8 * count > self.optional_size:
+        start = 112 if self.magic == _PE32_PLUS else 96
+        count = min(self.number(self.optional + start - 4), 16)
+        if start + 8 * count > self.optional_size:
             raise Malformed(f"the optional header of {self.optional_size} bytes has no room for {count} directories")
-        found = [Directory(*self.unpack(struct.Struct("<2I"), self.optional + 112 + 8 * each)) for each in range(count)]
+        places = range(self.optional + start, self.optional + start + 8 * count, 8)
+        found = [Directory(*self.unpack(struct.Struct("<2I"), at)) for at in places]
         return (*found, *[Directory(0, 0)] * (16 - count))
 
     @property
@@ -173,6 +182,7 @@ class Image:
         if end < 0:
             raise Malformed(f"the string at the address {address:#x} has no end")
         self.offset(address, end - at + 1)
+        self.left.take(end - at + RECORD)
         return bytes(self.data[at:end]).decode("utf-8", "surrogateescape")
 
     def imports(self) -> Iterator[tuple[int, tuple[int, ...]]]:
@@ -182,9 +192,14 @@ class Image:
     def delayed(self) -> Iterator[tuple[int, tuple[int, ...]]]:
         """The descriptors of delayed imports and their offsets."""
         for at, fields in self._descriptors(DELAY_IMPORTS, DELAY, 1):
-            if not fields[0] & 1:
+            if fields[0] & 1:
+                yield at, fields
+            elif self.magic == _PE32:
+                # As linkers wrote them before there were 64-bit images.
+                base = self.number(self.optional + 28)
+                yield at, (fields[0], *(field - base if field else 0 for field in fields[1:7]), fields[7])
+            else:
                 raise Malformed(f"the delayed import at {at:#x} has pointers in place of addresses")
-            yield at, fields
 
     def _descriptors(self, directory: int, form: struct.Struct, name: int) -> Iterator[tuple[int, tuple[int, ...]]]:
         address = self.directories[directory].address
@@ -193,6 +208,7 @@ class Image:
             fields = self.unpack(form, at)
             if not fields[name]:
                 return
+            self.left.take(RECORD)
             yield at, fields
             address += form.size
 
@@ -243,6 +259,7 @@ class Image:
         if count > _MOST_EXPORTS:
             raise Malformed(f"{count} exports are more than there can be")
         at = self.offset(address, 4 * count)
+        self.left.take(RECORD * count)
         for number in range(count):
             yield at + 4 * number, self.number(at + 4 * number)
 
@@ -254,10 +271,12 @@ class Image:
             yield from self._thunks(fields[4])
 
     def _thunks(self, address: int) -> Iterator[str]:
-        while address and (entry := self.number(self.offset(address, 8), 8)):
-            if not entry >> 63:
+        size = 8 if self.magic == _PE32_PLUS else 4
+        while address and (entry := self.number(self.offset(address, size), size)):
+            self.left.take(size)
+            if not entry >> 8 * size - 1:
                 yield self.text((entry & 0x7FFFFFFF) + 2)
-            address += 8
+            address += size
 
     @cached_property
     def load_flags_at(self) -> int | None:
@@ -266,9 +285,10 @@ class Image:
         if not directory.address:
             return None
         at = self.offset(directory.address, 4)
-        if self.number(at) < DEPENDENT_LOAD_FLAGS + 2:
+        place = _DEPENDENT_LOAD_FLAGS[self.magic]
+        if self.number(at) < place + 2:
             return None
-        return self.offset(directory.address, DEPENDENT_LOAD_FLAGS + 2) + DEPENDENT_LOAD_FLAGS
+        return self.offset(directory.address, place + 2) + place
 
     @property
     def load_flags(self) -> int:
@@ -315,9 +335,18 @@ def _assemblies(image: Image) -> tuple[str, ...]:
         texts = list(_manifests(image))
     except Malformed:
         return ()
-    found = (_IDENTITY.search(each) for text in texts for each in _DEPENDENT.findall(text))
-    names = dict.fromkeys(match[1].decode("utf-8", "replace") for match in found if match)
+    names = dict.fromkeys(name for text in texts for name in _dependent(text))
     return tuple(name for name in names if not name.startswith("Microsoft.Windows."))
+
+
+def _dependent(manifest: bytes) -> Iterator[str]:
+    """The names of the assemblies that a manifest asks for."""
+    for part in manifest.split(_END_OF_DEPENDENT)[:-1]:
+        _, _, content = part.partition(_DEPENDENT)
+        _, _, identity = content.partition(_IDENTITY)
+        match = _NAME.search(identity.partition(b">")[0])
+        if match:
+            yield match[1].decode("utf-8", "replace")
 
 
 def _manifests(image: Image) -> Iterator[bytes]:
@@ -330,6 +359,7 @@ def _manifests(image: Image) -> Iterator[bytes]:
             for _, leaf in _resources(image, address, inner):
                 place, size = image.unpack(struct.Struct("<2I"), image.offset(address + (leaf & _LEAF), 8))
                 start = image.offset(place, size)
+                image.left.take(size)
                 yield bytes(image.data[start : start + size])
 
 
@@ -338,6 +368,7 @@ def _resources(image: Image, address: int, offset: int) -> Iterator[tuple[int, i
     at = image.offset(address + (offset & _LEAF), 16)
     named, numbered = image.unpack(struct.Struct("<2H"), at + 12)
     for each in range(min(named + numbered, _MOST_RESOURCES)):
+        image.left.take(RECORD)
         number, below = image.unpack(struct.Struct("<2I"), at + 16 + 8 * each)
         yield number, below
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from mamba_press.binaries import pe
-from mamba_press.binaries.format import Malformed
+from mamba_press.binaries.format import MOST_PROBLEMS, Malformed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +49,7 @@ def layout_problems(data: Data) -> tuple[str, ...]:
             return ()
         # What reading the names finds broken is said after what is known to be wrong with the sections.
         for rule in (_sections, _directories, _names, _checksum):
-            found += rule(image)
+            found += islice(rule(image), MOST_PROBLEMS)
     except Malformed as error:
         found.append(str(error))
     return tuple(found)

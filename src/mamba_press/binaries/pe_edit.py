@@ -66,7 +66,7 @@ def apply(data: bytes, edits: Edits) -> bytes:
     restrictions of where imports are looked for. A checksum is mended where there was one: 0 means that nobody asks.
     """
     image = pe.Image(data)
-    if image.arch is None:
+    if not image.is_edited:
         raise Malformed("only 64-bit PE images for x86-64 and ARM64 are edited")
     renames = _renames(edits)
     changes = _changes(image, renames, edits.name)

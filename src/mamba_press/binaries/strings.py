@@ -9,10 +9,9 @@ from __future__ import annotations
 import mmap
 import os
 import re
-import struct
 from typing import TYPE_CHECKING
 
-from mamba_press.binaries import format_of, macho, pe
+from mamba_press.binaries import elf, format_of, macho, pe
 from mamba_press.binaries.format import READING, Data, Malformed, read_up_to
 from mamba_press.types import Strings
 
@@ -26,7 +25,6 @@ _WIDE_NAME = re.compile(rb"(?:[A-Za-z0-9_+.-]\0){1,120}\Z")
 _BEFORE = re.compile(rb"[A-Za-z0-9_+.-]{1,120}\Z")
 _AFTER = re.compile(rb"(?:\.[0-9]+)*")
 _CODE = ("__text", "__stubs", "__stub_helper", "__unwind_info", "__eh_frame", "__gcc_except_tab")
-_PROGBITS = 1
 _EXECUTABLE = 0x20000000
 _SMALL = 1 << 20
 """Up to this size reading a file costs less than mapping it."""
@@ -94,7 +92,7 @@ def _names(data: Data, start: int, end: int) -> Iterator[str]:
 
 def _regions(data: Data) -> Iterator[tuple[int, int]]:
     """Yield the parts of a file that may hold strings of its own: all of it, or a binary's own sections."""
-    if len(data) >= 64 and data[:6] == b"\x7fELF\x02\x01":
+    if len(data) >= 64 and data[:4] == b"\x7fELF":
         sections = list(_elf_sections(data))
     elif data[:4] in (b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe"):
         sections = list(_macho_sections(data))
@@ -102,7 +100,18 @@ def _regions(data: Data) -> Iterator[tuple[int, int]]:
         sections = list(_pe_sections(data))
     else:
         sections = []
-    yield from sections or [(0, len(data))]
+    yield from _joined(sections) or [(0, len(data))]
+
+
+def _joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Ranges in their order, those that overlap made one: a hostile file has thousands of sections in one place."""
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(each for each in ranges if each[0] < each[1]):
+        if joined and start < joined[-1][1]:
+            joined[-1] = joined[-1][0], max(joined[-1][1], end)
+        else:
+            joined.append((start, end))
+    return joined
 
 
 def _macho_sections(data: Data) -> Iterator[tuple[int, int]]:
@@ -139,11 +148,7 @@ def _pe_sections(data: Data) -> Iterator[tuple[int, int]]:
 
 
 def _elf_sections(data: Data) -> Iterator[tuple[int, int]]:
-    offset, size, count = struct.unpack_from("<Q", data, 40)[0], *struct.unpack_from("<HH", data, 58)
-    if not offset or size != 64 or offset + size * count > len(data):
-        return
-    for index in range(count):
-        kind, flags, _, start, length = struct.unpack_from("<IQQQQ", data, offset + index * size + 4)
-        is_own = kind == _PROGBITS and flags & 2 and not flags & 4
-        if is_own and start + length <= len(data):
-            yield start, start + length
+    for section in elf.sections(data) if elf.is_read(data) else ():
+        is_own = section.type == elf.SHT_PROGBITS and section.flags & elf.SHF_ALLOC
+        if is_own and not section.flags & elf.SHF_EXECINSTR and section.offset + section.size <= len(data):
+            yield section.offset, section.offset + section.size
