@@ -61,6 +61,13 @@ Inside = Annotated[
         r"^(?!/)(?![A-Za-z]:)(?!(?:.*/)?\.{1,2}(?:/|$))(?!.*//)[^\\]*[^\\\s][^\\]*$",
     ),
 ]
+InPrefix = Annotated[
+    str,
+    Text(
+        "a relative path with / and no part '.' or '..', or '.' alone",
+        r"^(?:\.|(?!/)(?![A-Za-z]:)(?!(?:.*/)?\.{1,2}(?:/|$))(?!.*//)[^\\]*[^\\\s][^\\]*)$",
+    ),
+]
 Folder = Annotated[
     str,
     Text(
@@ -384,9 +391,9 @@ class WheelOptions:
 
     Example: "zlib"
     """
-    environment: Mapping[Variable, Inside] = field(default_factory=dict)
+    environment: Mapping[Variable, InPrefix] = field(default_factory=dict)
     """Environment variables that importing the wheel's home sets: each to a file or folder of the conda prefix, where
-    it lies after installation. A value that is there already stays.
+    it lies after installation; `"."` is the prefix itself. A value that is there already stays.
 
     Example: { PROJ_DATA = "share/proj" }
     """

@@ -118,8 +118,8 @@ def _system(module: ast.Module, file: File, sought: _Sought) -> Iterator[Note]:
     Another's code is warned of where it opens a library in any case, and nothing has loaded it before.
     """
     is_own = file.package == OWN
-    for stem in sorted(_arguments(module, {"find_library"}, "") & sought.stems.keys()):
-        what = f"asks find_library({stem!r}), which looks in the system and never in a wheel"
+    for stem, asked in sorted(_asked(module, sought.stems).items()):
+        what = f"asks {asked}, which looks in the system and never in a wheel"
         what += f": {sought.stems[stem]} of the conda packages is not found by it"
         hint = _in_place(f'find_library("{stem}")', stem, sought.home)
         yield Note(what, hint, "warning") if is_own else Note(what)
@@ -137,6 +137,40 @@ def _system(module: ast.Module, file: File, sought: _Sought) -> Iterator[Note]:
             yield Note(what, hint if sought.home else "", "warning")
         else:
             yield Note(what)
+
+
+def _asked(module: ast.Module, stems: Mapping[str, str]) -> dict[str, str]:
+    """Return by the bare name of a library how `find_library` is asked for it.
+
+    A name that is put together may be any that begins as one of its parts does; one that comes from elsewhere, such as
+    an argument, any that stands in the module.
+    """
+    values = _values(module)
+    calls = [node for node in ast.walk(module) if isinstance(node, ast.Call) and _called(node) == "find_library"]
+    arguments = [node.args[0] for node in calls if node.args]
+    plain = {text for argument in arguments for text in _texts(argument, values)}
+    found = {text: f"find_library({text!r})" for text in plain & stems.keys()}
+    for argument in arguments:
+        if any(_texts(argument, values)):
+            continue
+        beginnings = {begin for text in _parts(argument, values) if len(begin := re.split("[%{]", text)[0]) > 2}
+        meant = {stem for stem in stems if any(map(stem.startswith, beginnings))}
+        meant |= set() if beginnings else stems.keys() & _parts(module, {})
+        found.update((stem, "find_library for a name that it puts together") for stem in meant - plain)
+    return found
+
+
+def _parts(node: ast.AST, values: Mapping[str, list[ast.expr]]) -> set[str]:
+    """Return the plain texts in an expression, and in what its names stand for."""
+    nodes = [*ast.walk(node)]
+    nodes += [
+        each
+        for name in nodes
+        if isinstance(name, ast.Name)
+        for value in values.get(name.id, ())
+        for each in ast.walk(value)
+    ]
+    return {each.value for each in nodes if isinstance(each, ast.Constant) and isinstance(each.value, str)}
 
 
 def _in_place(asked: str, stem: str, home: str) -> str:

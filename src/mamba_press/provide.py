@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mamba_press import globs
 from mamba_press.config import TABLE
 from mamba_press.errors import ContentError
 from mamba_press.types import Problem
@@ -42,7 +43,7 @@ def environment(entries: Sequence[Entry], home: str, wanted: Mapping[str, str]) 
     problems = []
     for name, path in sorted(wanted.items()):
         plain = path.rstrip("/")
-        places = sorted(_places(entries, plain) or _places(entries, f"Library/{plain}"))
+        places = _whole(entries, home) if plain == "." else _both(entries, plain)
         if any(_OUTSIDE.match(place) for place in places):
             problems.append(_outside(_ENVIRONMENT, f"{name}: ", path, places[0]))
         elif len(places) == 1:
@@ -56,6 +57,17 @@ def environment(entries: Sequence[Entry], home: str, wanted: Mapping[str, str]) 
     if problems:
         raise ContentError(*problems)
     return found
+
+
+def _whole(entries: Sequence[Entry], home: str) -> list[str]:
+    """Return where the prefix lies, if anything of it is there."""
+    prefix = f"{home}/_prefix"
+    return [prefix] if any(entry.path.startswith(f"{prefix}/") for entry in entries) else []
+
+
+def _both(entries: Sequence[Entry], path: str) -> list[str]:
+    """Return where a file or folder lies, in packages for Windows below ``Library``."""
+    return sorted(_places(entries, path) or _places(entries, f"Library/{path}"))
 
 
 def programs(entries: Sequence[Entry], home: str, wanted: Iterable[str]) -> dict[str, str]:
@@ -97,12 +109,14 @@ def notes(installed: Environment, entries: Iterable[Entry], set_already: Iterabl
     beneath = _beneath(owners)
     found = []
     for row in _known():
-        owner = beneath.get(row["path"])
-        if owner is not None and row["variable"] not in ours:
+        path = _path(row["path"], beneath)
+        if path is not None and row["variable"] not in ours:
             instead = f"; better, the library's own call does: {row['instead']}" if "instead" in row else ""
+            it = "the prefix" if row.get("value") == "." else "it"
+            value = f' = {{ {row["variable"]} = "." }}' if row.get("value") == "." else ""
             found.append(
-                f"{owner}: {row['path']} may be found only where {row['variable']} names it; "
-                f"[{TABLE}.wheel] environment can set it{instead}"
+                f"{beneath[path]}: {path} may be found only where {row['variable']} names {it}; "
+                f"[{TABLE}.wheel] environment{value} can set it{instead}"
             )
     said = {row["variable"] for row in _known()} | ours
     for package, names in sorted(_activated(installed, frozenset(owners.values())).items()):
@@ -155,6 +169,13 @@ def _nowhere(where: str, at: str, path: str, known: Sequence[str]) -> Problem:
 def _known() -> tuple[dict[str, str], ...]:
     text = Path(__file__).with_name("data").joinpath("variables.json").read_text("utf-8")
     return tuple(json.loads(text))
+
+
+def _path(glob: str, there: Mapping[str, str]) -> str | None:
+    """Return the path that a row means: a folder's name may hold the version of its library."""
+    if "*" not in glob:
+        return glob if glob in there else None
+    return next((path for path in sorted(there) if globs.matches(path, (glob,))), None)
 
 
 def _beneath(owners: Mapping[str, str]) -> dict[str, str]:

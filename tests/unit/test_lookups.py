@@ -42,6 +42,39 @@ def test_a_library_that_is_looked_for_in_the_system_is_told(found, call):
     assert found(sources) == (Note(f"app/a.py (and 1 more) {FIND}is not found by it"),)
 
 
+WAND = """\
+def library_paths():
+    for suffix in ("", "-7", "-7.Q16"):
+        yield ctypes.util.find_library("MagickWand" + suffix), ctypes.util.find_library(f"MagickCore{suffix}")
+"""
+
+
+def test_a_name_that_is_put_together_may_be_any_that_begins_so(told):
+    libraries = ("lib/libMagickWand-7.Q16.so.10", "lib/libMagickCore-7.Q16.so.10", "lib/libpng16.so.16")
+    made = "asks find_library for a name that it puts together, which looks in the system and never in a wheel: "
+    assert told({"app/a.py": WAND}, libraries=libraries) == (
+        f"app/a.py {made}libMagickCore-7.Q16.so.10 of the conda packages is not found by it",
+        f"app/a.py {made}libMagickWand-7.Q16.so.10 of the conda packages is not found by it",
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "is_told"),
+    [
+        ("def find(name):\n    return find_library(name)\nx = find('geos_c')", True),
+        ("for name in ('x', 'geos_c'):\n    find_library(name)", True),
+        ("find_library('geos_%s' % kind)", True),
+        ("find_library('{}_c'.format('geos'))", True),
+        ("find_library('ge' + name)", False),
+        ("find_library('gdal' + name)", False),
+        ("def find(name):\n    return find_library(name)\nx = find('m')", False),
+        ("find_library('m')\nx = 'geos_c'", False),
+    ],
+)
+def test_of_a_name_that_comes_from_elsewhere_what_stands_in_the_source_is_meant(told, source, is_told):
+    assert bool(told({"app/a.py": source})) == is_told
+
+
 def test_who_can_ask_for_it_otherwise_is_warned_with_the_lines_to_write(found):
     (note,) = found({"app/a.py": "x = find_library('geos_c')\n"}, of=OWN)
     assert str(note) == (

@@ -26,6 +26,13 @@ def test_a_variable_leads_to_where_its_file_or_folder_lies(prefix):
     }
 
 
+def test_a_variable_may_lead_to_the_prefix_itself_if_anything_of_it_is_there(prefix):
+    there = entry(prefix.add("share/openmpi/help.txt", of="openmpi"))
+    assert provide.environment([there], "home", {"OPAL_PREFIX": "."}) == {"OPAL_PREFIX": "_prefix"}
+    with pytest.raises(ContentError, match=r"OPAL_PREFIX: the wheel has no '\.'"):
+        provide.environment([entry(prefix.add("a.txt", of="x"), "data/a.txt")], "home", {"OPAL_PREFIX": "."})
+
+
 def test_a_folder_that_was_moved_is_found_where_it_is(prefix):
     entries = [entry(prefix.add("share/proj/proj.db", of="proj"), "home/data/proj.db")]
     assert provide.environment(entries, "home", {"PROJ_DATA": "share/proj"}) == {"PROJ_DATA": "data"}
@@ -82,6 +89,35 @@ def test_variables_that_libraries_are_known_to_look_at_are_named_unless_they_are
     assert "pyproj.datadir.set_data_dir" in note
     assert provide.notes(prefix.environment(), entries, ("PROJ_DATA",)) == ()
     assert provide.notes(prefix.environment(), [], ()) == ()
+
+
+@pytest.mark.parametrize(
+    ("file", "variable", "path"),
+    [
+        ("lib/gstreamer-1.0/libgstcore.so", "GST_PLUGIN_SYSTEM_PATH_1_0", "lib/gstreamer-1.0"),
+        ("libexec/gstreamer-1.0/gst-plugin-scanner", "GST_PLUGIN_SCANNER", "libexec/gstreamer-1.0/gst-plugin-scanner"),
+        ("etc/ImageMagick-6/policy.xml", "MAGICK_CONFIGURE_PATH", "etc/ImageMagick-6"),
+        (
+            "lib/ImageMagick-6.9.11/modules-Q16/coders/png.so",
+            "MAGICK_CODER_MODULE_PATH",
+            "lib/ImageMagick-6.9.11/modules-Q16/coders",
+        ),
+    ],
+)
+def test_the_variables_of_gstreamer_and_imagemagick_are_named(prefix, file, variable, path):
+    (note,) = provide.notes(prefix.environment(), [entry(prefix.add(file, of="app"))], ())
+    assert (
+        note
+        == f"app: {path} may be found only where {variable} names it; [tool.mamba-press.wheel] environment can set it"
+    )
+
+
+def test_a_variable_that_names_the_prefix_itself_is_told_with_its_value(prefix):
+    (note,) = provide.notes(prefix.environment(), [entry(prefix.add("share/openmpi/help.txt", of="openmpi"))], ())
+    assert note == (
+        "openmpi: share/openmpi may be found only where OPAL_PREFIX names the prefix; "
+        '[tool.mamba-press.wheel] environment = { OPAL_PREFIX = "." } can set it'
+    )
 
 
 def test_known_data_is_also_found_in_packages_for_windows(prefix):
