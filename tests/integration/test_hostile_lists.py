@@ -261,3 +261,15 @@ def test_files_with_backslashes_and_colons_are_files_where_windows_is_not_concer
     )
     environment = fetch(channel_of(case, make_channel), tmp_path / "work")
     assert [file.path for file in environment.files] == ["share/A::B.3", "share/a\\b", "share/x"]
+
+
+def test_a_small_archive_that_unpacks_to_much_is_refused_and_leaves_nothing_half_unpacked(make_channel, tmp_path):
+    package = CondaPackage(name="evil", files={"share/zeros": bytes(300 << 20)})
+    for cached in ("cold", "warm"):
+        with pytest.raises(
+            ContentError, match=r"it unpacks to \d+ MB or more; for an archive of its size 2\d\d MB are"
+        ):
+            fetch(make_channel([package]), tmp_path / cached)
+        assert not installed(tmp_path / cached), cached
+    cached = Path(os.environ["RATTLER_CACHE_DIR"], "pkgs")
+    assert {path.name for path in cached.iterdir() if path.is_dir()} <= {"evil-1.0-0"}

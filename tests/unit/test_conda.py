@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mamba_press import conda
-from mamba_press.conda import hints, lock, prefix, process
+from mamba_press.conda import hints, lock, prefix, process, worker
 from mamba_press.config import Config
 from mamba_press.errors import ConfigError, ContentError, FetchError, SolveError
 from mamba_press.types import Package, Python, Solution, Target, VirtualPackage
@@ -621,8 +621,11 @@ def test_a_worker_without_rattler_says_what_to_do(tmp_path):
     assert "MAMBA_PRESS_WORKER=python3.13" in text
 
 
-# Answers each request with the worker's process id; an empty one ends it.
-SERVES = """while read line; do [ "$line" = '{}' ] && exit 3; echo "{\\"result\\": {\\"pid\\": $$}}"; done"""
+# Answers each request with the worker's process id; to do "end" ends it.
+SERVES = """while read line; do
+  case "$line" in *'"end"'*) exit 3;; esac
+  echo "{\\"result\\": {\\"pid\\": $$}}"
+done"""
 
 
 def ask(environ: dict[str, str], request: dict[str, object] | None = None) -> int:
@@ -682,7 +685,7 @@ def test_a_worker_that_ended_is_followed_by_another(tmp_path):
     with process.one_process():
         first = ask(environ)
         with pytest.raises(FetchError, match="ended with exit code 3"):
-            ask(environ, {})
+            ask(environ, {"do": "end"})
         assert ask(environ) != first
 
 
@@ -733,3 +736,48 @@ def test_a_refusal_is_an_answer_after_which_the_worker_serves_on(tmp_path):
 def test_a_worker_that_is_not_there_is_an_error():
     with pytest.raises(ConfigError, match=r"MAMBA_PRESS_WORKER: 'python3\.99' cannot be started"):
         call({process.WORKER: "python3.99", "PATH": os.environ["PATH"]})
+
+
+# What a package may unpack to
+
+
+@pytest.mark.parametrize(
+    ("size", "files", "said"),
+    [
+        (1000, 3, ""),
+        (1001, 3, "it unpacks to 0 MB or more; for an archive of its size 0 MB are the most"),
+        (1000, 4, "it has 4 files or more; for an archive of its size 3 are the most"),
+    ],
+)
+def test_a_package_has_no_more_bytes_and_files_than_it_may(size, files, said):
+    assert worker._too_large(size, files, 1000, 3) == said
+
+
+@pytest.mark.parametrize(
+    ("size", "downloaded", "most"),
+    [
+        (66_000, None, (275_035_456, 101_320)),
+        (3 << 30, None, (322_390_982_656, 64_524_509)),
+        (None, None, (6_872_216_109_056, 1_374_489_534)),
+        (10**15, None, (6_872_216_109_056, 1_374_489_534)),
+        (10**15, 66_000, (275_035_456, 101_320)),
+    ],
+    ids=["small", "a giant", "unknown", "a lie", "a lie over the network"],
+)
+def test_what_a_package_may_unpack_to_grows_with_its_archive(size, downloaded, most):
+    each = {"name": "evil", "version": "1.0", "build": "0", "size": size}
+    gate = worker._Gate([each], {"cache": "cache", "platform": "linux-64", "python": []}, print)
+    if downloaded is not None:
+        gate.downloaded["evil"] = downloaded
+    assert gate.most(each) == most
+
+
+def test_counting_what_a_folder_has_ends_above_the_most(tmp_path):
+    for number in range(10):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "file").write_bytes(b"x" * 10)
+    (tmp_path / "link").symlink_to(tmp_path)
+    assert worker._weight(tmp_path, 1000, 100) == (100 + len(str(tmp_path)), 11)
+    size, files = worker._weight(tmp_path, 1000, 3)
+    assert files == 4
+    assert size <= 40 + len(str(tmp_path))

@@ -219,7 +219,10 @@ def inspect(packages: Sequence[Package], *, offline: bool, environ: Mapping[str,
         "offline": offline,
         "cache": str(cache_folder(environ)),
     }
-    contents: dict[str, Json] = process.call(request, _listen, environ, FetchError)["contents"]
+    try:
+        contents: dict[str, Json] = process.call(request, _listen, environ, FetchError)["contents"]
+    except process.RefusedError as refused:
+        raise hints.silent(refused.facts) from None
     return contents
 
 

@@ -32,6 +32,7 @@ def translate(refused: RefusedError, target: Target) -> PressError:
         "offline": _offline,
         "install": _install,
         "members": _members,
+        "silent": lambda facts, _: silent(facts),
     }
     return tellers[refused.kind](refused.facts, target)
 
@@ -235,6 +236,20 @@ def _file_system(text: str) -> str:
     if re.search(r"os error (13|1|20|30)\b|Permission denied", text):
         return "make the cache a folder that can be written, or let RATTLER_CACHE_DIR name another"
     return ""
+
+
+def silent(facts: Json) -> FetchError:
+    """Return the error for servers from which nothing came any more."""
+    told = [without_credentials(_printable(address)) for address in facts["addresses"]]
+    more = f" and {len(told) - 3} more" if len(told) > 3 else ""
+    return FetchError(
+        Problem(
+            where=", ".join(told[:3]) + more,
+            what=f"no byte came for {facts['seconds']:g} seconds",
+            hint="try again; where the server stays silent, name a mirror or a folder in "
+            f"{KEY}.channels, or build from the cache with offline = true",
+        )
+    )
 
 
 def unreadable_lock(text: str) -> ConfigError:

@@ -24,6 +24,9 @@ Json = dict[str, Any]
 WORKER = "MAMBA_PRESS_WORKER"
 """The variable that names another interpreter to run rattler on."""
 
+PATIENCE = 60.0
+"""The seconds without a byte from a server after which a transfer is given up; the whole may take any time."""
+
 SCRIPT = Path(__file__).with_name("worker.py")
 
 
@@ -129,7 +132,7 @@ def call(
         worker = _Worker(environ)
     answer = None
     try:
-        answer = worker.ask(request, listen)
+        answer = worker.ask({**request, "patience": PATIENCE}, listen)
         if answer is None:
             raise failure(worker.how_it_ended())
     finally:

@@ -226,12 +226,33 @@ def _gateway(request: Json) -> rattler.Gateway:
 
 def _client(*, offline: bool) -> rattler.networking.Client:
     """Return a client with retries and the credentials that rattler finds; offline, one that refuses to connect."""
-    from rattler.networking import AddHeadersMiddleware, Client
+    from rattler.networking import (
+        AddHeadersMiddleware,
+        AuthenticationMiddleware,
+        Client,
+        GCSMiddleware,
+        OciMiddleware,
+        RetryMiddleware,
+        S3Middleware,
+    )
 
     def refuse(host: str, path: str) -> None:
         raise ConnectionError(f"offline = true forbids asking {host} for {path}")
 
-    return Client([AddHeadersMiddleware(refuse)]) if offline else Client.default_client(user_agent="mamba-press")
+    if offline:
+        return Client([AddHeadersMiddleware(refuse)])
+    # As Client.default_client() has them; the last one is called for every attempt, with the address that is asked.
+    return Client(
+        [
+            RetryMiddleware(),
+            AuthenticationMiddleware(),
+            OciMiddleware(),
+            GCSMiddleware(),
+            S3Middleware(),
+            AddHeadersMiddleware(_TASK.note),
+        ],
+        user_agent="mamba-press",
+    )
 
 
 async def _channels(
@@ -313,7 +334,7 @@ async def fetch(request: Json, say: Callable[[Json], None]) -> Json:
     records = [_record(package) for package in packages]
     cache = rattler.PackageCache(Path(request["cache"], "pkgs"))
     python = [_record(package) for package in request["python"]]
-    gate = _Gate(packages, request, say)
+    gate = _TASK.gate = _Gate(packages, request, say)
     gate.look_before()
     try:
         expected = await _plan(packages, records, cache, offline=request["offline"], say=say)
@@ -445,11 +466,16 @@ def _reporter(gate: _Gate, expected: int, say: Callable[[Json], None]) -> Instal
             return len(self.names) - 1
 
         def on_download_start(self, cache_entry: int) -> int:
+            _TASK.awaited[cache_entry] = gate.packages[self.names[cache_entry].lower()]["url"]
             return cache_entry
 
         def on_download_progress(self, download_idx: int, progress: int, total: int | None) -> None:  # noqa: ARG002
             self.done[download_idx] = progress
+            gate.downloaded[self.names[download_idx].lower()] = progress
             self.tell(self.names[download_idx])
+
+        def on_download_completed(self, download_idx: int) -> None:
+            _TASK.awaited.pop(download_idx, None)
 
         def on_link_start(self, operation: int, package_name: str) -> int:
             gate.let_through(package_name)
@@ -496,6 +522,16 @@ _INFO = ("paths.json", "index.json", "link.json", "files", "has_prefix", "no_lin
 _KINDS = {stat.S_IFREG: "a file", stat.S_IFLNK: "a symlink", stat.S_IFDIR: "a folder"}
 _LISTED_AS = {"hardlink": stat.S_IFREG, "softlink": stat.S_IFLNK, "directory": stat.S_IFDIR}
 
+_RECORDS = 64 << 20
+"""How many bytes one of these may have: a package of 100,000 files lists them in 25 million."""
+
+_BYTES, _DENSEST = 256 << 20, 100
+_FILES, _SPARSEST = 100_000, 50
+"""How many bytes and files a package may have, and how many more for each byte, or for so many, of its archive."""
+
+_UNKNOWN = 64 << 30
+"""The size of an archive of which nothing is known, and the most that is believed."""
+
 _SHORTEST_PLACEHOLDER = 5
 """A shorter one would occur anywhere, and make a text many times as long."""
 
@@ -513,6 +549,7 @@ class _Gate:
         self.cache = Path(request["cache"], "pkgs")
         self.on_windows = request["platform"].startswith("win") or os.name == "nt"
         self.say = say
+        self.downloaded: dict[str, int] = {}
         self.python = next((each["site_packages"] for each in request["python"] if each.get("site_packages")), "")
         # Of the packages let through, without regard to case: their symlinks, and the folders of their files.
         self.links: dict[str, str] = {}
@@ -535,16 +572,31 @@ class _Gate:
         except Exception as error:  # noqa: BLE001 - rattler would go on after whatever is raised here
             wrong = [["", f"it cannot be looked at: {error!r}"]]
         if wrong:
-            self.end(self.refused(package, wrong))
+            _TASK.end(self.refused(package, wrong), self.say)
 
-    def end(self, refused: RefusedError) -> None:
-        """Say why, leave nothing half extracted in the cache, which rattler has locked for us, and end."""
-        for package in self.packages.values():
-            stem = self.folder(package).name
-            for left in self.cache.glob(f".{stem}*"):
-                shutil.rmtree(left, ignore_errors=True)
-        self.say({**refused.answer, "ended": True})
-        os._exit(0)
+    def most(self, package: Json) -> tuple[int, int]:
+        """Return how many bytes and files a package may have: in proportion to its archive, so giants are let in.
+
+        Of 160 packages of conda-forge and defaults the densest has 15 times the bytes of its archive.
+        """
+        stated, seen = package.get("size"), self.downloaded.get(package["name"].lower())
+        size = min(each for each in (stated, seen, _UNKNOWN) if each)
+        return _BYTES + size * _DENSEST, _FILES + size // _SPARSEST
+
+    def extracting(self) -> list[tuple[Json, Path]]:
+        """Return the packages that are being extracted, and where: rattler has locked the cache for us."""
+        stems = {f".{self.folder(package).name}": package for package in self.packages.values()}
+        with suppress(OSError):
+            hidden = [name for name in os.listdir(self.cache) if name.startswith(".")]  # noqa: PTH208 - thousands
+            return [(stems[name[:-6]], self.cache / name) for name in hidden if name[:-6] in stems]
+        return []
+
+    def look_while_extracted(self) -> None:
+        """Refuse a package that has already become too large in the folder into which it is being extracted."""
+        for package, folder in self.extracting():
+            most = self.most(package)
+            if wrong := _too_large(*_weight(folder, *most), *most):
+                _TASK.end(self.refused(package, [["", wrong]]), self.say)
 
     def folder(self, package: Json) -> Path:
         return self.cache / f"{package['name'].lower()}-{package['version']}-{package['build']}"
@@ -566,6 +618,9 @@ class _Gate:
         wrong += _other_package(index, package)
         wrong += _bad_entry_points(link)
         wrong += _wrong_entries(folder, entries, on_windows=self.on_windows)
+        size = sum(_size(folder, entry) for entry in entries) if not wrong else 0
+        if too_large := _too_large(size, len(entries), *self.most(package)):
+            wrong.append(["", too_large])
         if not wrong:
             paths = {self.installed(entry["_path"], index): entry for entry in entries}
             wrong += self.through_others(package["name"], paths)
@@ -598,9 +653,36 @@ def _odd_info(folder: Path) -> Iterator[list[str]]:
     """Yield what of the package's own records is no file, such as a symlink that leads elsewhere."""
     for path in (folder, folder / "info", *(folder / "info" / name for name in _INFO)):
         with suppress(FileNotFoundError, NotADirectoryError):
-            kind = stat.S_IFMT(path.lstat().st_mode)
+            status = path.lstat()
+            kind, name = stat.S_IFMT(status.st_mode), path.relative_to(folder).as_posix()
             if kind != (stat.S_IFREG if path.parent.name == "info" else stat.S_IFDIR):
-                yield [path.relative_to(folder).as_posix(), f"it is {_KINDS.get(kind, 'a special file')}"]
+                yield [name, f"it is {_KINDS.get(kind, 'a special file')}"]
+            elif kind == stat.S_IFREG and status.st_size > _RECORDS:
+                yield [name, f"it has {status.st_size} bytes"]
+
+
+def _too_large(size: int, files: int, most_bytes: int, most_files: int) -> str:
+    """Return that a package is larger than it may be, or nothing."""
+    if size > most_bytes:
+        most = f"{most_bytes / 1e6:.0f} MB"
+        return f"it unpacks to {size / 1e6:.0f} MB or more; for an archive of its size {most} are the most"
+    if files > most_files:
+        return f"it has {files} files or more; for an archive of its size {most_files} are the most"
+    return ""
+
+
+def _weight(folder: Path, most_bytes: int, most_files: int) -> tuple[int, int]:
+    """Return how many bytes and files a folder has; counting ends above the most."""
+    size, files, waiting = 0, 0, [str(folder)]
+    while waiting and size <= most_bytes and files <= most_files:
+        with suppress(FileNotFoundError), os.scandir(waiting.pop()) as found:  # it may be renamed while we look
+            for entry in found:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                else:
+                    files += 1
+                    size += entry.stat(follow_symlinks=False).st_size
+    return size, files
 
 
 def _json(path: Path) -> Json:
@@ -695,6 +777,14 @@ def _wrong_entry(root: str, entry: Json, folders: dict[str, str]) -> str:
     if kind == stat.S_IFREG and size is not None and size != status.st_size:
         return f"it has {status.st_size} bytes, and {size!r} are listed"
     return ""
+
+
+def _size(folder: Path, entry: Json) -> int:
+    """Return the bytes of a listed file, which are as stated where they are."""
+    stated = entry.get("size_in_bytes")
+    if isinstance(stated, int) and entry.get("path_type") == "hardlink":
+        return stated
+    return os.lstat(f"{folder}/{entry['_path']}").st_size
 
 
 def _way(root: str, folder: str, folders: dict[str, str]) -> str:
@@ -822,6 +912,73 @@ async def read_lock(request: Json, _: Callable[[Json], None]) -> Json:
     return {"entries": entries}
 
 
+# Ending what does not end by itself
+
+
+class _Task:
+    """What the request at hand has asked of servers: one is served at a time."""
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self, request: Json | None = None) -> None:
+        questions = (request or {}).get("questions", [request or {}])
+        self.channels = [urlsplit(url) for question in questions for url in question.get("channels", ())]
+        self.asked: list[tuple[float, str]] = []
+        self.awaited: dict[int, str] = {}
+        self.gate: _Gate | None = None
+
+    def note(self, host: str, path: str) -> None:
+        """Keep what is asked, and when; rattler calls this before each attempt, and names no scheme and no port."""
+        server = next((f"{url.scheme}://{url.netloc}" for url in self.channels if url.hostname == host), host)
+        self.asked.append((time.monotonic(), f"{server}{path}"))
+
+    def addresses(self, since: float) -> list[str]:
+        """Return what has not been answered: the archives that are awaited, else what was asked last in each folder."""
+        last = {url.rpartition("/")[0]: url for asked, url in self.asked if asked >= since - 1}
+        return list(dict.fromkeys([*self.awaited.values()] or [*last.values()] or [self.asked[-1][1]]))
+
+    def end(self, refused: RefusedError, say: Callable[[Json], None]) -> None:
+        """Say why, leave nothing half extracted in the cache, which rattler has locked for us, and end the process."""
+        for _, left in self.gate.extracting() if self.gate else ():
+            shutil.rmtree(left, ignore_errors=True)
+        say({**refused.answer, "ended": True})
+        os._exit(0)
+
+    def watch(self, patience: float, say: Callable[[Json], None], done: threading.Event) -> None:
+        """End the process when it has been silent for so many seconds after it asked a server something.
+
+        rattler's client has no time limit but one for a whole transfer, and says nothing about the lists of packages.
+        But every byte that comes costs some processor time, and a process that waits uses none.
+        """
+        busy, since, pause = 0, time.monotonic(), 0.25
+        while not done.wait(pause):
+            now = time.monotonic()
+            used = time.process_time_ns() - time.thread_time_ns()
+            if used - busy > _A_BYTE or not self.asked or _waits_for_a_lock():
+                busy, since = used, now
+            elif now - since > patience:
+                self.end(RefusedError("silent", seconds=patience, addresses=self.addresses(since)), say)
+            if self.gate:
+                self.gate.look_while_extracted()
+            pause = max(0.25, 20 * (time.monotonic() - now))
+
+
+_TASK = _Task()
+
+_A_BYTE = 30_000
+"""Nanoseconds of processor time; one byte from a server costs three times as many."""
+
+
+def _waits_for_a_lock() -> bool:
+    """Tell, on Linux, whether another process holds a lock that this one waits for: that one is watched, too."""
+    try:
+        locks = Path("/proc/locks").read_text("ascii")
+    except OSError:
+        return False
+    return re.search(rf"->.* {os.getpid()} ", locks) is not None
+
+
 # The process
 
 
@@ -873,10 +1030,15 @@ def _serve(request: Json, say: Callable[[Json], None]) -> Json:
         "write-lock": write_lock,
         "read-lock": read_lock,
     }
+    _TASK.begin(request)
+    done = threading.Event()
+    threading.Thread(target=_TASK.watch, args=(request["patience"], say, done), daemon=True).start()
     try:
         return {"result": asyncio.run(tasks[request["do"]](request, say))}
     except RefusedError as refused:
         return refused.answer
+    finally:
+        done.set()
 
 
 if __name__ == "__main__":
