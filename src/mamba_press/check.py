@@ -10,23 +10,22 @@ from __future__ import annotations
 import base64
 import csv
 import io
-import os
 import posixpath
 import re
 import shutil
 import stat
 import unicodedata
-import zipfile
 from dataclasses import dataclass, replace
-from email.parser import BytesHeaderParser
+from email.parser import HeaderParser
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from mamba_press import atomic, pythons, unpack
+from mamba_press import atomic, fields, pythons, unpack, zip_read
 from mamba_press.errors import WriteError
 from mamba_press.hazards import Habit, Remark, Style
 from mamba_press.types import Problem
 from mamba_press.unpack import installed, is_dist_info, scheme
+from mamba_press.zip_read import Damage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -35,22 +34,24 @@ if TYPE_CHECKING:
 
     from mamba_press.loader import Promise
     from mamba_press.types import Binary
-    from mamba_press.unpack import Member
+    from mamba_press.unpack import Depth, Member
     from mamba_press.winload import Process
+    from mamba_press.zip_read import Listing
 
 PYPI_FILE = 100 << 20
 """The largest file that PyPI takes without asking."""
 
-PYPI_RATIO = 50
 PYPI_RATIO_FROM = 64 << 20
 """PyPI takes what unpacks to more than 64 MiB and to more than 50 times its size for an attack."""
 
 _STORE = 'write it uncompressed: tool.mamba-press.wheel.compression = "store"'
+_SPARE_ROWS = 1000
 _UNLISTED = ("RECORD.jws", "RECORD.p7s")
 _MANYLINUX = re.compile(r"(?:manylinux_(\d+)_(\d+)|(manylinux1|manylinux2010|manylinux2014)|linux)_(\w+)")
 _SCHEMES = ("platlib", "purelib", "headers", "scripts", "data")
 _LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
-_ODD_PATH = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)")
+_ODD_PATH = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)|\A[A-Za-z]:")
+_LONGEST_NAME = 63
 _SCRIPT = re.compile(r"[\w.-]+")
 _OBJECT = re.compile(r"[\w.]+\s*(:\s*[\w.]+\s*)?(\[[^\]]*\]\s*)?")
 
@@ -85,21 +86,29 @@ class _Contents:
     @cached_property
     def wheel(self) -> Message:
         """WHEEL, parsed."""
-        return BytesHeaderParser().parsebytes(self.text("WHEEL") or b"")
+        return HeaderParser().parsestr((self.text("WHEEL") or b"").decode("utf-8", "replace"))
 
     def text(self, name: str) -> bytes | None:
-        """Return the bytes of a file of ``.dist-info``, None when it is not there."""
+        """Return the bytes of a file of ``.dist-info``, None when it is not there, or not to be read: that is told."""
         member = self.members.get(f"{self.dist_info}/{name}")
         return member.data if member else None
 
+    def missing(self, name: str) -> Iterator[Problem]:
+        """Yield that a file of ``.dist-info`` is not there."""
+        where = f"{self.dist_info}/{name}"
+        if where not in self.members:
+            yield Damage(where=where, what="is missing")
 
-def check(path: Path, *, name: str | None = None, elsewhere: Sequence[str] = ()) -> tuple[Problem, ...]:
+
+def check(
+    path: Path, *, name: str | None = None, elsewhere: Sequence[str] = (), depth: Depth = "all"
+) -> tuple[Problem, ...]:
     """Return everything that is wrong with a wheel, nothing when it is sound.
 
     ``name`` is the file name that it is going to have, if another than it has now. ``elsewhere`` are patterns of
     library names that come from the system or from another wheel although the tag does not promise them.
     """
-    return examine(path, name=name, elsewhere=elsewhere).problems
+    return examine(path, name=name, elsewhere=elsewhere, depth=depth).problems
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,12 +126,12 @@ class Findings:
     files: int = 0
 
 
-def examine(path: Path, *, name: str | None = None, elsewhere: Sequence[str] = (), payload: bool = True) -> Findings:
+def examine(path: Path, *, name: str | None = None, elsewhere: Sequence[str] = (), depth: Depth = "all") -> Findings:
     """Return everything that is wrong with a wheel, as :func:`check`, and everything that is worth knowing of it.
 
-    Without ``payload`` only the archive's directory and ``.dist-info`` are read.
+    ``depth`` says how much of the files is read, beside the archive's directory.
     """
-    return _judged(_opened(path, name, payload=payload), elsewhere, None)
+    return _judged(_opened(path, name, depth), elsewhere, None)
 
 
 def together(paths: Sequence[Path], *, elsewhere: Sequence[str] = ()) -> tuple[Findings, ...]:
@@ -154,28 +163,39 @@ class _Opened:
     contents: _Contents | None = None
 
 
-def _opened(path: Path, name: str | None = None, *, payload: bool = True) -> _Opened:
+def _opened(path: Path, name: str | None = None, depth: Depth = "all") -> _Opened:
     try:
-        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
-            problems = list(_structure(path, archive))
-            members = unpack.read(archive, payload=payload)
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            listing = zip_read.read(file)
+        is_bomb = unpack.is_bomb(listing.members, size)
+        members = unpack.read(path, listing.members, "texts" if is_bomb else depth)
     except unpack.UNREADABLE as error:
         why = getattr(error, "strerror", None) or error
-        problem = Problem(where=name or path.name, what=f"cannot be read as a wheel: {why}")
-        return _Opened(path=path, found=Findings(problems=(problem,)))
+        problem = Damage(where=name or path.name, what=f"cannot be read as a wheel: {why}")
+        return _Opened(path=path, found=Findings(problems=(_harmless(problem),)))
+    problems = [*listing.wrong, *_structure(listing, size)]
     problems += [problem for member in members.values() for problem in member.problems]
-    found = Findings(
-        size=path.stat().st_size, unpacked=sum(member.size for member in members.values()), files=len(members)
-    )
+    found = Findings(size=size, unpacked=sum(member.size for member in members.values()), files=len(members))
     parsed = _parse_name(name or path.name)
     if isinstance(parsed, Problem):
-        return _Opened(path=path, found=replace(found, problems=(*problems, parsed)))
+        return _Opened(path=path, found=_with(found, (*problems, parsed)))
     problems += _tag_order(name or path.name)
     folders = sorted({member.split("/")[0] for member in members if is_dist_info(member)})
     if len(folders) != 1:
-        return _Opened(path=path, found=replace(found, problems=(*problems, _not_one(folders))))
+        return _Opened(path=path, found=_with(found, (*problems, _not_one(folders))))
     contents = _Contents(name=parsed, members=members, dist_info=folders[0])
-    return _Opened(path=path, found=replace(found, problems=tuple(problems)), contents=contents)
+    return _Opened(path=path, found=_with(found, problems), contents=contents)
+
+
+def _with(found: Findings, problems: Sequence[Problem]) -> Findings:
+    return replace(found, problems=tuple(_harmless(problem) for problem in problems))
+
+
+def _harmless(problem: Problem) -> Problem:
+    """Return a problem that any terminal can show: names and texts of a wheel may hold anything."""
+    where, what = _shown(problem.where), _shown(problem.what)
+    return problem if (where, what) == (problem.where, problem.what) else replace(problem, where=where, what=what)
 
 
 def _judged(wheel: _Opened, elsewhere: Sequence[str], beside: Mapping[str, Binary] | None) -> Findings:
@@ -265,16 +285,15 @@ def _placed(wheel: _Opened) -> dict[str, Member]:
 
 def _unsatisfied(wheel: _Opened, others: Sequence[_Opened]) -> Iterator[Problem]:
     """Yield the requirements that hold everywhere and for which the others have nothing, or another version."""
-    from packaging.metadata import parse_email
-    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
 
     there = {each.contents.name.name: each.contents.name.version for each in others if each.contents}
-    raw, _ = parse_email((wheel.contents.text("METADATA") if wheel.contents else None) or b"")
+    raw = fields.raw((wheel.contents.text("METADATA") if wheel.contents else None) or b"")
     for text in raw.get("requires_dist") or ():
         try:
             requirement = Requirement(text)
-        except InvalidRequirement:
+        except (ValueError, RecursionError):
             continue  # told already
         if requirement.marker is not None:
             continue
@@ -322,10 +341,13 @@ def check_import(path: Path, python: str | None = None, requirements: Sequence[s
     from mamba_press import trial
 
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = unpack.read(archive)
+        with path.open("rb") as file:
+            members = unpack.read(path, zip_read.require(file))
     except unpack.UNREADABLE as error:
         return (Problem(where=path.name, what=f"cannot be read as a wheel: {error}"),)
+    damaged = tuple(each for member in members.values() for each in member.problems if isinstance(each, Damage))
+    if damaged:
+        return tuple(map(_harmless, damaged))
     shared = [member for member in members.values() if member.binary and member.binary.kind == "shared"]
     names = {member.binary.name or posixpath.basename(member.path) for member in shared if member.binary}
     vendored = trial.Vendored(paths=tuple(installed(path) for path in members), libraries=frozenset(names))
@@ -351,74 +373,81 @@ def notes(path: Path) -> tuple[str, ...]:
 # --- the archive
 
 
-def _structure(path: Path, archive: zipfile.ZipFile) -> Iterator[Problem]:
-    """Yield what installers or PyPI do not expect of the ZIP file itself."""
-    infos = archive.infolist()
-    with path.open("rb") as file:
-        starts_well = file.read(4) == b"PK\3\4"
-        file.seek(-22, os.SEEK_END)
-        ends_well = file.read(4) == b"PK\5\6"
-    if archive.comment or not ends_well:
-        yield Problem(where="", what="the archive has a comment, or bytes after its end")
-    if infos and (not starts_well or min(info.header_offset for info in infos) != 0):
-        yield Problem(where="", what="the archive has bytes before its first entry")
-    size = sum(info.file_size for info in infos)
-    if size > PYPI_RATIO_FROM and size > PYPI_RATIO * path.stat().st_size:
+def _structure(listing: Listing, packed: int) -> Iterator[Problem]:
+    """Yield what installers or PyPI do not expect of the ZIP file itself, beyond what is wrong with its structure."""
+    entries = listing.members
+    if listing.comment:
+        yield Problem(where="", what="the archive has a comment")
+    size = sum(entry.size for entry in entries)
+    if unpack.is_bomb(entries, packed):
+        what = f"unpacks to {size:,} bytes, more than {unpack.RATIO} times its size; its files are not looked at"
+        yield Damage(where="", what=what, hint=_STORE)
+    elif size > PYPI_RATIO_FROM and size > unpack.RATIO * packed:
         yield Problem(
             where="", what="unpacks to more than 50 times its size, which PyPI takes for an attack", hint=_STORE
         )
-    folders = [info.filename for info in infos if info.is_dir()]
+    folders = [entry for entry in entries if entry.is_folder]
     if folders:
-        yield Style(
-            where=_shown(folders[0]), what=f"is an entry for a folder ({len(folders)} in all): wheels have files only"
-        )
-    for info in infos:
-        for what in _entry(info):
-            yield Problem(where=_shown(info.filename), what=what)
-        if info.filename.endswith(".pyc"):
+        what = f"is an entry for a folder ({len(folders)} in all): wheels have files only"
+        yield Style(where=folders[0].name, what=what)
+    for entry in entries:
+        yield from _entry(entry)
+        if entry.name.endswith(".pyc"):
             what = "is compiled Python code, which belongs to the interpreter that installs the wheel"
-            yield Habit(where=_shown(info.filename), what=what)
-    yield from _repetitions([info.filename for info in infos if not info.is_dir()])
+            yield Habit(where=entry.name, what=what)
+    yield from _repetitions([entry.name for entry in entries])
 
 
-def _entry(info: zipfile.ZipInfo) -> Iterator[str]:
+def _entry(entry: zip_read.Member) -> Iterator[Problem]:
     """Yield what is wrong with one entry's name and attributes."""
-    kind = stat.S_IFMT(info.external_attr >> 16)
+    kind = stat.S_IFMT(entry.attributes[1] >> 16)
+    whats = [*_bad_name(entry.name)]
     if kind == stat.S_IFLNK:
-        yield "is a symlink, of which installers make a text file"
-    elif kind not in (0, stat.S_IFDIR if info.is_dir() else stat.S_IFREG):
-        yield "is no regular file"
-    if info.flag_bits & 0x08:
-        yield "has its sizes after its data (a streamed ZIP file), which PyPI refuses"
-    if info.flag_bits & 0x01:
-        yield "is encrypted"
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        yield f"is compressed by method {info.compress_type}; wheels are stored or deflated"
-    if info.comment:
-        yield "has a comment, which PyPI refuses"
-    yield from _bad_name(info.orig_filename)
+        whats.append("is a symlink, of which installers make a text file")
+    elif kind not in (0, stat.S_IFDIR if entry.is_folder else stat.S_IFREG):
+        whats.append("is no regular file")
+    if entry.is_folder and entry.size:
+        whats.append("is an entry for a folder that has content")
+    yield from (Damage(where=entry.name, what=what) for what in whats)
+    if entry.flags & zip_read.STREAMED:
+        what = "has its sizes after its data (a streamed ZIP file), which PyPI refuses"
+        yield Problem(where=entry.name, what=what)
+    if entry.comment:
+        yield Problem(where=entry.name, what="has a comment, which PyPI refuses")
 
 
 def _bad_name(name: str) -> Iterator[str]:
-    if _ODD_PATH.search(name.rstrip("/")):
+    if not name:
+        yield "an entry has no name"
+    if _ODD_PATH.search(name.removesuffix("/")):
         yield "its path is absolute, leaves the wheel, or has empty parts"
     is_plain = name.isascii() and name.isprintable() and "\\" not in name
-    if not is_plain and ("\\" in name or any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in name)):
+    if not is_plain and ("\\" in name or any(_is_control(c) for c in name)):
         yield "its name has backslashes, control characters or line ends"
+    if len(name) > _LONGEST_NAME and any(len(part.encode("utf-8", "replace")) > 255 for part in name.split("/")):
+        yield "its name is longer than file systems take (255 bytes)"
+
+
+def _is_control(character: str) -> bool:
+    """Whether a character is no part of a text: a control, an end of line, or what turns the direction of writing."""
+    is_turn = unicodedata.category(character) == "Cf" and unicodedata.bidirectional(character) not in ("BN", "ON", "AN")
+    return is_turn or unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
 
 
 def _repetitions(paths: Sequence[str]) -> Iterator[Problem]:
     """Yield the paths that are there twice, perhaps only after Unicode normalisation."""
     seen: dict[str, str] = {}
     for path in paths:
-        first = seen.setdefault(unicodedata.normalize("NFC", path), path)
+        first = seen.setdefault(unicodedata.normalize("NFC", path).rstrip("/"), path)
         if first is not path:
-            yield Problem(where=_shown(path), what=f"is in the archive more than once (also as {_shown(first)!r})")
+            yield Damage(where=path, what=f"is in the archive more than once (also as {first!r})")
 
 
-def _shown(path: str) -> str:
-    """Return the path with everything that a terminal should not get escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in path)
+def _shown(text: str) -> str:
+    """Return the text with everything that a terminal should not get escaped."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 # --- names and tags
@@ -469,6 +498,14 @@ def _names(contents: _Contents) -> Iterator[Problem]:
     yield from _folders(contents)
 
 
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _is_same(name: _Name, other: str, version: str) -> bool:
     from packaging.utils import canonicalize_name
     from packaging.version import InvalidVersion, Version
@@ -497,7 +534,7 @@ def _impossible(contents: _Contents) -> Iterator[Problem]:
     if any(platform == "any" or platform.startswith("win") for platform in contents.name.platforms):
         for path in contents.members:
             if why := windows.why_impossible(path):
-                yield Problem(where=_shown(path), what=f"cannot be installed on Windows, which the tag promises: {why}")
+                yield Problem(where=path, what=f"cannot be installed on Windows, which the tag promises: {why}")
 
 
 def _folders(contents: _Contents) -> Iterator[Problem]:
@@ -505,7 +542,7 @@ def _folders(contents: _Contents) -> Iterator[Problem]:
     parents = {path.rpartition("/")[0] for path in contents.members if "/" in path}
     folders = parents.union(*map(_parents, parents))
     for path in sorted(folders & contents.members.keys()):
-        yield Problem(where=path, what="is both a file and a folder")
+        yield Damage(where=path, what="is both a file and a folder")
 
 
 def _parents(path: str) -> Iterator[str]:
@@ -517,9 +554,12 @@ def _parents(path: str) -> Iterator[str]:
 def _wheel_file(contents: _Contents) -> Iterator[Problem]:
     """Yield where WHEEL is not what the standard wants, or not what the file name says."""
     where = f"{contents.dist_info}/WHEEL"
-    if contents.text("WHEEL") is None:
-        yield Problem(where=where, what="is missing")
+    text = contents.text("WHEEL")
+    if text is None:
+        yield from contents.missing("WHEEL")
         return
+    if not _is_utf8(text):
+        yield Problem(where=where, what="is not UTF-8")
     version = contents.wheel.get("Wheel-Version", "")
     if version.partition(".")[0] != "1":
         yield Problem(where=where, what=f"Wheel-Version is {version!r}; installers know 1.0")
@@ -529,7 +569,10 @@ def _wheel_file(contents: _Contents) -> Iterator[Problem]:
     if set(tags) != contents.name.tags:
         only = sorted(contents.name.tags ^ set(tags))
         yield Problem(where=where, what=f"its tags and the file name's differ in {', '.join(only)}")
-    if contents.wheel.get("Build", "") != contents.name.build:
+    build = contents.wheel.get("Build")
+    if build is None and contents.name.build:
+        yield Habit(where=where, what=f"has no Build; the file name has {contents.name.build}")
+    elif (build or "") != contents.name.build:
         yield Problem(where=where, what="its Build and the file name's build number differ")
     if contents.wheel.get("Root-Is-Purelib", "").lower() not in ("true", "false"):
         yield Problem(where=where, what="Root-Is-Purelib is neither true nor false")
@@ -543,44 +586,52 @@ def _record(contents: _Contents) -> Iterator[Problem]:
     own = f"{contents.dist_info}/RECORD"
     text = contents.text("RECORD")
     if text is None:
-        yield Problem(where=own, what="is missing")
-        return
-    try:
-        rows = list(csv.reader(io.StringIO(text.decode("utf-8"), newline="")))
-    except (UnicodeDecodeError, csv.Error) as error:
-        yield Problem(where=own, what=f"cannot be read: {error}")
+        yield from contents.missing("RECORD")
         return
     listed: set[str] = set()
-    for row in rows:
-        if len(row) != 3:
-            yield Problem(where=own, what=f"a line has {len(row)} fields instead of 3: {','.join(row)}")
-            continue
-        if row[0] in listed:
-            yield Problem(where=own, what=f"{row[0]} is listed twice")
-        listed.add(row[0])
-        yield from _recorded(contents, own, row)
-    free = {f"{contents.dist_info}/{name}" for name in _UNLISTED}
-    for path in sorted(contents.members.keys() - listed - free):
-        yield Problem(where=path, what="is in the archive but not in RECORD")
+    rows = csv.reader(io.TextIOWrapper(io.BytesIO(text), "utf-8", newline=""))
+    try:
+        for number, row in enumerate(rows):
+            if number > len(contents.members) + _SPARE_ROWS:
+                yield Damage(where=own, what="has many more lines than the wheel has files; the rest is not read")
+                break
+            yield from _row(contents, own, row, listed)
+    except (UnicodeDecodeError, csv.Error) as error:
+        yield Damage(where=own, what=f"cannot be read: {error}")
+        return
+    for path in sorted(contents.members.keys() - listed - _free(contents)):
+        yield Damage(where=path, what="is in the archive but not in RECORD")
 
 
-def _recorded(contents: _Contents, own: str, row: Sequence[str]) -> Iterator[Problem]:
-    """Yield what is wrong with one line of RECORD."""
+def _free(contents: _Contents) -> frozenset[str]:
+    """Return the files that sign RECORD, and so cannot be in it."""
+    return frozenset(f"{contents.dist_info}/{name}" for name in _UNLISTED)
+
+
+def _row(contents: _Contents, own: str, row: Sequence[str], listed: set[str]) -> Iterator[Problem]:
+    """Yield what is wrong with one line of RECORD; its path is then ``listed``."""
+    if len(row) != 3:
+        kind = Damage if row else Problem  # an empty line names no file
+        yield kind(where=own, what=f"a line has {len(row)} fields instead of 3: {','.join(row)}")
+        return
     path, digest, size = row
+    if path in listed:
+        yield Damage(where=own, what=f"{path} is listed twice")
+    listed.add(path)
     member = contents.members.get(path)
     if member is None:
-        yield Problem(where=path, what="is in RECORD but not in the archive")
+        yield Damage(where=path, what="is in RECORD but not in the archive")
     elif path == own:
         if digest or size:
             yield Problem(where=own, what="states its own hash or size")
-    else:
+    elif digest or path not in _free(contents):
         algorithm, _, value = digest.partition("=")
         if algorithm != "sha256":
-            yield Problem(where=path, what=f"RECORD has {algorithm or 'no hash'} for it; mamba-press wants sha256")
+            yield Damage(where=path, what=f"RECORD has {algorithm or 'no hash'} for it; mamba-press wants sha256")
         elif member.sha256 is not None and value != _urlsafe(member.sha256):
-            yield Problem(where=path, what="is not what RECORD's hash was made of")
+            yield Damage(where=path, what="is not what RECORD's hash was made of")
         if size != str(member.size):
-            yield Problem(where=path, what=f"has {member.size} bytes; RECORD says {size or 'nothing'}")
+            yield Damage(where=path, what=f"has {member.size} bytes; RECORD says {size or 'nothing'}")
 
 
 def _urlsafe(sha256: str) -> str:
@@ -592,20 +643,17 @@ def _urlsafe(sha256: str) -> str:
 
 def _metadata(contents: _Contents) -> Iterator[Problem]:
     """Yield what PyPI's rules find wrong with METADATA, and licence files that are not there."""
-    from packaging.metadata import ExceptionGroup, Metadata
-
     where = f"{contents.dist_info}/METADATA"
     text = contents.text("METADATA")
     if text is None:
-        yield Problem(where=where, what="is missing")
+        yield from contents.missing("METADATA")
         return
-    try:
-        metadata = Metadata.from_email(text)
-    except ExceptionGroup as group:
-        for error in group.exceptions:
-            # A field that is newer than the stated version is read by all tools, and was taken by PyPI.
-            kind = Style if "introduced in metadata version" in str(error) else Problem
-            yield kind(where=where, what=str(error))
+    metadata, whats = fields.metadata(text)
+    for what in whats:
+        # A field that is newer than the stated version is read by all tools, and was taken by PyPI.
+        kind = Style if "introduced in metadata version" in what else Problem
+        yield kind(where=where, what=what)
+    if metadata is None:
         return
     if not _is_same(contents.name, metadata.name, str(metadata.version)):
         yield Problem(where=where, what=f"says {metadata.name} {metadata.version}, which the file name does not")

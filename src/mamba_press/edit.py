@@ -14,9 +14,9 @@ import io
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
-from mamba_press import atomic, check, fields, sbom, splice
+from mamba_press import atomic, check, fields, sbom, splice, unpack, zip_read
 from mamba_press.errors import ConfigError, PressError, ReadError, WriteError
 from mamba_press.types import Problem
 
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from mamba_press.fields import Fields
-    from mamba_press.splice import Member
+    from mamba_press.unpack import Depth
+    from mamba_press.zip_read import Member
 
 _SIGNATURES = ("RECORD.jws", "RECORD.p7s")
 _NAMED = {
@@ -35,6 +36,9 @@ _NAMED = {
     "description": "the description is no single line",
 }
 """Fields that ``--set`` does not set, and why."""
+
+_NO_TAGS = "py3-none-unknown"
+"""Tags that promise nothing, so that nothing a wheel has breaks them."""
 
 _METADATA_VERSIONS = ("2.1", "2.2", "2.3", "2.4", "2.5")
 _MODULE = re.compile(r"\.(?:cpython-3(?P<linux>\d+)[a-z]*(?:-[\w-]+)?\.so|cp3(?P<win>\d+)t?-win_\w+\.pyd)$")
@@ -107,24 +111,27 @@ def edit(paths: Sequence[Path], changes: Changes, directory: Path) -> tuple[Edit
     names = [one.file_name for one in planned]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigError(*(Problem(where=name, what="is what two of these wheels would be called") for name in twice))
+    noted: list[Edited] = []
     with atomic.stage(directory) as stage:
         for one in planned:
             target, written = directory / one.file_name, stage / one.file_name
             with atomic.told(target):
                 _write(one, written)
-            refused += [WriteError(*found)] if (found := _wrong(one, written, target, changes)) else []
+            wrong, old = _judged(one, written, target, changes)
+            refused += [WriteError(*wrong)] if wrong else []
+            noted.append(replace(one, notes=(*one.notes, *(f"was wrong before: {problem}" for problem in old))))
         _refuse(refused)
         with atomic.moving(stage) as move:
             for one in planned:
                 move(stage / one.file_name, directory / one.file_name)
-    return tuple(planned)
+    return tuple(noted)
 
 
 def _write(edited: Edited, path: Path) -> None:
     try:
         with edited.source.open("rb") as source, path.open("w+b", buffering=1 << 20) as file:
             splice.write(source, file, edited.members)
-    except splice.ArchiveError as error:
+    except zip_read.ArchiveError as error:
         raise ReadError(Problem(where=edited.source.name, what=f"cannot be read as a wheel: {error}")) from None
 
 
@@ -166,19 +173,20 @@ def reach(edited: Edited) -> tuple[str, ...]:
 def plan(path: Path, changes: Changes) -> Edited:
     """Return what an edited wheel consists of; nothing is written. Raises as `edit` does."""
     named = _named(path.name)
+    damaged = [problem for problem in check.check(path, depth="hashes") if isinstance(problem, zip_read.Damage)]
+    if damaged:
+        # An edit would give it a new RECORD, and so vouch for what nobody made.
+        raise ReadError(*(_of(path, problem) for problem in damaged))
     try:
         with path.open("rb") as file:
-            members = splice.read(file)
+            members = zip_read.require(file)
             folder = _folder(members)
             wanted = _texts(folder)
-            texts = {member.name: splice.content(file, member) for member in members if member.name in wanted}
+            texts = {member.name: zip_read.content(file, member) for member in members if member.name in wanted}
             problems = _python_problems(file, members, changes.tag, named)
-    except (OSError, splice.ArchiveError) as error:
+    except unpack.UNREADABLE as error:
         why = getattr(error, "strerror", None) or error
         raise ReadError(Problem(where=path.name, what=f"cannot be read as a wheel: {why}")) from None
-    missing = [name for name in ("METADATA", "WHEEL", "RECORD") if f"{folder}/{name}" not in texts]
-    if missing:
-        raise ReadError(*(Problem(where=f"{folder}/{name}", what="is missing") for name in missing))
     renamed, found = _renamed(named, changes)
     metadata, said, more = _metadata(fields.parse(texts[f"{folder}/METADATA"]), renamed.version, changes)
     about, tags, wrong = _wheel(fields.parse(texts[f"{folder}/WHEEL"]), renamed, changes.tag)
@@ -207,6 +215,12 @@ def plan(path: Path, changes: Changes) -> Edited:
     return _with_members(edited, texts, {"METADATA": bytes(metadata), "WHEEL": bytes(about)})
 
 
+def _of(path: Path, problem: Problem) -> Problem:
+    """Return a problem of a wheel's file that names the wheel, too."""
+    where = problem.where if path.name in (problem.where, "") else f"{path.name}: {problem.where}".removesuffix(": ")
+    return replace(problem, where=where)
+
+
 def _named(name: str) -> _Named:
     from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
@@ -221,7 +235,7 @@ def _named(name: str) -> _Named:
 def _folder(members: Sequence[Member]) -> str:
     folders = sorted({top for member in members if (top := member.name.split("/")[0]).endswith(".dist-info")})
     if len(folders) != 1:
-        raise splice.ArchiveError(f"has {len(folders) or 'no'} .dist-info folder{'s' if len(folders) > 1 else ''}")
+        raise zip_read.ArchiveError(f"has {len(folders) or 'no'} .dist-info folder{'s' if len(folders) > 1 else ''}")
     return folders[0]
 
 
@@ -350,25 +364,16 @@ def _required(old: Fields, changes: Changes) -> tuple[Fields, list[str], list[Pr
 
 def _valid(new: Fields, old: Fields) -> tuple[Fields, list[Problem]]:
     """Return METADATA in the lowest version, not below its own, that has its fields; and what was wrong before not."""
-    before = set(_invalid(bytes(old)))
+    before = set(fields.metadata(bytes(old))[1])
     stated = next(iter(new.values("Metadata-Version")), "2.1")
-    wrong = [what for what in _invalid(bytes(new)) if what not in before]
+    wrong = [what for what in fields.metadata(bytes(new))[1] if what not in before]
     for version in _METADATA_VERSIONS:
         if not any("introduced in metadata version" in what for what in wrong):
             break
         if version > stated:
             new = new.setting("Metadata-Version", (version,))
-            wrong = [what for what in _invalid(bytes(new)) if what not in before]
+            wrong = [what for what in fields.metadata(bytes(new))[1] if what not in before]
     return new, [Problem(where="METADATA", what=f"would be wrong: {what}") for what in wrong]
-
-
-def _invalid(text: bytes) -> Iterator[str]:
-    from packaging.metadata import ExceptionGroup, Metadata
-
-    try:
-        Metadata.from_email(text)
-    except ExceptionGroup as group:
-        yield from (str(error) for error in group.exceptions)
 
 
 # --- WHEEL and tags
@@ -395,9 +400,7 @@ def _are_platforms(text: str) -> bool:
     return all(each in ("any", "win32") or "_" in each for each in text.split("."))
 
 
-def _python_problems(
-    file: io.BufferedReader, members: Sequence[Member], tag: str | None, named: _Named
-) -> tuple[Problem, ...]:
+def _python_problems(file: BinaryIO, members: Sequence[Member], tag: str | None, named: _Named) -> tuple[Problem, ...]:
     """Return the extension modules that a new Python tag would promise too much of.
 
     What a module of the stable ABI needs of Python is known when it is built, so its lowest Python may only be raised.
@@ -412,13 +415,21 @@ def _python_problems(
         if module:
             only = f"3{module['linux'] or module['win']}"
             found += [(member, f"is for CPython 3.{only[1:]} alone")] if set(pythons) != {f"cp{only}"} else []
-        elif (
-            bare and not (bare["abi"] and is_narrower) and f"PyInit_{bare[1]}".encode() in splice.content(file, member)
-        ):
+        elif bare and not (bare["abi"] and is_narrower) and _has(file, member, f"PyInit_{bare[1]}".encode()):
             found.append(
                 (member, f"is an extension module, of which {named.tags.rpartition('-')[0]} is all that is known")
             )
     return tuple(Problem(where=member.name, what=f"{what}: --tag {tag} would not be true") for member, what in found)
+
+
+def _has(file: BinaryIO, member: Member, text: bytes) -> bool:
+    """Whether a text is somewhere in an entry, which is unpacked piece by piece."""
+    before = b""
+    for part in zip_read.parts(file, member):
+        if text in before + part:
+            return True
+        before = part[-len(text) :]
+    return False
 
 
 def _oldest(pythons: Sequence[str]) -> int:
@@ -490,21 +501,23 @@ def _hashed(data: bytes) -> tuple[str, int]:
 # --- checking
 
 
-def _wrong(edited: Edited, written: Path, target: Path, changes: Changes) -> tuple[Problem, ...]:
-    """Return what is wrong with a wheel that was written, and was not with the one that it was made of.
+def _judged(
+    edited: Edited, written: Path, target: Path, changes: Changes
+) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
+    """Return what is wrong with a wheel that was written: what the edit is to blame for, and what it only passes on.
 
-    The payload is only looked at where the tags promise something else than before.
+    New tags are a promise of whoever gives them: all that they do not keep is new, whatever the old tags said.
     """
-    found = check.examine(written, name=edited.file_name, payload=edited.retagged).problems
-    if found:
-        before = check.examine(edited.source, payload=edited.retagged).problems
-        known = {_without_names(problem, edited.source.name, edited.old_stem) for problem in before}
-        found = tuple(
-            problem for problem in found if _without_names(problem, edited.file_name, edited.stem) not in known
-        )
+    depth: Depth = "all" if edited.retagged else "texts"
+    found = check.check(written, name=edited.file_name, depth=depth)
+    name = f"{edited.source.name.removesuffix('.whl').rsplit('-', 3)[0]}-{_NO_TAGS}.whl" if edited.retagged else None
+    before = check.check(edited.source, name=name, depth=depth) if found else ()
+    known = {_without_names(problem, name or edited.source.name, edited.old_stem) for problem in before}
+    old = [problem for problem in found if _without_names(problem, edited.file_name, edited.stem) in known]
+    wrong = [problem for problem in found if problem not in old]
     if target.exists() and not changes.forced and not filecmp.cmp(written, target, shallow=False):
-        found = (*found, _same_name(str(target)))
-    return found
+        wrong.append(_same_name(str(target)))
+    return tuple(wrong), tuple(old)
 
 
 def _without_names(problem: Problem, name: str, stem: str) -> str:

@@ -12,8 +12,10 @@ import io
 import json
 import posixpath
 import re
+import threading
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -29,10 +31,10 @@ from mamba_press import (
     policies,
     runtime,
     sbom,
-    splice,
     tags,
     unpack,
     windows,
+    zip_read,
 )
 from mamba_press import wheel as writer
 from mamba_press.binaries import strings
@@ -43,6 +45,7 @@ from mamba_press.types import Dropped, Entry, File, Floor, Kept, Package, Proble
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from mamba_press.binaries.format import Data
     from mamba_press.config import Config
     from mamba_press.fields import Fields
     from mamba_press.problem import Note
@@ -54,6 +57,8 @@ VERSION = 1
 
 _HASHED = re.compile(r"-[0-9a-f]{8}(?=\.)")
 _LINUX = re.compile(r"(manylinux_\d+_\d+|manylinux1|manylinux2010|manylinux2014|linux)_(\w+)")
+_SHA256 = re.compile(r"sha256=[A-Za-z0-9_-]{43}")
+_NAME = re.compile(r"[^-]+-[^-]+(-\d[^-]*)?-[^-]+-[^-]+-[^-]+\.whl")
 _STEPS = 4
 _LOOKED_AT = 1 << 16
 _LONGEST = 500
@@ -191,10 +196,13 @@ def of_pressed(pressed: Pressed, rows: Sequence[Row], config: Config) -> Explana
 
 def of_wheel(path: Path) -> Explanation:
     """Explain a finished wheel, whoever made it; raises ReadError where it cannot be read."""
+    if not _NAME.fullmatch(path.name):
+        what = "is not the name of a wheel: name-version-python-abi-platform.whl"
+        raise ReadError(Problem(where=str(path), what=what))
     try:
         seen, texts = _read(path)
         bill = _bill(texts)
-    except (OSError, splice.ArchiveError) as error:
+    except unpack.UNREADABLE as error:
         why = getattr(error, "strerror", None) or error
         raise ReadError(Problem(where=str(path), what=f"cannot be read as a wheel: {why}")) from None
     about = fields.parse(texts.get("WHEEL", b""))
@@ -395,16 +403,23 @@ class _Bill:
 def _read(path: Path) -> tuple[list[_Seen], dict[str, bytes]]:
     """Look at every file of a wheel on all cores; and return the texts that tell of it, by their names."""
     with path.open("rb") as file:
-        members = [member for member in splice.read(file) if not member.name.endswith("/")]
+        members = [member for member in zip_read.require(file) if not member.is_folder]
+    if unpack.is_bomb(members, path.stat().st_size):
+        raise zip_read.ArchiveError(f"it unpacks to more than {unpack.RATIO} times its size")
     texts: dict[str, bytes] = {}
+    large = threading.Semaphore(1)
+    most = {**unpack.TEXTS, f"sboms/{sbom.NAME}": sbom.LARGEST}
 
-    def look(member: splice.Member) -> _Seen:
-        with path.open("rb") as own:  # a file of its own, as threads seek
-            data = splice.content(own, member)
-        folder, _, name = member.name.partition("/")
-        if folder.endswith(".dist-info") and name in ("WHEEL", "METADATA", "RECORD", f"sboms/{sbom.NAME}"):
-            texts[name] = data
-        return _look(member.name, data)
+    def look(member: zip_read.Member) -> _Seen:
+        with (
+            large if member.size >= unpack.LARGE else nullcontext(),
+            path.open("rb") as own,  # a file of its own, as threads seek
+            unpack.at_hand(own, member) as data,
+        ):
+            folder, _, name = member.name.partition("/")
+            if folder.endswith(".dist-info") and member.size <= most.get(name, -1):
+                texts[name] = bytes(data)
+            return _look(member.name, data)
 
     binaries.load()
     with ThreadPoolExecutor(cores.count(), thread_name_prefix="mamba-press") as pool:
@@ -416,20 +431,23 @@ def _read(path: Path) -> tuple[list[_Seen], dict[str, bytes]]:
 def _hashes(record: bytes) -> dict[str, str]:
     """Return the sha256 of each file that RECORD states, in hexadecimal."""
     found = {}
-    for row in csv.reader(io.StringIO(record.decode("utf-8", errors="replace"), newline="")):
-        if len(row) == 3 and row[1].startswith("sha256="):
-            found[row[0]] = base64.urlsafe_b64decode(row[1][7:] + "=").hex()
+    try:
+        for row in csv.reader(io.TextIOWrapper(io.BytesIO(record), "utf-8", errors="replace", newline="")):
+            if len(row) == 3 and _SHA256.fullmatch(row[1]):
+                found[row[0]] = base64.urlsafe_b64decode(row[1][7:] + "=").hex()
+    except csv.Error:  # what is behind a line that cannot be read is not known, which `check` tells
+        pass
     return found
 
 
-def _look(path: str, data: bytes) -> _Seen:
+def _look(path: str, data: Data) -> _Seen:
     binary = None
-    if binaries.format_of(data[:8]):
+    if binaries.format_of(bytes(data[:8])):
         try:
             binary = binaries.read(data)
         except binaries.Malformed:
             binary = None
-    mode: Literal["text", "binary"] = "binary" if b"\0" in data[:_LOOKED_AT] else "text"
+    mode: Literal["text", "binary"] = "binary" if b"\0" in bytes(data[:_LOOKED_AT]) else "text"
     file = File(path=path, source=Path(), package="", size=len(data), placeholder=mode)
     entry = Entry(path=path, source=Path(), kept=Kept(file=file, why="", binary=binary))
     is_own = path.split("/", maxsplit=1)[0].endswith(".dist-info")
@@ -467,7 +485,7 @@ def _bill(texts: Mapping[str, bytes]) -> _Bill:
             tops=frozenset(refs[ref] for one in roots for ref in one.get("dependsOn", ()) if ref in refs),
             license=_expression(found.get("metadata", {}).get("component", {})),
         )
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return _Bill(packages={}, of={}, originals={}, changes={}, tops=frozenset())
 
 
@@ -606,7 +624,8 @@ def _finished_parts(pieces: Sequence[Piece], bill: _Bill) -> Iterator[Part]:
 def _demands(component: Mapping[str, object]) -> tuple[str, ...]:
     properties = component.get("properties")
     found = properties if isinstance(properties, list) else []
-    return tuple(str(one["value"]) for one in found if one.get("name") == "mamba-press:system")
+    ours = [one for one in found if isinstance(one, dict) and one.get("name") == "mamba-press:system"]
+    return tuple(str(one["value"]) for one in ours if "value" in one)
 
 
 def _build(purl: str) -> str | None:

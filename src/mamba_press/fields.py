@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from packaging.metadata import Metadata, RawMetadata
+
+HEAD = 1 << 20
+"""How large all fields together may be, without the description: tools read and compare each of them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,13 +45,39 @@ def parse(text: bytes) -> Fields:
     """Return the fields of a text; ``bytes`` of them is the text again."""
     newline = b"\r\n" if text.partition(b"\n")[0].endswith(b"\r") else b"\n"
     head = text.partition(newline * 2)[0].removesuffix(newline)
-    lines: list[bytes] = []
+    groups: list[list[bytes]] = []
     for line in head.split(newline):
-        if lines and line[:1] in (b" ", b"\t"):
-            lines[-1] += newline + line
+        if groups and line[:1] in (b" ", b"\t"):
+            groups[-1].append(line)
         else:
-            lines.append(line)
-    return Fields(lines=tuple(lines), rest=text[len(head) :], newline=newline)
+            groups.append([line])
+    return Fields(lines=tuple(newline.join(lines) for lines in groups), rest=text[len(head) :], newline=newline)
+
+
+def metadata(text: bytes) -> tuple[Metadata | None, tuple[str, ...]]:
+    """Return METADATA as `packaging` reads it, or None and what is wrong with it, a sentence each."""
+    from packaging.metadata import ExceptionGroup, Metadata
+
+    if not _fits(text):
+        return None, (f"its fields have more than {HEAD:,} bytes, and are not read",)
+    try:
+        return Metadata.from_email(text), ()
+    except ExceptionGroup as group:
+        return None, tuple(str(error) for error in group.exceptions)
+    except (ValueError, RecursionError, MemoryError) as error:  # a number of 5,000 digits, 1,000 brackets
+        return None, (f"has a field that cannot be read: {error}",)
+
+
+def raw(text: bytes) -> RawMetadata:
+    """Return what METADATA says, be it right or wrong; nothing of fields that are too large to be read."""
+    from packaging.metadata import parse_email
+
+    return parse_email(text if _fits(text) else b"")[0]
+
+
+def _fits(text: bytes) -> bool:
+    """Whether the fields end in time."""
+    return len(text) <= HEAD or re.compile(rb"\n\r?\n").search(text, 0, HEAD) is not None
 
 
 def _name(line: bytes) -> str:

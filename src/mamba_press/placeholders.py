@@ -17,6 +17,7 @@ from mamba_press.types import NEUTRAL, NEUTRAL_ON_WINDOWS, Finding, Problem
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+    from mamba_press.binaries.format import Data
     from mamba_press.config import Placeholders
     from mamba_press.types import Entry
 
@@ -162,7 +163,7 @@ def _problems(package: str, group: Mapping[str, Sequence[Finding]]) -> Iterator[
             yield Problem(where=f"{package}: {same[0].file}", what=_line(consequence, same), hint=hint)
 
 
-def left(entry: Entry, data: bytes) -> tuple[Finding, ...]:
+def left(entry: Entry, data: Data) -> tuple[Finding, ...]:
     """Return what a file says about the neutral prefix, each path once, whether or not the package lists it."""
     return tuple({finding.text: finding for finding in _in_file(entry, data)}.values())
 
@@ -173,7 +174,7 @@ def python_script(data: bytes) -> bytes | None:
     return b"#!python\n" + data[match.end() :] if match else None
 
 
-def _in_file(entry: Entry, data: bytes) -> Iterator[Finding]:
+def _in_file(entry: Entry, data: Data) -> Iterator[Finding]:
     assert entry.kept is not None
     file = entry.kept.file
     text = file.placeholder == "text"
@@ -182,13 +183,13 @@ def _in_file(entry: Entry, data: bytes) -> Iterator[Finding]:
         start = found.start()
         match = (_PATH if found[0] == _NEUTRAL else _WINDOWS_PATH).match(data, found.end())
         end = match.end() if match else found.end()
-        written = data[start:end].rstrip(b".")
+        written = bytes(data[start:end]).rstrip(b".")
         path = written.decode("utf-8", "replace")
         rewritten = isinstance(entry.source, bytes) and written not in entry.source
         before, after = _surroundings(data, start, end, text=text)
         below = _below(path)
         kind: Literal["relocated", "inert", "functional"] = "functional"
-        if rewritten or _is_search_path(entry, before, data[start:end], after):
+        if rewritten or _is_search_path(entry, before, bytes(data[start:end]), after):
             kind = "relocated"
         elif _is_inert(file.path, below, before, text=text):
             kind = "inert"
@@ -210,12 +211,12 @@ def _below(path: str) -> str:
     return re.sub("^/+", "/", path[len(NEUTRAL_ON_WINDOWS) :]).replace("\\", "/").removeprefix("/Library")
 
 
-def _surroundings(data: bytes, start: int, end: int, *, text: bool) -> tuple[bytes, bytes]:
+def _surroundings(data: Data, start: int, end: int, *, text: bool) -> tuple[bytes, bytes]:
     """Return what stands before and after a place: in its line, or in its string in a binary."""
     stop = b"\n" if text else b"\0"
     first = data.rfind(stop, max(0, start - _CONTEXT), start) + 1 or max(0, start - _CONTEXT)
     last = data.find(stop, end, end + _CONTEXT)
-    return data[first:start], data[end : last if last >= 0 else end + _CONTEXT]
+    return bytes(data[first:start]), bytes(data[end : last if last >= 0 else end + _CONTEXT])
 
 
 def _is_search_path(entry: Entry, before: bytes, found: bytes, after: bytes) -> bool:

@@ -7,22 +7,20 @@ from __future__ import annotations
 
 import hashlib
 import mmap
-import os
-import struct
 import tempfile
 import threading
-import zipfile
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from typing import IO, TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import IO, TYPE_CHECKING, BinaryIO, Literal, NamedTuple
 
-from mamba_press import binaries, cores, hazards, policies
+from mamba_press import binaries, cores, hazards, policies, zip_read
 from mamba_press.types import Problem
+from mamba_press.zip_read import Damage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from mamba_press.binaries.format import Data
     from mamba_press.types import Binary
@@ -33,19 +31,26 @@ HUGE = 256 << 20
 LARGE = 16 << 20
 """From this size on, a file is taken up only while few others of its size are in memory."""
 
-_LARGE_AT_ONCE = 2
-_PART = 1 << 20
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_BATCH = 1 << 20
-_LOCAL = struct.Struct("<4s5H3L2H")
-_ENCRYPTED, _UTF8 = 0x1, 0x800
+MOST = 2 << 30
+RATIO = 50
+"""What unpacks to more than so much, and to more than so many times its size, is not unpacked: PyPI takes it for an
+attack from 64 MiB on, and no disk or memory has to hold it."""
 
-UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
+TEXTS = {"METADATA": 16 << 20, "WHEEL": 1 << 20, "RECORD": 64 << 20, "entry_points.txt": 1 << 20}
+"""The files of ``.dist-info`` that are looked into, and how large they may be. The largest known of wheels on PyPI have
+some 2 MB (METADATA) and 9 MB (RECORD, of 60,000 files)."""
+
+_MODULE = 16 << 20
+_LARGE_AT_ONCE = 2
+_HEAD = 8
+_BATCH = 1 << 20
+
+UNREADABLE = (OSError, zip_read.ArchiveError)
 """What reading a broken archive raises."""
 
 
 class Member(NamedTuple):
-    """One file of the archive, as read; ``data`` is kept for ``.dist-info`` and for what adds folders with DLLs.
+    """One file of the archive, as read; ``data`` is kept of :data:`TEXTS` and of what adds folders with DLLs.
 
     ``sha256`` is None where the file was not read.
     """
@@ -58,26 +63,37 @@ class Member(NamedTuple):
     problems: tuple[Problem, ...] = ()
 
 
-def read(archive: zipfile.ZipFile, *, payload: bool = True) -> dict[str, Member]:
-    """Read every file on all cores, without ``payload`` only ``.dist-info``; what is encrypted is not read.
+Depth = Literal["texts", "hashes", "all"]
+"""How much is read: only :data:`TEXTS`; of all other files the hash, too; or what they are."""
 
-    Raises one of :data:`UNREADABLE` for what cannot be unpacked, or has another checksum than the archive states.
+
+def read(path: Path, entries: Sequence[zip_read.Member], depth: Depth = "all") -> dict[str, Member]:
+    """Read the files on all cores; what cannot be unpacked says so.
+
     Unpacks with zlib, as installers do, and not with the library that compressed: what one gets wrong the other sees.
+    Raises OSError for what the disk refuses.
     """
-    infos = [info for info in archive.infolist() if not info.is_dir()]
-    wanted = [info for info in infos if _is_wanted(info, payload=payload)]
-    unread = [info for info in infos if not _is_wanted(info, payload=payload)]
-    found = {info.filename: Member(path=info.filename, size=info.file_size, sha256=None) for info in unread}
-    source = _Source(archive)
+    files = [entry for entry in entries if not entry.is_folder]
+    wanted = [entry for entry in files if entry.can_be_read and (depth != "texts" or _text_of(entry.name))]
+    found = {entry.name: Member(path=entry.name, size=entry.size, sha256=None) for entry in files}
+    source = _Source(path, depth)
     binaries.load()
-    with ThreadPoolExecutor(cores.count() if payload else 1, thread_name_prefix="mamba-press") as pool:
-        for members in pool.map(source.members, cores.batches(wanted, lambda info: info.file_size, _BATCH)):
+    with ThreadPoolExecutor(1 if depth == "texts" else cores.count(), thread_name_prefix="mamba-press") as pool:
+        for members in pool.map(source.members, cores.batches(wanted, lambda entry: entry.size, _BATCH)):
             found.update((member.path, member) for member in members)
     return found
 
 
-def _is_wanted(info: zipfile.ZipInfo, *, payload: bool) -> bool:
-    return (payload or is_dist_info(info.filename)) and not info.flag_bits & _ENCRYPTED
+def is_bomb(entries: Sequence[zip_read.Member], packed: int) -> bool:
+    """Whether the files of an archive of ``packed`` bytes are not to be unpacked for their size."""
+    size = sum(entry.size for entry in entries)
+    return size > MOST and size > RATIO * packed
+
+
+def _text_of(path: str) -> str:
+    """Return which of :data:`TEXTS` a file is, nothing for any other."""
+    folder, _, name = path.partition("/")
+    return name if name in TEXTS and folder.endswith(".dist-info") else ""
 
 
 def is_dist_info(path: str) -> bool:
@@ -97,119 +113,82 @@ def installed(path: str) -> str:
 
 
 class _Source:
-    """An archive from which several threads read; `zipfile` has listed its entries, and costs too much for each."""
+    """An archive from which several threads read, each with a file of its own."""
 
-    def __init__(self, archive: zipfile.ZipFile) -> None:
-        assert archive.fp is not None
-        self._archive = archive
-        self._end = archive.fp.seek(0, os.SEEK_END)
-        self._file: BinaryIO = archive.fp  # type: ignore[assignment]  # opened by us, for reading bytes
-        self._turn = threading.Lock()
+    def __init__(self, path: Path, depth: Depth) -> None:
+        self._path = path
+        self._looks = depth == "all"
         self._large = threading.Semaphore(_LARGE_AT_ONCE)
 
-    def members(self, infos: Sequence[zipfile.ZipInfo]) -> list[Member]:
+    def members(self, entries: Sequence[zip_read.Member]) -> list[Member]:
         """Return what these entries are."""
-        return [self._member(info) for info in infos]
+        with self._path.open("rb") as file:
+            return [self._member(file, entry) for entry in entries]
 
-    def _member(self, info: zipfile.ZipInfo) -> Member:
-        with self._large if info.file_size >= LARGE else nullcontext():
-            if info.file_size >= HUGE and info.compress_type in _METHODS:
-                return self._huge(info)
-            data = self._data(info)
-            problems = hazards.traces(info.filename, data, is_binary=_is_binary(data))
-            return _described(info, data, hashlib.sha256(data).hexdigest(), problems)
+    def _member(self, file: BinaryIO, entry: zip_read.Member) -> Member:
+        try:
+            if not self._looks and _most(entry.name) < entry.size:
+                return _hashed(file, entry)
+            with self._large if entry.size >= LARGE else nullcontext():
+                if entry.size >= HUGE:
+                    return _huge(file, entry)
+                data = _in_one_buffer(file, entry) if entry.size >= LARGE else zip_read.content(file, entry)
+                problems = hazards.traces(entry.name, data, is_binary=_is_binary(data))
+                return _described(entry, data, hashlib.sha256(data).hexdigest(), problems)
+        except zip_read.ArchiveError as error:
+            damage = Damage(where=entry.name, what=str(error).removeprefix(f"{entry.name} "))
+            return Member(path=entry.name, size=entry.size, sha256=None, problems=(damage,))
 
-    def _data(self, info: zipfile.ZipInfo) -> bytes | bytearray:
-        """Return what an entry holds."""
-        if info.compress_type not in _METHODS:
-            with self._turn:
-                return self._archive.read(info)
-        if info.file_size >= LARGE:
-            return self._in_one_buffer(info)
-        with self._turn:
-            self._file.seek(self._start(info))
-            packed = self._file.read(info.compress_size)
-        if info.compress_type == zipfile.ZIP_DEFLATED:
-            stream = zlib.decompressobj(-zlib.MAX_WBITS)
-            data = stream.decompress(packed, info.file_size + 1)  # one more than stated shows that there is more
-            if not stream.eof and len(data) <= info.file_size:
-                raise EOFError(f"{info.filename} is cut off")
-        else:
-            data = packed
-        _compare(info, len(data), zlib.crc32(data))
-        return data
 
-    def _in_one_buffer(self, info: zipfile.ZipInfo) -> bytearray:
-        """Return what a large entry holds; neither its bytes nor the packed ones are in memory twice."""
-        data, size = bytearray(info.file_size), 0
-        with memoryview(data) as room:
-            for part in self._parts(info):
-                size += len(part)
-                if size > info.file_size:
-                    break
-                room[size - len(part) : size] = part
-        _compare(info, size, zlib.crc32(data))
-        return data
+def _hashed(file: BinaryIO, entry: zip_read.Member) -> Member:
+    digest = hashlib.sha256()
+    for part in zip_read.parts(file, entry):
+        digest.update(part)
+    return Member(path=entry.name, size=entry.size, sha256=digest.hexdigest())
 
-    def _huge(self, info: zipfile.ZipInfo) -> Member:
-        """Return what a file is that is never in memory as a whole; one that is looked into goes to the disk."""
-        digest, crc, size, before = hashlib.sha256(), 0, 0, b""
-        problems: tuple[Problem, ...] = ()
-        is_binary = False
-        with _unpacked() as unpacked:
-            for part in self._parts(info):
-                is_binary = is_binary if size else _is_binary(part)
-                part_problems = hazards.traces(info.filename, before + part, is_binary=is_binary)
-                problems = tuple(dict.fromkeys((*problems, *part_problems)))
-                before = (before + part)[-hazards.LONGEST :]
-                digest.update(part)
-                crc, size = zlib.crc32(part, crc), size + len(part)
-                if size > info.file_size:
-                    break
-                if is_binary or _is_text(info.filename):
-                    with _room_told():
-                        unpacked.write(part)
-            _compare(info, size, crc)
+
+@contextmanager
+def at_hand(file: BinaryIO, entry: zip_read.Member) -> Iterator[Data]:
+    """Give what an entry holds; a huge one lies on the disk. Raises ArchiveError, and OSError for what that refuses."""
+    if entry.size < HUGE:
+        yield _in_one_buffer(file, entry) if entry.size >= LARGE else zip_read.content(file, entry)
+        return
+    with _unpacked() as unpacked:
+        for part in zip_read.parts(file, entry):
             with _room_told():
-                unpacked.flush()
-            if not unpacked.tell():
-                return Member(path=info.filename, size=size, sha256=digest.hexdigest(), problems=problems)
-            with mmap.mmap(unpacked.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                return _described(info, data, digest.hexdigest(), problems)
+                unpacked.write(part)
+        with _room_told():
+            unpacked.flush()
+        with mmap.mmap(unpacked.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            yield data
 
-    def _parts(self, info: zipfile.ZipInfo) -> Iterator[bytes]:
-        with self._turn:
-            at = self._start(info)
-        end = at + info.compress_size
-        stream = zlib.decompressobj(-zlib.MAX_WBITS) if info.compress_type == zipfile.ZIP_DEFLATED else None
-        while at < end:
-            with self._turn:
-                self._file.seek(at)
-                packed = self._file.read(min(_PART, end - at))
-            if not packed:
-                raise EOFError(f"{info.filename} is cut off")
-            at += len(packed)
-            if stream is None:
-                yield packed
-            while stream and packed:
-                yield stream.decompress(packed, _PART)
-                packed = stream.unconsumed_tail
-        if stream:
-            yield stream.flush()
 
-    def _start(self, info: zipfile.ZipInfo) -> int:
-        """Return where an entry's data begins, which its own header decides."""
-        if info.header_offset + info.compress_size > self._end:
-            raise EOFError(f"{info.filename} is cut off")
-        self._file.seek(info.header_offset)
-        header = self._file.read(_LOCAL.size)
-        if len(header) < _LOCAL.size or header[:4] != b"PK\3\4":
-            raise zipfile.BadZipFile(f"{info.filename} is not where the archive's directory says")
-        _, _, flags, *_, name_length, extra_length = _LOCAL.unpack(header)
-        name = self._file.read(name_length)
-        if name.decode("utf-8" if flags & _UTF8 else "cp437", "replace") != info.orig_filename:
-            raise zipfile.BadZipFile(f"{info.filename} has another name in its own header: {name!r}")
-        return int(info.header_offset + _LOCAL.size + name_length + extra_length)
+def _in_one_buffer(file: BinaryIO, entry: zip_read.Member) -> bytearray:
+    """Return what a large entry holds; neither its bytes nor the packed ones are in memory twice."""
+    data, at = bytearray(entry.size), 0
+    with memoryview(data) as room:
+        for part in zip_read.parts(file, entry):
+            room[at : at + len(part)] = part
+            at += len(part)
+    return data
+
+
+def _huge(file: BinaryIO, entry: zip_read.Member) -> Member:
+    """Return what a file is that is never in memory as a whole; what is looked into is unpacked to the disk."""
+    digest, head, before = hashlib.sha256(), b"", b""
+    problems: dict[Problem, None] = {}
+    is_binary = False
+    for part in zip_read.parts(file, entry):
+        if len(head) < _HEAD:
+            head += part[:_HEAD]
+            is_binary = _is_binary(head)
+        problems.update(dict.fromkeys(hazards.traces(entry.name, before + part, is_binary=is_binary)))
+        before = (before + part)[-hazards.LONGEST :]
+        digest.update(part)
+    if is_binary or entry.size <= _most(entry.name):
+        with at_hand(file, entry) as data:
+            return _described(entry, data, digest.hexdigest(), tuple(problems))
+    return _described(entry, b"", digest.hexdigest(), tuple(problems))
 
 
 @contextmanager
@@ -232,12 +211,7 @@ def _room_told() -> Iterator[None]:
         raise OSError(error.errno, f"{error.strerror or error} in {where}; {hint}") from error
 
 
-def _compare(info: zipfile.ZipInfo, size: int, crc: int) -> None:
-    if size != info.file_size or crc != info.CRC:
-        raise zipfile.BadZipFile(f"{info.filename} is damaged: its checksum or size is not what the archive states")
-
-
-def _described(info: zipfile.ZipInfo, data: Data, sha256: str, problems: Sequence[Problem]) -> Member:
+def _described(entry: zip_read.Member, data: Data, sha256: str, problems: Sequence[Problem]) -> Member:
     """Describe one file, and look at it closely when it is a binary."""
     binary: Binary | None = None
     whats: tuple[str, ...] = ()
@@ -245,7 +219,7 @@ def _described(info: zipfile.ZipInfo, data: Data, sha256: str, problems: Sequenc
         try:
             binary = binaries.read(data)
             whats = binaries.layout_problems(data) if binary else ()
-            if binary and hazards.is_cpp_runtime(info.filename, binary):
+            if binary and hazards.is_cpp_runtime(entry.name, binary):
                 what = hazards.uncounted(binaries.unique_symbols(data))
                 whats = (*whats, what) if what else whats
             if binary and binary.format == "elf" and any(map(policies.internals, binary.needed)):
@@ -253,23 +227,27 @@ def _described(info: zipfile.ZipInfo, data: Data, sha256: str, problems: Sequenc
                 binary = replace(binary, internals=tuple(sorted(taken)))
         except binaries.Malformed as error:
             whats = (f"is a broken binary: {error}",)
+    most = _most(entry.name)
+    if entry.size > most and _text_of(entry.name):
+        what = f"has {entry.size:,} bytes, and is not read beyond {most:,}"
+        problems = (Damage(where=entry.name, what=what), *problems)
     return Member(
-        path=info.filename,
-        size=len(data),
+        path=entry.name,
+        size=entry.size,
         sha256=sha256,
-        data=bytes(data) if _is_text(info.filename) else None,
+        data=bytes(data) if entry.size <= most else None,
         binary=binary,
-        problems=(*(Problem(where=info.filename, what=what) for what in whats), *problems),
+        problems=(*(Problem(where=entry.name, what=what) for what in whats), *problems),
     )
 
 
 def _is_binary(data: Data) -> bool:
-    return binaries.format_of(bytes(data[:8])) is not None
+    return binaries.format_of(bytes(data[:_HEAD])) is not None
 
 
-def _is_text(path: str) -> bool:
-    """Whether a file's content is looked at by name, beyond what holds for all."""
-    return is_dist_info(path) or _adds_folders(path)
+def _most(path: str) -> int:
+    """Return up to which size a file's content is looked at by its name, beyond what holds for all; -1 for most."""
+    return TEXTS.get(_text_of(path), _MODULE if _adds_folders(path) else -1)
 
 
 def _adds_folders(path: str) -> bool:

@@ -9,7 +9,7 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from mamba_press import binaries, splice
+from mamba_press import binaries, zip_read
 from mamba_press.errors import ContentError
 from mamba_press.types import Edits, Problem
 
@@ -50,7 +50,7 @@ def refuse(path: Path, explanation: Explanation, entries: Sequence[Entry], confi
     """Raise ContentError for a written wheel that weighs more than `wheel.max-size`, with what could leave."""
     most, size = config.wheel.max_size or "", path.stat().st_size
     with path.open("rb") as file:
-        packed = {member.name: member.packed for member in splice.read(file)}
+        packed = {member.name: member.packed for member in zip_read.read(file).members}
     over = size - limit(most)
     lines = [*_heaviest(explanation, packed), *_advice(explanation, packed, entries, config, size=size)]
     raise ContentError(

@@ -25,7 +25,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"channels", "globs", "types"}),
     frozenset({"cores", "errors", "installed", "log"}),
     frozenset({"interrupts"}),
-    frozenset({"built", "policies", "stable_abi", "macos", "windows", "external", "binaries", "wording"}),
+    frozenset({"built", "policies", "stable_abi", "macos", "windows", "external", "binaries", "wording", "zip_read"}),
     frozenset({"config"}),
     frozenset({"reference", "target", "project", "overrides"}),
     frozenset({"reader"}),
@@ -82,7 +82,7 @@ LAYERS: tuple[frozenset[str], ...] = (
 HOMES = {
     "rattler": {"conda/worker.py"},
     "lief": {"binaries/"},
-    "zipfile": {"wheel.py", "sdist.py", "check.py", "unpack.py", "archive.py", "inner/archive.py"},
+    "zipfile": {"wheel.py", "sdist.py", "archive.py", "inner/archive.py"},
     "tarfile": {"wheel.py", "sdist.py", "check.py"},
     "wheel": {"check.py"},
     "pyproject_metadata": {"project.py", "metadata.py"},

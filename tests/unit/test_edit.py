@@ -15,7 +15,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from mamba_press import __main__ as command
-from mamba_press import check, edit, splice
+from mamba_press import check, edit, zip_read
 from mamba_press.edit import Changes
 from mamba_press.errors import ConfigError, PressError, WriteError
 from tests.unit.test_check import INFO, METADATA, files, make, record, wheel_text
@@ -100,7 +100,7 @@ def test_the_payload_keeps_its_compressed_bytes(released):
     def packed(path: Path) -> dict[str, bytes]:
         text = path.read_bytes()
         with path.open("rb") as file:
-            places = {member.name: (splice._data_at(file, member), member.packed) for member in splice.read(file)}
+            places = {member.name: (member.begin, member.packed) for member in zip_read.require(file)}
         return {name: text[at : at + size] for name, (at, size) in places.items()}
 
     new = edited(released, Changes(require=("numpy<2.5",), suffix="post1"))
@@ -189,7 +189,7 @@ def test_a_file_that_is_not_where_the_directory_says_is_told(released):
     data = bytearray(released.read_bytes())
     data[data.index(b"demo-1.0.dist-info/licenses/LICENSE") - 30] = 0
     released.write_bytes(data)
-    assert "licenses/LICENSE is not where the directory says" in refused(released, POST)
+    assert "licenses/LICENSE: is not where the archive's directory says" in refused(released, POST)
 
 
 def test_signatures_of_the_old_record_leave(tmp_path):
@@ -304,10 +304,42 @@ def test_where_one_wheel_gets_no_place_all_stays_as_it_was(tmp_path, released, i
 
 
 def test_what_was_wrong_before_keeps_nobody_from_editing(tmp_path):
-    content = files()
-    path = make(tmp_path, content, listed=b"demo/gone.py,,\n" + f"{INFO}/RECORD,,\n".encode())
-    assert check.check(path)
-    assert metadata(edited(path, POST))["Version"] == ["1.0.post1"]
+    path = make(tmp_path, files(METADATA=METADATA.replace(b"LICENSE", b"COPYING")))
+    (one,) = edit.edit([path], POST, tmp_path / "out")
+    expected = f"{INFO}/METADATA: names the licence file COPYING, which is not in the wheel"
+    assert f"was wrong before: {expected.replace(INFO, 'demo-1.0.post1.dist-info')}" in one.notes
+    assert metadata(tmp_path / "out" / one.file_name)["Version"] == ["1.0.post1"]
+
+
+@pytest.mark.parametrize(
+    ("listed", "expected"),
+    [
+        (lambda text: text + b"demo/gone.py,,\n", "demo/gone.py: is in RECORD but not in the archive"),
+        (lambda text: text.replace(b"demo/__init__.py", b"demo/__main__.py"), "demo/__init__.py: is in the archive"),
+        (lambda text: text.replace(b"sha256=", b"sha256=x"), "is not what RECORD's hash was made of"),
+        (lambda text: text.replace(b",0\n", b",1\n"), "demo/__init__.py: has 0 bytes; RECORD says 1"),
+        (lambda text: text.replace(b"sha256=", b"md5="), "RECORD has md5 for it"),
+        (lambda text: text + text, "is listed twice"),
+    ],
+)
+def test_a_record_that_is_not_true_is_not_made_true_by_an_edit(tmp_path, listed, expected):
+    assert expected in refused(make(tmp_path, files(), listed=listed(record(files()))), POST)
+
+
+@pytest.mark.parametrize("name", ["../out.py", "/out.py", "C:/out.py", "a\\b.py", "a\x1bb.py", "a\u202eb.py", "demo"])
+def test_a_wheel_with_a_name_that_nobody_should_unpack_is_not_edited(tmp_path, name):
+    assert "the wheel cannot be read" in refused(make(tmp_path, files({"demo/a.py": b"", name: b""})), POST)
+
+
+def test_a_link_is_not_passed_on(tmp_path):
+    path = make(tmp_path, files())
+    with zipfile.ZipFile(path) as archive:
+        content = [(info, archive.read(info)) for info in archive.infolist()]
+    content[0][0].external_attr = 0o120777 << 16
+    with zipfile.ZipFile(path, "w") as archive:
+        for info, data in content:
+            archive.writestr(info, data)
+    assert "demo/__init__.py: is a symlink" in refused(path, POST)
 
 
 def test_a_platform_alone_keeps_the_other_tags(tmp_path):
