@@ -107,6 +107,13 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session
+def hostile(session: nox.Session) -> None:
+    """Packages and wheels that do harm: ``nox -s hostile -- packages|wheels [COUNT] [SEED]``; see .hostile/."""
+    install(session, "test")
+    session.run("python", "-m", "tests.campaigns.hostile", *session.posargs)
+
+
+@nox.session
 def forge(session: nox.Session) -> None:
     """Every package of a channel pressed, and judged by others: ``nox -s forge -- CHANNEL FOLDER``."""
     install(session, "test")
