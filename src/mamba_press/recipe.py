@@ -42,7 +42,8 @@ class Recipe:
 
     ``moves`` are the chained path transforms, each a list of (from, to); the other fields hold what the recipe says,
     with its variables as they are written. ``drop`` are the files that leave, ``only`` those that may stay, as globs
-    of fnmatch. ``external`` are the paths of ``add-rpaths``, ``remove`` the globs of ``remove-rpaths``.
+    of fnmatch. ``python_packages`` tells whether those are packed that only others need. ``external`` are the paths of
+    ``add-rpaths``, ``remove`` the globs of ``remove-rpaths``.
     """
 
     packages: tuple[str, ...]
@@ -52,6 +53,7 @@ class Recipe:
     name: str | None = None
     prune: tuple[str, ...] = ()
     prune_alone: tuple[str, ...] = ()
+    python_packages: bool = True
     default_filters: bool = True
     drop: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
@@ -103,7 +105,7 @@ def table(recipe: Recipe, package_name: str | None = None) -> dict[str, object]:
     select: dict[str, object] = {
         "prune": list(recipe.prune),
         "prune-alone": list(recipe.prune_alone),
-        "python-packages": ["*"],
+        "python-packages": ["*"] if recipe.python_packages else [],
         "exclude": [glob for text in recipe.drop for glob in _globs(filled(text))],
         "only": [glob for text in recipe.only for glob in _globs(filled(text))],
         **({} if recipe.default_filters else {"default-filters": False}),
@@ -281,7 +283,7 @@ def _recipe(root: _Node) -> Recipe:
     filters = _inner(build, "filter", "packages", "files")
     transforms = _inner(build, "transform", "path", "dynlib")
     dynlib = _inner(transforms, "dynlib", "add-rpaths", "remove-rpaths")
-    prune, alone = _packages(filters.get("packages"))
+    prune, alone, python_packages = _packages(filters.get("packages"))
     with_defaults, drop, only = _files(filters.get("files"))
     packages = source["packages"].texts() if "packages" in source else ()
     if "packages" in source and not packages and isinstance(source["packages"].value, list):
@@ -294,6 +296,7 @@ def _recipe(root: _Node) -> Recipe:
         name=_default(target.get("name"), _Node.text, None),
         prune=prune,
         prune_alone=alone,
+        python_packages=python_packages,
         default_filters=with_defaults,
         drop=drop,
         only=only,
@@ -335,16 +338,20 @@ def _platform(node: _Node) -> str:
     return f"{system}_{version.replace('.', '_')}_{arch}"
 
 
-def _packages(node: _Node | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the packages that leave with what only they need, and those that leave alone."""
+def _packages(node: _Node | None) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
+    """Return the packages that leave with what only they need, those that leave alone, and whether Python's stay."""
     if node is None or node.value == "default":
-        return (), ()
+        return (), (), True
     prune: list[str] = []
     alone: list[str] = []
     without_python = False
-    for name, plugin in node.plugins("default", "by-name"):
-        without_python |= name == "default"
-        if name == "default":
+    python_packages = True
+    for name, plugin in node.plugins("default", "by-name", "python-dependencies"):
+        without_python |= name != "by-name"
+        if name == "python-dependencies":
+            python_packages = False
+            _python_dependencies(plugin)
+        if name != "by-name":
             continue
         parts = plugin.keys("to-prune", "recursive", needed=("to-prune",))
         names = [_bare(each) for each in (parts["to-prune"].items() if "to-prune" in parts else ())]
@@ -353,7 +360,17 @@ def _packages(node: _Node | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
         (prune if recursive else alone).extend(name for name in names if name and name not in _PYTHON)
     if not without_python:
         node.wrong("leaves Python itself in the wheel, which has to stay out", "begin the list with default")
-    return tuple(prune), tuple(alone)
+    return tuple(prune), tuple(alone), python_packages
+
+
+def _python_dependencies(plugin: _Node) -> None:
+    """Refuse what is asked of the filter beyond what it does by itself: all leaves that depends on Python."""
+    parts = plugin.keys("python_packages", "recursive")
+    for each in parts["python_packages"].items() if "python_packages" in parts else ():
+        if each.text() not in _PYTHON:
+            each.wrong(f"found {each.value!r}: only python and python_abi can stand here", "prune others with by-name")
+    if "recursive" in parts and not parts["recursive"].boolean():
+        parts["recursive"].wrong("found false: what only Python packages need leaves with them", "leave it out")
 
 
 def _bare(node: _Node) -> str:

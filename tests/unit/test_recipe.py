@@ -105,6 +105,23 @@ def test_python_itself_may_be_pruned_by_name_instead_of_by_default(table):
     ]
 
 
+@pytest.mark.parametrize(
+    "given", ["{}", "{python_packages: [python, python_abi], recursive: true}"], ids=["as it is", "with its defaults"]
+)
+def test_python_dependencies_leave_and_are_required_where_the_recipe_says_so(table, given):
+    text = build(f"  filter: {{packages: [python-dependencies: {given}, by-name: {{to-prune: [numpy]}}]}}")
+    assert table(text)["select"] == {"prune": ["numpy"]}
+
+
+def test_what_python_dependencies_cannot_be_asked_for_is_told(table):
+    text = build("  filter: {packages: [python-dependencies: {python_packages: [ruby], recursive: false}]}")
+    where = "recipe.yaml: build.filter.packages.0.python-dependencies"
+    assert problems(table, text) == [
+        f"{where}.python_packages.0: found 'ruby': only python and python_abi can stand here",
+        f"{where}.recursive: found false: what only Python packages need leaves with them",
+    ]
+
+
 def test_a_pattern_crosses_folders_and_one_without_wildcards_is_a_folder_too(table):
     text = build("""
   filter:
