@@ -31,6 +31,14 @@ def test_names_of_libraries_are_found_in_text(tmp_path, text, found):
     assert names(tmp_path, text) == found
 
 
+def test_a_library_without_data_of_its_own_opens_nothing_that_it_needs(tmp_path):
+    dep = shared_library(tmp_path / "libdep.so.1", "", Linking(soname="libdep.so.1", flags=("-nostdlib",)))
+    user = shared_library(
+        tmp_path / "libuser.so.1", "", Linking(soname="libuser.so.1", needed=(dep,), flags=("-nostdlib",))
+    )
+    assert look(user).names == frozenset()
+
+
 def test_a_name_at_the_very_end_of_a_file_is_found(tmp_path):
     assert names(tmp_path, "libz.so.1") == {"libz.so.1"}
 

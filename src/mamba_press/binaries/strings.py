@@ -100,7 +100,7 @@ def _regions(data: Data) -> Iterator[tuple[int, int]]:
         sections = list(_pe_sections(data))
     else:
         sections = []
-    yield from _joined(sections) or [(0, len(data))]
+    yield from _joined(sections) if sections else [(0, len(data))]
 
 
 def _joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
