@@ -155,7 +155,7 @@ def of_pressed(pressed: Pressed, rows: Sequence[Row], config: Config) -> Explana
     """Explain a wheel that is not written; the files that its entries name have to be there still."""
     entries = {entry.path: entry for entry in pressed.wheel.entries}
     places = {_real(entry): entry.path for entry in entries.values() if entry.kept}
-    asked = {path: _names(entry.kept.file.source) for path, entry in entries.items() if entry.kept}
+    asked = {path: _names(entry.kept.file) for path, entry in entries.items() if entry.kept}
     pieces = [
         replace(
             _piece(entries.get(row.path) or Entry(path=row.path, source=b""), row, places),
@@ -342,8 +342,8 @@ def _lost(findings: Iterable[Finding]) -> tuple[Lost, ...]:
     )
 
 
-def _names(source: Path) -> frozenset[str]:
-    return strings.look(source).names
+def _names(file: File) -> frozenset[str]:
+    return frozenset() if strings.is_mute(file.path) else strings.look(file.source).names
 
 
 def _changes(entry: Entry | None) -> tuple[str, ...]:
@@ -456,7 +456,7 @@ def _look(path: str, data: Data) -> _Seen:
         size=len(data),
         sha256=None,
         binary=binary,
-        names=frozenset() if is_own else strings.look_at(data).names,
+        names=frozenset() if is_own or strings.is_mute(path) else strings.look_at(data).names,
         lost=() if is_own else tuple(placeholders.left(entry, data)),
     )
 

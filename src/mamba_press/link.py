@@ -178,6 +178,8 @@ def _opened(entries: Sequence[Entry], names: Mapping[str, str]) -> _Opened:
     for entry in entries:
         if entry.kept is None or entry.path.split("/")[0].endswith((".dist-info", ".egg-info")):
             continue
+        if strings.is_mute(entry.kept.file.path):
+            continue
         # The file as it was installed: what is rewritten of it, such as a script's first line, opens nothing.
         own = _real(entry)
         said = entry.kept.strings or strings.look(entry.kept.file.source)

@@ -588,7 +588,7 @@ def _opened(
     """Return the libraries of the prefix whose names occur in a file, by its path: it may open them by name."""
     opened: dict[str, tuple[str, ...]] = {}
     for path, said in read.items():
-        names = (name for name in said.names if not _never_opened(name))
+        names = (name for name in said.names if not (_never_opened(name) or strings.is_mute(path)))
         ends = {prefix.ends[other] for name in names for other in prefix.named.get(name, ())}
         found = tuple(sorted(end for end in ends if end in candidates and end in facts))
         if found:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -212,6 +213,16 @@ def test_a_library_whose_name_stands_in_a_text_keeps_it(wheel):
     wheel.text("lib/tk8.6/pkgIndex.tcl", "load [file join $dir .. libtk8.6.so]")
     assert name(wheel.paths(), "lib/libtk8.6.so") == "libtk8.6.so"
     assert wheel.link().notes == ("libtk8.6.so keeps its name: home/_prefix/lib/tk8.6/pkgIndex.tcl opens it by name",)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["app/data/GDAL-targets.cmake", "app/lib/pkgconfig/gdal.pc", "app/README.md", "app/LICENSE.txt", "app/libx.a"],
+)
+def test_a_text_that_no_program_opens_libraries_by_stops_no_renaming(wheel, path):
+    wheel.library("lib/libgdal.so.34", "libgdal.so.34")
+    wheel.text(f"lib/python3.10/site-packages/{path}", 'IMPORTED_LOCATION "${_IMPORT_PREFIX}/lib/libgdal.so.34"')
+    assert re.fullmatch(r"libgdal-[0-9a-f]{8}\.so\.34", name(wheel.paths(), "lib/libgdal.so.34"))
 
 
 def test_nothing_is_said_of_a_library_that_was_asked_for_and_keeps_its_name_anyhow(wheel, prefix):

@@ -430,6 +430,13 @@ def test_a_plugin_that_is_opened_by_name_may_leave_where_something_of_it_is_miss
     assert "libgone.so.1" in left(selection)["lib/plugins/libplug.so"]
 
 
+def test_a_library_whose_name_only_a_build_description_or_a_readme_mentions_is_not_reached(prefix, elf):
+    for name in ("app.cmake", "README.md", "notes.html"):
+        prefix.add(f"{SITE}/app/{name}", "see libarchive.so.13", of="app")
+    prefix.add("lib/libarchive.so.13", elf.library("libarchive.so.13"), of="dep")
+    assert "lib/libarchive.so.13" not in kept(pressed(prefix))
+
+
 def test_a_library_whose_name_only_a_text_of_a_dependency_mentions_is_not_reached(prefix, elf):
     prefix.add("lib/python3.10/site-packages/app.py", "pass", of="app")
     prefix.add("share/dep/notes.txt", "see libarchive.so", of="data")

@@ -35,7 +35,18 @@ _BUILD_PATHS = (b"/home/conda/feedstock_root", b"/croot/", b"/opt/conda/conda-bl
 _SILENT = Strings(names=frozenset(), built=False, announced=False)
 """One for all the files that say nothing: there are thousands."""
 
+_MUTE = re.compile(
+    r"(?:^|/)(?:readme|licen[cs]e|copying|copyright|notice|authors|changelog|changes|news|history)(?:[._-][^/]*)?\Z"
+    r"|(?:^|/)(?:CMakeLists\.txt|Makefile[^/]*|meson\.build)\Z"
+    r"|\.(?:cmake|pc|la|mk|bzl|m4|a|o|lib|pyi|pxd|md|rst|html?|tex|pot?)\Z",
+    re.IGNORECASE,
+)
 _NOT_DATA = (b".rsrc", b".reloc", b".pdata")
+
+
+def is_mute(path: str) -> bool:
+    """Whether a file opens no library, whatever its strings say: compilers, build systems and people alone read it."""
+    return bool(_MUTE.search(path))
 
 
 def look(path: Path) -> Strings:
