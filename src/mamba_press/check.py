@@ -48,6 +48,9 @@ _STORE = 'write it uncompressed: tool.mamba-press.wheel.compression = "store"'
 _SPARE_ROWS = 1000
 _UNLISTED = ("RECORD.jws", "RECORD.p7s")
 _MANYLINUX = re.compile(r"(?:manylinux_(\d+)_(\d+)|(manylinux1|manylinux2010|manylinux2014)|linux)_(\w+)")
+_SAME_MACHINE = {"armv6l": "armv7l", "armv8l": "armv7l"}
+_SMALL = {"i686": "x86_64", "armv7l": "aarch64"}
+"""The architectures of 32 bits whose files run on a system of 64 as well."""
 _SCHEMES = ("platlib", "purelib", "headers", "scripts", "data")
 _LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
 _ODD_PATH = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)|\A[A-Za-z]:")
@@ -121,6 +124,7 @@ class Findings:
 
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
+    unjudged: tuple[str, ...] = ()
     size: int = 0
     unpacked: int = 0
     files: int = 0
@@ -222,6 +226,7 @@ def _judged(wheel: _Opened, elsewhere: Sequence[str], beside: Mapping[str, Binar
             *said,
             *notes(wheel.path),
         ),
+        unjudged=tuple(_unjudged(contents)),
     )
 
 
@@ -312,6 +317,26 @@ def _facts(members: Mapping[str, Member]) -> Iterator[str]:
     for isa, paths in sorted(demanding.items()):
         more = f" and {len(paths) - 1} more files" if len(paths) > 1 else ""
         yield f"needs a processor of level {isa}, which no tag says: {min(paths)}{more}"
+
+
+def _unjudged(contents: _Contents) -> Iterator[str]:
+    """Yield the systems and files of which nobody knows whether the loader finds what they need."""
+    from mamba_press import macos, windows
+
+    found = [member for member in contents.members.values() if member.binary and member.binary.kind != "static"]
+    strangers = sorted(each.path for each in found if not _is_launcher(each, contents) and not _arch(each))
+    if strangers:
+        verb = " needs: it is" if len(strangers) == 1 else f" and {len(strangers) - 1} more files need: they are"
+        yield f"nobody looked at what {strangers[0]}{verb} for a machine that is not known"
+    if found and not any(each.binary.needed for each in found if each.binary):
+        return
+    for platform in sorted(contents.name.platforms - {"any"}):
+        if not (promise(platform) or macos.parse(platform) or windows.parse(platform)):
+            yield f"nobody looked at what its binaries need: what a system of the tag {platform} has is not known"
+
+
+def _arch(member: Member) -> str | None:
+    return member.binary.arch if member.binary else None
 
 
 def copy(path: Path, directory: Path) -> Path:
@@ -723,7 +748,8 @@ def _foreign(contents: _Contents, found: Sequence[Member]) -> Iterator[Problem]:
     names = [name for platform in contents.name.platforms if (name := windows.parse(platform))]
     win = {windows.ARCHES[name] for name in names}
     mac = {arch for _, name in tags for arch in (("arm64", "x86_64") if name == "universal2" else (name,))}
-    linux = {match[4] for match in map(_MANYLINUX.fullmatch, contents.name.platforms) if match}
+    matches = map(_MANYLINUX.fullmatch, contents.name.platforms)
+    linux = {_SAME_MACHINE.get(match[4], match[4]) for match in matches if match}
     wanted_by = {"elf": linux, "macho": mac, "pe": win}
     looked_at = [member for member in found if member.binary and member.binary.kind != "static"]
     # Assemblies of .NET are PE files, and run on any system.
@@ -743,9 +769,11 @@ def _foreign(contents: _Contents, found: Sequence[Member]) -> Iterator[Problem]:
         wanted = wanted_by[binary.format]
         is_one = wanted <= there if binary.format == "macho" else not wanted or bool(there & wanted)
         if not is_one:
-            yield Problem(
-                where=member.path, what=f"is for {', '.join(sorted(there))}, the tags for {', '.join(sorted(wanted))}"
-            )
+            # Debuggers and installers carry both kinds on purpose.
+            is_small = binary.arch in _SMALL and all(_SMALL[binary.arch] == arch for arch in wanted)
+            kind, end = (Remark, ": nobody looked at what it needs") if is_small else (Problem, "")
+            what = f"is for {', '.join(sorted(there))}, the tags for {', '.join(sorted(wanted))}{end}"
+            yield kind(where=member.path, what=what)
 
 
 def _format(member: Member) -> str:
@@ -787,10 +815,16 @@ def _loading(
         process for name in sorted(contents.name.platforms) if (process := _process(contents, name, elsewhere))
     ]
     if processes:
-        from mamba_press import winload
+        from mamba_press import windows, winload
 
         libraries = _loadable(contents, "pe")
-        return tuple(dict.fromkeys(found for each in processes for found in winload.problems(libraries, each)))
+        return tuple(
+            dict.fromkeys(
+                found
+                for each in processes
+                for found in winload.problems(_for(windows.ARCHES[each.arch], libraries), each)
+            )
+        )
     if any(platform.startswith("macosx_") for platform in contents.name.platforms):
         mach = _loadable(contents, "macho")
         return _own(mach, dyld.problems({**_of("macho", beside), **mach}, elsewhere, shared), beside)
@@ -800,12 +834,17 @@ def _loading(
     wrong: dict[Problem, None] = {}
     for arch in sorted({each.arch for each in promises}):
         lowest = min((each for each in promises if each.arch == arch), key=lambda each: each.floor or (99, 0))
-        wrong.update(dict.fromkeys(loader.problems(libraries, replace(lowest, shared=shared))))
+        wrong.update(dict.fromkeys(loader.problems(_for(arch, libraries), replace(lowest, shared=shared))))
     return _own(own, tuple(wrong), beside)
 
 
 def _of(wanted: str, binaries: Mapping[str, Binary]) -> dict[str, Binary]:
     return {path: binary for path, binary in binaries.items() if binary.format == wanted}
+
+
+def _for(arch: str, binaries: Mapping[str, Binary]) -> dict[str, Binary]:
+    """Return what a process of an architecture can load: all but the files of 32 bits beside those of 64."""
+    return {path: each for path, each in binaries.items() if each.arch == arch or each.arch not in _SMALL}
 
 
 def _own(
@@ -852,7 +891,8 @@ def promise(platform: str, elsewhere: tuple[str, ...] = ()) -> Promise | None:
     from mamba_press.loader import Promise
 
     match = _MANYLINUX.fullmatch(platform)
-    if not match or match[4] not in policies.architectures():
+    arch = _SAME_MACHINE.get(match[4], match[4]) if match else ""
+    if not match or arch not in policies.known():
         return None
     floor = (int(match[1]), int(match[2])) if match[1] else _LEGACY.get(match[3])
-    return Promise(arch=match[4], floor=floor, elsewhere=elsewhere)
+    return Promise(arch=arch, floor=floor, elsewhere=elsewhere)

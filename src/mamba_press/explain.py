@@ -553,7 +553,7 @@ def _floors(entries: Sequence[Entry], bill: _Bill, platforms: tuple[str, ...]) -
     """Return what the binaries, and the records that the bill quotes, demand of a system, and the lowest tag."""
     for platform in platforms:
         match, parsed = _LINUX.fullmatch(platform), macos.parse(platform)
-        if match and match[2] in policies.architectures():
+        if match and match[2] in policies.known():
             arch = match[2]
             expected = check.promise(platform)
             stated = [*tags.stated(entries, bill.records(), "__glibc", policies.baseline(arch))]

@@ -26,6 +26,11 @@ _MARKERS = {
 
 def architectures() -> tuple[str, ...]:
     """Return the architectures that manylinux wheels are pressed for, as spelled in wheel tags."""
+    return ("x86_64", "aarch64", "ppc64le", "riscv64")
+
+
+def known() -> tuple[str, ...]:
+    """Return the architectures that manylinux wheels are checked for, which are more than those pressed for."""
     return tuple(_versions())
 
 
@@ -145,6 +150,11 @@ _LOADERS = {
     "aarch64": "/lib/ld-linux-aarch64.so.1",
     "ppc64le": "/lib64/ld64.so.2",
     "riscv64": "/lib/ld-linux-riscv64-lp64d.so.1",
+    "i686": "/lib/ld-linux.so.2",
+    "armv7l": "/lib/ld-linux-armhf.so.3",
+    "s390x": "/lib/ld64.so.1",
+    "ppc64": "/lib64/ld64.so.1",
+    "loongarch64": "/lib64/ld-linux-loongarch-lp64d.so.1",
 }
 
 

@@ -220,7 +220,7 @@ def _is_system(name: str, binary: Binary) -> bool:
     """Tell whether some manylinux system promises the library; one that does not say so here has no such wheel."""
     from mamba_press import policies
 
-    if policies.never_vendored(name) or binary.arch not in policies.architectures():
+    if policies.never_vendored(name) or binary.arch not in policies.known():
         return True
     return policies.allowed(name, binary.arch, policies.newest(binary.arch))
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, TypedDict
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-ARCHES = {"amd64": "x86_64", "arm64": "aarch64"}
-"""How binaries' architectures are spelled elsewhere, by how Windows' tags spell them."""
+ARCHES = {"amd64": "x86_64", "arm64": "aarch64", "win32": "i686"}
+"""How binaries' architectures are spelled elsewhere, by how Windows' tags spell them; nothing is pressed for win32."""
 
 FOLDERS = ("Library/bin", "", "DLLs", "Library/mingw-w64/bin", "Library/usr/bin", "bin")
 """Where conda packages for Windows have libraries, the likeliest first; the empty one is beside ``python.exe``."""
 
-_TAG = re.compile(r"win_(amd64|arm64)")
+_TAG = re.compile(r"(?:win_)?((?<=_)(?:amd64|arm64)|win32)")
 _PYTHON = re.compile(r"python3(?P<minor>\d*)(?P<threads>t?)(?:_d)?\.dll")
 _FIRST_WITH_VCRUNTIME_1 = 8
 _IMPOSSIBLE = frozenset('<>:"|?*')

@@ -18,7 +18,7 @@ from packaging.version import Version
 from mamba_press import check, trial, wheel
 from mamba_press.errors import ConfigError, WriteError
 from mamba_press.types import Entry, Wheel
-from tests.support.compile import Linking, extension_module, module_source, program, shared_library
+from tests.support.compile import Linking, extension_module, module_source, program, shared_library, zig
 from tests.support.environment import interpreters
 
 INFO = "demo-1.0.dist-info"
@@ -669,3 +669,82 @@ def test_a_placeholder_of_conda_is_noted_in_every_wheel_and_wrong_in_none(tmp_pa
     found = check.examine(make(tmp_path, files({"demo/x.bin": data}, WHEEL=wheel_text(by=by))))
     assert found.problems == ()
     assert [note.partition(":")[0] for note in found.notes] == ["demo/x.bin"]
+
+
+# --- machines that nothing is pressed for
+
+
+def foreign(folder: Path, target: str, *, needs: str = "libinner.so.1") -> bytes:
+    """A library for another machine that needs one which is not there."""
+    flags = ("-nostdlib",)
+    if "windows" in target:
+        start = "int __stdcall DllMainCRTStartup(void *a, int b, void *c) { return 1; }"
+        flags = ("-nostdlib", f"-Wl,--out-implib,{folder / 'inner.lib'}")
+        text = "__declspec(dllexport) int two(void) { return 2; }" + start
+        shared_library(folder / needs, text, Linking(flags=flags), toolchain=zig(folder, target))
+        linking = Linking(flags=("-nostdlib", str(folder / "inner.lib")))
+        text = "int two(void); __declspec(dllexport) int value(void) { return two(); }" + start
+        return shared_library(folder / "outer.dll", text, linking, toolchain=zig(folder, target)).read_bytes()
+    linking = Linking(soname=needs, flags=flags)
+    inner = shared_library(folder / needs, "int two(void) { return 2; }", linking, toolchain=zig(folder, target))
+    linking = Linking(needed=(inner,), flags=flags)
+    text = "int two(void); int value(void) { return two(); }"
+    return shared_library(folder / "libouter.so", text, linking, toolchain=zig(folder, target)).read_bytes()
+
+
+def of_platform(folder: Path, path: str, data: bytes, platform: str) -> Path:
+    content = files({path: data}, WHEEL=wheel_text(f"py3-none-{platform}", pure=False))
+    return make(folder, content, f"demo-1.0-py3-none-{platform}.whl")
+
+
+@pytest.mark.parametrize(
+    ("target", "platform"),
+    [
+        ("x86-linux-gnu", "manylinux_2_17_i686"),
+        ("arm-linux-gnueabihf", "manylinux_2_31_armv7l"),
+        ("arm-linux-gnueabihf", "linux_armv6l"),
+        ("s390x-linux-gnu", "manylinux2014_s390x"),
+        ("riscv64-linux-gnu", "manylinux_2_31_riscv64"),
+    ],
+)
+def test_a_missing_library_is_found_on_machines_that_nothing_is_pressed_for(tmp_path, target, platform):
+    path = of_platform(tmp_path, "demo/libouter.so", foreign(tmp_path, target), platform)
+    assert said(path) == (
+        "demo/libouter.so: needs libinner.so.1, which is neither in the wheel where it is looked for nor promised by "
+        "the tag\n  the file has no search path"
+    )
+
+
+def test_a_missing_library_is_found_on_32_bit_windows(tmp_path):
+    data = foreign(tmp_path, "x86-windows-gnu", needs="inner.dll")
+    assert said(of_platform(tmp_path, "demo/outer.dll", data, "win32")) == (
+        "demo/outer.dll: needs inner.dll, which is neither in the wheel where Windows looks nor a part of Windows or "
+        "Python\n  looked for in demo"
+    )
+
+
+def test_a_file_of_32_bits_for_a_machine_of_64_is_no_problem_and_noted(tmp_path):
+    path = of_platform(tmp_path, "demo/libouter.so", foreign(tmp_path, "x86-linux-gnu"), "manylinux_2_17_x86_64")
+    assert said(path) == ""
+    note = "demo/libouter.so: is for i686, the tags for x86_64: nobody looked at what it needs"
+    assert note in check.examine(path).notes
+
+
+def test_a_file_for_another_machine_than_the_tags_is_a_problem(tmp_path):
+    path = of_platform(tmp_path, "demo/libouter.so", foreign(tmp_path, "s390x-linux-gnu"), "manylinux_2_17_i686")
+    assert "demo/libouter.so: is for s390x, the tags for i686" in said(path)
+
+
+def test_a_system_that_is_not_known_is_said_not_to_have_been_looked_at(tmp_path):
+    path = of_platform(tmp_path, "demo/libouter.so", foreign(tmp_path, "x86-linux-gnu"), "musllinux_1_2_i686")
+    assert check.examine(path).unjudged == (
+        "nobody looked at what its binaries need: what a system of the tag musllinux_1_2_i686 has is not known",
+    )
+
+
+def test_a_machine_that_is_not_known_is_said_not_to_have_been_looked_at(tmp_path):
+    data = foreign(tmp_path, "mips64el-linux-gnuabi64")
+    path = of_platform(tmp_path, "demo/libouter.so", data, "linux_mips64")
+    assert check.examine(path).unjudged == (
+        "nobody looked at what demo/libouter.so needs: it is for a machine that is not known",
+    )

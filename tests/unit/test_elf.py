@@ -610,6 +610,42 @@ def test_a_riscv64_library_is_judged_for_pages_of_4_kib_and_edited_for_64(tmp_pa
     assert (added.align, (added.address - added.offset) % 0x10000) == (0x10000, 0)
 
 
+@pytest.mark.parametrize(
+    ("target", "arch"),
+    [
+        ("x86-linux-gnu", "i686"),
+        ("arm-linux-gnueabihf", "armv7l"),
+        ("s390x-linux-gnu", "s390x"),
+        ("powerpc64-linux-gnu", "ppc64"),
+        ("loongarch64-linux-gnu", "loongarch64"),
+    ],
+)
+def test_a_file_of_other_words_or_byte_order_is_read_and_not_edited(tmp_path: Path, target: str, arch: str) -> None:
+    toolchain = zig(tmp_path, target)
+    inner = shared_library(
+        tmp_path / "libinner.so.1",
+        INNER,
+        Linking(soname="libinner.so.1", version_script=VERSIONS, flags=("-nostdlib",)),
+        toolchain=toolchain,
+    )
+    linking = Linking(soname="libouter.so.1", needed=(inner,), runpath="$ORIGIN/..", flags=("-nostdlib",))
+    text = "int first(void); int second(void); int own = 1; int total(void) { return first() + second() + own; }"
+    outer = shared_library(tmp_path / "libouter.so.1", text, linking, toolchain=toolchain).read_bytes()
+    found = facts(outer)
+    assert (found.arch, found.kind, found.name) == (arch, "shared", "libouter.so.1")
+    assert (found.needed, found.search) == (("libinner.so.1",), ("$ORIGIN/..",))
+    assert [(one.library, sorted(one.versions)) for one in found.requires] == [
+        ("libinner.so.1", ["INNER_1", "INNER_2"])
+    ]
+    assert facts(inner.read_bytes()).defines == {"INNER_1", "INNER_2"}
+    symbols = binaries.symbols(outer)
+    assert {"first", "second"} <= symbols.imports
+    assert symbols.exports == {"own", "total"}
+    assert binaries.layout_problems(outer) == ()
+    with pytest.raises(Malformed, match="64-bit little-endian"):
+        binaries.apply(outer, Edits(search=("$ORIGIN",)))
+
+
 @pytest.mark.parametrize("level", [None, "x86-64-v2", "x86-64-v3", "x86-64-v4"])
 def test_the_processor_that_the_linker_was_told_is_read(tmp_path, level):
     if platform.machine() != "x86_64":

@@ -10,6 +10,7 @@ import pytest
 from mamba_press import binaries
 from mamba_press.binaries import Malformed
 from mamba_press.types import Binary, Edits
+from tests.support.compile import Linking, shared_library, zig
 from tests.support.windows import Dll, dll
 
 IMPORTS = {"KERNEL32.dll": ["Sleep", "Beep"], "inner.dll": ["one", "two"], "outer.dll": ["three"]}
@@ -75,6 +76,25 @@ def test_image_for_another_machine_or_of_another_kind_has_no_architecture_and_no
         assert read(data).arch is None
         assert binaries.symbols(data) == binaries.Symbols(imports=frozenset(), exports=frozenset())
         assert binaries.layout_problems(data) == ()
+
+
+def test_image_of_32_bits_is_read_and_not_edited(tmp_path) -> None:
+    toolchain = zig(tmp_path, "x86-windows-gnu")
+    start = "int __stdcall DllMainCRTStartup(void *a, int b, void *c) { return 1; }"
+    inner = tmp_path / "inner.dll"
+    flags = ("-nostdlib", f"-Wl,--out-implib,{tmp_path / 'inner.lib'}")
+    shared_library(
+        inner, "__declspec(dllexport) int two(void) { return 2; }" + start, Linking(flags=flags), toolchain=toolchain
+    )
+    text = "int two(void); __declspec(dllexport) int value(void) { return two(); }" + start
+    linking = Linking(flags=("-nostdlib", str(tmp_path / "inner.lib")))
+    outer = shared_library(tmp_path / "outer.dll", text, linking, toolchain=toolchain).read_bytes()
+    found = read(outer)
+    assert (found.arch, found.kind, found.name, found.needed) == ("i686", "shared", "outer.dll", ("inner.dll",))
+    assert binaries.symbols(outer) == binaries.Symbols(imports=frozenset({"two"}), exports=frozenset({"value"}))
+    assert binaries.layout_problems(outer) == ()
+    with pytest.raises(Malformed, match="only 64-bit PE images"):
+        binaries.apply(outer, Edits(needed=(("inner.dll", "inner-0123abcd.dll"),)))
 
 
 def test_image_says_where_its_imports_are_looked_for() -> None:

@@ -25,6 +25,7 @@ _ARCHES = {(_PE32_PLUS, 0x8664): "x86_64", (_PE32_PLUS, 0xAA64): "aarch64", (_PE
 
 EXPORTS, IMPORTS, RESOURCES, SECURITY, DEBUG, LOAD_CONFIG, BOUND_IMPORTS, DELAY_IMPORTS = 0, 1, 2, 4, 6, 10, 11, 13
 """The data directories that matter here, by number."""
+_CLR = 14
 
 RESTRICTED = "DependentLoadFlags "
 """Begins the only element of a `search`: the image itself says in which folders the loader looks for its imports."""
@@ -96,6 +97,9 @@ class Image:
     @property
     def arch(self) -> str | None:
         """The architecture, None where it is not one that is read closely."""
+        if self.magic == _PE32 and self.directories[_CLR].size:
+            # An assembly of .NET, which its own runtime loads on any machine.
+            return None
         return _ARCHES.get((self.magic, self.machine))
 
     @property

@@ -77,7 +77,11 @@ def run(arguments: Arguments, environ: Mapping[str, str]) -> int:  # noqa: ARG00
     else:
         for what, found in reports.items():
             number = len(found.problems)
-            count = "nothing wrong" if not number else "1 problem" if number == 1 else f"{number} problems"
-            lines = [*(f"- {problem}" for problem in found.problems), *(f"  note: {note}" for note in found.notes)]
+            none = "nothing wrong in what was looked at" if found.unjudged else "nothing wrong"
+            count = none if not number else "1 problem" if number == 1 else f"{number} problems"
+            lines = [
+                *(f"- {problem}" for problem in found.problems),
+                *(f"  note: {note}" for note in (*found.notes, *found.unjudged)),
+            ]
             output.say("\n".join([f"{what}: {count}", *lines]))
     return WriteError.code if any(found.problems for found in reports.values()) else 0
