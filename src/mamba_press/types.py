@@ -107,6 +107,17 @@ class File:
     placeholder: Literal["text", "binary"] | None = None
     executable: bool = False
 
+    def differs(self, sha256: str) -> Problem | None:
+        """Return what is wrong where bytes of its package with this hash are not those that the package states."""
+        if self.sha256 is None or sha256 == self.sha256.lower():
+            return None
+        return Problem(
+            where=f"{self.package}: {self.path}",
+            what=f"the sha256 of its bytes is {sha256}, the package states {self.sha256}",
+            hint="it was changed in the cache: remove its package there (RATTLER_CACHE_DIR) and press again;\n"
+            "if it is the same then, take another build, and tell the channel's owner",
+        )
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Info:

@@ -355,11 +355,14 @@ def _content(one: _Sized) -> bytes | bytearray:
     """Return the bytes that the wheel gets: the source's, edited."""
     entry = one.entry
     if isinstance(entry.source, bytes):
+        if entry.kept and entry.kept.file.source.is_file():
+            _vouch(entry, hashlib.sha256(entry.kept.file.source.read_bytes()).hexdigest())
         return entry.source if entry.edits is None else _edited(entry, entry.source)
     try:
         if entry.edits is not None and one.size:
             # An edit makes a copy: there is no need for another one to start from.
             with entry.source.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+                _vouch(entry, hashlib.sha256(mapped).hexdigest())
                 size, data = len(mapped), _edited(entry, mapped)
         else:
             data = _read_file(entry.source, one.size + 1)
@@ -404,7 +407,22 @@ def _read_file(path: Path, size: int) -> bytes:
 
 
 def _row(entry: Entry, size: int, sha256: str) -> Row:
+    """Return the row of an entry whose bytes have this hash; raise ContentError where its package states another."""
+    if entry.edits is None and isinstance(entry.source, Path):
+        _vouch(entry, sha256)
     return Row(path=entry.path, size=size, sha256=sha256, package=_package(entry), why=entry.why)
+
+
+def _vouch(entry: Entry, found: str) -> None:
+    """Raise ContentError where the file of a package is not the one whose hash the package states.
+
+    Files with a placeholder were changed by the install; those are compared when the prefix is read.
+    """
+    file = entry.kept.file if entry.kept else None
+    if file is None or file.placeholder or (isinstance(entry.source, Path) and entry.source != file.source):
+        return
+    if problem := file.differs(found):
+        raise ContentError(problem)
 
 
 def _describe(one: _Sized) -> Row:

@@ -587,7 +587,11 @@ def test_a_package_that_was_built_again_is_not_taken_from_the_cache(make_channel
 def test_a_package_without_any_hash_is_not_taken_from_the_cache(make_channel, tmp_path, capfd):
     unhashed = {"sha256": None, "md5": None, "size": None}
     fetch(solve([make_channel([replace(GREET, record=unhashed)]).url], ["greet"]), tmp_path / "first")
-    assert "states no hash, so it could not be verified" in capfd.readouterr().err
+    archive = tmp_path / "channel/linux-64/greet-1.0-0.conda"
+    assert (
+        f"warning: {archive}: the channel states no hash, so nothing vouches for it\n"
+        "  index the channel again, or name one that states hashes\n"
+    ) in capfd.readouterr().err
     again = make_channel([replace(GREET, files={"share/plain.txt": "hello again\n"}, record=unhashed)])
     environment = fetch(solve([again.url], ["greet"]), tmp_path / "second")
     assert (environment.prefix / "share/plain.txt").read_text() == "hello again\n"
@@ -597,7 +601,7 @@ def test_md5_is_enough_where_it_is_all_there_is(make_channel, tmp_path, capfd):
     channel = make_channel([replace(GREET, record={"sha256": None})])
     solution = solve([channel.url], ["greet"])
     fetch(solution, tmp_path / "first")
-    assert "verified" not in capfd.readouterr().err
+    assert "vouches" not in capfd.readouterr().err
     spoiled(channel, "greet", lambda data: data[:-1] + b"x")
     with pytest.raises(FetchError, match="its md5 is"):
         fetch(solution, tmp_path / "second")

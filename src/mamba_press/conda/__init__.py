@@ -150,7 +150,8 @@ def fetch(
     if not _chosen(solution, names):
         return Environment(prefix=root, files=(), packages=(), info={})
     neutral = NEUTRAL_ON_WINDOWS if solution.target.system == "win" else NEUTRAL
-    notes = _install(solution, names, root, neutral, config=config, environ=environ)
+    _install(solution, names, root, neutral, config=config, environ=environ)
+    notes: list[str] = []
     environment = prefix.read(root, _chosen(solution, names), notes, neutral=neutral)
     for note in notes:
         log.note(note)
@@ -170,8 +171,7 @@ def install(  # noqa: PLR0913  # as `_install`
 
     Its text files and programs name ``root`` itself, or ``stands``, where it will be moved to. Otherwise as `fetch`.
     """
-    for note in _install(solution, names, root, str(stands or root), config=config, environ=environ):
-        log.note(note)
+    _install(solution, names, root, str(stands or root), config=config, environ=environ)
 
 
 def _chosen(solution: Solution, names: Collection[str]) -> list[Package]:
@@ -186,8 +186,8 @@ def _install(  # noqa: PLR0913  # what an installation consists of
     *,
     config: Config,
     environ: Mapping[str, str],
-) -> list[str]:
-    """Install into ``root`` with the prefix ``written`` in the files, and return what there is to say about it."""
+) -> None:
+    """Install into ``root`` with the prefix ``written`` in the files; warn of archives that nothing vouches for."""
     root.mkdir(parents=True, exist_ok=True)
     target = solution.target
     # rattler signs what it patches with macOS's codesign if it hears that the files are for macOS: what runs has to
@@ -203,7 +203,11 @@ def _install(  # noqa: PLR0913  # what an installation consists of
         "offline": config.offline,
         "cache": str(cache_folder(environ)),
     }
-    return list(_ask(request, target, environ, FetchError)["notes"])
+    for archive in _ask(request, target, environ, FetchError)["unverified"]:
+        log.warn(
+            f"{archive}: the channel states no hash, so nothing vouches for it",
+            "index the channel again, or name one that states hashes",
+        )
 
 
 def inspect(packages: Sequence[Package], *, offline: bool, environ: Mapping[str, str]) -> dict[str, Json]:

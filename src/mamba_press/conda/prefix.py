@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SCRIPT = re.compile(r"(bin/\.|Scripts/\.|Scripts/)[^/]+-(pre|post)-link\.(sh|bat)")
 """What conda runs when it installs a package; what it runs at the end of one is of no interest in a wheel."""
 _HINT = "tell the makers of the package, or take another build of it with tool.mamba-press.constraints"
+_DESCRIBES = re.compile(r"\.(?:dist|egg)-info(?:/|\Z)")
 GENERATED = "entry_point"
 """Occurs in the path type of each script that the installer makes for an entry point: in no package."""
 
@@ -57,6 +58,7 @@ def read(prefix: Path, packages: Sequence[Package], notes: list[str], *, neutral
             continue
         lost: list[str] = []
         mine = [file for entry in _paths(record) for file in _files(root, package.name, entry, lost, folders)]
+        problems += _changed(mine, extracted)
         files += (_hashed(file, extracted) for file in mine)
         if run := tuple(file.path for file in mine if SCRIPT.fullmatch(file.path)):
             scripts[package.name] = run
@@ -214,6 +216,20 @@ def _link(root: Path, path: str, end: str, package: str) -> File:
         link=end[len(str(root)) + 1 :],
         executable=bool(status.st_mode & stat.S_IXUSR),
     )
+
+
+def _changed(files: Iterable[File], extracted: Path) -> Iterator[Problem]:
+    """Yield the files that are not as their package states, of those of which the wheel gets something else.
+
+    These are files with a placeholder, which the install has replaced, and what describes Python packages. All others
+    are compared when they are written.
+    """
+    for file in files:
+        if file.link is None and file.sha256 and (file.placeholder or _DESCRIBES.search(file.path)):
+            original = _original(extracted, file.path)
+            problem = original and file.differs(hashlib.sha256(original.read_bytes()).hexdigest())
+            if problem:
+                yield problem
 
 
 def _hashed(file: File, extracted: Path) -> File:

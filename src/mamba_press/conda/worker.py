@@ -329,8 +329,8 @@ async def fetch(request: Json, say: Callable[[Json], None]) -> Json:
     import rattler
     from rattler.exceptions import InstallerError, IoError
 
-    notes: list[str] = []
-    packages = _verified(request["packages"], notes)
+    unverified: list[str] = []
+    packages = _verified(request["packages"], unverified)
     records = [_record(package) for package in packages]
     cache = rattler.PackageCache(Path(request["cache"], "pkgs"))
     python = [_record(package) for package in request["python"]]
@@ -353,17 +353,20 @@ async def fetch(request: Json, say: Callable[[Json], None]) -> Json:
         )
     except (InstallerError, IoError) as error:
         raise _failed_install(str(error), packages) from None
-    return {"notes": notes}
+    return {"unverified": unverified}
 
 
-def _verified(packages: Sequence[Json], notes: list[str]) -> list[Json]:
-    """Hash every local archive, since rattler does not, and give each package the hash that decides its cache entry."""
+def _verified(packages: Sequence[Json], unverified: list[str]) -> list[Json]:
+    """Hash every local archive, since rattler does not, and give each package the hash that decides its cache entry.
+
+    The archives of which the channel states no hash come into ``unverified``.
+    """
     verified: list[Json] = []
     wrong: list[Json] = []
     for package in packages:
         if not package["url"].startswith("file:"):
-            if not package.get("sha256"):
-                notes.append(f"{package['file_name']}: the channel states no sha256, so it could not be verified")
+            if not package.get("sha256") and not package.get("md5"):
+                unverified.append(package["file_name"])
             verified.append(package)
             continue
         archive = _local(package["url"])
@@ -377,7 +380,7 @@ def _verified(packages: Sequence[Json], notes: list[str]) -> list[Json]:
         if differs:
             wrong.append({"package": _title(package), "file": str(archive), "differs": differs})
         elif "sha256" not in stated and "md5" not in stated:
-            notes.append(f"{archive}: the channel states no hash, so it could not be verified")
+            unverified.append(str(archive))
         verified.append({**package, "sha256": found["sha256"]})
     if wrong:
         raise RefusedError("archives", wrong=wrong)
