@@ -608,6 +608,18 @@ class Config:
 
     Example: true
     """
+    locked: bool = False
+    """Whether a build takes nothing but what the project's lock holds for its target: it is an error where the lock is
+    missing, was made for something else, or has nothing for the target.
+
+    Example: true
+    """
+    frozen: bool = False
+    """Whether a build takes what the project's lock holds for its target without asking what it was made for: it is an
+    error where the lock is missing or has nothing for the target. Not together with `locked`.
+
+    Example: true
+    """
     warnings: Literal["report", "error"] = "report"
     """What to do about warnings: `"report"` them at the end, or take all of a build together for an `"error"`, before
     anything that is made gets its name. pip hides what a build says, warnings too, unless it is called with `-v`.

@@ -7,6 +7,7 @@ import gc
 import sysconfig
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from mamba_press.archive import Manifest
+    from mamba_press.conda.lock import Held
     from mamba_press.config import Config, State
     from mamba_press.solving import Order
     from mamba_press.types import House, Pressed, Project, Solution, Target
@@ -231,7 +233,10 @@ def order(
     config, project, target = read(root, settings, environ, state)
     from mamba_press.solving import Order  # the stages: not for a configuration that cannot be used
 
-    return Order(config=config, target=target, root=root, environ=environ, project=project, state=state)
+    covered = partial(_covered, root, settings, environ)
+    return Order(
+        config=config, target=target, root=root, environ=environ, project=project, state=state, covered=covered
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -258,7 +263,31 @@ def orders(
         python=asked.python or (matrix.python if asked.of_project else ()),
         platform=asked.platform or (matrix.platform if asked.of_project else ()),
     )
-    return each(named, lambda chosen: order(root, {**(settings or {}), **chosen}, environ))
+    return each(named, lambda chosen: order(root, reader.for_target(settings, chosen), environ))
+
+
+def _covered(
+    root: Path,
+    settings: Mapping[str, object] | None,
+    environ: Mapping[str, str],
+    held: Sequence[Held],
+    here: Target,
+) -> tuple[Order, ...]:
+    """Return the orders that a lock has to be right for: those of the matrix, as `lock --check` asks.
+
+    Without a matrix those of the targets that it holds.
+    """
+    from mamba_press import reader
+
+    matrix = reader.read(root, settings, environ).matrix
+    if matrix.python or matrix.platform:
+        return orders(root, settings, environ, Matrix())
+    found = []
+    for python, subdir in dict.fromkeys((one.python, one.entry["subdir"]) for one in held if one.python):
+        chosen = {"python": python, **({} if subdir == here.subdir else {"platform": subdir})}
+        made, _ = _tried(partial(order, root, reader.for_target(settings, chosen), environ))
+        found += [made] if made is not None else []  # what cannot be pressed for is not asked of the lock either
+    return tuple(found)
 
 
 def each(named: Matrix, make: Callable[[dict[str, str]], Order]) -> tuple[Order, ...]:

@@ -47,7 +47,7 @@ def distinct(orders: Sequence[Order]) -> tuple[Order, ...]:
     problems = []
     for order in orders:
         first = found.setdefault(lock.key(order.target), order)
-        before, now = _asked(first), _asked(order)
+        before, now = solving.asked(first), solving.asked(order)
         if different := [key for key in {**before, **now} if before.get(key) != now.get(key)]:
             other, own = lock.title(first.target), lock.title(order.target)
             what = f"is one target with {other} in a lock, and an override asks for other {' and '.join(different)}"
@@ -80,7 +80,7 @@ def solutions(orders: Sequence[Order], update: Collection[str] | None = None) ->
         if isinstance(answer, PressError)
     ]
     if failed:
-        raise together(failed, len(orders))
+        raise solving.together(failed, len(orders))
     return tuple(map(_with_contents, orders, solved))
 
 
@@ -104,18 +104,13 @@ def refuse_unknown(names: Collection[str], held: Sequence[lock.Held]) -> None:
 
 def refuse_stale(orders: Sequence[Order], held: Sequence[lock.Held]) -> None:
     """Raise ConfigError with all that keeps the lock from being used for the orders as it is; nothing is solved."""
-    failed: list[tuple[str, PressError]] = []
+    failed = []
     for order in orders:
-        found = next((each for each in held if each.name == lock.key(order.target)), None)
-        if found is None:
-            problems: tuple[Problem, ...] = (
-                Problem(where=lock.NAME, what="has no solution for the target", hint=lock.UPDATE),
-            )
-        else:
-            problems = lock.changed(found, _asked(order), order.root)
+        found = solving.best(order, held)
+        problems = lock.changed(found, solving.asked(order), order.root) if found else (solving.SILENT,)
         failed += [(lock.title(order.target), ConfigError(*problems))] if problems else []
     if failed:
-        raise together(failed, len(orders))
+        raise solving.together(failed, len(orders))
 
 
 def write(orders: Sequence[Order], solved: Sequence[Solution], path: Path) -> None:
@@ -125,18 +120,14 @@ def write(orders: Sequence[Order], solved: Sequence[Solution], path: Path) -> No
 
 def entry(order: Order, solution: Solution) -> Json:
     """Return the solution as a lock holds it, with what it was made for."""
-    return lock.entry(solution, _asked(order))
-
-
-def _asked(order: Order) -> Json:
-    return lock.asked(order.config, solving.question(order).virtual)
+    return lock.entry(solution, solving.asked(order))
 
 
 def for_sdist(order: Order, solution: Solution) -> list[Json]:
     """Return the entries of the lock that travels in an sdist: the project's own, and the solve for this target."""
     held = read(order.root, order)
     entries = [conda.entry_of(each) for each in held]
-    if held and lock.best(held, order.target) is not None:
+    if solving.best(order, held) is not None:
         return entries
     return [*entries, entry(order, _with_contents(order, solution))]
 
@@ -162,21 +153,6 @@ def changes(held: Sequence[lock.Held], solved: Sequence[Solution]) -> tuple[Chan
 
 def _versions(packages: Sequence[Package]) -> dict[str, str]:
     return {package.name: f"{package.version} {package.build}" for package in packages}
-
-
-def together(failed: Sequence[tuple[str, PressError]], total: int) -> PressError:
-    """Return one error with every problem of several targets; the exit code is that of the first."""
-    targets: dict[Problem, list[str]] = {}
-    for title, error in failed:
-        for problem in error.problems:
-            targets.setdefault(problem, []).append(title)
-    problems = [
-        problem
-        if len(titles) == total
-        else replace(problem, what=f"{problem.what}\n  (for {', '.join(dict.fromkeys(titles))})")
-        for problem, titles in targets.items()
-    ]
-    return type(failed[0][1])(*problems)
 
 
 def _with_contents(order: Order, solution: Solution) -> Solution:

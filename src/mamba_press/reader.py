@@ -95,6 +95,12 @@ def from_values(
     return _read(dict(table), settings, environ, state=state)
 
 
+def for_target(settings: Mapping[str, object] | None, chosen: Mapping[str, str]) -> dict[str, object]:
+    """Return the settings of a build for another `python` or `platform` than they name, however they spell these."""
+    replaced = {f"{prefix}{key}" for key in chosen for prefix in ("", "mamba-press.", "mamba_press.")}
+    return {**{name: value for name, value in _flat(settings or {}) if name not in replaced}, **chosen}
+
+
 def as_given(
     text: str,
     settings: Mapping[str, object] | None,
@@ -182,6 +188,9 @@ def _read(
         raise ConfigError(*dict.fromkeys(problems))
     config = _built(Config, (), values)
     assert isinstance(config, Config)
+    if config.locked and config.frozen:
+        what, hint = "are both true", "keep one: locked holds the lock to what is asked for, frozen does not"
+        raise ConfigError(Problem(where=f"{TABLE}.locked, {TABLE}.frozen", what=what, hint=hint))
     return config
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from mamba_press import channels, conda, log, target
 from mamba_press.conda import lock
-from mamba_press.errors import PressError
-from mamba_press.types import Solution
+from mamba_press.config import TABLE
+from mamba_press.errors import ConfigError, PressError
+from mamba_press.types import Problem, Solution
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from mamba_press.config import Config, State
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 LOCK = lock.NAME
 """The file, beside pyproject.toml, whose solutions are used instead of a solve of our own."""
 
+SILENT = Problem(where=LOCK, what="has no solution for the target", hint=lock.UPDATE)
+
+_LOCK_IT = f"name the target in {TABLE}.matrix, and {lock.UPDATE}"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Order:
@@ -28,7 +33,8 @@ class Order:
 
     ``project`` is None where the command presses specs; ``name`` is then the name asked for. Relative channels start
     at ``root``, or at ``channels_from`` where that is another folder. ``environ`` is the caller's environment,
-    ``state`` what its hook is to make: an editable wheel leaves the sources where they are.
+    ``state`` what its hook is to make: an editable wheel leaves the sources where they are. ``covered`` gives the
+    orders that the project's lock has to be right for.
     """
 
     config: Config
@@ -39,6 +45,9 @@ class Order:
     name: str | None = None
     state: State = "wheel"
     channels_from: Path | None = None
+    covered: Callable[[Sequence[lock.Held], Target], Sequence[Order]] | None = field(
+        default=None, compare=False, repr=False
+    )
 
 
 def question(order: Order) -> conda.Question:
@@ -64,8 +73,8 @@ def _alike(order: Order) -> tuple[str, ...]:
 def solve(order: Order) -> Solution:
     """Return the solution of the project's lock for this target, or solve: once, with the channels as they are now.
 
-    Raises ConfigError for a lock that was made for something else than is asked for. For a target that the lock has
-    not got, the requested packages keep their locked versions.
+    Raises ConfigError for a lock that was made for something else than is asked for, for this target or another one.
+    For a target that the lock has not got, the requested packages keep their locked versions; a warning says so.
     """
     [answer] = solve_all([order])
     if isinstance(answer, PressError):
@@ -83,6 +92,7 @@ def solve_all(orders: Sequence[Order]) -> list[Solution | PressError]:
     held = None
     if first.project is not None and (first.root / LOCK).is_file():
         held = conda.read_lock(first.root / LOCK, first.root, environ=first.environ)
+        refuse_stale(first, held)
     found = [_locked(order, held) for order in orders]
     tools = [_tools(order) for order in orders]
     questions = [each for each in (*found, *tools) if isinstance(each, conda.Question)]
@@ -121,17 +131,104 @@ def _locked(order: Order, held: Sequence[lock.Held] | None) -> Solution | conda.
     """Return what the lock has for a target, or what is to be solved."""
     try:
         asked = question(order)
-        found = lock.best(held or (), order.target)
+        found = best(order, held or ())
         if found is not None:
+            _refuse_absent(order, found)
             return conda.locked(found, asked, order.root, order.environ)
+        _require_locked(order, held)
     except PressError as error:
         return error
-    if held is None:
+    if held is None or not _is_solved(order):
         return asked
-    log.step(f"{LOCK} has nothing for {lock.title(order.target)}: solving, with the locked versions")
+    title = lock.title(order.target)
+    log.warn(
+        f"{LOCK} has nothing for {title}: solved without it, with the locked versions of what is asked for",
+        f"{_LOCK_IT}; --locked (locked = true) makes this an error",
+    )
     specs = {conda.spec_name(spec): spec for spec in (*order.config.packages, *order.config.host)}
     pinned = (*order.config.constraints, *lock.pins(held, order.target, specs))
     return replace(asked, config=replace(order.config, constraints=pinned))
+
+
+def asked(order: Order) -> dict[str, Any]:
+    """Return what a lock says that a solution for the order was made for."""
+    return lock.asked(order.config, question(order).virtual)
+
+
+def best(order: Order, held: Sequence[lock.Held]) -> lock.Held | None:
+    """Return what the lock has for an order; that of another Python only where it is just what is asked for."""
+    own = lock.environment(order.target)
+    fitting = [each for each in held if each.entry["environment"] == own or not _differs(each, order)]
+    return lock.best(fitting, order.target)
+
+
+def refuse_stale(order: Order, held: Sequence[lock.Held]) -> None:
+    """Raise ConfigError where a solution of the lock is not what the project asks for now, for this target or not."""
+    if order.config.frozen or order.covered is None:
+        return
+    orders = order.covered(held, order.target)
+    found = [(each, best(each, held)) for each in orders]
+    failed = [
+        (lock.title(each.target), ConfigError(*problems))
+        for each, one in found
+        if one is not None and (problems := _differs(one, each))
+    ]
+    if failed:
+        raise together(failed, len(orders))
+
+
+def _differs(found: lock.Held, order: Order) -> tuple[Problem, ...]:
+    """Return how a solution is for something else than an order; channels that were folders elsewhere do not count."""
+    if order.config.frozen:
+        return ()
+    problems = lock.changed(found, asked(order), order.root)
+    return () if lock.gone(found, order.root, problems) else problems
+
+
+def _is_solved(order: Order) -> bool:
+    return bool(order.config.packages or order.config.host)
+
+
+def _require_locked(order: Order, held: Sequence[lock.Held] | None) -> None:
+    """Raise ConfigError where the lock has to have a solution, and has not."""
+    key = next((key for key in ("locked", "frozen") if getattr(order.config, key)), None)
+    if key is None or not _is_solved(order):
+        return
+    if order.project is None:
+        what, hint = "is true, and only a project has a lock", "leave it out, or press a project"
+        raise ConfigError(Problem(where=f"{TABLE}.{key}", what=what, hint=hint))
+    what = "is not there" if held is None else f"has nothing for {lock.title(order.target)}"
+    hint = "make it with `mamba-press lock`" if held is None else _LOCK_IT
+    raise ConfigError(Problem(where=LOCK, what=f"{what}, and {TABLE}.{key} is true", hint=hint))
+
+
+def _refuse_absent(order: Order, found: lock.Held) -> None:
+    """Warn of packages that a frozen lock has not got; raise ConfigError for the first, which gives the version."""
+    if not order.config.frozen:
+        return
+    there = {package.name for package in found.packages}
+    absent = [spec for spec in (*order.config.packages, *order.config.host) if conda.spec_name(spec) not in there]
+    if not absent:
+        return
+    what = f"{LOCK} has no {', '.join(map(repr, absent))}, and {TABLE}.frozen is true"
+    if order.config.packages[:1] == tuple(absent[:1]):
+        raise ConfigError(Problem(where=f"{TABLE}.packages", what=what, hint=lock.UPDATE))
+    log.warn(f"{what}: the wheel is made without", lock.UPDATE)
+
+
+def together(failed: Sequence[tuple[str, PressError]], total: int) -> PressError:
+    """Return one error with every problem of several targets; the exit code is that of the first."""
+    targets: dict[Problem, list[str]] = {}
+    for title, error in failed:
+        for problem in error.problems:
+            targets.setdefault(problem, []).append(title)
+    problems = [
+        problem
+        if len(titles) == total
+        else replace(problem, what=f"{problem.what}\n  (for {', '.join(dict.fromkeys(titles))})")
+        for problem, titles in targets.items()
+    ]
+    return type(failed[0][1])(*problems)
 
 
 def first_requested(config: Config, solution: Solution) -> Package | None:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -357,6 +358,223 @@ def test_a_repaired_index_does_not_change_what_is_built(project, tmp_path):
     index = tmp_path / "channel" / "noarch" / "repodata.json"
     index.write_text(index.read_text().replace('"base >=1"', '"base >=1", "unheard-of"'))
     assert record(built(project, tmp_path / "after")) == before
+
+
+STALE_TEXT = """\
+- tool.mamba-press.packages: mamba-press.lock was made for other packages: now 'base'
+  make it anew with `mamba-press lock`
+"""
+ONE_TARGET = 'python = "3.12"\nplatform = "manylinux_2_28_x86_64"\n'
+
+
+COMPUTED = '["version", "license", "dependencies"]'
+"""What is left to be computed, so that there is no warning about it."""
+
+
+def elsewhere(project: Path) -> None:
+    """Let the channel have the Python 3.13, which the lock has nothing for."""
+    channel_of(project.parent / "channel", *packages(), python_package("3.13"))
+
+
+@pytest.mark.parametrize("table", [MATRIX, ONE_TARGET], ids=["matrix", "one target"])
+@pytest.mark.parametrize("call", ["press", "list", "explain", "press --matrix", "wheelhouse"])
+def test_a_stale_lock_is_refused_by_a_command_for_a_target_that_it_has_not_got(project, tmp_path, call, table):
+    change(project, MATRIX, table)
+    lock(project).ok()
+    elsewhere(project)
+    change(project, '["top"]', '["top", "base"]')
+    where = ["--platform", "manylinux_2_28_x86_64"] + ([] if call == "press --matrix" else ["--python", "3.13"])
+    done = press.command(*call.split(), project, *where, cwd=tmp_path)
+    assert done.code == 2
+    assert done.err.endswith(f"mamba-press: the configuration cannot be used\n{STALE_TEXT}")
+    assert not list(tmp_path.rglob("*.whl"))
+
+
+@pytest.mark.parametrize("table", [MATRIX, ONE_TARGET], ids=["matrix", "one target"])
+@pytest.mark.parametrize("hook", ["build_wheel", "build_sdist", "prepare_metadata_for_build_wheel", "build_editable"])
+def test_a_stale_lock_is_refused_by_a_hook_for_a_target_that_it_has_not_got(project, tmp_path, hook, table):
+    change(project, MATRIX, table)
+    lock(project).ok()
+    elsewhere(project)
+    change(project, '["top"]', '["top", "base"]')
+    (tmp_path / "out").mkdir()
+    done = press.hook(hook, tmp_path / "out", {"mamba-press.python": "3.13"}, cwd=project)
+    assert done.code == 1
+    assert done.err.endswith(f"mamba-press: the configuration cannot be used\n{STALE_TEXT}")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+SILENT = """\
+mamba-press: warning: mamba-press.lock has nothing for 3.13 manylinux_2_28_x86_64: solved without it, with the locked \
+versions of what is asked for
+  name the target in tool.mamba-press.matrix, and make it anew with `mamba-press lock`; --locked (locked = true) makes \
+this an error
+"""
+
+
+@pytest.mark.parametrize("table", [MATRIX, ONE_TARGET], ids=["matrix", "one target"])
+def test_a_fresh_lock_without_the_target_is_a_warning(project, tmp_path, table):
+    change(project, MATRIX, table)
+    change(project, '["version"]', COMPUTED)
+    lock(project).ok()
+    channel_of(tmp_path / "channel", *packages("2.0"), python_package("3.13"))
+    call = ("press", project, "--python", "3.13", "--platform", "manylinux_2_28_x86_64", "-q")
+    done = press.command(*call, cwd=tmp_path).ok()
+    assert done.err == SILENT
+    assert "top-1.0-" in done.out
+    strict = press.command(*call, "-W", "error", "-o", "strict", cwd=tmp_path)
+    assert strict.code != 0
+    assert "mamba-press.lock has nothing for 3.13" in strict.err
+    assert not list(tmp_path.glob("strict/*"))
+
+
+def test_a_lock_for_some_targets_of_the_matrix_serves_those(project, tmp_path):
+    lock(project, "--python", "3.12").ok()
+    call = ("list", project, "--platform", "manylinux_2_28_x86_64", "--locked")
+    press.command(*call, "--python", "3.12", cwd=tmp_path).ok()
+    assert press.command(*call, "--python", "3.11", cwd=tmp_path).code == 2
+
+
+def test_an_sdist_of_a_project_without_a_lock_is_built_for_every_target(project, tmp_path):
+    (tmp_path / "dist").mkdir()
+    name = press.returned(press.hook("build_sdist", tmp_path / "dist", cwd=project, environ=PLATFORM))
+    folder = press.unpacked(tmp_path / "dist" / name, tmp_path / "unpacked")
+    for python in ("3.11", "3.12"):
+        call = ("list", folder, "--python", python, "-c", tmp_path / "channel")
+        press.command(*call, cwd=folder, environ=PLATFORM).ok()
+
+
+# --- --locked and --frozen
+
+
+def missing(key: str) -> str:
+    return f"- mamba-press.lock: is not there, and {key} is true\n  make it with `mamba-press lock`\n"
+
+
+def silent(key: str) -> str:
+    return (
+        f"- mamba-press.lock: has nothing for 3.13 manylinux_2_28_x86_64, and {key} is true\n"
+        "  name the target in tool.mamba-press.matrix, and make it anew with `mamba-press lock`\n"
+    )
+
+
+PLATFORM = {"MAMBA_PRESS_PLATFORM": "manylinux_2_28_x86_64"}
+TARGET = ("--platform", "manylinux_2_28_x86_64", "--python")
+
+
+@pytest.mark.parametrize("call", ["press", "list", "explain", "wheelhouse"])
+@pytest.mark.parametrize("option", ["--locked", "--frozen"])
+def test_a_lock_that_has_to_be_used_has_to_be_there_and_to_have_the_target(project, tmp_path, call, option):
+    done = press.command(call, project, *TARGET, "3.12", option, cwd=tmp_path)
+    assert (done.code, done.err.partition("used\n")[2]) == (2, missing(option))
+    lock(project).ok()
+    elsewhere(project)
+    done = press.command(call, project, *TARGET, "3.13", option, cwd=tmp_path)
+    assert (done.code, done.err.partition("used\n")[2]) == (2, silent(option))
+    press.command(call, project, *TARGET, "3.12", option, cwd=tmp_path).ok()
+
+
+@pytest.mark.parametrize("key", ["locked", "frozen"])
+@pytest.mark.parametrize("way", ["table", "setting", "variable"])
+def test_the_hooks_take_the_same_as_keys(project, tmp_path, key, way):
+    (tmp_path / "out").mkdir()
+    lock(project).ok()
+    elsewhere(project)
+    settings, environ = {"python": "3.13"}, dict(PLATFORM)
+    if way == "table":
+        change(project, "packages = ", f"{key} = true\npackages = ")
+    elif way == "setting":
+        settings[key] = "true"
+    else:
+        environ[f"MAMBA_PRESS_{key.upper()}"] = "1"
+    called = {"table": f"tool.mamba-press.{key}", "setting": f"-C {key}", "variable": f"MAMBA_PRESS_{key.upper()}"}
+    for hook in ("build_wheel", "build_sdist"):
+        done = press.hook(hook, tmp_path / "out", settings, cwd=project, environ=environ)
+        assert done.code == 1
+        assert done.err.endswith(silent(called[way]))
+    press.returned(
+        press.hook("build_wheel", tmp_path / "out", {**settings, "python": "3.12"}, cwd=project, environ=environ)
+    )
+
+
+def test_a_stale_lock_is_refused_by_locked_and_used_as_it_is_by_frozen(project, tmp_path):
+    change(project, '["version"]', COMPUTED)
+    lock(project).ok()
+    change(project, '["top"]', '["top", "more"]')
+    call = ("press", project, *TARGET, "3.12", "-q")
+    assert press.command(*call, "--locked", cwd=tmp_path).code == 2
+    done = press.command(*call, "--frozen", cwd=tmp_path).ok()
+    assert done.out == "dist/top-1.0-py3-none-any.whl\n"
+    assert done.err == (
+        "mamba-press: warning: mamba-press.lock has no 'more', and --frozen is true: the wheel is made without\n"
+        "  make it anew with `mamba-press lock`\n"
+    )
+
+
+def test_a_frozen_lock_has_to_have_what_gives_the_version(project, tmp_path):
+    lock(project).ok()
+    change(project, '["top"]', '["more", "top"]')
+    done = press.command("press", project, *TARGET, "3.12", "--frozen", cwd=tmp_path)
+    assert done.code == 2
+    assert done.err.endswith(
+        "- tool.mamba-press.packages: mamba-press.lock has no 'more', and --frozen is true\n"
+        "  make it anew with `mamba-press lock`\n"
+    )
+
+
+def test_both_are_too_much(project, tmp_path):
+    with_both = press.command("press", project, "--locked", "--frozen", cwd=tmp_path)
+    assert with_both.code == 2
+    assert "not allowed with argument --locked" in with_both.err
+    done = press.command("press", project, "--frozen", cwd=tmp_path, environ={"MAMBA_PRESS_LOCKED": "1"})
+    assert done.code == 2
+    assert done.err.endswith(
+        "- MAMBA_PRESS_LOCKED, --frozen: are both true\n"
+        "  keep one: locked holds the lock to what is asked for, frozen does not\n"
+    )
+
+
+@pytest.mark.parametrize("option", ["--locked", "--frozen"])
+def test_specs_have_no_lock(project, tmp_path, option):
+    done = press.command("press", "top", "-c", tmp_path / "channel", option, cwd=tmp_path)
+    assert done.code == 2
+    assert done.err.endswith(
+        f"- {option}: is true, and only a project has a lock\n  leave it out, or press a project\n"
+    )
+
+
+# --- what nothing of Python is in
+
+
+@pytest.fixture
+def plain(tmp_path) -> Path:
+    """A project locked for Python 3.12 alone, of packages that depend on no Python; there is a newer one since."""
+    data = CondaPackage(name="data", version="1.0", files={"share/data.txt": "1\n"}, depends=("other",))
+    other = CondaPackage(name="other", files={"share/other.txt": "1\n"})
+    channel_of(tmp_path / "channel", data, other)
+    project = press.project(
+        tmp_path / "project", f'channels = ["../channel"]\npackages = ["data"]\n{ONE_TARGET}', name="data"
+    )
+    lock(project).ok()
+    channel_of(tmp_path / "channel", data, other, replace(data, version="2.0", files={"share/data.txt": "2\n"}))
+    return project
+
+
+@pytest.mark.parametrize("option", ["--locked", "--frozen", "-q"])
+def test_a_solution_without_python_serves_every_python(plain, tmp_path, option):
+    first = press.command("press", plain, "-o", "one", cwd=tmp_path).ok().out.strip()
+    done = press.command("press", plain, "--python", "3.14t", option, "-o", "two", cwd=tmp_path).ok()
+    assert "mamba-press.lock" not in done.err
+    assert (tmp_path / first).read_bytes() == (tmp_path / done.out.strip()).read_bytes()
+    press.command("lock", plain, "--check", "--python", "3.9", cwd=tmp_path).ok()
+
+
+def test_a_solution_without_python_does_not_serve_where_an_override_asks_for_others(plain, tmp_path):
+    with (plain / "pyproject.toml").open("a") as file:
+        file.write('[[tool.mamba-press.overrides]]\nif.python-version = "<3.12"\nconstraints = ["data >=1"]\n')
+    done = press.command("press", plain, "--python", "3.11", cwd=tmp_path).ok()
+    assert "warning: mamba-press.lock has nothing for 3.11" in done.err
+    assert press.command("press", plain, "--python", "3.11", "--locked", cwd=tmp_path).code == 2
 
 
 # --- the same everywhere ---

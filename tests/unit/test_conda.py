@@ -320,11 +320,37 @@ def at(floor: tuple[int, int] | None, tag: str | None = None) -> Target:
 
 
 def test_a_lock_is_used_for_exactly_its_target():
-    entries = [held(at((2, 17))), held(at((2, 28))), held(replace(at((2, 28)), python=Python(minor=11)))]
+    bound = package(depends=("python_abi 3.10.* *_cp310",))
+    targets = (at((2, 17)), at((2, 28)), replace(at((2, 28)), python=Python(minor=11)))
+    entries = [held(target, bound) for target in targets]
     assert lock.best(entries, at((2, 28), "manylinux_2_28_x86_64")) is entries[1]
     assert lock.best(entries, at((2, 34), "manylinux_2_34_x86_64")) is None
     assert lock.best(entries, replace(at((2, 28)), python=Python(minor=12))) is None
     assert lock.best(entries, replace(at((2, 28)), subdir="linux-aarch64")) is None
+
+
+@pytest.mark.parametrize(
+    ("found", "serves"),
+    [
+        ({"name": "zlib"}, True),
+        ({"name": "zlib", "depends": ("python_abi 3.10.* *_cp310",)}, False),
+        ({"name": "zlib", "depends": ("python >=3.8",)}, False),
+        ({"name": "zlib", "depends": ("python-dateutil",)}, True),
+        ({"name": "zlib", "noarch": "python"}, False),
+        ({"name": "python"}, False),
+    ],
+)
+def test_a_solution_in_which_nothing_depends_on_python_is_for_every_python(found, serves):
+    entries = [held(at((2, 17)), package(**found)), held(at((2, 28)), package(**found))]
+    other = replace(at((2, 28)), python=Python(minor=14, free_threaded=True))
+    assert lock.best(entries, other) is (entries[1] if serves else None)
+    assert lock.best(entries, replace(other, subdir="linux-aarch64")) is None
+
+
+@pytest.mark.parametrize(("environment", "python"), [("py310", "3.10"), ("py314t", "3.14t"), ("default", None)])
+def test_an_environment_of_a_lock_tells_its_python(environment, python):
+    found = held(TARGET)
+    assert replace(found, entry={**found.entry, "environment": environment}).python == python
 
 
 def test_a_floor_that_nobody_asked_for_accepts_what_was_solved_for_a_lower_one():

@@ -24,6 +24,8 @@ class Sources(argparse.Namespace):
 
     channel: list[str]
     offline: bool
+    locked: bool
+    frozen: bool
     setting: list[str]
     warnings: str | None
     python: str | None
@@ -49,6 +51,11 @@ def options(parser: argparse.ArgumentParser, *, several: bool = False, apart: bo
     parser.add_argument("what", nargs="+", metavar="ARG", help="a project's folder, a recipe, or conda specs")
     (targets if several else target)(parser)
     sources(parser)
+    lock = parser.add_mutually_exclusive_group()
+    lock.add_argument(
+        "--locked", action="store_true", help="refuse a lock that is missing, stale, or without the target"
+    )
+    lock.add_argument("--frozen", action="store_true", help="use the lock without asking what it was made for")
     if apart:
         parser.add_argument("--name", help="name of the wheelhouse")
     else:
@@ -80,6 +87,7 @@ def _listed(text: str) -> list[str]:
 
 def sources(parser: argparse.ArgumentParser) -> None:
     """Declare where packages come from, and any other key."""
+    parser.set_defaults(locked=False, frozen=False)
     parser.add_argument(
         "-c", "--channel", action="append", default=[], help="name, URL, or path such as ./channel (repeatable)"
     )
@@ -250,8 +258,7 @@ def given(arguments: Sources) -> dict[str, object]:
         settings["python"] = arguments.python
     if arguments.platform:
         settings["platform"] = arguments.platform
-    if arguments.offline:
-        settings["offline"] = "true"
+    settings |= {name: "true" for name in ("offline", "locked", "frozen") if getattr(arguments, name)}
     if arguments.warnings:
         settings["warnings"] = arguments.warnings
     return settings
@@ -270,6 +277,8 @@ _OPTIONS = {
     "python": "--python",
     "platform": "--platform",
     "offline": "--offline",
+    "locked": "--locked",
+    "frozen": "--frozen",
     "warnings": "-W",
 }
 
@@ -282,6 +291,7 @@ def told(text: str, arguments: argparse.Namespace, environ: Mapping[str, str]) -
         return as_typed(text)
     named = dict.fromkeys((setting.partition("=")[0] for setting in arguments.setting), "")
     attributes = {"channel": "channels", "python": "python", "platform": "platform", "offline": "offline"}
+    attributes |= {"locked": "locked", "frozen": "frozen"}
     attributes |= {"warnings": "warnings", "pythons": "python", "platforms": "platform"}
     options = {key: _OPTIONS[key] for name, key in attributes.items() if getattr(arguments, name, None)}
     return reader.as_given(text, named, environ, options)

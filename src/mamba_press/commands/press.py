@@ -59,7 +59,7 @@ def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
 
 def _several(orders: Sequence[Order], arguments: Arguments) -> int:
     """Press every target that can be, and tell of those that cannot when all are done."""
-    from mamba_press import locking, series
+    from mamba_press import series, solving
 
     made = series.press(orders, arguments.output)
     if arguments.json:
@@ -68,7 +68,7 @@ def _several(orders: Sequence[Order], arguments: Arguments) -> int:
         output.say(_table(made))
     failed = [(each.target, each.error) for each in made if each.error is not None]
     if failed:
-        raise locking.together(failed, len(orders))
+        raise solving.together(failed, len(orders))
     return 0
 
 

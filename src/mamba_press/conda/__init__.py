@@ -402,15 +402,16 @@ def entry_of(held: lock.Held) -> Json:
 def locked(held: lock.Held, question: Question, root: Path, environ: Mapping[str, str]) -> Solution:
     """Return the solution that a lock holds, if it is for this very question; raises ConfigError with what changed.
 
-    A solution from folders that are not on this machine is looked for, by the archives' hashes, in the channels asked.
+    With ``frozen`` it is taken whatever it was made for. A solution from folders that are not on this machine is looked
+    for, by the archives' hashes, in the channels asked.
     """
-    problems = lock.changed(held, lock.asked(question.config, question.virtual), root)
+    is_frozen = question.config.frozen
+    problems = () if is_frozen else lock.changed(held, lock.asked(question.config, question.virtual), root)
     names = [spec_name(spec) for spec in question.config.packages]
     solution = Solution(
         target=question.target, packages=held.packages, channels=question.channels, contents=held.contents
     )
-    moved = lock.gone(held, root)
-    if moved and all(problem.where == f"{KEY}.channels" for problem in problems):
+    if moved := lock.gone(held, root, problems):
         solution = replace(solution, packages=_located(held, question, moved, environ))
     elif problems:
         raise ConfigError(*problems)

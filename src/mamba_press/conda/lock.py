@@ -58,6 +58,17 @@ class Held:
         return _name(self.entry)
 
     @property
+    def python(self) -> str | None:
+        """The Python that was solved for, ``3.14t``; None for an environment of another tool."""
+        found = re.fullmatch(r"py(\d)(\d+t?)", self.entry["environment"])
+        return f"{found[1]}.{found[2]}" if found else None
+
+    @property
+    def is_for_every_python(self) -> bool:
+        """Whether nothing that was solved depends on a Python, so that all Pythons would have the same."""
+        return not any(package.is_python or package.name in ("python", "python_abi") for package in self.packages)
+
+    @property
     def floor(self) -> tuple[int, ...] | None:
         """The floor that was solved for."""
         for text in self.entry["virtual"]:
@@ -100,8 +111,13 @@ def changed(held: Held, now: Json, root: Path) -> tuple[Problem, ...]:
     return tuple(problems)
 
 
-def gone(held: Held, root: Path) -> tuple[str, ...]:
-    """Return the channels of a solution that were folders and are not here."""
+def gone(held: Held, root: Path, problems: Sequence[Problem] = ()) -> tuple[str, ...]:
+    """Return the channels of a solution that were folders and are not here.
+
+    None where more than the channels has changed: ``problems`` are those of `changed`.
+    """
+    if any(problem.where != "tool.mamba-press.channels" for problem in problems):
+        return ()
     channels = (held.asked or {}).get("channels", ())
     folders = ((channel, folder_of(channel, root)) for channel in channels)
     return tuple(channel for channel, folder in folders if folder is not None and not is_folder(folder))
@@ -283,17 +299,18 @@ def _each_location(text: str, change: Callable[[str], str]) -> str:
 
 
 def best(held: Sequence[Held], target: Target) -> Held | None:
-    """Return the solution for a target: the one with its floor.
+    """Return the solution for a target: that of its Python, else one that is for every Python; the one with its floor.
 
     A floor that nobody asked for depends on the machine that builds. Then what was solved for a lower one is used, the
     highest first, or for a higher one whose packages ask for no more than this; so an sdist gives the same wheel on all
     machines that can have it.
     """
-    fitting = [
-        each
-        for each in held
-        if each.entry["environment"] == environment(target) and each.entry["subdir"] == target.subdir
-    ]
+    there = [each for each in held if each.entry["subdir"] == target.subdir]
+    of_python = [each for each in there if each.entry["environment"] == environment(target)]
+    return _of_floor(of_python, target) or _of_floor([each for each in there if each.is_for_every_python], target)
+
+
+def _of_floor(fitting: Sequence[Held], target: Target) -> Held | None:
     exact = next((each for each in fitting if each.floor == target.floor), None)
     if exact or target.tag is not None or target.floor is None:
         return exact
