@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mamba_press import asks, binaries, follow, globs, macos, policies, provide, toolchain, windows
 from mamba_press.binaries import strings
 from mamba_press.errors import ConfigError, ContentError
-from mamba_press.specifiers import spec_name
+from mamba_press.specifiers import spec_name, twin
 from mamba_press.types import OWN, Dropped, Kept, Problem, Requirement, Selection
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ def packages(solution: Solution, config: Config) -> tuple[tuple[Package, ...], t
 def vendored(solution: Solution, config: Config) -> Solution:
     """Return the solution in which the Python packages of ``select.python-packages`` are requested ones too.
 
-    Only those that the packages asked for need, perhaps through one another.
+    Only those that the packages asked for need, perhaps through one another; and the other half of what was asked for,
+    in any case (`twin`).
     """
     by_name = {package.name: package for package in solution.packages}
     reached: set[str] = set()
@@ -75,10 +76,10 @@ def vendored(solution: Solution, config: Config) -> Solution:
             continue
         reached.add(name)
         todo.extend(spec.split()[0] for spec in package.depends)
-    packages = (
-        replace(package, requested=True) if package.name in reached and _is_vendored(package, config) else package
-        for package in solution.packages
-    )
+    named = {name for name in reached if _is_vendored(by_name[name], config)}
+    halves = (twin(package, by_name) for package in by_name.values() if package.requested)
+    named |= {half.name for half in halves if half and not globs.matches(half.name, config.select.prune)}
+    packages = (replace(package, requested=True) if package.name in named else package for package in solution.packages)
     return replace(solution, packages=tuple(packages))
 
 

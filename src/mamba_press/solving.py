@@ -9,6 +9,7 @@ from mamba_press import channels, conda, log, target
 from mamba_press.conda import lock
 from mamba_press.config import TABLE
 from mamba_press.errors import ConfigError, PressError
+from mamba_press.specifiers import twin
 from mamba_press.types import Problem, Solution
 
 if TYPE_CHECKING:
@@ -234,9 +235,12 @@ def together(failed: Sequence[tuple[str, PressError]], total: int) -> PressError
 def first_requested(config: Config, solution: Solution) -> Package | None:
     """Return the package of the first spec: it gives a wheel its version, and its name where no project does.
 
-    None where nothing is pressed whole, only own code shipped.
+    Where it only stands for its other half, which is pressed with it, that one; None where nothing is pressed whole,
+    only own code shipped.
     """
     if not config.packages:
         return None
-    name = conda.spec_name(config.packages[0])
-    return next(package for package in solution.packages if package.name == name)
+    by_name = {package.name: package for package in solution.packages}
+    asked = by_name[conda.spec_name(config.packages[0])]
+    other = twin(asked, by_name)
+    return other if other is not None and other.requested else asked

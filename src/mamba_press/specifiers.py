@@ -8,10 +8,13 @@ from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.specifiers import InvalidSpecifier, Specifier, SpecifierSet
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from mamba_press.types import Package
 
 _SPEC = re.compile(r"\s*(?:[^\s\[\]]*::)?(?P<name>[\w.+-]+?)\s*(?P<rest>(?:[\s=<>!~\[*(].*)?)", re.DOTALL)
 _BRACKET = re.compile(r"\[(.*)\]\s*$", re.DOTALL)
@@ -68,6 +71,20 @@ class _Range:
             return False
         point = self.low.version == self.high.version and self.low.inclusive and self.high.inclusive
         return not point or not all(each.contains(self.low.version, prereleases=True) for each in self.without)
+
+
+def twin(package: Package, by_name: Mapping[str, Package]) -> Package | None:
+    """Return the package that has what another one only stands for, under a name that PyPI takes for the same.
+
+    ``typing-extensions`` has no files, and needs the same version of ``typing_extensions``: a wheel of that name can
+    require neither of the two.
+    """
+    for name in map(spec_name, package.depends):
+        other = by_name.get(name)
+        is_alike = name != package.name and canonicalize_name(name) == canonicalize_name(package.name)
+        if is_alike and other is not None and other.is_python and other.version == package.version:
+            return other
+    return None
 
 
 def spec_name(spec: str) -> str:

@@ -175,13 +175,14 @@ def test_what_pypi_checks_is_well(press):
     assert done.returncode == 0, done.stdout
 
 
-def test_a_package_without_files_says_which_one_has_them(forge, tmp_path):
-    command = [sys.executable, "-m", "mamba_press", "press", "typing-extensions", "-c", str(forge), "--python", "3.10"]
-    environ = clean_environment() | {"RATTLER_CACHE_DIR": str(tmp_path / "cache")}
-    done = subprocess.run([*command, "-o", str(tmp_path)], check=False, capture_output=True, text=True, env=environ)
-    assert done.returncode == 5
-    assert "it would require itself" in done.stderr
-    assert "name typing_extensions in" in done.stderr
+def test_a_package_without_files_is_pressed_as_the_one_that_it_stands_for(press):
+    path, said = press("typing-extensions")
+    with zipfile.ZipFile(path) as archive:
+        assert "typing_extensions.py" in archive.namelist()
+    fields, _ = parse_email(metadata(path))
+    assert (fields["name"], fields.get("requires_dist")) == ("typing_extensions", None)
+    assert fields["summary"] == "Backported and Experimental Type Hints for Python 3.8+"
+    assert "nothing of typing-extensions is in the wheel: it has no files" in said
 
 
 def test_packages_pressed_together_require_what_is_left(press):

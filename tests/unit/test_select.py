@@ -56,6 +56,30 @@ def closure(*packages, **table):
     return [each.name for each in stays], {each.package: each.why for each in dropped}
 
 
+@pytest.mark.parametrize(
+    ("depends", "other", "is_asked"),
+    [
+        ("typing_extensions 1.0", {}, True),
+        ("typing_extensions 1.0", {"version": "2.0"}, False),
+        ("six", {"name": "six"}, False),
+        ("typing_extensions 1.0", {"depends": ()}, False),
+    ],
+    ids=["the same", "of another version", "of another name", "no Python package"],
+)
+def test_what_an_empty_twin_stands_for_is_pressed_as_if_it_had_been_asked_for(depends, other, is_asked):
+    asked = package("typing-extensions", depends, requested=True)
+    half = replace(package("typing_extensions", "python >=3.8"), **other)
+    found = select.vendored(solution(asked, half), config(packages=["typing-extensions"]))
+    assert [each.name for each in found.packages if each.requested] == ["typing-extensions", half.name][: 1 + is_asked]
+
+
+def test_a_twin_that_select_prune_names_stays_out():
+    asked = package("typing-extensions", "typing_extensions 1.0", requested=True)
+    table = {"packages": ["typing-extensions"], "select": {"prune": ["typing_extensions"]}}
+    found = select.vendored(solution(asked, package("typing_extensions", "python >=3.8")), config(**table))
+    assert [each.name for each in found.packages if each.requested] == ["typing-extensions"]
+
+
 @pytest.mark.parametrize("place", [None, "lib/python3.13t/site-packages", "Lib/site-packages"])
 def test_a_python_has_its_packages_in_one_of_the_usual_places(place):
     closure(package("app", requested=True), replace(package("python"), site_packages=place))
