@@ -180,7 +180,7 @@ def describe(order: Order, asked: Project, chosen: Chosen) -> tuple[Project, tup
 def _contents(solution: Solution, names: frozenset[str], order: Order, *, local: bool) -> dict[str, requires.Contents]:
     """Return what is in packages that stay out: what the lock says, else what can be found out."""
     unknown = [package for package in solution.packages if package.name in names - solution.contents.keys()]
-    found = conda.inspect(unknown, offline=local, environ=order.environ)
+    found = conda.inspect(unknown, order.config, offline=local, environ=order.environ)
     known = {**solution.contents, **{package.name: found[package.file_name] for package in unknown}}
     return {name: requires.Contents(**known[name]) for name in names}
 

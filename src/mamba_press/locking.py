@@ -167,7 +167,7 @@ def _with_contents(order: Order, solution: Solution) -> Solution:
         for package in solution.packages
         if package.is_python and not package.requested and package.name != "python"
     ]
-    found = conda.inspect(outside, offline=order.config.offline, environ=order.environ)
+    found = conda.inspect(outside, order.config, offline=order.config.offline, environ=order.environ)
     unread = [package.name for package in outside if "problem" in found[package.file_name]]
     if unread:
         log.note(f"nothing could be learnt of the contents of {', '.join(unread)}: a build asks again")

@@ -13,6 +13,7 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from mamba_press.credentials import hidden
 from mamba_press.problem import Note, warnings
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def _write(text: str) -> None:
     if sys.stderr is None:
         return
     try:
-        print(text, end="", file=sys.stderr, flush=True)
+        print(hidden(text), end="", file=sys.stderr, flush=True)
     except OSError:
         # What is in the buffer is not tried again.
         with suppress(OSError):

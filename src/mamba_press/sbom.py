@@ -13,11 +13,11 @@ import uuid
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote
 
 from packaging.utils import canonicalize_name
 
-from mamba_press import __version__
+from mamba_press import __version__, credentials
 from mamba_press.channels import is_path
 from mamba_press.types import OWN, Entry
 
@@ -196,7 +196,7 @@ def channel(text: str) -> str:
     """Return a channel's name, or its path on a server without ``pkgs`` and tokens; nothing for a folder's path."""
     if is_path(text):
         return ""
-    path = re.sub(r"(?:^|/)t/[^/]+(?=/)", "", urlsplit(text).path).strip("/")
+    path = re.sub(r"^[\w+.-]+://[^/]*", "", credentials.public(text)).strip("/")
     return unquote(path).removeprefix("pkgs/")
 
 
@@ -259,7 +259,7 @@ def _component(package: Package, files: Sequence[Entry], hashes: Mapping[str, st
 
 def _references(package: Package, about: Mapping[str, object], info: Info | None) -> Iterator[Json]:
     """Yield where a package, its sources and its pages are; nothing of this machine."""
-    archive = _public(package.url)
+    archive = _public(package.url, query=False)
     if archive:
         yield {"type": "distribution", "url": archive}
     for url, sha256 in _in_recipe(info.recipe if info else ""):
@@ -272,13 +272,11 @@ def _references(package: Package, about: Mapping[str, object], info: Info | None
             yield {"type": kind, "url": page}
 
 
-def _public(url: str) -> str | None:
+def _public(url: str, *, query: bool = True) -> str | None:
     """Return a URL without credentials; None for what is none, or none that others can open."""
     if not _URL.fullmatch(url):
         return None
-    parts = urlsplit(url)
-    path = re.sub(r"^/t/[^/]+(?=/)", "", parts.path)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], path, parts.query, ""))
+    return credentials.public(url, query=query)
 
 
 def _in_recipe(text: str) -> list[tuple[str, str | None]]:

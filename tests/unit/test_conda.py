@@ -196,13 +196,6 @@ def test_the_cache_follows_xdg(tmp_path):
 # Texts
 
 
-def test_credentials_are_in_no_text():
-    shown = hints.without_credentials("https://user:secret@host/t/to-ken/channel and https://host/x@1")
-    assert "secret" not in shown
-    assert "to-ken" not in shown
-    assert shown.endswith("https://host/x@1")
-
-
 def test_what_a_damaged_archive_puts_into_an_error_is_not_printed():
     text = hints.clean("failed to link x\nCaused by: bad name \x00\x1b[31m" + "a " * 400 + "\nCaused by: no link name")
     assert "\x1b" not in text
@@ -445,12 +438,6 @@ def test_what_a_machine_offers_is_part_of_what_a_lock_was_made_for(tmp_path):
 def test_a_channel_may_be_spelled_otherwise(tmp_path):
     entry = held(TARGET, config=Config(channels=("./a/../b",)))
     assert lock.changed(entry, lock.asked(Config(channels=(str(tmp_path / "b"),)), ()), tmp_path) == ()
-
-
-def test_a_folder_called_t_is_no_token():
-    for local in ("/srv/t/team/channel", "file:///srv/t/team/channel/linux-64/a.conda", "./t/team/channel"):
-        assert lock.public(local) == local
-    assert lock.public("https://example.org/t/secret/channel") == "https://example.org/channel"
 
 
 def test_a_lock_that_does_not_say_what_it_was_made_for_is_not_used(tmp_path):

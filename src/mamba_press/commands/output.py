@@ -9,6 +9,7 @@ import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from mamba_press.credentials import hidden
 from mamba_press.errors import OutputError
 from mamba_press.problem import Problem
 
@@ -66,7 +67,7 @@ def say(text: str) -> None:
     """Print a result; raises as `printing`."""
     with printing(text) as stream:
         encoding = stream.encoding or "utf-8"
-        print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream)
+        print(hidden(text).encode(encoding, "backslashreplace").decode(encoding), file=stream)
 
 
 def say_json(value: object) -> None:

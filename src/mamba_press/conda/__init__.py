@@ -15,6 +15,7 @@ from mamba_press.atomic import replacing
 from mamba_press.channels import folder_of, is_folder, meant_as_name
 from mamba_press.conda import hints, lock, prefix, process
 from mamba_press.conda.process import one_process as one_process
+from mamba_press.credentials import added, public
 from mamba_press.errors import ConfigError, FetchError, PressError, SolveError, WriteError
 from mamba_press.specifiers import spec_name as spec_name
 from mamba_press.types import (
@@ -122,7 +123,7 @@ def _solution(question: Question, answer: Json) -> Solution | PressError:
     except SolveError as error:
         return error
     asked = answer["names"][: len(question.config.packages)]
-    return _mark(Solution(target=question.target, packages=packages, channels=question.channels), asked)
+    return _mark(Solution(target=question.target, packages=packages, channels=_public(question)), asked)
 
 
 def python_specs(python: Python) -> list[str]:
@@ -195,7 +196,7 @@ def _install(  # noqa: PLR0913  # what an installation consists of
     is_pressed = written in (NEUTRAL, NEUTRAL_ON_WINDOWS)
     request = {
         "do": "fetch",
-        "packages": [asdict(package) for package in _chosen(solution, names)],
+        "packages": _asked_for(_chosen(solution, names), config),
         "python": [asdict(package) for package in solution.packages if package.name == "python"],
         "prefix": str(root),
         "platform": "linux-64" if target.system == "osx" and is_pressed else target.subdir,
@@ -210,7 +211,9 @@ def _install(  # noqa: PLR0913  # what an installation consists of
         )
 
 
-def inspect(packages: Sequence[Package], *, offline: bool, environ: Mapping[str, str]) -> dict[str, Json]:
+def inspect(
+    packages: Sequence[Package], config: Config, *, offline: bool, environ: Mapping[str, str]
+) -> dict[str, Json]:
     """Return, by file name, the ``folders`` of Python metadata and the number of ``files``, or a ``problem``.
 
     They are looked into where they are, without being downloaded; ``offline``, only those that are cached or files.
@@ -219,7 +222,7 @@ def inspect(packages: Sequence[Package], *, offline: bool, environ: Mapping[str,
         return {}
     request = {
         "do": "inspect",
-        "packages": [asdict(package) for package in packages],
+        "packages": _asked_for(packages, config),
         "offline": offline,
         "cache": str(cache_folder(environ)),
     }
@@ -306,6 +309,15 @@ def _listen(event: Json) -> None:
         log.progress(f"fetching {event['name']} ({event['linked']} of {event['total']} in place{size})", *part)
 
 
+def _public(question: Question) -> tuple[str, ...]:
+    return tuple(map(public, question.channels))
+
+
+def _asked_for(packages: Iterable[Package], config: Config) -> list[Json]:
+    """Return packages for the worker, which asks servers for them, with the credentials that the channels are given."""
+    return [asdict(replace(package, url=added(package.url, config.channels))) for package in packages]
+
+
 def package_of(record: Json) -> Package:
     """Make a package of a record as rattler writes it."""
     noarch = record.get("noarch")
@@ -314,9 +326,9 @@ def package_of(record: Json) -> Package:
         version=record["version"],
         build=record["build"],
         build_number=record["build_number"],
-        channel=record.get("channel") or "",
+        channel=public(record.get("channel") or ""),
         subdir=record["subdir"],
-        url=record["url"],
+        url=public(record["url"]),
         file_name=record["fn"],
         sha256=record.get("sha256"),
         md5=record.get("md5"),
@@ -409,7 +421,7 @@ def locked(held: lock.Held, question: Question, root: Path, environ: Mapping[str
     problems = () if is_frozen else lock.changed(held, lock.asked(question.config, question.virtual), root)
     names = [spec_name(spec) for spec in question.config.packages]
     solution = Solution(
-        target=question.target, packages=held.packages, channels=question.channels, contents=held.contents
+        target=question.target, packages=held.packages, channels=_public(question), contents=held.contents
     )
     if moved := lock.gone(held, root, problems):
         solution = replace(solution, packages=_located(held, question, moved, environ))
@@ -441,7 +453,8 @@ def _located(
                 hint=f"name channels that have it, or {lock.UPDATE}",
             )
         )
-    return tuple(_thawed(package) for package in sorted(answer["packages"], key=lambda package: str(package["name"])))
+    found = sorted(answer["packages"], key=lambda package: str(package["name"]))
+    return tuple(_thawed({**each, "url": public(each["url"]), "channel": public(each["channel"])}) for each in found)
 
 
 def to_json(solution: Solution) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mamba_press.channels import meant_as_name
+from mamba_press.credentials import hidden
 from mamba_press.errors import ConfigError, ContentError, FetchError, PressError, SolveError
 from mamba_press.types import Problem
 
@@ -62,12 +63,7 @@ def explanation(text: str) -> str:
 
 def _printable(text: str) -> str:
     """Return a text without what a damaged archive put into it, and without credentials."""
-    return without_credentials(re.sub(r"[\x00-\x09\x0b-\x1f\x7f]+", " ", text))
-
-
-def without_credentials(text: str) -> str:
-    """Return a text in which no URL shows a password or a token."""
-    return re.sub(r"/t/[^/\s]+/", "/t/…/", re.sub(r"(\w+://)[^/@\s]+@", r"\1", text))
+    return hidden(re.sub(r"[\x00-\x09\x0b-\x1f\x7f]+", " ", text))
 
 
 def _spec(facts: Json, _: Target) -> PressError:
@@ -94,7 +90,7 @@ def _channels(facts: Json, target: Target) -> PressError:
 
 
 def _channel(name: str, text: str, target: Target) -> Problem:
-    where = f"channel {without_credentials(name)}" if name else f"{KEY}.channels"
+    where = f"channel {hidden(name)}" if name else f"{KEY}.channels"
     # Which of its subdirs is asked first is chance, and the channel is named already.
     text = re.sub(r" for url \([^)]*\)", "", text)
     folder = re.search(r"could not find subdir '([^']+)'", text)
@@ -197,7 +193,7 @@ def _offline(facts: Json, _: Target) -> PressError:
 
 
 def _members(facts: Json, _: Target) -> PressError:
-    where = f"{facts['package']} ({without_credentials(facts['file'])})" if facts["file"] else facts["package"]
+    where = f"{facts['package']} ({hidden(facts['file'])})" if facts["file"] else facts["package"]
     wrong = [f"{path!r}: {text}" if path else text for path, text in facts["wrong"]]
     told = [*wrong[:5], *([f"and {len(wrong) - 5} more"] if len(wrong) > 5 else [])]
     return ContentError(
@@ -216,7 +212,7 @@ def _printable_line(text: str) -> str:
 def _install(facts: Json, _: Target) -> PressError:
     text = re.sub(r"^failed to (fetch|link) \S+: ", "", clean(facts["text"]))
     text = re.sub(r"failed to interact with the package cache layer\.: |an io error occurred: ", "", text)
-    where = f"{facts['package']} ({without_credentials(facts['file'])})" if facts["package"] else "the packages"
+    where = f"{facts['package']} ({hidden(facts['file'])})" if facts["package"] else "the packages"
     if hint := _file_system(text):
         return FetchError(Problem(where=where, what=text, hint=hint))
     if facts["step"] == "link":
@@ -240,7 +236,7 @@ def _file_system(text: str) -> str:
 
 def silent(facts: Json) -> FetchError:
     """Return the error for servers from which nothing came any more."""
-    told = [without_credentials(_printable(address)) for address in facts["addresses"]]
+    told = [hidden(_printable(address)) for address in facts["addresses"]]
     more = f" and {len(told) - 3} more" if len(told) > 3 else ""
     return FetchError(
         Problem(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from mamba_press.channels import folder_of, is_folder
+from mamba_press.credentials import public
 from mamba_press.types import Problem
 
 if TYPE_CHECKING:
@@ -186,16 +187,6 @@ def _platform(target: Target) -> tuple[str, list[str]]:
     system = "osx" if target.system == "osx" else "glibc"
     name = "-".join(map(str, (target.subdir, system, *target.floor)))
     return name, [f"__{system}={'.'.join(map(str, target.floor))}"]
-
-
-def public(url: str) -> str:
-    """Return a URL without the password or the token in it: rattler finds those by the host.
-
-    A folder of this machine has neither, though it may well be called ``t``.
-    """
-    if not re.match(r"(?!file:)\w+://", url):
-        return url
-    return re.sub(r"/t/[^/]+/", "/", re.sub(r"^(\w+://)[^/@]+@", r"\1", url))
 
 
 def portable(text: str, root: Path, channels: Iterable[str] = ()) -> str:
