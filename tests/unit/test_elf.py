@@ -551,6 +551,14 @@ def test_versions_of_a_library_that_is_not_needed_are_reported(outer: bytes) -> 
     assert any("libinner.so.1 are required" in one for one in binaries.layout_problems(bytes(broken)))
 
 
+def test_a_table_of_sections_that_could_not_be_read_does_not_come_to_lie_in_the_edited_file(outer: bytes) -> None:
+    broken = bytearray(outer)
+    struct.pack_into("<Q", broken, 40, len(outer) + 64 - len(outer) % 64)
+    edited = binaries.apply(bytes(broken), Edits(name="lib" + "x" * 5000 + ".so"))
+    assert elf.Image(edited).sections() == []
+    assert binaries.layout_problems(edited) == ()
+
+
 # -- other architectures ----------------------------------------------------------------------------------------------
 
 CROSS = Toolchain(c="aarch64-linux-gnu-gcc", cpp="aarch64-linux-gnu-g++")

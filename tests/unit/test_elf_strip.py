@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import shutil
+import struct
 import subprocess
 
 import pytest
 
 from mamba_press import binaries
-from mamba_press.binaries import elf_strip
+from mamba_press.binaries import Malformed, elf_strip
 from mamba_press.types import Edits
+from tests.support import elf
 from tests.support.compile import Linking, program, shared_library
 
 SOURCE = """
@@ -95,3 +97,19 @@ def test_what_cannot_be_stripped_simply_stays_as_it_is(library, tmp_path, flags)
     else:
         data = data[:40] + bytes(8) + data[48:60] + bytes(4) + data[64:]
     assert elf_strip.strip(data) == data
+
+
+def test_a_file_whose_segment_ends_behind_it_is_left_as_it_is():
+    tables = {"strings": b"\0", "data": bytes(64), "names": b"\0.data\0.comment\0"}
+    sections = [(1, 2, "data", 1), (1, 0, "data", 7)]
+    data = bytearray(elf.elf(tables, [], segments=[(0x6474E551, "data")], sections=sections))
+    assert elf_strip.strip(bytes(data)) != data
+    struct.pack_into("<Q", data, 64 + 2 * 56 + 8, 2**64 - 16)
+    assert elf_strip.strip(bytes(data)) == data
+
+
+def test_a_section_whose_name_has_no_end_is_malformed():
+    tables = {"strings": b"\0", "data": bytes(64), "names": b"\0.data"}
+    data = elf.elf(tables, [], sections=[(1, 2, "data", 1), (1, 0, "data", 1)])
+    with pytest.raises(Malformed, match=r"the name of a section at 0x1 .* has no end"):
+        elf_strip.strip(data)

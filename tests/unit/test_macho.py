@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mamba_press import binaries
-from mamba_press.binaries import Malformed
+from mamba_press.binaries import Malformed, macho
 from mamba_press.types import Binary, Edits
 from tests.support.macho import (
     BUNDLE,
@@ -598,6 +598,35 @@ def test_copies_that_differ_in_their_signature_only_are_the_same_file() -> None:
     assert one != dylib(Dylib())
     assert binaries.unsigned(linker_signed(dylib(Dylib()))) == binaries.unsigned(one)
     assert binaries.unsigned(one) != binaries.unsigned(binaries.apply(one, Edits(name="@rpath/x.dylib")))
+
+
+@pytest.mark.parametrize("ask", [binaries.unsigned, lambda data: binaries.apply(data, Edits(sign=True))])
+def test_signature_inside_the_load_commands_is_malformed(ask) -> None:
+    data = bytearray(binaries.apply(dylib(Dylib()), Edits(sign=True)))
+    (image,) = macho.images(bytes(data))
+    (command,) = image.of(0x1D)
+    struct.pack_into("<2I", data, command.offset + 8, image.commands_end - 40, 40)
+    with pytest.raises(Malformed, match=r"the signature at .* in the load commands"):
+        ask(bytes(data))
+
+
+@pytest.mark.parametrize("kind", [0x2, 0x1D, 0x26, 0x80000022])
+def test_load_command_that_a_file_has_once_is_malformed_when_it_is_there_twice(kind) -> None:
+    data = bytearray(binaries.apply(dylib(Dylib()), Edits(sign=True)))
+    (image,) = macho.images(bytes(data))
+    (command,) = image.of(kind)
+    again = image.content(command)
+    struct.pack_into("<2I", data, 16, image.command_count + 1, image.commands_size + len(again))
+    data[image.commands_end : image.commands_end + len(again)] = again
+    with pytest.raises(Malformed, match=f"the load command {kind:#x} is there twice"):
+        binaries.layout_problems(bytes(data))
+
+
+def test_symbol_that_the_export_trie_has_twice_is_malformed_where_the_trie_is_written_anew() -> None:
+    from mamba_press.binaries.macho_widen import build_trie
+
+    with pytest.raises(Malformed, match="the export trie has a symbol twice"):
+        build_trie([("one", b"\0\1"), ("one", b"\0\2")])
 
 
 # --- judging

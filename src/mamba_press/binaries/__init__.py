@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import struct
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
@@ -102,6 +103,14 @@ def apply(data: Data, edits: Edits) -> bytes | bytearray:
     A needed library that is not needed is no error: afterwards none of the old names is. Edits that ask for what
     already is return the same bytes.
     """
+    try:
+        return _applied(data, edits)
+    except struct.error as error:
+        # Numbers that contradict each other lead to ones that their fields cannot hold.
+        raise Malformed(f"a number does not fit where it belongs: {error}") from None
+
+
+def _applied(data: Data, edits: Edits) -> bytes | bytearray:
     kind = format_of(bytes(data[:8]))
     if kind == "macho":
         from mamba_press.binaries import macho_edit

@@ -349,7 +349,7 @@ class Image:
 
     def symbol_table(self) -> tuple[Part, Part] | None:
         """The symbols and their strings."""
-        for command in self._each_once(LC_SYMTAB):
+        for command in tuple(self._each_once(LC_SYMTAB)):
             if command.size < 24:
                 raise Malformed(f"the load command at {command.offset:#x} has {command.size} bytes")
             at, count, strings, size = self.unpack(struct.Struct("<4I"), command.offset + 8)

@@ -44,11 +44,7 @@ def apply(data: bytes, edits: Edits) -> bytes:
     if not any(part.arch for part in parts):
         raise Malformed("not a 64-bit Mach-O file of a machine that can be edited")
     old = [data[part.offset : part.offset + part.size] for part in parts]
-    try:
-        new = [_slice(content, edits) if part.arch else content for part, content in zip(parts, old, strict=True)]
-    except struct.error as error:
-        # Numbers that contradict each other lead to ones that their fields cannot hold.
-        raise Malformed(f"a number does not fit where it belongs: {error}") from None
+    new = [_slice(content, edits) if part.arch else content for part, content in zip(parts, old, strict=True)]
     if new == old:
         return data
     result = _joined(data, parts, new)
