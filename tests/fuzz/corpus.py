@@ -279,8 +279,8 @@ x = ["attrs"]
 packages = ["libmambapy >=1.5,<3", "conda-forge::fmt"]
 channels = ["conda-forge", "./local"]
 constraints = ["zlib >=1.2"]
-channel-priority = "strict"
 exclude-newer = 2024-05-06T07:08:09Z
+platform = "manylinux_2_28_x86_64"
 requires-constrains = true
 
 [tool.mamba-press.requires]

@@ -6,6 +6,7 @@ a function of the input's bytes alone: what an editor is asked to do is drawn fr
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
@@ -41,6 +42,7 @@ from mamba_press import (
     specifiers,
     splice,
     unpack,
+    zip_read,
 )
 from mamba_press.binaries import Malformed, elf, elf_strip, macho, macho_sign, strings
 from mamba_press.conda import lock, package_info, worker
@@ -297,8 +299,8 @@ def _archives(scratch: Path) -> list[Target]:
         return READ
 
     return [
-        Target(name="zip-splice", make=broken, run=_splice, share=2, minimum=500_000),
-        Target(name="zip-unpack", make=broken, run=_unpack, share=2, minimum=200_000),
+        Target(name="zip-splice", make=mixed, run=_splice, share=3, minimum=200_000, is_editor=True),
+        Target(name="zip-unpack", make=broken, run=_unpack(path), share=2, minimum=200_000),
         Target(name="wheel-check", make=broken, run=checked, share=3, minimum=50_000),
         Target(name="wheel-explain", make=mixed, run=explained, share=3, minimum=50_000),
         Target(name="wheel-edit", make=mixed, run=_wheel_editor(scratch), share=6, minimum=60_000, is_editor=True),
@@ -306,33 +308,52 @@ def _archives(scratch: Path) -> list[Target]:
 
 
 def _splice(data: bytes) -> Outcome:
+    """Entries replaced and renamed; where our reader sees no contradiction, Python's has to see the same files."""
     source, target = io.BytesIO(data), io.BytesIO()
     try:
-        members = splice.read(source)
-        held = {member.name: splice.content(source, member) for member in members if member.size < 1 << 20}
-        changed = tuple(
-            member.holding(b"other" * 9) if number == 1 else member.named(f"{member.name}_") if number == 2 else member
-            for number, member in enumerate(members)
-        )
-        splice.write(source, target, changed)
-    except splice.ArchiveError:
+        members = zip_read.require(source)
+        held = {member.name: zip_read.content(source, member) for member in members}
+    except zip_read.ArchiveError:
         return REFUSED
-    again = splice.read(target)
+    if held != _by_zipfile(source):
+        raise Fault("zipfile sees other files")
+    changed = tuple(
+        member.holding(b"other" * 9) if number == 1 else member.named(f"{member.name}_") if number == 2 else member
+        for number, member in enumerate(members)
+    )
+    splice.write(source, target, changed)
+    again = zip_read.require(target)
     if [member.name for member in again] != [member.name for member in changed]:
         raise Fault("the archive that was written lists other names")
-    for member in again[3:]:
-        if member.name in held and splice.content(target, member) != held[member.name]:
-            raise Fault(f"{member.name} has other content")
+    if {member.name: zip_read.content(target, member) for member in again} != _by_zipfile(target):
+        raise Fault("zipfile sees other files in what was written")
+    if any(zip_read.content(target, member) != held[member.name] for member in again[3:]):
+        raise Fault("an entry that was not to change has other content")
     return READ
 
 
-def _unpack(data: bytes) -> Outcome:
+def _by_zipfile(file: io.BytesIO) -> dict[str, bytes]:
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as file:
-            unpack.read(file, payload=False)
-    except unpack.UNREADABLE:
-        return REFUSED
-    return READ
+        with zipfile.ZipFile(file) as archive:
+            return {info.filename: archive.read(info) for info in archive.infolist()}
+    except (ValueError, OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        raise Fault(f"zipfile cannot read it: {error}") from error
+
+
+def _unpack(path: Path) -> Callable[[bytes], Outcome]:
+    def run(data: bytes) -> Outcome:
+        path.write_bytes(data)
+        try:
+            with path.open("rb") as file:
+                members = zip_read.read(file).members
+        except zip_read.ArchiveError:
+            return REFUSED
+        if unpack.is_bomb(members, len(data)):
+            return REFUSED
+        unpack.read(path, members, "texts")
+        return READ
+
+    return run
 
 
 def _wheel_editor(scratch: Path) -> Callable[[bytes], Outcome]:
@@ -382,15 +403,23 @@ _METADATA_WORDS = (
 )
 
 
-def _contents(texts: Mapping[str, bytes]) -> check._Contents:
-    """Return a wheel as `check` has read it, with these files in its ``.dist-info``."""
-    held = corpus.files(**texts)
-    members = {}
-    for path, data in held.items():
-        members[path] = unpack.Member(path=path, size=len(data), sha256="0" * 64, data=data)
+@cache
+def _sound() -> tuple[check._Name, dict[str, unpack.Member]]:
     name = check._parse_name(NAME)
     assert isinstance(name, check._Name)
-    return check._Contents(name=name, members=members, dist_info="demo_x-1.0.dist-info")
+    found = {}
+    for path, data in corpus.wheel().items():
+        digest = hashlib.sha256(data).hexdigest()
+        found[path] = unpack.Member(path=path, size=len(data), sha256=digest, data=data)
+    return name, found
+
+
+def _contents(text: str, data: bytes) -> check._Contents:
+    """Return a wheel as `check` has read it, with this in a file of its ``.dist-info``."""
+    name, members = _sound()
+    path = f"demo_x-1.0.dist-info/{text}"
+    changed = unpack.Member(path=path, size=len(data), sha256="0" * 64, data=data)
+    return check._Contents(name=name, members={**members, path: changed}, dist_info="demo_x-1.0.dist-info")
 
 
 def _wheel_texts(scratch: Path) -> list[Target]:
@@ -441,7 +470,7 @@ def _metadata(scratch: Path) -> Callable[[bytes], Outcome]:
     )
 
     def run(data: bytes) -> Outcome:
-        problems = list(check._metadata(_contents({"METADATA": data})))
+        problems = list(check._metadata(_contents("METADATA", data)))
         path.write_bytes(data)
         file = _file("lib/python3.11/site-packages/x-1.0.dist-info/METADATA", path)
         for one in installed.read([file]):
@@ -454,17 +483,17 @@ def _metadata(scratch: Path) -> Callable[[bytes], Outcome]:
 
 
 def _wheel_file(data: bytes) -> Outcome:
-    list(check._wheel_file(_contents({"WHEEL": data})))
+    list(check._wheel_file(_contents("WHEEL", data)))
     return READ
 
 
 def _record(data: bytes) -> Outcome:
-    found = list(check._record(_contents({"RECORD": data})))
+    found = list(check._record(_contents("RECORD", data)))
     return Outcome(done=not found)
 
 
 def _entry_points(data: bytes) -> Outcome:
-    list(check._entry_points(_contents({"entry_points.txt": data})))
+    list(check._entry_points(_contents("entry_points.txt", data)))
     try:
         installed.entry_points(data)
     except ValueError:
@@ -546,7 +575,7 @@ def _conda_texts(scratch: Path) -> list[Target]:
 def _paths_json(data: bytes) -> Outcome:
     """What the worker says of an archive's list; it answers whatever is raised, but not what never ends."""
     try:
-        worker._contents({"paths.json": data})
+        worker._contents("paths.json", data)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return REFUSED
     return READ
