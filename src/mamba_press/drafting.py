@@ -198,7 +198,7 @@ def _licensed(asked: Project, entries: Sequence[Entry], environment: Environment
         licences=found,
         expression=licenses.joined([*licenses.stated(asked), *(licence.expression for licence in found)]),
         abouts=abouts,
-        notes=(warning,) if warning else (),
+        notes=(*licenses.unknown(found, config.licenses), *([warning] if warning else [])),
     )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from mamba_press import log
 from mamba_press.credentials import hidden
 from mamba_press.errors import BuildError, ConfigError, PressError, WarnedError, WriteError
-from mamba_press.problem import Note, Problem, noted, warnings
+from mamba_press.problem import Note, Problem, noted, of_all, warnings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -409,11 +409,15 @@ def make(
 def refuse_warnings(config: Config, notes: Iterable[Note] = ()) -> None:
     """Raise WarnedError with all warnings of the build, said or among ``notes``, where the configuration wants that.
 
-    It is asked before anything that is made gets its name.
+    It is asked before anything that is made gets its name. What is a warning only if all targets have it is none of one
+    of several.
     """
-    if config.warnings == "error" and (found := dict.fromkeys((*log.counted(), *warnings(notes)))):
+    if config.warnings != "error":
+        return
+    found = dict.fromkeys((*log.counted(), *warnings(notes)))
+    if counts := [each for each in found if not (each.of_all and log.is_of_several())]:
         log.take()
-        raise WarnedError(*(Problem(where="", what=each.what, hint=each.hint) for each in found))
+        raise WarnedError(*(Problem(where="", what=each.what, hint=each.hint) for each in counts))
 
 
 def _verify(path: Path, name: str, result: Pressed, config: Config) -> None:
@@ -467,7 +471,7 @@ def house(asked: Order, directory: Path | None, archive: Path | None = None) -> 
         (stage / house_archive.LOCK).write_bytes(lock)
         if directory is not None:
             _refuse_stale(directory, house_archive.stale(directory, [row.file for row in manifest.wheels]))
-        notes = noted((*found.notes, *(note for each in found.wheels for note in each.notes)))
+        notes = noted((*found.notes, *of_all([each.notes for each in found.wheels])))
         refuse_warnings(asked.config, notes)
         _place(stage, manifest, directory, archive)
     log.tell(notes)

@@ -14,10 +14,12 @@ from mamba_press import (
     link,
     metadata,
     pipeline,
+    placeholders,
     project,
     requires,
     select,
     target,
+    unmatched,
     wheelhouse,
 )
 from mamba_press.errors import ConfigError
@@ -53,15 +55,16 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str, ep
     drafts = [drafting.draft(_part(member, members, order, chosen), order) for member in members]
     versions = wheelhouse.versions(members, [draft.stated for draft in drafts])
     pinned = [_pinned(draft, member, versions) for draft, member in zip(drafts, members, strict=True)]
+    wheels = [drafting.finish(draft, version, workdir, generator=generator, epoch=epoch) for draft, version in pinned]
+    findings = [finding for wheel in wheels for finding in wheel.findings]
+    seen = (chosen.environment, chosen.selection, chosen.solution, placeholders.places(findings))
     return House(
         name=name,
         asked=frozenset(package.name for package in solution.packages if package.requested),
         solution=chosen.solution,
-        wheels=tuple(
-            drafting.finish(draft, version, workdir, generator=generator, epoch=epoch) for draft, version in pinned
-        ),
+        wheels=tuple(wheels),
         left=left,
-        notes=(*chosen.selection.notes, *linked.notes),
+        notes=(*chosen.selection.notes, *linked.notes, *unmatched.in_wheel(order.config, *seen)),
     )
 
 

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mamba_press import unmatched
 from mamba_press.config import TABLE
 from mamba_press.errors import ConfigError, ContentError
 from mamba_press.problem import Note
@@ -131,6 +132,28 @@ def disagreement(project: Project, expression: str | None, *, has_code: bool) ->
         hint += '; or let it be computed: dynamic = ["license"]'
     said = f"says {spdx or 'no SPDX expression'}" if "license" in project.table else "is not there"
     return Note(f"project.license {said}, and what is in the wheel is under {expression}", hint, "warning")
+
+
+def unknown(licences: Iterable[Licence], rules: Licenses) -> tuple[Note, ...]:
+    """Warn of what the lists have that is the name of no licence; one that no package has is no mistake."""
+    from packaging import licenses as spdx
+
+    listed = [str(each["id"]) for each in getattr(spdx, "LICENSES", {}).values()]
+    known = {*listed, *(name for each in licences for name in _names(_parsed(each.expression)))}
+    kind = "licence of SPDX, nor one in the wheel"
+    return tuple(
+        note
+        for key, names in (("licenses.allow", rules.allow), ("licenses.deny", rules.deny))
+        for note in unmatched.told(
+            key, [name for name in names if " with " not in name.casefold() and listed], known, kind, _matching
+        )
+    )
+
+
+def _names(node: _Node) -> Iterator[str]:
+    yield from (name for part in node.parts for name in _names(part))
+    if node.name:
+        yield node.name
 
 
 def notes(licences: Iterable[Licence], entries: Iterable[Entry], base: str) -> tuple[str, ...]:

@@ -33,6 +33,9 @@ _drawn = 0.0
 _counted: dict[Note, None] | None = None
 """The warnings of the build that is under way, None where none is."""
 
+_is_part = False
+"""Whether that build is part of another one."""
+
 
 def configure(*, quiet: bool = False, verbose: bool = False, redraws: bool = True) -> None:
     """Say only warnings, or details too, from now on; ``redraws`` tells whether a terminal can draw a line again."""
@@ -60,7 +63,10 @@ def detail(text: str) -> None:
 
 def warn(what: str, hint: str = "") -> None:
     """Say that something may not work as the user expects: at the end of the build that is under way, else at once."""
-    warning = Note(what, hint, "warning")
+    _warn(Note(what, hint, "warning"))
+
+
+def _warn(warning: Note) -> None:
     if _counted is None:
         _line(str(warning))
     else:
@@ -74,7 +80,7 @@ def tell(notes: Iterable[Note]) -> None:
         if each.severity == "note":
             note(str(each))
     for each in warnings(notes):
-        warn(each.what, each.hint)
+        _warn(each)
 
 
 @contextmanager
@@ -85,15 +91,20 @@ def build(worded: Callable[[str], str] = str) -> Iterator[dict[Note, None]]:
     left to the caller, who has them when the block ends: one may be the same for several. ``worded`` puts what is said
     in the terms of the call.
     """
-    global _counted
-    outer = _counted
-    _counted = found = dict(outer or {})
+    global _counted, _is_part
+    outer, was_part = _counted, _is_part
+    _counted, _is_part = (found := dict(outer or {})), outer is not None
     try:
         yield found
     finally:
-        _counted = outer
+        _counted, _is_part = outer, was_part
         for each in found if outer is None else ():
             _line(worded(str(each)))
+
+
+def is_of_several() -> bool:
+    """Tell whether the build that is under way is part of another."""
+    return _is_part
 
 
 def counted() -> tuple[Note, ...]:

@@ -17,6 +17,7 @@ from mamba_press import (
     link,
     metadata,
     own,
+    placeholders,
     project,
     providers,
     rewrite,
@@ -24,8 +25,10 @@ from mamba_press import (
     solving,
     sources,
     toolchain,
+    unmatched,
 )
 from mamba_press.errors import ConfigError
+from mamba_press.problem import noted
 from mamba_press.types import Own
 
 if TYPE_CHECKING:
@@ -73,9 +76,11 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str, ep
         chosen=chosen,
         home=home.module,
         built=brought.tags,
-        notes=(*linked.notes, *ready.notes, *apart.notes, *notes),
+        notes=(*brought.notes, *linked.notes, *ready.notes, *apart.notes, *notes),
     )
-    return drafting.finish(drafting.draft(part, order), version, workdir, generator=generator, epoch=epoch)
+    pressed = drafting.finish(drafting.draft(part, order), version, workdir, generator=generator, epoch=epoch)
+    vain = unmatched.in_wheel(config, environment, selection, solution, placeholders.places(pressed.findings))
+    return replace(pressed, notes=noted((*pressed.notes, *vain)))
 
 
 def _brought(order: Order, solution: Solution, environment: Environment, workdir: Path) -> tuple[Project, Version, Own]:

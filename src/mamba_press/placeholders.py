@@ -138,6 +138,12 @@ def _accepting(finding: Finding, accept: Sequence[str]) -> str | None:
     return globs.matches(finding.file, accept) or globs.matches(_below(finding.text).strip("/"), accept)
 
 
+def places(findings: Iterable[Finding]) -> frozenset[str]:
+    """Return what ``placeholders.accept`` can name: what is looked for in vain, and the files that look for it."""
+    lost = [each for each in findings if each.kind == "functional"]
+    return frozenset(path for each in lost for path in (each.file, _below(each.text).strip("/")))
+
+
 def report(findings: Sequence[Finding], settings: Placeholders) -> tuple[str, ...]:
     """Return the lines that tell the user what will not be found, a few for each package, and what is not accepted.
 

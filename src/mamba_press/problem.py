@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,12 +28,14 @@ class Note:
     """Something that the user should know of what was made, and what to do about it.
 
     A warning means that what was made may not do what the user wants of it; it is never hidden, and it is an error
-    where the key ``warnings`` says so. What is no more than a note may be told as a text alone.
+    where the key ``warnings`` says so. What is no more than a note may be told as a text alone. One that is ``of_all``
+    is a warning only if it is said of every target of a matrix, and of every wheel of a wheelhouse.
     """
 
     what: str
     hint: str = ""
     severity: Literal["note", "warning"] = "note"
+    of_all: bool = False
 
     def __str__(self) -> str:
         return _with_hint(f"warning: {self.what}" if self.severity == "warning" else self.what, self.hint)
@@ -50,10 +52,20 @@ def warnings(notes: Iterable[Note]) -> tuple[Note, ...]:
     return tuple(note for note in notes if note.severity == "warning")
 
 
+def of_all(parts: Sequence[Collection[Note]]) -> Iterator[Note]:
+    """Yield the notes of several, but for those that would have to be said of all of them and are not."""
+    for part in parts:
+        yield from (note for note in part if not note.of_all or all(note in other for other in parts))
+
+
 def as_values(notes: Iterable[Note]) -> dict[str, object]:
     """Return notes for ``json.dumps``: the texts of all, and again, in full, those that are warnings."""
     notes = tuple(notes)
-    return {"notes": [note.what for note in notes], "warnings": [asdict(note) for note in warnings(notes)]}
+    return {"notes": [note.what for note in notes], "warnings": [_values(note) for note in warnings(notes)]}
+
+
+def _values(note: Note) -> dict[str, str]:
+    return {"what": note.what, "hint": note.hint, "severity": note.severity}
 
 
 def _with_hint(text: str, hint: str) -> str:

@@ -20,6 +20,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from mamba_press import installed as of_installed
+from mamba_press import unmatched
 from mamba_press.config import TABLE
 from mamba_press.errors import ConfigError, ContentError
 from mamba_press.specifiers import Dependency, UntranslatableError, dependency, intersection, translate
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from mamba_press.config import Config
     from mamba_press.installed import Installed
-    from mamba_press.types import Environment, Package, Solution, Target
+    from mamba_press.types import Environment, Note, Package, Solution, Target
 
 KEY = f"{TABLE}.requires"
 _METADATA = re.compile(r"(?:.*/)?site-packages/([^/]+\.(?:dist-info|egg-info))(?:/.*)?")
@@ -182,7 +183,7 @@ class _Stated:
 class _Deriving:
     """What has been found so far; it grows only while `derive` runs."""
 
-    notes: list[str] = field(default_factory=list)
+    notes: list[str | Note] = field(default_factory=list)
     unknown: list[Problem] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     overrides: set[str] = field(default_factory=set)
@@ -276,7 +277,8 @@ def _applied(
     found = []
     for conda, requirement in sorted(chosen.items()):
         if conda not in there and not deriving.overrides & _overridden_keys({conda: requirement}, names):
-            deriving.notes.append(f"{KEY}.{conda}: nothing here depends on it, so it has no effect")
+            kind = "package of the solution, nor what a package in the wheel requires"
+            deriving.notes += unmatched.told("requires", [conda], there, kind, unmatched.equal)
         elif requirement is not None:
             found.append(_Stated(requirement=requirement, owner=KEY))
     return found

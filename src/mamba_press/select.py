@@ -242,7 +242,7 @@ def files(environment: Environment, target: Target, config: Config) -> Selection
     )
     notes += _foreign(kept)
     notes += tuple(f"{each.path} ({each.package}) is left out: {each.why}" for each in gone)
-    notes += tuple(_untouched(config, kept)) + tuple(_lost_links(search, reached))
+    notes += tuple(_lost_links(search, reached))
     return Selection(kept=kept, dropped=(*filtered, *gone, *left), notes=notes)
 
 
@@ -261,15 +261,6 @@ def _without_missing(search: _Search, rules: follow.Rules) -> tuple[_Search, tup
             file = search.candidates[path]
             gone[path] = Dropped(package=file.package, path=path, size=file.size, why=why)
         search = replace(search, candidates={p: file for p, file in search.candidates.items() if p not in gone})
-
-
-def _untouched(config: Config, kept: Sequence[Kept]) -> Iterator[str]:
-    """Name the libraries that the configuration speaks of and nothing in the wheel needs: typing mistakes, often."""
-    needed = [posixpath.basename(name) for each in kept if each.binary for name in each.binary.needed]
-    for key, names in (("link.external", tuple(config.link.external)), ("link.remove", config.link.remove)):
-        for glob in names:
-            if not any(globs.matches_library(name, (glob,)) for name in needed):
-                yield f"{key} names {glob!r}, which nothing in the wheel needs"
 
 
 def _lost_links(search: _Search, reached: _Reached) -> Iterator[str]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from packaging.utils import parse_wheel_filename
 
 from mamba_press import atomic, conda, front, log, select, solving
 from mamba_press.conda import lock
-from mamba_press.errors import ContentError, PressError
+from mamba_press.errors import ContentError, PressError, WarnedError
 from mamba_press.types import Problem
 
 if TYPE_CHECKING:
@@ -57,6 +57,24 @@ def press(orders: Sequence[Order], directory: Path) -> tuple[Made, ...]:
     """
     atomic.require(directory)
     front.require_backend(orders[0])  # before anything is solved; the targets are of one project
+    if all(order.config.warnings != "error" for order in orders):
+        found, warned = _pressed(orders, directory)
+        return tuple(_settled(found, warned))
+    # Only when all are pressed is it known what of the configuration matches for none: till then none gets its name.
+    with atomic.stage(directory) as stage:
+        found, warned = _pressed(orders, stage)
+        refused = WarnedError(*(Problem(where="", what=each.what, hint=each.hint) for each in _vain(found, warned)))
+        if refused.problems:
+            return tuple(each if each.error else Made(target=each.target, error=refused) for each in found)
+        with atomic.moving(stage) as move:
+            for path in {each.path for each in found if each.path is not None}:
+                move(path, directory / path.name)
+        settled = _settled(found, warned)
+        return tuple(replace(each, path=each.path and directory / each.path.name) for each in settled)
+
+
+def _pressed(orders: Sequence[Order], directory: Path) -> tuple[list[Made], dict[Note, list[str]]]:
+    """Return what became of each order, and the warnings with the targets that they are said of."""
     done: list[_Done] = []
     found: list[Made] = []
     warned: dict[Note, list[str]] = {}
@@ -80,8 +98,27 @@ def press(orders: Sequence[Order], directory: Path) -> tuple[Made, ...]:
         tags = parse_wheel_filename(made.path.name)[3]
         done.append(_Done(made=made, target=order.target, packages=packages, tags=tags))
         found.append(made)
-    _warn(warned, len(orders))
-    return tuple(found)
+    return found, warned
+
+
+def _vain(found: Sequence[Made], warned: Mapping[Note, Sequence[str]]) -> frozenset[Note]:
+    """Return the warnings that count only if they are said of every target, and are."""
+    made = [each for each in found if each.error is None and each.covered_by is None]
+    return frozenset(note for note, titles in warned.items() if note.of_all and len(titles) == len(made))
+
+
+def _settled(found: Sequence[Made], warned: Mapping[Note, Sequence[str]]) -> Iterator[Made]:
+    """Yield what became of each, and say the warnings; what would have to be said of all, and is not, is a note."""
+    vain = _vain(found, warned)
+    for warning, titles in warned.items():
+        targets = f" (for {', '.join(titles)})" if len(titles) < len(found) and warning not in vain else ""
+        if warning.of_all and warning not in vain:
+            log.note(warning.what + targets)
+        elif warning not in log.counted():
+            log.warn(warning.what + targets, warning.hint)
+    for each in found:
+        notes = (replace(note, severity="note") if note.of_all and note not in vain else note for note in each.notes)
+        yield replace(each, notes=tuple(notes))
 
 
 @contextmanager
@@ -93,14 +130,6 @@ def _warned(title: str, warned: dict[Note, list[str]]) -> Iterator[None]:
         finally:
             for warning in said:
                 warned.setdefault(warning, []).append(title)
-
-
-def _warn(warned: Mapping[Note, Sequence[str]], total: int) -> None:
-    """Say each warning once, with its targets where it is not said of all."""
-    for warning, titles in warned.items():
-        if warning not in log.counted():
-            targets = f" (for {', '.join(titles)})" if len(titles) < total else ""
-            log.warn(warning.what + targets, warning.hint)
 
 
 def _made(order: Order, solution: Solution, directory: Path, before: Sequence[Made]) -> Made:

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from mamba_press import globs, tree
+from mamba_press import globs, tree, unmatched
 from mamba_press.config import TABLE
 from mamba_press.errors import ConfigError
 from mamba_press.types import Module, Own, OwnFile, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from packaging.version import Version
 
     from mamba_press.config import Config, Sources
-    from mamba_press.types import Project
+    from mamba_press.types import Note, Project
 
 KEY = f"{TABLE}.sources"
 _ROOTS = ("src", "")
@@ -70,6 +70,7 @@ def left_to(config: Config) -> Iterator[Problem]:
         "modules": wanted.modules,
         "root": wanted.root,
         "exclude": wanted.exclude,
+        "include": wanted.include,
         "version-file": wanted.version_file,
     }
     for key, value in keys.items():
@@ -98,7 +99,18 @@ def collect(project: Project, version: Version, wanted: Sources, workdir: Path) 
         made.write_bytes(version_text(version))
         at = _installed(wanted.version_file, modules)
         files[at] = OwnFile(path=at, source=made)
-    return Own(files=tuple(files[path] for path in sorted(files)))
+    return Own(files=tuple(files[path] for path in sorted(files)), notes=_vain(project.root, wanted, collected))
+
+
+def _vain(root: Path, wanted: Sources, collected: Iterable[tree.File]) -> tuple[Note, ...]:
+    """Tell which globs match nothing: for ``include``, of the whole project, for it is of sdists too."""
+    paths = [path for path, _, _ in collected]
+    rest = [glob for glob in wanted.include if not any(globs.matches(path, (glob,)) for path in paths)]
+    everything = [path.relative_to(root).as_posix() for path in root.rglob("*")] if rest else []
+    return (
+        *unmatched.told("sources.exclude", wanted.exclude, paths, "file of the modules"),
+        *unmatched.told("sources.include", rest, everything, "file of the project"),
+    )
 
 
 def version_text(version: Version) -> bytes:

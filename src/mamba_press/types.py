@@ -182,7 +182,8 @@ class Own:
 
     ``metadata`` is the METADATA that an inner backend wrote, ``entry_points`` its entry_points.txt, ``licenses`` the
     files of its ``.dist-info/licenses`` by their path there, ``tags`` its WHEEL's tags; none for plain sources.
-    ``others`` are the rest of its ``.dist-info``, such as bills of materials, by their path there.
+    ``others`` are the rest of its ``.dist-info``, such as bills of materials, by their path there. ``notes`` is what
+    there is to say about how it was found.
     """
 
     files: tuple[OwnFile, ...] = ()
@@ -191,6 +192,7 @@ class Own:
     licenses: Mapping[str, Path] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
     others: Mapping[str, Path] = field(default_factory=dict)
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

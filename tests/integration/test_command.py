@@ -332,7 +332,12 @@ def test_a_damaged_wheel_is_told_and_so_is_a_file_that_is_none(call, wheel, tmp_
     golden("check-damaged.txt", steady(done.out.replace(str(wheel), "<wheel>"), {"tmp": tmp_path}))
     found = json.loads(call("check", cut, wheel, "--json").out)
     assert found[str(wheel)]["problems"] == []
-    assert {key for problem in found[str(cut)]["problems"] for key in problem} == {"where", "what", "hint"}
+    assert {key for problem in found[str(cut)]["problems"] for key in problem} == {
+        "where",
+        "what",
+        "hint",
+        "severity",
+    }
 
 
 def test_check_with_an_interpreter_that_is_not_there_says_so(call, wheel, tmp_path, golden):

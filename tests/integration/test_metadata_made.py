@@ -255,7 +255,7 @@ def test_static_fields_stand_as_written_and_what_they_lack_is_told(tmp_path):
     assert found["summary"] == "Mine."
     assert "requires_python" not in found
     assert "author" not in found
-    assert "the conda packages also require what project.dependencies lacks: other>=1 (write it there" in said
+    assert "the conda packages require what project.dependencies lacks: other>=1\n" in said
 
 
 def test_dynamic_fields_come_from_the_pressed_package(tmp_path):

@@ -197,3 +197,76 @@ def test_a_library_of_host_that_no_code_asks_for_is_told_with_the_line_that_does
         '  library("greet")\n'
         "  or take it out of host\n"
     )
+
+
+VAIN = """\
+warning: {}: 'lib/nothing/**' matches no file of the packages
+  take it out, or look at the spelling
+"""
+
+
+@pytest.fixture
+def matrix(tmp_path, channel):
+    """A project for two Pythons, which have different packages."""
+    old = pure("words", "python <3.12", version="0.9", license="MIT")
+    new = pure("words", "python >=3.12", license="MIT")
+    more = CondaPackage(name="more", noarch="generic", files={"share/more.txt": "1"})
+    asks = CondaPackage(
+        name="asks", noarch="generic", version="2", depends=("python >=3.12", "more"), files={"share/asks.txt": "1"}
+    )
+    pythons = [python_package(each, subdir="linux-64") for each in ("3.11", "3.12")]
+    write_channel(channel.root, [old, new, more, asks, *pythons])
+
+    def make(table):
+        table = f'channels = ["{channel.root}"]\npackages = ["words"]\nmatrix.python = ["3.11", "3.12"]\n{table}'
+        root = press.project(tmp_path / "project", f'platform = "linux-64"\n{table}', name="words")
+        pyproject = root / "pyproject.toml"
+        pyproject.write_text(pyproject.read_text().replace("[tool", 'license = "MIT"\n\n[tool', 1))
+        return root
+
+    return make
+
+
+def test_what_matches_on_no_target_of_a_matrix_is_a_warning(tmp_path, matrix):
+    arguments = ("press", matrix('select.exclude = ["lib/nothing/**"]'), "--matrix", "-q")
+    done = press.command(*arguments, cwd=tmp_path).ok()
+    assert done.err == f"mamba-press: {VAIN.format('tool.mamba-press.select.exclude')}"
+    done = press.command(*arguments, "-W", "error", "-o", tmp_path / "strict", cwd=tmp_path)
+    assert (done.code, left(tmp_path / "strict")) == (5, [])
+    assert done.err == (
+        'mamba-press: there are warnings, and -W is "error"\n'
+        "- tool.mamba-press.select.exclude: 'lib/nothing/**' matches no file of the packages\n"
+        "  take it out, or look at the spelling\n"
+    )
+
+
+def test_what_matches_on_another_target_is_a_note(tmp_path, matrix):
+    root = matrix('select.exclude = ["**/words-0.9.dist-info/RECORD"]')
+    done = press.command("press", root, "--matrix", "-W", "error", "--json", cwd=tmp_path).ok()
+    assert len(left(tmp_path / "dist")) == 2
+    note = "tool.mamba-press.select.exclude: '**/words-0.9.dist-info/RECORD' matches no file of the packages"
+    assert f"mamba-press: {note} (for 3.12 linux-64)\n" in done.err
+    assert "warning" not in done.err
+    assert [(row["warnings"], note in row["notes"]) for row in json.loads(done.out)] == [([], False), ([], True)]
+
+
+def test_a_constraint_on_what_no_channel_has_is_told_with_what_was_meant(tmp_path, matrix):
+    root = matrix('constraints = ["mroe 1.*", "more >=1", "__glibc >=2.17"]')
+    told = (
+        "mamba-press: warning: tool.mamba-press.constraints: 'mroe 1.*' names a package that no channel has\n"
+        "  did you mean more?\n"
+    )
+    for more in (("--matrix",), ("--python", "3.12")):
+        assert press.command("press", root, *more, "-q", cwd=tmp_path).ok().err == told
+    assert press.command("lock", root, "-q", cwd=tmp_path).ok().err == told
+    done = press.command("lock", root, "-q", "-W", "error", "--update", cwd=tmp_path)
+    assert done.code == 5
+
+
+def test_a_wheelhouse_is_told_what_matches_in_none_of_its_wheels(tmp_path, channel):
+    arguments = ("wheelhouse", "words *", "-c", channel.url, "--python", "3.12", "--platform", "linux-64", "-q")
+    vain = ("-C", "select.exclude=lib/nothing/**")
+    done = press.command(*arguments, *vain, cwd=tmp_path).ok()
+    assert done.err == f"mamba-press: {VAIN.format('-C select.exclude')}"
+    done = press.command(*arguments, *vain, "-W", "error", "-o", tmp_path / "strict", cwd=tmp_path)
+    assert (done.code, left(tmp_path / "strict")) == (5, [])

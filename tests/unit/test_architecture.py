@@ -27,7 +27,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"interrupts"}),
     frozenset({"built", "policies", "stable_abi", "macos", "windows", "external", "binaries", "wording", "zip_read"}),
     frozenset({"config"}),
-    frozenset({"reference", "target", "project", "overrides"}),
+    frozenset({"reference", "target", "project", "overrides", "unmatched"}),
     frozenset({"reader"}),
     # what several stages ask, and that asks no stage
     frozenset(

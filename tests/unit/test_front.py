@@ -322,7 +322,8 @@ def test_what_an_inner_backend_decides_is_not_said_twice(tmp_path):
     plain(tmp_path, table)
     with pytest.raises(ConfigError, match=r"tool\.mamba-press\.sources\.modules: is not looked at") as error:
         front.read(tmp_path, None, {})
-    assert len(error.value.problems) == 1
+    keys = [problem.where for problem in error.value.problems]
+    assert keys == ["tool.mamba-press.sources.modules", "tool.mamba-press.sources.include"]
 
 
 def test_the_licence_of_code_is_nobody_elses_to_know(tmp_path):

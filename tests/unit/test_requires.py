@@ -313,7 +313,11 @@ def test_the_projects_word_ends_a_contradiction():
 def test_a_requirement_for_what_is_not_there_has_no_effect_and_is_told():
     found = derive(python("p"), requires={"pytorh": "torch"})
     assert found.dependencies == ()
-    assert found.notes == ("tool.mamba-press.requires.pytorh: nothing here depends on it, so it has no effect",)
+    (note,) = found.notes
+    assert note.what == (
+        "tool.mamba-press.requires: 'pytorh' matches no package of the solution, "
+        "nor what a package in the wheel requires"
+    )
 
 
 def test_the_projects_requirement_has_to_be_one():

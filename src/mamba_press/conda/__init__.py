@@ -82,7 +82,23 @@ def solve_all(questions: Sequence[Question], environ: Mapping[str, str]) -> list
     targets = ", ".join(dict.fromkeys(f"{each.target.subdir} and Python {each.target.python}" for each in real))
     with log.working(f"solving for {targets or 'nothing'}"):
         answers = iter(_ask(request, questions[0].target, environ, SolveError)["answers"] if real else ())
-    return [_solution(question, next(answers) if question in real else _NOTHING) for question in questions]
+    found = [next(answers) if question in real else _NOTHING for question in questions]
+    _tell_vain(
+        [(question, answer["vain"]) for question, answer in zip(questions, found, strict=True) if "vain" in answer]
+    )
+    return [_solution(question, answer) for question, answer in zip(questions, found, strict=True)]
+
+
+def _tell_vain(solved: Sequence[tuple[Question, Mapping[str, list[str]]]]) -> None:
+    """Tell of constraints on what no channel has: a warning where that is so for every target, else a note."""
+    for text in dict.fromkeys(text for _, vain in solved for text in vain):
+        near = next(vain[text] for _, vain in solved if text in vain)
+        lacking = [question.target.subdir for question, vain in solved if text in vain]
+        what = f"{hints.KEY}.constraints: {text!r} names a package that no channel has"
+        if all(text in vain for question, vain in solved if text in question.config.constraints):
+            log.warn(what, f"did you mean {near[0]}?" if near else "take it out, or look at the spelling")
+        else:
+            log.note(f"{what} for {', '.join(dict.fromkeys(lacking))}")
 
 
 _NOTHING: Json = {"packages": [], "names": []}

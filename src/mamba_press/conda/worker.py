@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     import rattler
     from rattler.install import InstallerReporter
@@ -95,7 +95,27 @@ async def _answer(question: Json, gateway: rattler.Gateway) -> Json:
     except SolverError as error:
         facts = await _failed_solve(question, where, specs)
         raise RefusedError("solve", text=str(error), **facts) from None
-    return {"packages": [json.loads(record.to_json()) for record in records], "names": [_name(spec) for spec in specs]}
+    return {
+        "packages": [json.loads(record.to_json()) for record in records],
+        "names": [_name(spec) for spec in specs],
+        "vain": await _vain(dict(zip(question["constraints"], map(_name, constraints), strict=True)), names, where),
+    }
+
+
+async def _vain(constraints: Mapping[str, str], solved: Collection[str], where: Where) -> Json:
+    """Return the constraints whose package no channel has, each with the names that are nearly right."""
+    import difflib
+
+    sought = {text: name for text, name in constraints.items() if name not in solved and not name.startswith("__")}
+    if not sought:
+        return {}
+    gateway, channels, platforms = where
+    known = {name.normalized for name in await gateway.names(channels, platforms, channel_relations=RELATIONS)}
+    return {
+        text: difflib.get_close_matches(name, sorted(known), 1, 0.7)
+        for text, name in sought.items()
+        if name not in known
+    }
 
 
 async def _still_there(question: Json, where: Where) -> list[rattler.RepoDataRecord]:
