@@ -314,6 +314,8 @@ def _facts(members: Mapping[str, Member]) -> Iterator[str]:
     for member in members.values():
         if member.binary and member.binary.isa:
             demanding.setdefault(member.binary.isa, []).append(member.path)
+        if member.binary and member.binary.names:
+            yield f"{member.path} has another install name in each slice: {', '.join(member.binary.names)}"
     for isa, paths in sorted(demanding.items()):
         more = f" and {len(paths) - 1} more files" if len(paths) > 1 else ""
         yield f"needs a processor of level {isa}, which no tag says: {min(paths)}{more}"
@@ -328,6 +330,9 @@ def _unjudged(contents: _Contents) -> Iterator[str]:
     if strangers:
         verb = " needs: it is" if len(strangers) == 1 else f" and {len(strangers) - 1} more files need: they are"
         yield f"nobody looked at what {strangers[0]}{verb} for a machine that is not known"
+    for each in found:
+        if each.binary and each.binary.arch and each.binary.unread:
+            yield f"nobody looked at what {each.path} needs in its slice for {' and for '.join(each.binary.unread)}"
     if found and not any(each.binary.needed for each in found if each.binary):
         return
     for platform in sorted(contents.name.platforms - {"any"}):

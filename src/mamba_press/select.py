@@ -556,10 +556,17 @@ def _is_native(file: File, target: Target) -> bool:
 
 
 def _foreign(kept: Sequence[Kept]) -> tuple[str, ...]:
-    paths = [each.file.path for each in kept if each.binary is not None and each.binary.arch is None]
+    binaries = [(each.file.path, each.binary) for each in kept if each.binary is not None]
+    slices = [
+        f"of {path} the slice for {' and for '.join(binary.unread)} is left as it is, with the names that it asks for"
+        for path, binary in binaries
+        if binary.arch and binary.unread
+    ]
+    paths = [path for path, binary in binaries if binary.arch is None]
     if not paths:
-        return ()
-    return (f"left as they are, for they are for another machine: {', '.join(paths[:3])}" + _more(len(paths) - 3),)
+        return tuple(slices)
+    others = f"left as they are, for they are for another machine: {', '.join(paths[:3])}" + _more(len(paths) - 3)
+    return (others, *slices)
 
 
 def _strings(files: Iterable[File]) -> dict[str, Strings]:

@@ -211,7 +211,8 @@ class Binary:
     file is left untouched and reported. ``name`` is the SONAME or install name. ``inherited`` tells DT_RPATH from
     DT_RUNPATH. ``defines`` holds the version names that the binary itself provides (verdef). ``floor`` is the
     minimum system version that the file itself states (macOS). ``archs`` holds every architecture of a universal
-    Mach-O file, whose ``arch`` is then ``universal2``; ``weak`` those of ``needed`` that may be missing.
+    Mach-O file, whose ``arch`` is then ``universal2``, ``unread`` those of slices that are neither read nor edited, and
+    ``names`` the install names of the slices where they have several; ``weak`` those of ``needed`` that may be missing.
     ``isa`` is the level of x86-64 that the file states to need (``x86-64-v3``), None for the baseline. ``vouched``
     means that somebody's certificate vouches for the bytes as they are (macOS, Windows); ``assemblies`` are the
     side-by-side assemblies that an image's manifest asks for, Windows' own left out. ``execstack`` means that the stack
@@ -232,6 +233,8 @@ class Binary:
     interpreter: str | None = None
     floor: tuple[int, int] | None = None
     archs: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     weak: tuple[str, ...] = ()
     isa: str | None = None
     vouched: bool = False

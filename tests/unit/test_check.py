@@ -20,6 +20,7 @@ from mamba_press.errors import ConfigError, WriteError
 from mamba_press.types import Entry, Wheel
 from tests.support.compile import Linking, extension_module, module_source, program, shared_library, zig
 from tests.support.environment import interpreters
+from tests.support.macho import Dylib, dylib, universal
 
 INFO = "demo-1.0.dist-info"
 METADATA = b"Metadata-Version: 2.4\nName: demo\nVersion: 1.0\nLicense-File: LICENSE\n\nText.\n"
@@ -748,3 +749,11 @@ def test_a_machine_that_is_not_known_is_said_not_to_have_been_looked_at(tmp_path
     assert check.examine(path).unjudged == (
         "nobody looked at what demo/libouter.so needs: it is for a machine that is not known",
     )
+
+
+def test_slices_that_are_not_read_and_names_that_differ_are_said_of_a_universal_file(tmp_path):
+    old = (0xFEEDFACE).to_bytes(4, "little") + (7).to_bytes(4, "little") + bytes(56)
+    one, two = dylib(Dylib(arch="x86_64", name="@rpath/one.dylib")), dylib(Dylib(name="@rpath/two.dylib"))
+    found = check.examine(of_platform(tmp_path, "demo/x.so", universal(old, one, two), "macosx_11_0_universal2"))
+    assert found.unjudged == ("nobody looked at what demo/x.so needs in its slice for i386",)
+    assert "demo/x.so has another install name in each slice: @rpath/one.dylib, @rpath/two.dylib" in found.notes

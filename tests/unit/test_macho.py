@@ -132,6 +132,22 @@ def test_file_for_an_unknown_machine_has_no_architecture_and_cannot_be_edited(da
         binaries.apply(data, Edits(sign=True))
 
 
+def test_universal_file_names_the_slices_that_are_not_read_and_install_names_that_differ() -> None:
+    old = struct.pack("<7I", 0xFEEDFACE, 7, 3, 6, 0, 0, 0x85) + bytes(36)
+    found = read(
+        universal(old, dylib(Dylib(arch="x86_64", name="/opt/one.dylib")), dylib(Dylib(name="/opt/two.dylib")))
+    )
+    assert (found.archs, found.unread) == (("x86_64", "arm64"), ("i386",))
+    assert (found.name, found.names) == ("/opt/one.dylib", ("/opt/one.dylib", "/opt/two.dylib"))
+
+
+def test_dependency_that_is_weak_in_one_slice_alone_must_be_there() -> None:
+    slices = [
+        dylib(Dylib(arch=arch, needed=[("/opt/x.dylib", kind)])) for arch, kind in (("x86_64", WEAK), ("arm64", LOAD))
+    ]
+    assert read(universal(*slices)).weak == ()
+
+
 def test_universal_archive_of_objects_is_static() -> None:
     archive = b"\xca\xfe\xba\xbe" + struct.pack(">6I", 1, 0x0100000C, 0, 64, 8, 3) + bytes(36) + b"!<arch>\n"
     assert (read(archive).kind, read(archive).arch) == ("static", None)

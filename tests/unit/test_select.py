@@ -7,6 +7,7 @@ import pytest
 from mamba_press import reader, select
 from mamba_press.errors import ConfigError, ContentError
 from mamba_press.types import OWN, Solution
+from tests.support.macho import Dylib, dylib, universal
 from tests.support.values import TARGET, Libraries, Prefix, package
 
 SITE = "lib/python3.10/site-packages"
@@ -820,3 +821,12 @@ def test_the_closure_starts_at_host_packages_too():
     )
     assert stays == ["png", "zlib"]
     assert dropped == {"numpy": "a Python package that nobody asked for"}
+
+
+def test_a_slice_that_is_not_edited_is_named(prefix):
+    target = replace(TARGET, system="osx", arch="arm64", subdir="osx-arm64", floor=(11, 0))
+    old = (0xFEEDFACE).to_bytes(4, "little") + (7).to_bytes(4, "little") + bytes(56)
+    prefix.add("lib/libapp.dylib", universal(old, dylib(Dylib())), of="app")
+    assert pressed(prefix, target).notes == (
+        "of lib/libapp.dylib the slice for i386 is left as it is, with the names that it asks for",
+    )

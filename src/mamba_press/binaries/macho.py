@@ -23,6 +23,7 @@ _OTHER_MAGICS = (b"\xce\xfa\xed\xfe", b"\xfe\xed\xfa\xce", b"\xfe\xed\xfa\xcf", 
 ARCHES = {0x01000007: "x86_64", 0x0100000C: "arm64"}
 PAGES = {"x86_64": 0x1000, "arm64": 0x4000}
 _ARM64E = 2
+_UNREAD = {7: "i386", 12: "arm", 18: "ppc", 0x01000012: "ppc64", 0x0100000C: "arm64e"}
 
 MH_EXECUTE, MH_DYLIB, MH_BUNDLE = 2, 6, 8
 MH_TWOLEVEL = 0x80
@@ -457,18 +458,23 @@ def images(data: Data) -> tuple[Image, ...]:
 def read(data: Data) -> Binary:
     """The facts of a Mach-O file, of a universal one those of all its slices together; raises Malformed."""
     found = [facts(image) for image in images(data)]
+    unread = tuple(_UNREAD.get(part.cpu, f"{part.cpu:#x}") for part in slices(data) if part.arch is None)
     if not found:
-        return Binary(format="macho", arch=None, kind="static" if b"!<ar" in _heads(data) else "shared")
+        return Binary(format="macho", arch=None, kind="static" if b"!<ar" in _heads(data) else "shared", unread=unread)
     first = found[0]
     arches = tuple(dict.fromkeys(one.arch for one in found if one.arch))
+    names = tuple(dict.fromkeys(one.name for one in found if one.name))
+    strong = {name for one in found for name in one.needed if name not in one.weak}
     return Binary(
         format="macho",
         arch="universal2" if len(arches) > 1 else arches[0],
         archs=arches,
+        unread=unread,
+        names=names if len(names) > 1 else (),
         kind=first.kind,
         name=first.name,
         needed=_united(one.needed for one in found),
-        weak=_united(one.weak for one in found),
+        weak=tuple(name for name in _united(one.weak for one in found) if name not in strong),
         search=_united(one.search for one in found),
         interpreter=first.interpreter,
         floor=_floor_of_all(found),
