@@ -534,6 +534,18 @@ def test_a_record_without_hashes_is_taken_for_it_is_written_anew(tmp_path, recor
     assert sorted(file.source.relative_to(tmp_path / "out").as_posix() for file in own.files) == sorted(files)
 
 
+def test_of_a_wheels_own_files_only_metadata_has_to_be_there(tmp_path):
+    files = {path: text for path, text in FILES.items() if not path.endswith("/WHEEL")}
+    path = tmp_path / NAME
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    assert inner.unpack(path, tmp_path / "out", LINUX).metadata == METADATA.encode()
+    del files["made-1.0.dist-info/METADATA"]
+    with pytest.raises(BuildError, match=r"made-1\.0\.dist-info/METADATA: is missing"):
+        inner.unpack(write(tmp_path, files), tmp_path / "other", LINUX)
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

@@ -51,7 +51,7 @@ def unpack(path: Path, folder: Path, target: Target, root: Path | None) -> Own:
 
     Raises BuildError with everything that is wrong with the wheel: a path that leaves it, a file that RECORD knows
     otherwise, a tag for another Python or another machine than the target. What RECORD says nothing of is taken, as
-    pip and build take it: RECORD is written anew.
+    pip and build take it: RECORD and WHEEL are written anew.
     """
     try:
         tags = parse_wheel_filename(path.name)[3]
@@ -108,10 +108,8 @@ def _unsafe(archive: zipfile.ZipFile) -> Iterator[Problem]:
     folders = _dist_infos(archive)
     if len(folders) != 1:
         yield Problem(where="", what=f"has {len(folders)} .dist-info folders instead of one")
-    else:
-        for name in ("METADATA", "WHEEL", "RECORD"):
-            if f"{folders[0]}/{name}" not in seen:
-                yield Problem(where=f"{folders[0]}/{name}", what="is missing")
+    elif f"{folders[0]}/METADATA" not in seen:
+        yield Problem(where=f"{folders[0]}/METADATA", what="is missing")
 
 
 def _dist_infos(archive: zipfile.ZipFile) -> list[str]:
@@ -145,9 +143,9 @@ def _foreign(tags: frozenset[Tag], target: Target) -> Iterator[Problem]:
 def _untrue(archive: zipfile.ZipFile) -> Iterator[Problem]:
     """Yield where RECORD and the files disagree, and where the metadata and the file name do."""
     (folder,) = _dist_infos(archive)
-    rows = csv.reader(io.StringIO(archive.read(f"{folder}/RECORD").decode("utf-8")))
-    stated = {row[0]: row[1] for row in rows if len(row) > 1}
     files = {info.filename for info in archive.infolist() if not info.is_dir()}
+    record = archive.read(f"{folder}/RECORD").decode("utf-8") if f"{folder}/RECORD" in files else ""
+    stated = {row[0]: row[1] for row in csv.reader(io.StringIO(record)) if len(row) > 1}
     unlisted = {f"{folder}/{name}" for name in _SIGNATURES}
     for name in sorted(files - unlisted):
         algorithm, _, digest = stated.get(name, "").partition("=")
