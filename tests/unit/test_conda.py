@@ -794,3 +794,94 @@ def test_counting_what_a_folder_has_ends_above_the_most(tmp_path):
     size, files = worker._weight(tmp_path, 1000, 3)
     assert files == 4
     assert size <= 40 + len(str(tmp_path))
+
+
+# What stands between this machine and a server, and the cache
+
+PROXY = "the proxy refuses: HTTPS_PROXY and HTTP_PROXY name it, with the login where it wants one"
+CERTIFICATE = "let SSL_CERT_FILE name a file with the certificates of your network's authority, as its owner gives it"
+FOLDER = "make the cache a folder that can be written, or let RATTLER_CACHE_DIR name another"
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "hint"),
+    [
+        ("error sending request\nCaused by: tunnel error: unsuccessful", "tunnel error: unsuccessful", PROXY),
+        ("HTTP status client error (407 Proxy Authentication Required)", "(407 Proxy", PROXY),
+        ("error sending request: invalid peer certificate: UnknownIssuer", "UnknownIssuer", CERTIFICATE),
+        (
+            "error sending request: dns error: failed to lookup address information: Name or service not known",
+            "not known",
+            "look at the spelling of the address, and at the network; offline = true builds from the cache",
+        ),
+        (
+            "error sending request: received corrupt message of type InvalidContentType",
+            "InvalidContentType",
+            "what answers there does not speak https: look at the address, whether it begins with http://",
+        ),
+    ],
+)
+def test_what_lies_between_is_told_for_a_channel_and_for_an_archive(text, what, hint):
+    wrong = process.RefusedError("channels", {"wrong": [{"channel": "https://host/ch", "text": text}]})
+    [problem] = hints.translate(wrong, TARGET).problems
+    assert problem.where == "channel https://host/ch"
+    assert problem.what.startswith("it cannot be reached: ")
+    assert what in problem.what
+    assert problem.hint == hint
+    facts = {"step": "fetch", "package": "greet 1.0 0", "file": "https://host/ch/greet.conda", "text": text}
+    [problem] = hints.translate(process.RefusedError("install", facts), TARGET).problems
+    assert problem.where == "greet 1.0 0 (https://host/ch/greet.conda)"
+    assert problem.hint == hint
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "failed to create '/c/repodata': failed to create directory `/c/repodata`: Read-only file system (os error 30)",
+        "failed to create '/c/pkgs': failed to create directory `/c/pkgs`: No such file or directory (os error 2)",
+    ],
+)
+def test_a_cache_that_cannot_be_written_is_not_the_fault_of_a_channel(text):
+    wrong = process.RefusedError("channels", {"wrong": [{"channel": "https://host/ch", "text": text}]})
+    [problem] = hints.translate(wrong, TARGET).problems
+    assert (problem.where, problem.what, problem.hint) == ("the package cache", text, FOLDER)
+    facts = {"step": "", "package": "", "file": "", "text": text}
+    [problem] = hints.translate(process.RefusedError("install", facts), TARGET).problems
+    assert (problem.where, problem.hint) == ("the package cache", FOLDER)
+
+
+PANIC = """thread 'tokio-runtime-worker' panicked at crates/x/src/lib.rs:10:5:
+index out of bounds
+note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace
+Traceback (most recent call last):
+  File "worker.py", line 1, in <module>
+    main()
+ValueError: no
+"""
+
+
+@posix
+def test_a_traceback_is_not_among_the_last_words_of_a_worker(tmp_path):
+    (tmp_path / "said").write_text(PANIC)
+    with pytest.raises(FetchError) as raised:
+        call(fake(tmp_path, f"cat {tmp_path / 'said'} >&2; exit 1"))
+    assert str(raised.value) == (
+        "the packages cannot be fetched\n"
+        "- rattler's process: ended with exit code 1 before it answered\n"
+        "  try again; where it fails every time, look at the memory and the limits of this machine\n"
+        "  index out of bounds\n"
+        "  ValueError: no"
+    )
+
+
+@posix
+def test_what_rattler_fails_with_is_told_in_one_line(tmp_path):
+    answer = json.dumps({"error": "failed", "text": "PanicException: it is\nnot so", "ended": True})
+    (tmp_path / "said").write_text(answer + "\n")
+    with pytest.raises(FetchError) as raised:
+        call(fake(tmp_path, f"read line; cat {tmp_path / 'said'}"))
+    assert str(raised.value) == (
+        "the packages cannot be fetched\n"
+        "- rattler: it failed: PanicException: it is not so\n"
+        "  try again; where it fails every time, look at the memory and the limits of this machine"
+    )

@@ -98,6 +98,7 @@ def _channel(name: str, text: str, target: Target) -> Problem:
     if "invalid channel" in text:
         what, hint = text, "write a name such as conda-forge, a URL, or a path that begins with ./ or /"
     elif refused := _file_system(text):
+        where = "the package cache" if "failed to create" in text else where
         what, hint = text, refused
     elif "no usable repodata cache" in text:
         what = "offline = true, and the cache has not got its list of packages"
@@ -109,6 +110,8 @@ def _channel(name: str, text: str, target: Target) -> Problem:
         what, hint = f"there is no {subdir}/repodata.json at that address", f"look at the spelling in {KEY}.channels"
     elif re.search(r"\b(401|403)\b", text):
         what, hint = text, "log in with `rattler auth login` or `pixi auth login`"
+    elif on_the_way := _on_the_way(text):
+        what, hint = f"it cannot be reached: {text}", on_the_way
     elif re.search(r"server error|error sending request|timed out|dns error|\b429\b", text, re.IGNORECASE):
         what = f"it cannot be reached: {text}"
         hint = f"try again; {KEY}.channels may name a mirror or a folder, and offline = true builds from the cache"
@@ -214,6 +217,8 @@ def _install(facts: Json, _: Target) -> PressError:
     text = re.sub(r"failed to interact with the package cache layer\.: |an io error occurred: ", "", text)
     where = f"{facts['package']} ({hidden(facts['file'])})" if facts["package"] else "the packages"
     if hint := _file_system(text):
+        return FetchError(Problem(where=where if facts["package"] else "the package cache", what=text, hint=hint))
+    if hint := _on_the_way(text):
         return FetchError(Problem(where=where, what=text, hint=hint))
     if facts["step"] == "link":
         hint = "the package is malformed: take another build of it"
@@ -225,11 +230,24 @@ def _install(facts: Json, _: Target) -> PressError:
     return FetchError(Problem(where=where, what=text, hint=hint))
 
 
+def _on_the_way(text: str) -> str:
+    """Return what to do about what lies between this machine and a server, or nothing where that is not at fault."""
+    if re.search(r"\b407\b|tunnel error", text):
+        return "the proxy refuses: HTTPS_PROXY and HTTP_PROXY name it, with the login where it wants one"
+    if "peer certificate" in text:
+        return "let SSL_CERT_FILE name a file with the certificates of your network's authority, as its owner gives it"
+    if re.search(r"lookup address|dns error", text):
+        return "look at the spelling of the address, and at the network; offline = true builds from the cache"
+    if "InvalidContentType" in text:
+        return "what answers there does not speak https: look at the address, whether it begins with http://"
+    return ""
+
+
 def _file_system(text: str) -> str:
     """Return what to do about a file system that refuses, or nothing where it is not at fault."""
     if re.search(r"os error (28|122)\b|No space left", text):
         return "make room there, or let RATTLER_CACHE_DIR and TMPDIR name folders with more"
-    if re.search(r"os error (13|1|20|30)\b|Permission denied", text):
+    if re.search(r"os error (13|1|20|30)\b|Permission denied|failed to create directory", text):
         return "make the cache a folder that can be written, or let RATTLER_CACHE_DIR name another"
     return ""
 

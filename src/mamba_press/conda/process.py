@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from mamba_press.conda import hints
 from mamba_press.errors import ConfigError, PressError
 from mamba_press.types import Problem
 
@@ -26,6 +28,8 @@ WORKER = "MAMBA_PRESS_WORKER"
 
 PATIENCE = 60.0
 """The seconds without a byte from a server after which a transfer is given up; the whole may take any time."""
+
+_AGAIN = "try again; where it fails every time, look at the memory and the limits of this machine"
 
 SCRIPT = Path(__file__).with_name("worker.py")
 
@@ -145,6 +149,8 @@ def call(
         return result
     if answer["error"] == "rattler":
         raise ConfigError(_no_rattler(answer))
+    if answer["error"] == "failed":
+        raise failure(Problem(where="rattler", what=f"it failed: {hints.clean(answer['text'])}", hint=_AGAIN))
     raise RefusedError(answer["error"], answer)
 
 
@@ -187,17 +193,16 @@ def _ended(code: int, said: IO[bytes]) -> Problem:
         except ValueError:
             how = f"was ended by signal {-code}"
     said.seek(0)
-    lines = said.read().decode("utf-8", "replace").strip().splitlines()
-    return Problem(
-        where="rattler's process",
-        what=f"{how} before it answered",
-        hint="\n".join(
-            [
-                "try again; where it is ended every time, look at the memory and the limits of this machine",
-                *lines[-5:],
-            ]
-        ),
-    )
+    words = _last_words(said.read().decode("utf-8", "replace"))
+    return Problem(where="rattler's process", what=f"{how} before it answered", hint="\n".join([_AGAIN, *words]))
+
+
+def _last_words(text: str) -> list[str]:
+    """Return what a process said last, without the lines of tracebacks, of which only the error says something."""
+    lines = [
+        line for line in text.strip().splitlines() if not re.match(r"\s|Traceback |thread '|note: |stack back", line)
+    ]
+    return [hints.clean(line) for line in lines if line][-3:]
 
 
 def _no_rattler(facts: Json) -> Problem:

@@ -1060,6 +1060,8 @@ def _serve(request: Json, say: Callable[[Json], None]) -> Json:
         return {"result": asyncio.run(tasks[request["do"]](request, say))}
     except RefusedError as refused:
         return refused.answer
+    except BaseException as error:  # noqa: BLE001 - rattler's errors have no common base, and its panics are no Exception
+        return {"error": "failed", "text": f"{type(error).__name__}: {error}", "ended": True}
     finally:
         done.set()
 
