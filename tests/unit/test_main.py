@@ -79,6 +79,15 @@ def test_several_specs_without_a_name_are_an_error_that_names_both_ways(capsys, 
     assert capsys.readouterr().err == NAMELESS
 
 
+def test_packages_beside_specs_are_not_passed_over(capsys):
+    assert command.main(["list", "zlib", "-C", "packages=lz4-c"]) == 2
+    assert capsys.readouterr().err == (
+        "mamba-press: the configuration cannot be used\n"
+        "- -C packages: names packages beside the specs, which are all that is pressed\n"
+        "  name them as arguments\n"
+    )
+
+
 def test_several_specs_of_one_package_need_no_name():
     assert order("press", "zlib >=1.2", "conda-forge::Zlib <2").config.packages == (
         "zlib >=1.2",

@@ -154,7 +154,11 @@ def _order(arguments: Arguments, settings: dict[str, object], environ: Mapping[s
         return from_here(front.order(Path(arguments.what[0]).resolve(), settings, environ), arguments)
     if recipes(arguments.what):
         return _of_recipe(arguments, settings, environ)
-    if problems := [problem for what in arguments.what if (problem := _no_spec(what))]:
+    problems = [problem for what in arguments.what if (problem := _no_spec(what))]
+    if named := [key for key in settings if re.fullmatch(r"(mamba[-_]press\.)?packages", key)]:
+        what, hint = "names packages beside the specs, which are all that is pressed", "name them as arguments"
+        problems.append(Problem(where=f"-C {named[0]}", what=what, hint=hint))
+    if problems:
         raise ConfigError(*problems)
     if len(arguments.what) > 1 and not (arguments.apart or arguments.name):
         _refuse_nameless(arguments.what)
