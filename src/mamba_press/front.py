@@ -273,21 +273,22 @@ def _covered(
     environ: Mapping[str, str],
     held: Sequence[Held],
     here: Target,
-) -> tuple[Order, ...]:
-    """Return the orders that a lock has to be right for: those of the matrix, as `lock --check` asks.
+) -> tuple[tuple[Order, Held], ...]:
+    """Return what a lock holds for the targets of the matrix, each with its order, as `lock --check` compares them.
 
-    Without a matrix those of the targets that it holds.
+    Without any of these all that it holds.
     """
-    from mamba_press import reader
+    from mamba_press import reader, solving
 
     matrix = reader.read(root, settings, environ).matrix
-    if matrix.python or matrix.platform:
-        return orders(root, settings, environ, Matrix())
-    found = []
-    for python, subdir in dict.fromkeys((one.python, one.entry["subdir"]) for one in held if one.python):
-        chosen = {"python": python, **({} if subdir == here.subdir else {"platform": subdir})}
+    wanted = orders(root, settings, environ, Matrix()) if matrix.python or matrix.platform else ()
+    found = [(each, one) for each in wanted if (one := solving.best(each, held)) is not None]
+    for one in held if not found else ():
+        chosen = {"python": one.python or "", "platform": one.entry["subdir"]}
+        if one.entry["subdir"] == here.subdir:
+            del chosen["platform"]
         made, _ = _tried(partial(order, root, reader.for_target(settings, chosen), environ))
-        found += [made] if made is not None else []  # what cannot be pressed for is not asked of the lock either
+        found += [(made, one)] if made else []  # what cannot be pressed for is not asked of the lock either
     return tuple(found)
 
 

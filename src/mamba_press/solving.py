@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from mamba_press.config import Config, State
     from mamba_press.types import Package, Project, Target
 
+    Covered = Callable[[Sequence[lock.Held], Target], Sequence[tuple["Order", lock.Held]]]
+
 
 LOCK = lock.NAME
 """The file, beside pyproject.toml, whose solutions are used instead of a solve of our own."""
@@ -34,8 +36,8 @@ class Order:
 
     ``project`` is None where the command presses specs; ``name`` is then the name asked for. Relative channels start
     at ``root``, or at ``channels_from`` where that is another folder. ``environ`` is the caller's environment,
-    ``state`` what its hook is to make: an editable wheel leaves the sources where they are. ``covered`` gives the
-    orders that the project's lock has to be right for.
+    ``state`` what its hook is to make: an editable wheel leaves the sources where they are. ``covered`` gives what
+    the project's lock holds, each solution with the order that it has to be right for.
     """
 
     config: Config
@@ -46,9 +48,7 @@ class Order:
     name: str | None = None
     state: State = "wheel"
     channels_from: Path | None = None
-    covered: Callable[[Sequence[lock.Held], Target], Sequence[Order]] | None = field(
-        default=None, compare=False, repr=False
-    )
+    covered: Covered | None = field(default=None, compare=False, repr=False)
 
 
 def question(order: Order) -> conda.Question:
@@ -167,15 +167,14 @@ def refuse_stale(order: Order, held: Sequence[lock.Held]) -> None:
     """Raise ConfigError where a solution of the lock is not what the project asks for now, for this target or not."""
     if order.config.frozen or order.covered is None:
         return
-    orders = order.covered(held, order.target)
-    found = [(each, best(each, held)) for each in orders]
+    covered = order.covered(held, order.target)
     failed = [
         (lock.title(each.target), ConfigError(*problems))
-        for each, one in found
-        if one is not None and (problems := _differs(one, each))
+        for each, found in covered
+        if (problems := _differs(found, each))
     ]
     if failed:
-        raise together(failed, len(orders))
+        raise together(failed, len(covered))
 
 
 def _differs(found: lock.Held, order: Order) -> tuple[Problem, ...]:

@@ -404,6 +404,25 @@ def test_a_stale_lock_is_refused_by_a_hook_for_a_target_that_it_has_not_got(proj
     assert list((tmp_path / "out").iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("table", "locked", "built"),
+    [
+        (ONE_TARGET, (), ("--python", "3.12", "--platform", "manylinux_2_17_x86_64")),
+        (ONE_TARGET, (), ("--python", "3.12", "--platform", "osx-arm64")),
+        (MATRIX, ("--python", "3.12", "--platform", "linux-64"), ("--python", "3.11", "--platform", "osx-arm64")),
+        (MATRIX.replace('"3.11", ', ""), ("--python", "3.11"), ("--python", "3.12", "--platform", "osx-arm64")),
+    ],
+    ids=["lower floor", "other platform", "part of the matrix", "beside the matrix"],
+)
+def test_a_stale_lock_is_refused_whatever_it_was_made_for(project, tmp_path, table, locked, built):
+    change(project, MATRIX, table)
+    lock(project, *locked).ok()
+    change(project, '["top"]', '["top", "base"]')
+    done = press.command("list", project, *built, cwd=tmp_path)
+    assert done.code == 2
+    assert done.err.endswith(f"mamba-press: the configuration cannot be used\n{STALE_TEXT}")
+
+
 SILENT = """\
 mamba-press: warning: mamba-press.lock has nothing for 3.13 manylinux_2_28_x86_64: solved without it, with the locked \
 versions of what is asked for
