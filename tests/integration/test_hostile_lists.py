@@ -273,3 +273,27 @@ def test_a_small_archive_that_unpacks_to_much_is_refused_and_leaves_nothing_half
         assert not installed(tmp_path / cached), cached
     cached = Path(os.environ["RATTLER_CACHE_DIR"], "pkgs")
     assert {path.name for path in cached.iterdir() if path.is_dir()} <= {"evil-1.0-0"}
+
+
+def test_symlinks_do_not_stand_for_far_more_files_than_there_are(make_channel, tmp_path):
+    many = {f"share/many/{number:03}": "" for number in range(120)}
+    links = {f"share/link{number:03}": Link("many") for number in range(120)}
+    with pytest.raises(ContentError) as raised:
+        fetch(make_channel([CondaPackage(name="evil", files={**many, **links})]), tmp_path / "work")
+    said = "its 240 paths stand for more than 12400 files, because symlinks lead to folders of many files"
+    assert f"- evil 1.0 0: {said}\n" in str(raised.value)
+
+
+def test_symlinks_do_not_stand_for_far_more_bytes_than_there_are(make_channel, tmp_path):
+    links = {f"share/link{number:03}": Link("big") for number in range(120)}
+    package = CondaPackage(name="evil", files={"share/big": bytes(12 << 20), **links})
+    with pytest.raises(ContentError) as raised:
+        fetch(make_channel([package]), tmp_path / "work")
+    assert "- evil: their symlinks stand for 1510 MB, and their files have 13 MB\n" in str(raised.value)
+
+
+def test_a_folder_under_another_name_is_no_harm(make_channel, tmp_path):
+    many = {f"share/many/{number:03}": "" for number in range(120)}
+    links = {f"share/link{number}": Link("many") for number in range(20)}
+    environment = fetch(make_channel([CondaPackage(name="evil", files={**many, **links})]), tmp_path / "work")
+    assert len(environment.files) == 120 * 21

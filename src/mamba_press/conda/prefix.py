@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SCRIPT = re.compile(r"(bin/\.|Scripts/\.|Scripts/)[^/]+-(pre|post)-link\.(sh|bat)")
 """What conda runs when it installs a package; what it runs at the end of one is of no interest in a wheel."""
+_COPIES, _COPIED_BYTES = 10_000, 1 << 30
+"""How many files and bytes symlinks may stand for, beside ten times what there is: each becomes a file of the wheel."""
 _HINT = "tell the makers of the package, or take another build of it with tool.mamba-press.constraints"
 _DESCRIBES = re.compile(r"\.(?:dist|egg)-info(?:/|\Z)")
 GENERATED = "entry_point"
@@ -57,13 +59,14 @@ def read(prefix: Path, packages: Sequence[Package], notes: list[str], *, neutral
         if problems:
             continue
         lost: list[str] = []
-        mine = [file for entry in _paths(record) for file in _files(root, package.name, entry, lost, folders)]
+        mine = list(_most(_files_of(root, package, record, lost, folders), package, record, problems))
         problems += _changed(mine, extracted)
         files += (_hashed(file, extracted) for file in mine)
         if run := tuple(file.path for file in mine if SCRIPT.fullmatch(file.path)):
             scripts[package.name] = run
         if lost:
             notes.append(_lost_note(package, lost))
+    problems += _too_many_bytes(files)
     if problems:
         raise ContentError(*problems)
     return Environment(
@@ -145,6 +148,37 @@ def _strange(
                     continue
                 what = "is neither a file nor a link"
         yield Problem(where=f"{package}: {path}", what=what, hint=_HINT)
+
+
+def _files_of(
+    root: Path, package: Package, record: dict[str, Any], lost: list[str], folders: dict[str, str]
+) -> Iterator[File]:
+    for entry in _paths(record):
+        yield from _files(root, package.name, entry, lost, folders)
+
+
+def _most(files: Iterable[File], package: Package, record: dict[str, Any], problems: list[Problem]) -> Iterator[File]:
+    """Yield the files, until those that its symlinks stand for are more than a package may have."""
+    listed = len(record["paths_data"]["paths"])
+    most, copies = _COPIES + 10 * listed, 0
+    for file in files:
+        copies += file.link is not None
+        if copies > most:
+            what = (
+                f"its {listed} paths stand for more than {most} files, because symlinks lead to folders of many files"
+            )
+            problems.append(Problem(where=str(package), what=what, hint=_HINT))
+            return
+        yield file
+
+
+def _too_many_bytes(files: Sequence[File]) -> Iterator[Problem]:
+    """Yield that symlinks stand for far more bytes than there are: each becomes a file of the wheel."""
+    own = sum(file.size for file in files if file.link is None)
+    copied = sum(file.size for file in files if file.link)
+    if copied > _COPIED_BYTES + 10 * own:
+        what = f"their symlinks stand for {copied / 1e6:.0f} MB, and their files have {own / 1e6:.0f} MB"
+        yield Problem(where=", ".join(sorted({file.package for file in files if file.link})), what=what, hint=_HINT)
 
 
 def _files(root: Path, package: str, entry: dict[str, Any], lost: list[str], folders: dict[str, str]) -> Iterator[File]:
