@@ -59,7 +59,9 @@ def _instead(package: Package, environment: Environment) -> str:
     names = {spec.split()[0] for spec in package.depends} - requested - _PYTHON
     others = sorted(name for name in names if not name.startswith("__"))
     first = f"it stands for others, perhaps: packages = {json.dumps(others)}\n" if others else ""
-    return f"{first}what a rule lets leave stays with {TABLE}.select.include; else take it out of packages"
+    if any(file.package == package.name for file in environment.files):
+        first += f"what a rule lets leave stays with {TABLE}.select.include\n"
+    return f"{first}or take it out of packages" if first else "take it out of packages"
 
 
 def host(

@@ -133,7 +133,7 @@ def _of_inner(config: Config, root: Path, environ: Mapping[str, str], state: Sta
         if not config.host:
             raise
         # setuptools runs setup.py for this answer, which may want pg_config or the like of a prefix that is made later.
-        log.warn(f"{backend.name} cannot say before its host packages are there whether it needs more; going on")
+        log.note(f"{backend.name} cannot say before its host packages are there whether it needs more; going on")
         return []
 
 

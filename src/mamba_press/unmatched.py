@@ -34,11 +34,15 @@ def told(
     """Return a warning for each text of a key that matches none of the ``known`` names, with the nearest of these.
 
     ``kind`` says what is known: it ends the sentence that begins with "matches no". ``matches`` takes a name and texts.
+    Of a path that stands there alone and with ``/**``, for a file or a folder, one is enough.
     """
+    asked = tuple(asked)
+    vain = [text for text in asked if not any(matches(name, (text,)) for name in known)]
+    halves = {half for text in asked if text not in vain for half in (f"{text}/**", text.removesuffix("/**"))}
     return tuple(
         Note(f"{TABLE}.{key}: {text!r} matches no {kind}", _nearest(text, known), "warning", of_all=True)
-        for text in asked
-        if not any(matches(name, (text,)) for name in known)
+        for text in vain
+        if text not in halves
     )
 
 
@@ -99,4 +103,5 @@ def _nearest(text: str, known: Collection[str]) -> str:
     near = wording.near(plain, alike) if len(alike) <= _MANY else None
     if near is None:
         return "take it out, or look at the spelling"
-    return f"did you mean {wording.found(near + end if end.startswith('/') else near)}?"
+    is_folder = near not in known
+    return f"did you mean {wording.found(f'{near}/**' if is_folder else near)}?"

@@ -177,7 +177,7 @@ def test_a_wheel_that_would_be_empty_is_refused_and_one_that_requires_others_is_
             "mamba-press: the packages cannot be pressed\n"
             "- meta 1.0 0: nothing of it stays, and the wheel would be empty: it has no files\n"
             '  it stands for others, perhaps: packages = ["tables"]\n'
-            "  what a rule lets leave stays with -C select.include; else take it out of packages\n"
+            "  or take it out of packages\n"
         ),
         [],
     )

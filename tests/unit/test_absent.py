@@ -36,7 +36,7 @@ def test_a_package_of_which_nothing_stays_is_warned_of_with_what_it_depends_on(p
         Note(
             "nothing of other is in the wheel: 1 left by this rule: headers",
             'it stands for others, perhaps: packages = ["other-serial"]\n'
-            "what a rule lets leave stays with tool.mamba-press.select.include; else take it out of packages",
+            "what a rule lets leave stays with tool.mamba-press.select.include\nor take it out of packages",
             "warning",
         ),
     )

@@ -89,6 +89,15 @@ def test_what_matches_is_not_told(wheel, table):
     assert wheel(**table) == ()
 
 
+def test_a_path_that_stands_there_for_a_file_and_for_a_folder_has_to_be_one_of_them(wheel):
+    assert wheel(select={"exclude": ["share/app", "share/app/**", "lib/libapp.so.1.2", "lib/libapp.so.1.2/**"]}) == ()
+
+
+def test_the_name_of_a_folder_is_no_glob_for_what_is_in_it(wheel):
+    (note,) = wheel(select={"exclude": ["share/app"]})
+    assert note.hint == 'did you mean "share/app/**"?'
+
+
 def test_a_name_that_covers_all_of_a_glob_before_it_is_not_told(wheel):
     assert wheel(select={"exclude": ["share/**", "share/app/**"]}) == ()
 
