@@ -153,18 +153,26 @@ def _copied(path: Path, directory: Path) -> str:
 
 
 def _replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write the prepared ``.dist-info`` in place of every other one beside it."""
+    """Write the prepared ``.dist-info`` in place of every other one beside it; it is there whole, or not at all."""
     import shutil
+    import tempfile
+
+    from mamba_press import atomic
 
     try:
-        for old in folder.parent.glob("*.dist-info"):
-            if old.is_dir() and not old.is_symlink():
-                shutil.rmtree(old)
-            else:
-                old.unlink()
-        for path, data in files.items():
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_bytes(data)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        inside = tempfile.TemporaryDirectory(prefix=atomic.TEMPORARY, dir=folder.parent, ignore_cleanup_errors=True)
+        with inside as aside:
+            for path, data in files.items():
+                target = Path(aside, folder.name, path)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(data)
+            for old in folder.parent.glob("*.dist-info"):
+                if old.is_dir() and not old.is_symlink():
+                    shutil.rmtree(old)
+                else:
+                    old.unlink()
+            Path(aside, folder.name).rename(folder)
     except OSError as error:
         where, what = str(error.filename or folder), f"cannot be written: {error.strerror or error}"
         hint = "make the folder of the metadata writable, or choose another"

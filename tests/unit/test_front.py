@@ -262,6 +262,16 @@ def test_a_prepared_folder_takes_the_place_of_others(tmp_path):
     assert tmp_path.parent.is_dir()
 
 
+def test_a_prepared_folder_is_there_whole_or_not_at_all(tmp_path):
+    """The second file cannot be written, for a folder has its name."""
+    old = tmp_path / "old-1.0.dist-info"
+    old.mkdir()
+    files = {"METADATA": b"new", "licenses/a": b"free", "licenses": b"not a folder"}
+    with pytest.raises(WriteError, match="cannot be written"):
+        hooks._replace_folder(tmp_path / "new-1.0.dist-info", files)
+    assert [path.name for path in tmp_path.iterdir()] == ["old-1.0.dist-info"]
+
+
 def test_a_prepared_folder_that_cannot_be_written_is_named(tmp_path):
     tmp_path.joinpath("file").write_text("no folder")
     with pytest.raises(WriteError, match="folder of the metadata"):
