@@ -114,6 +114,13 @@ def hostile(session: nox.Session) -> None:
 
 
 @nox.session
+def faults(session: nox.Session) -> None:
+    """Builds under signals, full disks, too little memory and the like: ``nox -s faults -- FOLDER [--fault NAME]``."""
+    install(session, "test")
+    session.run("python", "-m", "tests.campaigns.faults", *session.posargs)
+
+
+@nox.session
 def forge(session: nox.Session) -> None:
     """Every package of a channel pressed, and judged by others: ``nox -s forge -- CHANNEL FOLDER``."""
     install(session, "test")
