@@ -65,9 +65,16 @@ def hook(settings: Mapping[str, object] | None, environ: Mapping[str, str]) -> I
 
 @contextmanager
 def machine() -> Iterator[None]:
-    """Turn what the machine refused, such as space, into a WriteError that names the file."""
+    """Turn what the machine refused, such as space or memory, into a WriteError that names the file."""
     try:
         yield
+    except (MemoryError, RuntimeError) as error:
+        # Python has no class of its own for a thread that the machine does not start.
+        if isinstance(error, RuntimeError) and str(error) != "can't start new thread":
+            raise
+        what = "has not enough memory" if isinstance(error, MemoryError) else "starts no more threads"
+        hint = "end other programs, or raise the limits of this process (ulimit -v, ulimit -u)"
+        raise WriteError(Problem(where="this machine", what=what, hint=hint)) from error
     except OSError as error:
         hint = _OF_THE_MACHINE.get(error.errno or 0)
         if hint is None:

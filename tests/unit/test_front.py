@@ -82,6 +82,27 @@ def test_what_the_machine_refuses_is_an_error_of_writing_that_names_the_file(num
     assert problem.hint
 
 
+@pytest.mark.parametrize(
+    ("error", "what"),
+    [
+        (MemoryError(), "has not enough memory"),
+        (RuntimeError("can't start new thread"), "starts no more threads"),
+    ],
+)
+def test_a_machine_without_memory_is_no_bug(error, what):
+    with pytest.raises(WriteError) as refused, front.machine():
+        raise error
+    assert str(refused.value) == (
+        f"the wheel cannot be written\n- this machine: {what}\n"
+        "  end other programs, or raise the limits of this process (ulimit -v, ulimit -u)"
+    )
+
+
+def test_another_error_at_run_time_is_a_bug():
+    with pytest.raises(RuntimeError, match="dictionary changed"), front.machine():
+        raise RuntimeError("dictionary changed size during iteration")
+
+
 def test_a_bug_keeps_its_traceback():
     with pytest.raises(FileNotFoundError), front.hook(None, {}):
         raise FileNotFoundError(errno.ENOENT, "No such file", "/somewhere/file")
