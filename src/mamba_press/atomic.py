@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from mamba_press import interrupts
 from mamba_press.errors import WriteError
 from mamba_press.types import Problem
 
@@ -28,15 +29,15 @@ def replacing(target: Path) -> Iterator[BinaryIO]:
     """
     if len(os.fsencode(target.name)) > 255:
         raise WriteError(_refused(OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG)), target))
-    temporary = target.parent / f"{TEMPORARY}{os.urandom(6).hex()}.tmp"
+    aside = target.parent / f"{TEMPORARY}{os.urandom(6).hex()}.tmp"
     with told(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with temporary.open("x+b", buffering=1 << 20) as file:
+            with aside.open("x+b", buffering=1 << 20) as file:
                 yield file
-            temporary.replace(target)
+            aside.replace(target)
         finally:
-            _remove(temporary)
+            _remove(aside)
 
 
 def require(folder: Path) -> None:
@@ -53,24 +54,47 @@ def require(folder: Path) -> None:
 
 
 @contextmanager
+def temporary(beside: Path | None = None, *, stays: Callable[[BaseException], bool] | None = None) -> Iterator[Path]:
+    """Give an empty folder that is gone afterwards, also where a signal comes while it is made or removed.
+
+    It lies where temporary files do, or in the folder ``beside``. After an exception for which ``stays`` is true it is
+    left there.
+    """
+    import shutil
+    import tempfile
+
+    with interrupts.held():
+        folder = tempfile.mkdtemp(prefix=TEMPORARY if beside else TEMPORARY.removeprefix("."), dir=beside)
+        is_left = False
+        try:
+            with interrupts.released():
+                yield Path(folder).resolve()
+        except BaseException as error:
+            is_left = stays is not None and stays(error)
+            raise
+        finally:
+            if not is_left:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
 def stage(directory: Path | None) -> Iterator[Path]:
     """Give an empty folder that is gone afterwards, on the same file system as the folder that is to be filled.
 
     That one is created when it is missing, and goes again where nothing has come into it. None is for no folder.
     """
-    import tempfile
-
     if directory is None:
-        with tempfile.TemporaryDirectory(prefix=TEMPORARY) as folder:
-            yield Path(folder)
+        with temporary() as folder:
+            yield folder
         return
     made = not directory.exists()
     with told(directory):
         directory.mkdir(parents=True, exist_ok=True)
-        inside = tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=directory, ignore_cleanup_errors=True)
     try:
-        with inside as folder:
-            yield Path(folder)
+        with ExitStack() as inside:
+            with told(directory):
+                folder = inside.enter_context(temporary(directory))
+            yield folder
     finally:
         if made:
             with suppress(OSError):  # what is in it stays

@@ -72,9 +72,9 @@ def machine() -> Iterator[None]:
         # Python has no class of its own for a thread that the machine does not start.
         if isinstance(error, RuntimeError) and str(error) != "can't start new thread":
             raise
-        what = "has not enough memory" if isinstance(error, MemoryError) else "starts no more threads"
-        hint = "end other programs, or raise the limits of this process (ulimit -v, ulimit -u)"
-        raise WriteError(Problem(where="this machine", what=what, hint=hint)) from error
+        lacks = "has not enough memory" if isinstance(error, MemoryError) else "starts no more threads"
+        way_out = "end other programs, or raise the limits of this process (ulimit -v, ulimit -u)"
+        raise WriteError(Problem(where="this machine", what=lacks, hint=way_out)) from error
     except OSError as error:
         hint = _OF_THE_MACHINE.get(error.errno or 0)
         if hint is None:
@@ -357,31 +357,24 @@ def require_backend(asked: Order) -> None:
 @contextmanager
 def workdir(environ: Mapping[str, str]) -> Iterator[Path]:
     """Give a temporary folder; after a failure it stays where MAMBA_PRESS_KEEP says so, to be looked at."""
-    import shutil
-    import tempfile
+    from mamba_press import atomic
 
-    workdir = Path(tempfile.mkdtemp(prefix="mamba-press-")).resolve()
-    is_kept = False
-    try:
-        yield workdir
-    except Exception:
-        is_kept = bool(environ.get(KEEP))
-        raise
-    finally:
+    def stays(error: BaseException) -> bool:
+        is_kept = bool(environ.get(KEEP)) and isinstance(error, Exception)
         if is_kept:
-            log.note(f"{KEEP} is set: what there is of the build stays in {workdir}")
-        else:
-            shutil.rmtree(workdir, ignore_errors=True)
+            log.note(f"{KEEP} is set: what there is of the build stays in {folder}")
+        return is_kept
+
+    with atomic.temporary(stays=stays) as folder:
+        yield folder
 
 
 def modules(asked: Order) -> tuple[str, ...]:
     """Return the top-level modules and packages of what would be pressed, sorted; installs it for a moment."""
-    import tempfile
+    from mamba_press import atomic, conda, pipeline, solving
 
-    from mamba_press import conda, pipeline, solving
-
-    with conda.one_process(), tempfile.TemporaryDirectory(prefix="mamba-press-", ignore_cleanup_errors=True) as folder:
-        return pipeline.modules(asked, solving.solve(asked), Path(folder).resolve())
+    with conda.one_process(), atomic.temporary() as folder:
+        return pipeline.modules(asked, solving.solve(asked), folder)
 
 
 def make(
@@ -451,8 +444,6 @@ def house(asked: Order, directory: Path | None, archive: Path | None = None) -> 
 
     All wheels are checked together before one of them gets its place. What was there before stays where anything fails.
     """
-    import tempfile
-
     from mamba_press import archive as house_archive
     from mamba_press import atomic, conda, houses, pipeline, solving
     from mamba_press import wheel as writer
@@ -464,8 +455,7 @@ def house(asked: Order, directory: Path | None, archive: Path | None = None) -> 
         atomic.require(archive.parent)
     compression, date = asked.config.wheel.compression, epoch(asked.environ)
     generator = writer.generator(compression)
-    with atomic.stage(directory) as stage, tempfile.TemporaryDirectory(prefix="mamba-press-") as folder:
-        workdir = Path(folder).resolve()
+    with atomic.stage(directory) as stage, atomic.temporary() as workdir:
         houses.require_possible(asked, workdir)
         with conda.one_process():
             solution = solving.solve(asked)

@@ -155,16 +155,14 @@ def _copied(path: Path, directory: Path) -> str:
 def _replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write the prepared ``.dist-info`` in place of every other one beside it; it is there whole, or not at all."""
     import shutil
-    import tempfile
 
     from mamba_press import atomic
 
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        inside = tempfile.TemporaryDirectory(prefix=atomic.TEMPORARY, dir=folder.parent, ignore_cleanup_errors=True)
-        with inside as aside:
+        with atomic.temporary(folder.parent) as aside:
             for path, data in files.items():
-                target = Path(aside, folder.name, path)
+                target = aside / folder.name / path
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(data)
             for old in folder.parent.glob("*.dist-info"):
@@ -172,7 +170,7 @@ def _replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
                     shutil.rmtree(old)
                 else:
                     old.unlink()
-            Path(aside, folder.name).rename(folder)
+            (aside / folder.name).rename(folder)
     except OSError as error:
         where, what = str(error.filename or folder), f"cannot be written: {error.strerror or error}"
         hint = "make the folder of the metadata writable, or choose another"
@@ -227,9 +225,7 @@ def sdist(directory: str, settings: Mapping[str, object] | None, *, environ: Map
 
 
 def _sdist(directory: Path, settings: Mapping[str, object] | None, environ: Mapping[str, str]) -> str:
-    import tempfile
-
-    from mamba_press import conda, locking, log, pipeline, project, providers, solving, sources, tree
+    from mamba_press import atomic, conda, locking, log, pipeline, project, providers, solving, sources, tree
     from mamba_press import sdist as source
 
     asked = front.order(Path.cwd(), settings, environ, "sdist")
@@ -242,7 +238,7 @@ def _sdist(directory: Path, settings: Mapping[str, object] | None, environ: Mapp
         return _sdist_of_inner(asked, pressed, solution, directory)
     found, version = pipeline.identify(pipeline.provided(asked, solution), solution)
     _warn_of_channels_outside(asked)
-    with tempfile.TemporaryDirectory(prefix="mamba-press-", ignore_cleanup_errors=True) as folder:
+    with atomic.temporary() as folder:
         made: dict[str, Path | bytes] = {}
         if solution.packages:
             made[solving.LOCK] = lock = Path(folder, solving.LOCK)

@@ -6,12 +6,11 @@ import json
 import shutil
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mamba_press import archive, trial
+from mamba_press import archive, atomic, trial
 from mamba_press.errors import ConfigError, HouseError
 from mamba_press.types import Problem
 
@@ -73,8 +72,7 @@ def install(path: Path, place: Place) -> Manifest:
     """
     require_fit(archive.read(path), facts(place.python), str(path))
     command = _installer(place.python)
-    with tempfile.TemporaryDirectory(prefix="mamba-press-", ignore_cleanup_errors=True) as work:
-        folder = Path(work).resolve()
+    with atomic.temporary() as folder:
         manifest = archive.unpack(path, folder)
         wanted = folder / "requirements.txt"
         lines = [f"{row.name}=={row.version} --hash=sha256:{row.sha256}\n" for row in manifest.wheels]

@@ -28,6 +28,41 @@ class EndedError(KeyboardInterrupt):
         self.number = number
 
 
+class _Held:
+    """Whether signals wait, and the one that does: one state of the process, as its signal handlers are."""
+
+    is_held = False
+    waits: int | None = None
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Let signals that `caught` catches wait for the end of the block: for what must be done whole or not at all."""
+    before, _Held.is_held = _Held.is_held, True
+    try:
+        yield
+    finally:
+        _Held.is_held = before
+        _release()
+
+
+@contextmanager
+def released() -> Iterator[None]:
+    """Let signals come at once again within a block of `held`, first the one that has waited."""
+    before, _Held.is_held = _Held.is_held, False
+    try:
+        _release()
+        yield
+    finally:
+        _Held.is_held = before
+
+
+def _release() -> None:
+    if not _Held.is_held and _Held.waits is not None:
+        number, _Held.waits = _Held.waits, None
+        raise EndedError(number)
+
+
 @contextmanager
 def caught() -> Iterator[None]:
     """Let each of the signals raise `EndedError` in the block.
@@ -47,7 +82,10 @@ def caught() -> Iterator[None]:
         now = time.monotonic()
         if now - last >= _PATIENCE:
             last = now
-            raise EndedError(number)
+            if _Held.is_held:
+                _Held.waits = number
+            else:
+                raise EndedError(number)
 
     for number in before:
         signal.signal(number, end)

@@ -10,19 +10,15 @@ import json
 import os
 import platform
 import shutil
-import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mamba_press.atomic import replacing
+from mamba_press.atomic import TEMPORARY, replacing, temporary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-MAKING = ".making-"
-"""How the name of a prefix begins that is being made, or removed."""
 
 _NOTES = "editable"
 _DAY = 24 * 60 * 60
@@ -70,7 +66,7 @@ def sweep(folder: Path) -> tuple[Path, ...]:
 
     What was made or used within a day stays: another build may be about to note that it needs it.
     """
-    for path in folder.glob(f"{MAKING}*"):
+    for path in folder.glob(f"{TEMPORARY}*"):
         if _is_old(path):
             shutil.rmtree(path, ignore_errors=True)
     paths = sorted((folder / _NOTES).glob("*.json"), key=_time)
@@ -119,11 +115,9 @@ def _is_old(path: Path) -> bool:
 
 def _remove(prefix: Path) -> bool:
     """Remove a prefix, which is no longer one from the first moment on; return whether it could be."""
-    aside = Path(tempfile.mkdtemp(prefix=MAKING, dir=prefix.parent))
-    try:
-        prefix.rename(aside / prefix.name)
-    except OSError:
-        return False
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    with temporary(prefix.parent) as aside:
+        try:
+            prefix.rename(aside / prefix.name)
+        except OSError:
+            return False
     return True

@@ -10,12 +10,11 @@ import hashlib
 import os
 import shutil
 import sysconfig
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mamba_press import conda, inner, kept, log, target
+from mamba_press import atomic, conda, inner, kept, log, target
 from mamba_press.inner import surroundings
 
 if TYPE_CHECKING:
@@ -143,15 +142,13 @@ def _prefix(job: Job, solution: Solution, chosen: frozenset[str], folder: Path |
     folder = _kept(job, solution, chosen)
     if not _is_there(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=kept.MAKING, dir=folder.parent))
-        try:
+        with atomic.temporary(folder.parent) as made:
             conda.install(solution, chosen, made, stands=folder, config=job.config, environ=job.environ)
-            made.rename(folder)
-        except OSError:
-            if not _is_there(folder):  # else another build was quicker
-                raise
-        finally:
-            shutil.rmtree(made, ignore_errors=True)
+            try:
+                made.rename(folder)
+            except OSError:
+                if not _is_there(folder):  # else another build was quicker
+                    raise
     log.note(f"the native prefix that stays: {folder}")
     return folder
 

@@ -8,11 +8,11 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mamba_press import atomic
 from mamba_press.errors import ConfigError
 from mamba_press.types import Problem
 
@@ -73,8 +73,8 @@ def run(wheel: Path, vendored: Vendored, python: str | None, requirements: Seque
     no such interpreter, or no environment can be made with it.
     """
     chosen = interpreter(python)
-    with tempfile.TemporaryDirectory(prefix="mamba-press-", ignore_cleanup_errors=True) as folder:
-        environment = _environment(chosen, Path(folder).resolve())
+    with atomic.temporary() as folder:
+        environment = _environment(chosen, folder)
         if requirements:
             failed = _run([*environment.install, *requirements])
             if failed:

@@ -25,14 +25,15 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"channels", "globs", "types"}),
     frozenset({"cores", "errors", "installed", "log"}),
     frozenset({"interrupts"}),
-    frozenset({"built", "policies", "stable_abi", "macos", "windows", "external", "binaries", "wording", "zip_read"}),
+    frozenset(
+        {"atomic", "built", "policies", "stable_abi", "macos", "windows", "external", "binaries", "wording", "zip_read"}
+    ),
     frozenset({"config"}),
     frozenset({"reference", "target", "project", "overrides", "unmatched"}),
     frozenset({"reader"}),
     # what several stages ask, and that asks no stage
     frozenset(
         {
-            "atomic",
             "fields",
             "licenses",
             "placeholders",

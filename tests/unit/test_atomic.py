@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
+import sys
+import tempfile
 from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
-from mamba_press import atomic
+from mamba_press import atomic, interrupts
 from mamba_press.errors import WriteError
 
 
@@ -69,3 +73,32 @@ def test_a_drive_that_is_not_there_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(os.path, "lexists", lambda _: False)
     with pytest.raises(WriteError, match="No such file"):
         atomic.require(tmp_path / "out")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signal")
+@pytest.mark.parametrize("when", ["mkdtemp", "rmtree"])
+def test_a_temporary_folder_goes_though_a_signal_comes_while_it_is_made_or_removed(when, tmp_path, monkeypatch):
+    home = tempfile if when == "mkdtemp" else shutil
+    real = getattr(home, when)
+
+    def signalled(*arguments: object, **more: object) -> object:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return real(*arguments, **more)
+
+    with monkeypatch.context() as patch:  # pytest removes folders, too
+        patch.setattr(home, when, signalled)
+        with pytest.raises(KeyboardInterrupt), interrupts.caught(), atomic.temporary(tmp_path) as folder:
+            (folder / "file").write_text("unfinished")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_temporary_folder_stays_after_an_exception_that_asks_for_it(tmp_path):
+    with (
+        pytest.raises(ValueError, match="kept"),
+        atomic.temporary(tmp_path, stays=lambda error: isinstance(error, ValueError)) as folder,
+    ):
+        raise ValueError("kept")
+    assert folder.is_dir()
+    with pytest.raises(KeyError), atomic.temporary(tmp_path, stays=lambda error: isinstance(error, ValueError)) as gone:
+        raise KeyError
+    assert not gone.exists()

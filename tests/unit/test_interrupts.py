@@ -118,3 +118,32 @@ def test_what_is_ignored_at_the_end_stays_ignored():
     with interrupts.caught():
         interrupts.ignored()
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+
+
+def test_a_signal_waits_for_the_end_of_what_must_be_done_whole():
+    done = []
+
+    def work() -> None:
+        with interrupts.held():
+            os.kill(os.getpid(), signal.SIGTERM)
+            done.append("whole")
+        done.append("more")
+
+    with pytest.raises(interrupts.EndedError) as ended, interrupts.caught():
+        work()
+    assert ended.value.number == signal.SIGTERM
+    assert done == ["whole"]
+
+
+def test_a_signal_that_waited_comes_where_signals_may_come_again():
+    done = []
+
+    def work() -> None:
+        with interrupts.held():
+            os.kill(os.getpid(), signal.SIGINT)
+            with interrupts.released():
+                done.append("more")
+
+    with pytest.raises(KeyboardInterrupt), interrupts.caught():
+        work()
+    assert done == []

@@ -109,7 +109,7 @@ def test_a_note_that_names_another_folder_removes_nothing(folder, tmp_path):
 
 
 def test_what_killed_builds_left_goes_after_a_day(folder):
-    old, new = prefix(folder, f"{kept.MAKING}old"), prefix(folder, f"{kept.MAKING}new", days=0.5)
+    old, new = prefix(folder, f"{kept.TEMPORARY}old"), prefix(folder, f"{kept.TEMPORARY}new", days=0.5)
     kept.sweep(folder)
     assert (old.exists(), new.exists()) == (False, True)
 

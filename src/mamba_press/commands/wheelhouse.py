@@ -94,13 +94,11 @@ def _install(path: Path, arguments: Arguments, environ: Mapping[str, str]) -> in
 
 
 def _validate(path: Path, arguments: Arguments, environ: Mapping[str, str]) -> int:  # noqa: ARG001 - one of three
-    import tempfile
+    from mamba_press import archive, atomic, front
 
-    from mamba_press import archive, front
-
-    with tempfile.TemporaryDirectory(prefix="mamba-press-") as work:
-        manifest = archive.unpack(path, Path(work))
-        front.require_together([Path(work, row.file) for row in manifest.wheels], manifest.elsewhere)
+    with atomic.temporary() as folder:
+        manifest = archive.unpack(path, folder)
+        front.require_together([folder / row.file for row in manifest.wheels], manifest.elsewhere)
     if arguments.json:
         output.say_json(_values(manifest))
     else:

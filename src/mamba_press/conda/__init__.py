@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mamba_press import log
-from mamba_press.atomic import replacing
+from mamba_press.atomic import replacing, temporary
 from mamba_press.channels import folder_of, is_folder, meant_as_name
 from mamba_press.conda import hints, lock, prefix, process
 from mamba_press.conda.process import one_process as one_process
@@ -380,8 +379,8 @@ def _mark(solution: Solution, names: Collection[str]) -> Solution:
 
 def write_lock(entries: Sequence[Json], path: Path, root: Path, *, environ: Mapping[str, str] | None = None) -> None:
     """Write entries (`lock.entry`) into one file of rattler's lock format, in which paths are relative to ``root``."""
-    with tempfile.TemporaryDirectory(prefix="mamba-press-") as folder:
-        written = Path(folder, path.name)
+    with temporary() as folder:
+        written = folder / path.name
         bare = [{key: value for key, value in entry.items() if key not in ("asked", "contents")} for entry in entries]
         process.call({"do": "write-lock", "path": str(written), "entries": bare}, _listen, environ, WriteError)
         text = written.read_text("utf-8")
@@ -392,8 +391,8 @@ def write_lock(entries: Sequence[Json], path: Path, root: Path, *, environ: Mapp
 
 def read_lock(path: Path, root: Path, *, environ: Mapping[str, str] | None = None) -> tuple[lock.Held, ...]:
     """Return all that a lock file holds; raises ConfigError for one that is no lock."""
-    with tempfile.TemporaryDirectory(prefix="mamba-press-") as folder:
-        copied = Path(folder, path.name)
+    with temporary() as folder:
+        copied = folder / path.name
         try:
             text = lock.absolute(path.read_text("utf-8"), root)
             made, contents = lock.stamps(text)

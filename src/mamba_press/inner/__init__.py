@@ -8,12 +8,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from mamba_press import log
+from mamba_press import atomic, log
 from mamba_press.errors import BuildError, ConfigError
 from mamba_press.problem import Problem
 
@@ -140,8 +139,8 @@ def _answer(
         "hook": hook,
         "arguments": arguments,
     }
-    with tempfile.TemporaryDirectory(prefix="mamba-press-") as folder:
-        answer = Path(folder, "answer.json")
+    with atomic.temporary() as folder:
+        answer = folder / "answer.json"
         script = Path(__file__).with_name("hook.py")
         done = subprocess.run(
             [sys.executable, str(script), json.dumps(asked), str(answer)],
