@@ -22,7 +22,7 @@ def elf(
     led to by itself. ``segments`` are more program headers by type and table, ``sections`` section headers by type,
     flags, table and name; those of section 0 and of the sections' names (``names``) are added.
     """
-    count = 2 + len(segments)
+    count = 3 + len(segments)
     at = 64 + 56 * count
     places: dict[str, int] = {}
     body = b""
@@ -38,7 +38,7 @@ def elf(
     end = at + len(body)
     header = struct.pack("<16sHHIQQQ", b"\x7fELF\2\1\1", 3, 62, 1, 0, 64, end if sections else 0)
     header += struct.pack("<IHHHHHH", 0, 64, 56, count, 64, len(sections) + 2 if sections else 0, len(sections) + 1)
-    programs = [(1, 0, end), (2, dynamic, 16 * len(told))]
+    programs = [(1, 0, end), (2, dynamic, 16 * len(told)), (0x6474E551, 0, 0)]
     programs += [(kind, places[table], len(tables[table])) for kind, table in segments]
     header += b"".join(struct.pack("<IIQQQQQQ", kind, 6, at, at, at, size, size, 8) for kind, at, size in programs)
     table = bytes(64) if sections else b""

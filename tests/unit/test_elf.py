@@ -15,6 +15,7 @@ import pytest
 from mamba_press import binaries
 from mamba_press.binaries import Malformed, elf
 from mamba_press.types import Binary, Edits, Requirement
+from tests.support import elf as written
 from tests.support.compile import Linking, Toolchain, program, shared_library, zig
 
 LONG = "$ORIGIN/../somewhere/else/that/is/rather/far/away.libs"
@@ -549,6 +550,15 @@ def test_versions_of_a_library_that_is_not_needed_are_reported(outer: bytes) -> 
     )
     struct.pack_into("<QQ", broken, at + 16 * number, 1, image.tags[elf.DT_SONAME])
     assert any("libinner.so.1 are required" in one for one in binaries.layout_problems(bytes(broken)))
+
+
+def test_a_path_that_no_system_opens_is_malformed() -> None:
+    long = b"a" * 4097 + b"\0"
+    with pytest.raises(Malformed, match="the interpreter's path has 4098 bytes; Linux takes 4096 at most"):
+        binaries.read(written.elf({"strings": b"\0", "path": long}, [], segments=[(elf.PT_INTERP, "path")]))
+    for tag in (written.NEEDED, written.RUNPATH):
+        with pytest.raises(Malformed, match="has 4097 characters; no path has more than 4096"):
+            binaries.read(written.elf({"strings": b"\0" + long}, [(tag, 1)]))
 
 
 def test_a_table_of_sections_that_could_not_be_read_does_not_come_to_lie_in_the_edited_file(outer: bytes) -> None:

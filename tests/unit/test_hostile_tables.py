@@ -306,6 +306,17 @@ def blobs_that_share_their_bytes() -> bytes:
     return bytes(data)
 
 
+def many_slices() -> bytes:
+    count, blob = 16_000, bytearray()
+    for number in range(count):
+        following = 9 * (number + 1)
+        blob += b"\0\1aa\0" + bytes(
+            (following >> shift & 0x7F) | (0x80 if shift < 21 else 0) for shift in (0, 7, 14, 21)
+        )
+    one = with_linkedit(dylib(Dylib()), bytes(blob), (0x80000022, 40, len(blob)))
+    return macho.universal(*[one] * 29)
+
+
 def slices_that_are_far_apart() -> bytes:
     data = macho.universal(dylib(Dylib()), dylib(Dylib(arch="x86_64")))
     return data.replace(struct.pack(">I", 14), struct.pack(">I", 30), 2)
@@ -345,6 +356,7 @@ HOSTILE: dict[str, list[Callable[[], bytes]]] = {
         chains_that_share_their_pointers,
         many_libraries,
         blobs_that_share_their_bytes,
+        many_slices,
         slices_that_are_far_apart,
     ],
 }

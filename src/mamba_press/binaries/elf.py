@@ -14,7 +14,7 @@ import sys
 from array import array
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from mamba_press.binaries.format import RECORD, Allowance, Data, Malformed, Symbols, refuse_endless
+from mamba_press.binaries.format import LONGEST_PATH, RECORD, Allowance, Data, Malformed, Symbols, refuse_endless
 from mamba_press.types import Binary, Requirement
 
 if TYPE_CHECKING:
@@ -597,8 +597,10 @@ def _interpreter(image: Image) -> str | None:
     segment = image.segment(PT_INTERP)
     if segment is None or not segment.file_size:
         return None
+    if segment.file_size > LONGEST_PATH:
+        raise Malformed(f"the interpreter's path has {segment.file_size} bytes; Linux takes {LONGEST_PATH} at most")
     path = image.slice(segment.offset, segment.file_size, "the interpreter's path")
-    return path.split(b"\0")[0].decode("utf-8", "surrogateescape")
+    return path.partition(b"\0")[0].decode("utf-8", "surrogateescape")
 
 
 def _kind(image: Image, interpreter: str | None, needed: tuple[str, ...]) -> Literal["shared", "program", "static"]:

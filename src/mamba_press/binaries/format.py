@@ -51,10 +51,18 @@ MOST_PROBLEMS = 100
 """So many faults of one file are told; a hostile one has as many as it has records."""
 
 _MOST_SEARCHED = 1 << 23
+LONGEST_PATH = 4096
+"""No system opens a file by a longer path."""
 
 
 def refuse_endless(needed: tuple[str, ...], search: tuple[str, ...]) -> None:
-    """Raise Malformed where the loader would look in so many places for so many names that it does not end."""
+    """Raise Malformed where the loader would look in so many places for so many names that it does not end.
+
+    And where a name or a place is longer than any path may be.
+    """
+    longest = max(map(len, (*needed, *search)), default=0)
+    if longest > LONGEST_PATH:
+        raise Malformed(f"a library's name or a place to look in has {longest} characters; no path has more than 4096")
     if len(needed) * sum(len(place) + 1 for place in search) > _MOST_SEARCHED:
         raise Malformed(
             f"{len(needed)} needed libraries, each looked for in {len(search)} places, take too long to find"

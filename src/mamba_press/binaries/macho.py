@@ -189,10 +189,10 @@ class Image:
     Raises Malformed as soon as something lies outside the slice.
     """
 
-    def __init__(self, data: Data, part: Slice) -> None:
+    def __init__(self, data: Data, part: Slice, left: Allowance) -> None:
         self.data = data
         self.part = part
-        self.left = Allowance(part.size)
+        self.left = left
         if part.arch is None:
             raise Malformed("a slice for a machine that is not known")
         self.arch: str = part.arch
@@ -452,7 +452,8 @@ def walk(trie: bytes, left: Allowance) -> Iterator[Export]:
 
 def images(data: Data) -> tuple[Image, ...]:
     """The slices that can be edited; raises Malformed."""
-    return tuple(Image(data, part) for part in slices(data) if part.arch is not None)
+    left = Allowance(len(data))
+    return tuple(Image(data, part, left) for part in slices(data) if part.arch is not None)
 
 
 def read(data: Data) -> Binary:

@@ -175,7 +175,7 @@ class Image:
                 if section.offset + inside + size > len(self.data):
                     break
                 return section.offset + inside
-        if address + size <= min(self.headers_size, len(self.data)):
+        if address >= 0 and address + size <= min(self.headers_size, len(self.data)):
             return address
         raise Malformed(f"{size} bytes at the address {address:#x} are not in the file")
 
