@@ -14,6 +14,7 @@ import zipfile
 import zlib
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
@@ -24,7 +25,6 @@ from mamba_press.types import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from mamba_press.types import House, Target
 
@@ -140,8 +140,8 @@ def pylock(rows: Iterable[Row], target: Target) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def pack(folder: Path, manifest: Manifest, target: Path, then: Callable[[], None] = lambda: None) -> None:
-    """Write the files of a house into one, which takes its name when it is complete and ``then`` has done its work."""
+def pack(folder: Path, manifest: Manifest, target: Path, then: Callable[[Path], None] = lambda _: None) -> None:
+    """Write the files of a house into one, which takes its name when it is complete and ``then`` has seen it."""
     with atomic.replacing(target) as file, zipfile.ZipFile(file, "w") as archive:
         for name in (MANIFEST, LOCK, *(row.file for row in manifest.wheels)):
             info = zipfile.ZipInfo(name, _EARLIEST)
@@ -151,7 +151,8 @@ def pack(folder: Path, manifest: Manifest, target: Path, then: Callable[[], None
                 with archive.open(info, "w", force_zip64=info.file_size > _LARGE) as entry:
                     shutil.copyfileobj(source, entry, _BLOCK)
         archive.close()
-        then()
+        file.flush()
+        then(Path(file.name))
 
 
 def read(path: Path) -> Manifest:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 TEMPORARY = ".mamba-press-"
 """How the names of unfinished files start; they end in ``.tmp``, so nobody takes one for a wheel or an sdist."""
 
+TAKEN = "would be another file under the same name, which indexes refuse and caches do not notice"
+
 
 @contextmanager
 def replacing(target: Path) -> Iterator[BinaryIO]:
@@ -51,6 +53,16 @@ def require(folder: Path) -> None:
             raise OSError(number, os.strerror(number))
         if not os.access(there, os.W_OK | os.X_OK):
             raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def taken(written: Path, target: Path, hint: str) -> tuple[Problem, ...]:
+    """Return the problem of a finished file whose name another file has; none where that has the same bytes."""
+    import filecmp
+
+    with told(target):
+        if not target.is_file() or filecmp.cmp(written, target, shallow=False):
+            return ()
+    return (Problem(where=str(target), what=TAKEN, hint=hint),)
 
 
 @contextmanager

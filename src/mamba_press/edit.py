@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import csv
-import filecmp
 import hashlib
 import io
 import re
@@ -40,6 +39,7 @@ _NAMED = {
 _NO_TAGS = "py3-none-unknown"
 """Tags that promise nothing, so that nothing a wheel has breaks them."""
 
+_ANOTHER_NAME = "give it --build-number N or --version-suffix post1, or --force it"
 _METADATA_VERSIONS = ("2.1", "2.2", "2.3", "2.4", "2.5")
 _MODULE = re.compile(r"\.(?:cpython-3(?P<linux>\d+)[a-z]*(?:-[\w-]+)?\.so|cp3(?P<win>\d+)t?-win_\w+\.pyd)$")
 _BARE = re.compile(r"([^/.]+)(?P<abi>\.abi3t?)?\.(?:so|pyd)$")
@@ -244,11 +244,7 @@ def _texts(folder: str) -> frozenset[str]:
 
 
 def _same_name(name: str) -> Problem:
-    return Problem(
-        where=name,
-        what="would be another file under the same name, which indexes refuse and caches do not notice",
-        hint="give it --build-number N or --version-suffix post1, or --force it",
-    )
+    return Problem(where=name, what=atomic.TAKEN, hint=_ANOTHER_NAME)
 
 
 def _renamed(named: _Named, changes: Changes) -> tuple[_Named, tuple[Problem, ...]]:
@@ -515,8 +511,7 @@ def _judged(
     known = {_without_names(problem, name or edited.source.name, edited.old_stem) for problem in before}
     old = [problem for problem in found if _without_names(problem, edited.file_name, edited.stem) in known]
     wrong = [problem for problem in found if problem not in old]
-    if target.exists() and not changes.forced and not filecmp.cmp(written, target, shallow=False):
-        wrong.append(_same_name(str(target)))
+    wrong += () if changes.forced else atomic.taken(written, target, _ANOTHER_NAME)
     return tuple(wrong), tuple(old)
 
 

@@ -30,6 +30,7 @@ DEFLATE = "deflate>=0.8"
 _DEFLATE_WHEELS = {"linux-x86_64", "linux-aarch64", "macosx-arm64", "win-amd64"}
 KEEP = "MAMBA_PRESS_KEEP"
 
+_ELSEWHERE = "choose another folder with -o, give it another version or build number, or --force it"
 _LATEST = 2**32 - 1
 """The last second that a gzip header can hold."""
 
@@ -383,10 +384,12 @@ def make(
     *,
     solution: Solution | None = None,
     accept: Callable[[str], None] = lambda _: None,
+    replaces: bool = True,
 ) -> tuple[Path, Pressed]:
     """Press, write, check; the file takes its name only when the check has found nothing.
 
-    ``accept`` is told the name before anything is written; what it raises ends the press.
+    ``accept`` is told the name before anything is written; what it raises ends the press. Unless the press ``replaces``
+    what has that name, WriteError is raised where that is another file.
     """
     from mamba_press import atomic
     from mamba_press import wheel as writer
@@ -394,6 +397,12 @@ def make(
     atomic.require(directory)
     date = epoch(asked.environ)
     with pressed(asked, solution) as result:
+
+        def verify(path: Path, name: str) -> None:
+            _verify(path, name, result, asked.config)
+            if not replaces and (problems := atomic.taken(path, directory / name, _ELSEWHERE)):
+                raise WriteError(*problems)
+
         accept(result.wheel.file_name)
         log.step(f"writing {result.wheel.file_name}")
         path = writer.write(
@@ -401,7 +410,7 @@ def make(
             directory,
             compression=asked.config.wheel.compression,
             epoch=date,
-            verify=lambda path, name: _verify(path, name, result, asked.config),
+            verify=verify,
         )
     log.tell(result.notes)
     return path, result
@@ -439,9 +448,12 @@ def _verify(path: Path, name: str, result: Pressed, config: Config) -> None:
     refuse_warnings(config, result.notes)
 
 
-def house(asked: Order, directory: Path | None, archive: Path | None = None) -> tuple[House, Manifest]:
+def house(
+    asked: Order, directory: Path | None, archive: Path | None = None, *, replaces: bool = True
+) -> tuple[House, Manifest]:
     """Press a wheelhouse into a folder, an archive or both: all of it, or nothing.
 
+    Unless it ``replaces`` what is there, WriteError is raised where that is another wheel or another archive.
     All wheels are checked together before one of them gets its place. What was there before stays where anything fails.
     """
     from mamba_press import archive as house_archive
@@ -469,21 +481,34 @@ def house(asked: Order, directory: Path | None, archive: Path | None = None) -> 
         (stage / house_archive.LOCK).write_bytes(lock)
         if directory is not None:
             _refuse_stale(directory, house_archive.stale(directory, [row.file for row in manifest.wheels]))
+            if not replaces:
+                _refuse_taken(stage, directory, manifest)
         notes = noted((*found.notes, *of_all([each.notes for each in found.wheels])))
         refuse_warnings(asked.config, notes)
-        _place(stage, manifest, directory, archive)
+        _place(stage, manifest, (directory, archive), replaces=replaces)
     log.tell(notes)
     return found, manifest
 
 
-def _place(stage: Path, manifest: Manifest, directory: Path | None, archive: Path | None) -> None:
-    """Bring a finished house from the folder ``stage`` to where it is asked for; what fails changes nothing there."""
+def _refuse_taken(stage: Path, directory: Path, manifest: Manifest) -> None:
+    from mamba_press import atomic
+
+    names = [row.file for row in manifest.wheels]
+    if problems := [each for name in names for each in atomic.taken(stage / name, directory / name, _ELSEWHERE)]:
+        raise WriteError(*problems)
+
+
+def _place(stage: Path, manifest: Manifest, places: tuple[Path | None, Path | None], *, replaces: bool) -> None:
+    """Bring a finished house from the folder ``stage`` to its folder and its archive; what fails changes nothing."""
     from mamba_press import archive as house_archive
     from mamba_press import atomic
 
+    directory, archive = places
     with atomic.moving(stage) as move:
 
-        def fill() -> None:
+        def fill(packed: Path | None = None) -> None:
+            if packed and archive and not replaces and (problems := atomic.taken(packed, archive, _ELSEWHERE)):
+                raise WriteError(*problems)
             # What describes the others comes last, so that a folder that is not complete says so.
             for name in (*(row.file for row in manifest.wheels), house_archive.LOCK, house_archive.MANIFEST):
                 if directory is not None:

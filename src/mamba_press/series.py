@@ -50,9 +50,10 @@ class _Done:
 
 
 @conda.one_process()
-def press(orders: Sequence[Order], directory: Path) -> tuple[Made, ...]:
+def press(orders: Sequence[Order], directory: Path, *, replaces: bool = True) -> tuple[Made, ...]:
     """Press for every order, and return what became of each, in their order; one that fails does not stop the others.
 
+    Unless the run ``replaces`` what is there, a target fails where another file has the name of its wheel.
     A target for which a wheel of this run serves, and would be made of the same packages, gets no other.
     """
     atomic.require(directory)
@@ -90,7 +91,7 @@ def _pressed(orders: Sequence[Order], directory: Path) -> tuple[list[Made], dict
                 found.append(Made(target=title, path=same.path, size=same.size, covered_by=same.target))
                 continue
             with _warned(title, warned):
-                made = _made(order, answer, directory, [each.made for each in done])
+                made = _made(order, answer, directory, [each.made for each in done], replaces=replaces)
         except PressError as error:
             found.append(Made(target=title, error=error))
             continue
@@ -132,7 +133,7 @@ def _warned(title: str, warned: dict[Note, list[str]]) -> Iterator[None]:
                 warned.setdefault(warning, []).append(title)
 
 
-def _made(order: Order, solution: Solution, directory: Path, before: Sequence[Made]) -> Made:
+def _made(order: Order, solution: Solution, directory: Path, before: Sequence[Made], *, replaces: bool) -> Made:
     title = lock.title(order.target)
 
     def refuse(name: str) -> None:
@@ -142,7 +143,7 @@ def _made(order: Order, solution: Solution, directory: Path, before: Sequence[Ma
             hint = "lock the two to the same packages (constraints), or press them into folders of their own with -o"
             raise ContentError(Problem(where=name, what=what, hint=hint))
 
-    path, pressed = front.make(order, directory, solution=solution, accept=refuse)
+    path, pressed = front.make(order, directory, solution=solution, accept=refuse, replaces=replaces)
     highest = next(iter(pressed.tagging.floors), None)
     reason = f"{highest.symbol} of {highest.library} in {highest.path}" if highest else ""
     return Made(target=title, path=path, size=path.stat().st_size, reason=reason, notes=pressed.notes)

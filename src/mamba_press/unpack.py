@@ -31,7 +31,7 @@ HUGE = 256 << 20
 LARGE = 16 << 20
 """From this size on, a file is taken up only while few others of its size are in memory."""
 
-MOST = 2 << 30
+MOST = 1 << 30
 RATIO = 50
 """What unpacks to more than so much, and to more than so many times its size, is not unpacked: PyPI takes it for an
 attack from 64 MiB on, and no disk or memory has to hold it."""
@@ -157,9 +157,7 @@ def at_hand(file: BinaryIO, entry: zip_read.Member) -> Iterator[Data]:
         for part in zip_read.parts(file, entry):
             with _room_told():
                 unpacked.write(part)
-        with _room_told():
-            unpacked.flush()
-        with mmap.mmap(unpacked.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        with _mapped(unpacked) as data:
             yield data
 
 
@@ -177,18 +175,30 @@ def _huge(file: BinaryIO, entry: zip_read.Member) -> Member:
     """Return what a file is that is never in memory as a whole; what is looked into is unpacked to the disk."""
     digest, head, before = hashlib.sha256(), b"", b""
     problems: dict[Problem, None] = {}
-    is_binary = False
-    for part in zip_read.parts(file, entry):
-        if len(head) < _HEAD:
-            head += part[:_HEAD]
-            is_binary = _is_binary(head)
-        problems.update(dict.fromkeys(hazards.traces(entry.name, before + part, is_binary=is_binary)))
-        before = (before + part)[-hazards.LONGEST :]
-        digest.update(part)
-    if is_binary or entry.size <= _most(entry.name):
-        with at_hand(file, entry) as data:
+    is_binary, is_text = False, entry.size <= _most(entry.name)
+    with _unpacked() as unpacked:
+        for part in zip_read.parts(file, entry):
+            if len(head) < _HEAD:
+                head += part
+                is_binary = _is_binary(head)
+            problems.update(dict.fromkeys(hazards.traces(entry.name, before + part, is_binary=is_binary)))
+            before = (before + part)[-hazards.LONGEST :]
+            digest.update(part)
+            if is_text or is_binary or len(head) < _HEAD:
+                with _room_told():
+                    unpacked.write(part)
+        if not (is_text or is_binary):
+            return _described(entry, b"", digest.hexdigest(), tuple(problems))
+        with _mapped(unpacked) as data:
             return _described(entry, data, digest.hexdigest(), tuple(problems))
-    return _described(entry, b"", digest.hexdigest(), tuple(problems))
+
+
+@contextmanager
+def _mapped(unpacked: IO[bytes]) -> Iterator[Data]:
+    with _room_told():
+        unpacked.flush()
+    with mmap.mmap(unpacked.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        yield data
 
 
 @contextmanager

@@ -160,7 +160,7 @@ def test_own_code_that_opens_a_library_by_its_bare_name_is_told_the_lines_to_wri
         '  and library("greet") in place of "libgreet.so.1"\n'
     )
     code.write_text('import ctypes\nfrom mine._mamba_press import library\nx = ctypes.CDLL(library("greet"))\n')
-    assert press.command("press", root, "-q", cwd=tmp_path).ok().err == ""
+    assert press.command("press", root, "-q", "--force", cwd=tmp_path).ok().err == ""
 
 
 def test_a_wheel_that_would_be_empty_is_refused_and_one_that_requires_others_is_not(tmp_path, channel):

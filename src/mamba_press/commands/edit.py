@@ -54,7 +54,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     names.add_argument("--version-suffix", dest="suffix", metavar="postN", help="a later version: 1.5.8.post1")
     parser.add_argument("--tag", help="other tags, py3-none-any, or another platform; refused if untrue")
     parser.add_argument("-o", "--output", type=Path, default=Path("dist"), help="folder for the wheels (default: dist)")
-    parser.add_argument("--force", action="store_true", help="allow another file under a name that is taken")
+    output.force(parser)
     output.options(parser)
 
 

@@ -30,6 +30,11 @@ def options(parser: argparse.ArgumentParser) -> None:
     said.add_argument("-v", "--verbose", action="store_true", help="say more: which packages were solved")
 
 
+def force(parser: argparse.ArgumentParser) -> None:
+    """Declare what lets a command replace a file."""
+    parser.add_argument("--force", action="store_true", help="allow another file under a name that is taken")
+
+
 def is_terminal(environ: Mapping[str, str]) -> bool:
     """Tell whether results are drawn for a terminal: standard output is one, or FORCE_COLOR says so."""
     return bool(environ.get("FORCE_COLOR")) or (sys.stdout is not None and sys.stdout.isatty())

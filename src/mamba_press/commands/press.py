@@ -29,6 +29,7 @@ class Arguments(asked.Arguments):
 
     output: Path
     matrix: bool
+    force: bool
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +38,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--matrix", action="store_true", help="for every target of the project's matrix")
     parser.add_argument("-o", "--output", type=Path, default=Path("dist"), help="folder for the wheel (default: dist)")
     asked.warnings(parser)
+    output.force(parser)
     output.options(parser)
 
 
@@ -47,7 +49,7 @@ def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
     orders = asked.orders(arguments, environ, of_project=arguments.matrix)
     if len(orders) > 1:
         return _several(orders, arguments)
-    path, pressed = front.make(orders[0], arguments.output)
+    path, pressed = front.make(orders[0], arguments.output, replaces=arguments.force)
     if arguments.json:
         tagging = pressed.tagging
         found = {"wheel": str(path), "tags": tagging.tags, "lowest": tagging.lowest}
@@ -61,7 +63,7 @@ def _several(orders: Sequence[Order], arguments: Arguments) -> int:
     """Press every target that can be, and tell of those that cannot when all are done."""
     from mamba_press import series, solving
 
-    made = series.press(orders, arguments.output)
+    made = series.press(orders, arguments.output, replaces=arguments.force)
     if arguments.json:
         output.say_json([_row(each) for each in made])
     else:

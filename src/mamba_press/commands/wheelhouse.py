@@ -33,6 +33,7 @@ class Arguments(asked.Arguments):
 
     output: Path | None
     archive: Path | None
+    force: bool
     target: Path | None
     prefix: Path | None
 
@@ -42,6 +43,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     asked.options(parser, apart=True)
     parser.add_argument("-o", "--output", type=Path, help="folder for the wheels (default: wheelhouse)")
     parser.add_argument("--archive", type=Path, metavar="FILE", help="write all of it into one file")
+    output.force(parser)
     asked.warnings(parser)
     group = parser.add_argument_group(
         "wheelhouse install|validate|show FILE", "FILE is an archive or a folder; --python names the interpreter here"
@@ -68,7 +70,7 @@ def _make(arguments: Arguments, environ: Mapping[str, str]) -> int:
     from mamba_press import front, log
 
     folder = arguments.output or (None if arguments.archive else Path("wheelhouse"))
-    house, manifest = front.house(asked.order(arguments, environ), folder, arguments.archive)
+    house, manifest = front.house(asked.order(arguments, environ), folder, arguments.archive, replaces=arguments.force)
     for left in house.left:
         log.note(f"{left.package} is no wheel: {left.why}")
     if arguments.json:
