@@ -51,6 +51,10 @@ _MANYLINUX = re.compile(r"(?:manylinux_(\d+)_(\d+)|(manylinux1|manylinux2010|man
 _SAME_MACHINE = {"armv6l": "armv7l", "armv8l": "armv7l"}
 _SMALL = {"i686": "x86_64", "armv7l": "aarch64"}
 """The architectures of 32 bits whose files run on a system of 64 as well."""
+MODULE = re.compile(r"\.(?:cpython-3(?P<linux>\d+)[a-z]*(?:-[\w-]+)?\.so|cp3(?P<win>\d+)t?-win_\w+\.pyd)$")
+"""The ending of an extension module for one version of CPython."""
+
+_OWN_ENDING = 11
 _SCHEMES = ("platlib", "purelib", "headers", "scripts", "data")
 _LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
 _ODD_PATH = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)|\A[A-Za-z]:")
@@ -211,16 +215,18 @@ def _judged(wheel: _Opened, elsewhere: Sequence[str], beside: Mapping[str, Binar
     if contents is None:
         return wheel.found
     problems = list(wheel.found.problems)
-    for rule in (_names, _record, _wheel_file, _metadata, _entry_points, _binaries):
+    for rule in (_names, _record, _wheel_file, _metadata, _entry_points, _binaries, _possible, _c_library, _pythons):
         problems += rule(contents)
     shared = _shared_folders(contents) if beside is None else frozenset()
-    problems += _loading(contents, tuple(elsewhere), shared, beside or {})
+    problems += _loading(contents, (*elsewhere, *_interpreters(contents)), shared, beside or {})
+    problems = [_harmless(problem) for problem in problems]
     ours = contents.wheel.get("Generator", "").startswith("mamba-press")
-    habits = [each for each in problems if isinstance(each, Remark) or (isinstance(each, Habit) and not ours)]
+    kinds = (Remark,) if ours else (Remark, Habit)
+    habits = [each for each in problems if isinstance(each, kinds)]
     said = [f"{habit.where}: {habit.what}" for habit in habits if not isinstance(habit, Style)]
     return replace(
         wheel.found,
-        problems=tuple(problem for problem in problems if problem not in habits),
+        problems=tuple(each for each in problems if not isinstance(each, kinds)),
         notes=(
             *_facts(contents.members),
             *said,
@@ -372,7 +378,10 @@ def check_import(path: Path, python: str | None = None, requirements: Sequence[s
 
     try:
         with path.open("rb") as file:
-            members = unpack.read(path, zip_read.require(file))
+            entries = zip_read.require(file)
+        if unpack.is_bomb(entries, path.stat().st_size):
+            raise zip_read.ArchiveError(f"it unpacks to more than {unpack.RATIO} times its size")
+        members = unpack.read(path, entries)
     except unpack.UNREADABLE as error:
         return (Problem(where=path.name, what=f"cannot be read as a wheel: {error}"),)
     damaged = tuple(each for member in members.values() for each in member.problems if isinstance(each, Damage))
@@ -803,6 +812,82 @@ def _too_new(contents: _Contents, found: Sequence[Member]) -> Iterator[Problem]:
             )
 
 
+def _possible(contents: _Contents) -> Iterator[Problem]:
+    """Yield the manylinux tags that no system has, so that no installer takes the wheel for them (PEP 600)."""
+    from mamba_press import policies
+
+    for platform in sorted(contents.name.platforms):
+        match, promised = _MANYLINUX.fullmatch(platform), _floor(platform)
+        if match is None or promised is None:
+            continue
+        arch = "armv7l" if match[4] == "armv8l" else match[4]
+        if arch not in policies.known():
+            what = f"is a tag that no installer takes: manylinux is for {', '.join(sorted(policies.known()))}"
+            yield Problem(where=platform, what=what)
+        elif promised < (first := policies.first_glibc(arch)):
+            what = f"is a tag of no system: manylinux begins with glibc {first[0]}.{first[1]} on {arch}"
+            yield Problem(where=platform, what=what)
+
+
+def _c_library(contents: _Contents) -> Iterator[Problem]:
+    """Yield the binaries that are for the other one of Linux' two C libraries than the tags are."""
+    platforms = contents.name.platforms
+    tagged = {"musl" if platform.startswith("musllinux_") else "glibc" for platform in platforms if _is_linux(platform)}
+    if len(tagged) != 1 or any(platform.startswith("linux_") for platform in platforms):
+        return
+    for member in contents.members.values():
+        own = _c_library_of(member)
+        if own and own not in tagged:
+            yield Problem(where=member.path, what=f"is for {own}, the tags for {min(tagged)}")
+
+
+def _is_linux(platform: str) -> bool:
+    return platform.startswith(("manylinux", "musllinux_", "linux_"))
+
+
+def _c_library_of(member: Member) -> str | None:
+    """Return which C library a binary is for, None where nothing tells."""
+    binary = member.binary
+    if binary is None or binary.format != "elf" or binary.kind == "static":
+        return None
+    loader = posixpath.basename(binary.interpreter or "")
+    if loader.startswith("ld-musl") or any(
+        name.startswith("libc.musl-") or name == "libc.so" for name in binary.needed
+    ):
+        return "musl"
+    if loader.startswith("ld") or "libc.so.6" in binary.needed:
+        return "glibc"
+    module = MODULE.search(member.path)
+    # Up to Python 3.10 the modules of musl's systems had glibc's ending, too.
+    if module is None or (module["linux"] and int(module["linux"]) < _OWN_ENDING):
+        return None
+    return "musl" if "-musl" in module[0] else "glibc" if "-gnu" in module[0] else None
+
+
+def _pythons(contents: _Contents) -> Iterator[Problem]:
+    """Yield the extension modules of which there is none for a Python that the tags name."""
+    pairs = [re.fullmatch(r"cp3(\d+)-cp3\1t?-.*", tag) for tag in contents.name.tags]
+    there: dict[str, dict[str, str]] = {}
+    for path in contents.members:
+        if module := MODULE.search(path):
+            there.setdefault(path[: module.start()], {})[module["linux"] or module["win"]] = path
+    for stem, found in sorted(there.items()):
+        others = {f"{stem}{ending}" for ending in (".so", ".pyd", ".abi3.so", ".abi3.pyd", ".py")}
+        lacking = sorted({int(pair[1]) for pair in pairs if pair} - set(map(int, found)))
+        if all(pairs) and lacking and not others & contents.members.keys():
+            has, names = (", ".join(f"3.{minor}" for minor in minors) for minors in (sorted(map(int, found)), lacking))
+            what = f"is for CPython {has}, and there is none for {names}, which the tags name"
+            yield Problem(where=min(found.values()), what=what)
+
+
+def _interpreters(contents: _Contents) -> tuple[str, ...]:
+    """Return patterns of the libraries that PyPy and GraalPy themselves are, in wheels for them."""
+    names = {tag.partition("-")[0] for tag in contents.name.tags}
+    pypy = ("libpypy*",) if any(name.startswith("pp") for name in names) else ()
+    graal = ("*python-native.*",) if any(name.startswith("graalpy") for name in names) else ()
+    return (*pypy, *graal)
+
+
 def _shared_folders(contents: _Contents) -> frozenset[str]:
     """Return the folders of wheelhouses: prefixes that no package of this wheel has for itself."""
     paths = {installed(path) for path in contents.members}
@@ -899,5 +984,12 @@ def promise(platform: str, elsewhere: tuple[str, ...] = ()) -> Promise | None:
     arch = _SAME_MACHINE.get(match[4], match[4]) if match else ""
     if not match or arch not in policies.known():
         return None
-    floor = (int(match[1]), int(match[2])) if match[1] else _LEGACY.get(match[3])
-    return Promise(arch=arch, floor=floor, elsewhere=elsewhere)
+    return Promise(arch=arch, floor=_floor(platform), elsewhere=elsewhere)
+
+
+def _floor(platform: str) -> tuple[int, int] | None:
+    """Return the glibc that a manylinux tag names, None for any other tag."""
+    match = _MANYLINUX.fullmatch(platform)
+    if match is None:
+        return None
+    return (int(match[1]), int(match[2])) if match[1] else _LEGACY.get(match[3])

@@ -41,7 +41,6 @@ _NO_TAGS = "py3-none-unknown"
 
 _ANOTHER_NAME = "give it --build-number N or --version-suffix post1, or --force it"
 _METADATA_VERSIONS = ("2.1", "2.2", "2.3", "2.4", "2.5")
-_MODULE = re.compile(r"\.(?:cpython-3(?P<linux>\d+)[a-z]*(?:-[\w-]+)?\.so|cp3(?P<win>\d+)t?-win_\w+\.pyd)$")
 _BARE = re.compile(r"([^/.]+)(?P<abi>\.abi3t?)?\.(?:so|pyd)$")
 
 
@@ -407,7 +406,7 @@ def _python_problems(file: BinaryIO, members: Sequence[Member], tag: str | None,
     is_narrower = set(abis) <= {"abi3", "abi3t"} and _oldest(pythons) >= _oldest([named.tags])
     found = []
     for member in members:
-        module, bare = _MODULE.search(member.name), _BARE.search(member.name)
+        module, bare = check.MODULE.search(member.name), _BARE.search(member.name)
         if module:
             only = f"3{module['linux'] or module['win']}"
             found += [(member, f"is for CPython 3.{only[1:]} alone")] if set(pythons) != {f"cp{only}"} else []

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 HEAD = 1 << 20
 """How large all fields together may be, without the description: tools read and compare each of them."""
 
+DIGITS = 1000
+"""How many digits a number may not have: Python reads none of more than 4,300."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fields:
@@ -59,7 +62,7 @@ def metadata(text: bytes) -> tuple[Metadata | None, tuple[str, ...]]:
     from packaging.metadata import ExceptionGroup, Metadata
 
     if not _fits(text):
-        return None, (f"its fields have more than {HEAD:,} bytes, and are not read",)
+        return None, (f"its fields have more than {HEAD:,} bytes, or a number of {DIGITS:,} digits: they are not read",)
     try:
         return Metadata.from_email(text), ()
     except ExceptionGroup as group:
@@ -76,8 +79,11 @@ def raw(text: bytes) -> RawMetadata:
 
 
 def _fits(text: bytes) -> bool:
-    """Whether the fields end in time."""
-    return len(text) <= HEAD or re.compile(rb"\n\r?\n").search(text, 0, HEAD) is not None
+    """Whether the fields end in time, and have no number that Python does not read."""
+    end = re.compile(rb"\n\r?\n").search(text, 0, HEAD)
+    if end is None and len(text) > HEAD:
+        return False
+    return re.compile(rb"\d{%d}" % DIGITS).search(text, 0, end.start() if end else len(text)) is None
 
 
 def _name(line: bytes) -> str:

@@ -30,7 +30,7 @@ DEFLATE = "deflate>=0.8"
 _DEFLATE_WHEELS = {"linux-x86_64", "linux-aarch64", "macosx-arm64", "win-amd64"}
 KEEP = "MAMBA_PRESS_KEEP"
 
-_ELSEWHERE = "choose another folder with -o, give it another version or build number, or --force it"
+ELSEWHERE = "choose another folder with -o, give it another version or build number, or --force it"
 _LATEST = 2**32 - 1
 """The last second that a gzip header can hold."""
 
@@ -400,7 +400,7 @@ def make(
 
         def verify(path: Path, name: str) -> None:
             _verify(path, name, result, asked.config)
-            if not replaces and (problems := atomic.taken(path, directory / name, _ELSEWHERE)):
+            if not replaces and (problems := atomic.taken(path, directory / name, ELSEWHERE)):
                 raise WriteError(*problems)
 
         accept(result.wheel.file_name)
@@ -494,7 +494,7 @@ def _refuse_taken(stage: Path, directory: Path, manifest: Manifest) -> None:
     from mamba_press import atomic
 
     names = [row.file for row in manifest.wheels]
-    if problems := [each for name in names for each in atomic.taken(stage / name, directory / name, _ELSEWHERE)]:
+    if problems := [each for name in names for each in atomic.taken(stage / name, directory / name, ELSEWHERE)]:
         raise WriteError(*problems)
 
 
@@ -507,7 +507,7 @@ def _place(stage: Path, manifest: Manifest, places: tuple[Path | None, Path | No
     with atomic.moving(stage) as move:
 
         def fill(packed: Path | None = None) -> None:
-            if packed and archive and not replaces and (problems := atomic.taken(packed, archive, _ELSEWHERE)):
+            if packed and archive and not replaces and (problems := atomic.taken(packed, archive, ELSEWHERE)):
                 raise WriteError(*problems)
             # What describes the others comes last, so that a folder that is not complete says so.
             for name in (*(row.file for row in manifest.wheels), house_archive.LOCK, house_archive.MANIFEST):

@@ -24,6 +24,9 @@ _MARKERS = {
 }
 
 
+_FIRST = {"riscv64": (2, 27)}
+
+
 def architectures() -> tuple[str, ...]:
     """Return the architectures that manylinux wheels are pressed for, as spelled in wheel tags."""
     return ("x86_64", "aarch64", "ppc64le", "riscv64")
@@ -37,6 +40,14 @@ def known() -> tuple[str, ...]:
 def baseline(arch: str) -> tuple[int, int]:
     """Return the lowest manylinux floor that exists for an architecture: 2.5 for x86_64, 2.17 for aarch64."""
     return min(_versions()[arch])
+
+
+def first_glibc(arch: str) -> tuple[int, int]:
+    """Return the glibc with which an architecture's manylinux tags begin: no older one was built for it, or is taken.
+
+    It may be older than :func:`baseline`, the lowest of which it is known what its systems have.
+    """
+    return _FIRST.get(arch, baseline(arch))
 
 
 def newest(arch: str) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from packaging.utils import parse_wheel_filename
 
 from mamba_press import atomic, conda, front, log, select, solving
 from mamba_press.conda import lock
-from mamba_press.errors import ContentError, PressError, WarnedError
+from mamba_press.errors import ContentError, PressError, WarnedError, WriteError
 from mamba_press.types import Problem
 
 if TYPE_CHECKING:
@@ -59,11 +59,12 @@ def press(orders: Sequence[Order], directory: Path, *, replaces: bool = True) ->
     atomic.require(directory)
     front.require_backend(orders[0])  # before anything is solved; the targets are of one project
     if all(order.config.warnings != "error" for order in orders):
-        found, warned = _pressed(orders, directory)
+        found, warned = _pressed(orders, directory, replaces=replaces)
         return tuple(_settled(found, warned))
     # Only when all are pressed is it known what of the configuration matches for none: till then none gets its name.
     with atomic.stage(directory) as stage:
-        found, warned = _pressed(orders, stage)
+        found, warned = _pressed(orders, stage, replaces=True)
+        found = found if replaces else [_free(each, directory) for each in found]
         refused = WarnedError(*(Problem(where="", what=each.what, hint=each.hint) for each in _vain(found, warned)))
         if refused.problems:
             return tuple(each if each.error else Made(target=each.target, error=refused) for each in found)
@@ -74,7 +75,13 @@ def press(orders: Sequence[Order], directory: Path, *, replaces: bool = True) ->
         return tuple(replace(each, path=each.path and directory / each.path.name) for each in settled)
 
 
-def _pressed(orders: Sequence[Order], directory: Path) -> tuple[list[Made], dict[Note, list[str]]]:
+def _free(made: Made, directory: Path) -> Made:
+    """Return what became of a target, which is an error where another file in a folder has the name of its wheel."""
+    taken = atomic.taken(made.path, directory / made.path.name, front.ELSEWHERE) if made.path else ()
+    return Made(target=made.target, error=WriteError(*taken)) if taken else made
+
+
+def _pressed(orders: Sequence[Order], directory: Path, *, replaces: bool) -> tuple[list[Made], dict[Note, list[str]]]:
     """Return what became of each order, and the warnings with the targets that they are said of."""
     done: list[_Done] = []
     found: list[Made] = []

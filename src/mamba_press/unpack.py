@@ -31,14 +31,14 @@ HUGE = 256 << 20
 LARGE = 16 << 20
 """From this size on, a file is taken up only while few others of its size are in memory."""
 
-MOST = 1 << 30
+MOST = 512 << 20
 RATIO = 50
 """What unpacks to more than so much, and to more than so many times its size, is not unpacked: PyPI takes it for an
 attack from 64 MiB on, and no disk or memory has to hold it."""
 
-TEXTS = {"METADATA": 16 << 20, "WHEEL": 1 << 20, "RECORD": 64 << 20, "entry_points.txt": 1 << 20}
-"""The files of ``.dist-info`` that are looked into, and how large they may be. The largest known of wheels on PyPI have
-some 2 MB (METADATA) and 9 MB (RECORD, of 60,000 files)."""
+TEXTS = {"METADATA": 16 << 20, "WHEEL": 1 << 20, "RECORD": 32 << 20, "entry_points.txt": 1 << 20}
+"""The files of ``.dist-info`` that are looked into, and how large they may be: 300 times what popular wheels have, and
+for RECORD 250 bytes for each of as many files as `zip_read` reads."""
 
 _MODULE = 16 << 20
 _LARGE_AT_ONCE = 2
@@ -74,8 +74,11 @@ def read(path: Path, entries: Sequence[zip_read.Member], depth: Depth = "all") -
     Raises OSError for what the disk refuses.
     """
     files = [entry for entry in entries if not entry.is_folder]
-    wanted = [entry for entry in files if entry.can_be_read and (depth != "texts" or _text_of(entry.name))]
-    found = {entry.name: Member(path=entry.name, size=entry.size, sha256=None) for entry in files}
+    texts = [entry for entry in files if _text_of(entry.name) and entry.size <= _most(entry.name)]
+    wanted = [entry for entry in (texts if depth == "texts" else files) if entry.can_be_read]
+    found = {
+        entry.name: Member(path=entry.name, size=entry.size, sha256=None, problems=_too_large(entry)) for entry in files
+    }
     source = _Source(path, depth)
     binaries.load()
     with ThreadPoolExecutor(1 if depth == "texts" else cores.count(), thread_name_prefix="mamba-press") as pool:
@@ -144,7 +147,7 @@ def _hashed(file: BinaryIO, entry: zip_read.Member) -> Member:
     digest = hashlib.sha256()
     for part in zip_read.parts(file, entry):
         digest.update(part)
-    return Member(path=entry.name, size=entry.size, sha256=digest.hexdigest())
+    return Member(path=entry.name, size=entry.size, sha256=digest.hexdigest(), problems=_too_large(entry))
 
 
 @contextmanager
@@ -237,18 +240,21 @@ def _described(entry: zip_read.Member, data: Data, sha256: str, problems: Sequen
                 binary = replace(binary, internals=tuple(sorted(taken)))
         except binaries.Malformed as error:
             whats = (f"is a broken binary: {error}",)
-    most = _most(entry.name)
-    if entry.size > most and _text_of(entry.name):
-        what = f"has {entry.size:,} bytes, and is not read beyond {most:,}"
-        problems = (Damage(where=entry.name, what=what), *problems)
     return Member(
         path=entry.name,
         size=entry.size,
         sha256=sha256,
-        data=bytes(data) if entry.size <= most else None,
+        data=bytes(data) if entry.size <= _most(entry.name) else None,
         binary=binary,
-        problems=(*(Problem(where=entry.name, what=what) for what in whats), *problems),
+        problems=(*_too_large(entry), *(Problem(where=entry.name, what=what) for what in whats), *problems),
     )
+
+
+def _too_large(entry: zip_read.Member) -> tuple[Damage, ...]:
+    most = _most(entry.name)
+    if entry.size <= most or not _text_of(entry.name):
+        return ()
+    return (Damage(where=entry.name, what=f"has {entry.size:,} bytes, and is not read beyond {most:,}"),)
 
 
 def _is_binary(data: Data) -> bool:

@@ -30,10 +30,10 @@ END64 = struct.Struct("<4sQHHLLQQQQ")
 LOCATOR = struct.Struct("<4sLQL")
 
 DIRECTORY = 64 << 20
-"""The largest directory that is read: of wheels on PyPI the largest known have some 5 MB."""
+"""The largest directory that is read: 512 bytes for each of as many entries as are read."""
 
-ENTRIES = 1 << 18
-"""The most entries that are read: of wheels on PyPI the fullest known have some 60,000."""
+ENTRIES = 1 << 17
+"""The most entries that are read: twice as many as a plain ZIP archive can have."""
 
 _PART = 1 << 20
 _LEVEL = 0x6

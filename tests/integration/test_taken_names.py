@@ -42,14 +42,15 @@ def test_press_replaces_another_wheel_only_when_forced(tmp_path, channel):
     assert wheel.read_bytes() != b"another"
 
 
-def test_a_matrix_writes_the_wheels_whose_names_are_free(tmp_path, channel):
+@pytest.mark.parametrize("option", [(), ("-W", "error")])
+def test_a_matrix_writes_the_wheels_whose_names_are_free(tmp_path, channel, option):
     pythons = [python_package(version, subdir="linux-64") for version in ("3.11", "3.12")]
     old = pure("words", "python <3.12", version="0.9")
     write_channel(channel, [old, pure("words", "python >=3.12"), *pythons])
     (tmp_path / "dist").mkdir()
     (tmp_path / "dist" / NAME).write_bytes(b"another")
     more = ("--python", "3.11,3.12", "--platform", "linux-64", "-q")
-    call = ("press", "words", "-c", "./channel", *more)
+    call = ("press", "words", "-c", "./channel", *more, *option)
     done = press.command(*call, cwd=tmp_path)
     assert (done.code, left(tmp_path / "dist")) == (6, ["words-0.9-py3-none-any.whl", NAME])
     assert (tmp_path / "dist" / NAME).read_bytes() == b"another"

@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
-from mamba_press import check, trial, wheel
+from mamba_press import check, trial, unpack, wheel
 from mamba_press.errors import ConfigError, WriteError
 from mamba_press.types import Entry, Wheel
+from tests.support import elf as support
 from tests.support.compile import Linking, extension_module, module_source, program, shared_library, zig
 from tests.support.environment import interpreters
 from tests.support.macho import Dylib, dylib, universal
@@ -757,3 +758,133 @@ def test_slices_that_are_not_read_and_names_that_differ_are_said_of_a_universal_
     found = check.examine(of_platform(tmp_path, "demo/x.so", universal(old, one, two), "macosx_11_0_universal2"))
     assert found.unjudged == ("nobody looked at what demo/x.so needs in its slice for i386",)
     assert "demo/x.so has another install name in each slice: @rpath/one.dylib, @rpath/two.dylib" in found.notes
+
+
+# --- tags that are not true
+
+
+@pytest.mark.parametrize(
+    ("platform", "expected"),
+    [
+        ("manylinux_2_5_aarch64", "is a tag of no system: manylinux begins with glibc 2.17 on aarch64"),
+        ("manylinux1_ppc64le", "is a tag of no system: manylinux begins with glibc 2.17 on ppc64le"),
+        ("manylinux_2_17_riscv64", "is a tag of no system: manylinux begins with glibc 2.27 on riscv64"),
+        ("manylinux_2_4_x86_64", "is a tag of no system: manylinux begins with glibc 2.5 on x86_64"),
+        ("manylinux_2_17_mips64", "is a tag that no installer takes: manylinux is for aarch64, armv7l, i686, "),
+        ("manylinux_2_17_armv5l", "is a tag that no installer takes"),
+    ],
+)
+def test_a_manylinux_tag_of_no_system_is_said(tmp_path, platform, expected):
+    path = make(tmp_path, files(WHEEL=wheel_text(f"py3-none-{platform}")), f"demo-1.0-py3-none-{platform}.whl")
+    assert f"{platform}: {expected}" in said(path)
+
+
+@pytest.mark.parametrize(
+    "platform", ["manylinux_2_28_riscv64", "manylinux_2_17_armv8l", "linux_mips64", "manylinux1_i686"]
+)
+def test_a_tag_that_some_system_has_is_none_that_no_system_has(tmp_path, platform):
+    path = make(tmp_path, files(WHEEL=wheel_text(f"py3-none-{platform}")), f"demo-1.0-py3-none-{platform}.whl")
+    assert "is a tag" not in said(path)
+
+
+def elf(*needed: str) -> bytes:
+    """A library for x86_64 that needs others, as small as one can be."""
+    names = b"\0".join([b"", *(name.encode() for name in needed), b""])
+    places = [names.index(b"\0" + name.encode() + b"\0") + 1 for name in needed]
+    return support.elf({"strings": names}, [(support.NEEDED, place) for place in places])
+
+
+@pytest.mark.parametrize(
+    ("platform", "name", "needed", "expected"),
+    [
+        ("manylinux_2_28_x86_64", "x.so", "libc.musl-x86_64.so.1", "demo/x.so: is for musl, the tags for glibc"),
+        ("manylinux_2_28_x86_64", "x.so", "libc.so", "demo/x.so: is for musl, the tags for glibc"),
+        ("musllinux_1_2_x86_64", "x.so", "libc.so.6", "demo/x.so: is for glibc, the tags for musl"),
+        ("manylinux_2_28_x86_64", "x.cpython-312-x86_64-linux-musl.so", "", "is for musl, the tags for glibc"),
+        ("musllinux_1_2_x86_64", "x.cpython-312-x86_64-linux-gnu.so", "", "is for glibc, the tags for musl"),
+        ("musllinux_1_2_x86_64", "x.cpython-310-x86_64-linux-gnu.so", "", None),
+        ("musllinux_1_2_x86_64", "x.so", "libc.musl-x86_64.so.1", None),
+        ("linux_x86_64", "x.so", "libc.musl-x86_64.so.1", None),
+        ("manylinux_2_28_x86_64.musllinux_1_2_x86_64", "x.so", "libc.so", None),
+    ],
+)
+def test_a_binary_for_the_other_c_library_is_said(tmp_path, platform, name, needed, expected):
+    tags = "\nTag: ".join(f"py3-none-{one}" for one in platform.split("."))
+    content = files({f"demo/{name}": elf(*filter(None, [needed]))}, WHEEL=wheel_text(tags, pure=False))
+    text = said(make(tmp_path, content, f"demo-1.0-py3-none-{platform}.whl"))
+    assert expected in text if expected else "the tags for" not in text
+
+
+@pytest.mark.parametrize(
+    ("names", "tags", "expected"),
+    [
+        (["x.cpython-311-darwin.so"], "cp310-cp310", "is for CPython 3.11, and there is none for 3.10, which the tags"),
+        (["x.cp311-win_amd64.pyd"], "cp310.cp311-cp310.cp311", None),
+        (["x.cpython-310-darwin.so", "x.cpython-311-darwin.so"], "cp310-cp310", None),
+        (["x.cpython-311-darwin.so", "x.abi3.so"], "cp310-cp310", None),
+        (["x.cpython-311-darwin.so"], "py3-none", None),
+        (["x.cpython-313t-darwin.so"], "cp313-cp313t", None),
+    ],
+)
+def test_a_module_for_another_python_than_the_tags_name_is_said(tmp_path, names, tags, expected):
+    content = files({f"demo/{name}": b"" for name in names})
+    text = said(make(tmp_path, content, f"demo-1.0-{tags}-any.whl"))
+    assert expected in text if expected else "there is none for" not in text
+
+
+@pytest.mark.parametrize(
+    ("tags", "name"), [("pp310-pypy310_pp73", "libpypy3.10-c.so"), ("graalpy311-x", "python-native.so")]
+)
+def test_pypy_and_graalpy_have_their_own_library(tmp_path, tags, name):
+    platform = "linux_x86_64"
+    content = files({"demo/x.so": elf(name)}, WHEEL=wheel_text(f"{tags}-{platform}", pure=False))
+    assert f"needs {name}" not in said(make(tmp_path, content, f"demo-1.0-{tags}-{platform}.whl"))
+    content = files({"demo/x.so": elf(name)}, WHEEL=wheel_text(f"cp310-cp310-{platform}", pure=False))
+    assert f"needs {name}" in said(make(tmp_path, content, f"demo-1.0-cp310-cp310-{platform}.whl"))
+
+
+def test_a_missing_build_is_a_note_on_wheels_of_others(tmp_path):
+    path = make(tmp_path, files(WHEEL=FOREIGN), "demo-1.0-3-py3-none-any.whl")
+    found = check.examine(path)
+    assert (found.problems, found.notes) == ((), (f"{INFO}/WHEEL: has no Build; the file name has 3",))
+
+
+# --- fields that are as hostile as they can be
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (b"Requires-Python: >=" + b"9" * 10_000, "or a number of 1,000 digits: they are not read"),
+        (b"Requires-Dist: a" + b"b" * (1 << 20), "its fields have more than 1,048,576 bytes"),
+        (b"Summary: \xff\xfe", "METADATA: "),
+        (b"License-Expression: " + b"(" * 5000, "METADATA: "),
+        (b"Requires-Dist: a; " + b"(" * 5000, "METADATA: "),
+    ],
+)
+def test_metadata_that_cannot_be_read_is_said(tmp_path, fields, expected):
+    path = make(tmp_path, files(METADATA=METADATA.replace(b"\n\n", b"\n" + fields + b"\n\n")))
+    assert expected in said(path)
+    (found,) = check.together([path])
+    assert found.problems
+
+
+def test_a_text_larger_than_any_wheel_has_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setitem(unpack.TEXTS, "METADATA", 50)
+    assert said(make(tmp_path, files())) == f"{INFO}/METADATA: has {len(METADATA)} bytes, and is not read beyond 50"
+
+
+def test_what_grows_beyond_all_measure_is_not_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr(unpack, "MOST", 1 << 20)
+    path = make(tmp_path, files({"zeros": bytes(2 << 20)}))
+    assert "more than 50 times its size; its files are not looked at" in said(path)
+    assert "unpacks to more than 50 times" in str(check.check_import(path))
+
+
+def test_a_wheel_with_controls_in_record_and_metadata_is_told_in_plain_text(tmp_path):
+    content = files(METADATA=METADATA.replace(b"LICENSE", b"\x1b[31mL\x07"))
+    listed = record(content) + b'\x1b]0;title\x07,,\n"a\nb",,\n'
+    text = said(make(tmp_path, content, listed=listed))
+    assert text.replace("\n", "").isprintable()
+    assert "\\x1b]0;title\\x07: is in RECORD but not in the archive" in text
+    assert "a\\nb: is in RECORD but not in the archive" in text

@@ -18,7 +18,7 @@ from mamba_press import __main__ as command
 from mamba_press import check, edit, zip_read
 from mamba_press.edit import Changes
 from mamba_press.errors import ConfigError, PressError, WriteError
-from tests.unit.test_check import INFO, METADATA, files, make, record, wheel_text
+from tests.unit.test_check import INFO, METADATA, elf, files, make, record, wheel_text
 
 POST = Changes(suffix="post1")
 BILL = {
@@ -430,3 +430,18 @@ def test_an_interrupt_leaves_nothing(released):
     done = subprocess.run([sys.executable, "-c", code, str(released), str(out)], check=False, capture_output=True)
     assert done.returncode != 0
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "tag", "needed", "expected"),
+    [
+        ("linux_x86_64", "manylinux_2_17_x86_64", ("libffi.so.5", "libc.so.6"), "needs libffi.so.5, which is neither"),
+        ("linux_x86_64", "manylinux_2_17_x86_64", ("libc.musl-x86_64.so.1",), "is for musl, the tags for glibc"),
+        ("manylinux_2_17_x86_64", "manylinux_2_28_x86_64", ("libffi.so.5",), "needs libffi.so.5, which is neither"),
+        ("linux_x86_64", "linux_aarch64", ("libc.so.6",), "is for x86_64, the tags for aarch64"),
+        ("manylinux_2_5_aarch64", "manylinux_2_5_aarch64.manylinux_2_17_aarch64", (), "is a tag of no system"),
+    ],
+)
+def test_new_tags_have_to_be_true_whatever_was_wrong_with_the_old_ones(tmp_path, old, tag, needed, expected):
+    content = files({"demo/x.so": elf(*needed)} if needed else {}, WHEEL=wheel_text(f"py3-none-{old}", pure=False))
+    assert expected in refused(make(tmp_path, content, f"demo-1.0-py3-none-{old}.whl"), Changes(tag=tag))
