@@ -27,6 +27,7 @@ _ABOUT_URLS = {
     "doc_url": "Documentation",
     "doc_source_url": "Documentation source",
 }
+_COMMENTS = 100
 _TYPES = ("text/markdown", "text/x-rst", "text/plain")
 _LABEL = 32  # https://github.com/pypi/warehouse/blob/main/warehouse/forklift/metadata.py
 
@@ -216,6 +217,8 @@ def _maintainers(sources: Sources) -> list[dict[str, str]]:
 
 def _people(names: str | None, addresses: str | None) -> list[dict[str, str]]:
     """Return the people of the fields Author and Author-email, as `[project]` writes them."""
+    if (addresses or "").count("(") > _COMMENTS:  # comments in comments, which Python reads by recursion
+        addresses = None
     found = [_person(name, email) for name, email in getaddresses([addresses or ""])]
     listed = [name.strip() for name in (names or "").split(",") if name.strip() not in ("", "UNKNOWN")]
     named = {person.get("name") for person in found}

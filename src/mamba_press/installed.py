@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
+from mamba_press.errors import ContentError
+from mamba_press.problem import Problem
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -21,6 +24,9 @@ _PLACE = re.compile(
 )
 LICENSE_FILE = re.compile(r"(?:licen[cs]|copying|copyright|notice|authors|unlicense)", re.IGNORECASE)
 """How the name of a licence file begins, where no folder says that it is one."""
+
+_MOST, _LONGEST = 10_000, 4_000
+"""How many requirements a package may have, and of how many characters: to read them takes time."""
 
 _FOLDER = re.compile(r"(?P<name>.+?)(?:-\d.*)?\.(?:dist|egg)-info")
 _SECTION = re.compile(r"\[([^:\]]*)(?::([^\]]*))?\]")
@@ -52,7 +58,7 @@ class Installed:
 def read(files: Iterable[File]) -> tuple[Installed, ...]:
     """Return the Python packages among files of a prefix, sorted by name; a ``.dist-info`` goes over an ``.egg-info``.
 
-    What has no name is left out.
+    What has no name is left out. Raises ContentError for requirements beyond all bounds.
     """
     places: dict[str, dict[str, File]] = {}
     for file in files:
@@ -146,6 +152,11 @@ def _installed(folder: str, parts: dict[str, File]) -> Installed | None:
         for extra, requirement in _required(parts["requires.txt"].source.read_text("utf-8", errors="replace")):
             requires += [requirement] if requirement else []
             extras += [extra] if extra and extra not in extras else []
+    longest = max(map(len, requires), default=0)
+    if longest > _LONGEST or len(requires) > _MOST:
+        what = f"has {len(requires):,} requirements, the longest of {longest:,} characters"
+        hint = f"at most {_MOST:,}, of {_LONGEST:,} characters, make sense: tell the makers of {main.package}"
+        raise ContentError(Problem(where=main.path, what=what, hint=hint))
     return Installed(
         package=main.package,
         path=main.path,

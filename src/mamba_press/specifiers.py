@@ -23,6 +23,10 @@ _CONSTRAINT = re.compile(r"(==|!=|>=|<=|~=|=|>|<)?\s*(.+)", re.DOTALL)
 _BELOW = re.compile(r"^(.*?)(?:\.0)*\.?(?:0a0?|0dev0?|a0?|\.?dev0?)$")
 # A letter alone, as in 2024a: conda reads it as later than 2024, PEP 440 as a pre-release.
 _LONE_LETTER = re.compile(r"(?<![a-z])[a-z](?![a-z0-9])")
+_MOST_ALTERNATIVES = 1_000
+_DEEPEST = 30
+"""How many ways to satisfy a spec, and brackets in each other, are read."""
+
 _STEPS = 12
 
 
@@ -170,6 +174,8 @@ def _alternatives(text: str) -> list[list[str]]:
     """Return the spec as alternatives of constraints that hold together; ``,`` binds stronger than ``|``."""
     if "^" in text or "$" in text:
         raise UntranslatableError(f"{text!r} is a regular expression")
+    if text.count("(") > _DEEPEST:
+        raise UntranslatableError(f"{text[:80]!r} has too many brackets")
     tokens = [token for token in re.split(r"([,|()])", text or "*") if token.strip()]
     found, rest = _either(tokens)
     if rest:
@@ -189,6 +195,8 @@ def _all_of(tokens: list[str]) -> tuple[list[list[str]], list[str]]:
     found, rest = _one(tokens)
     while rest and rest[0] == ",":
         more, rest = _one(rest[1:])
+        if len(found) * len(more) > _MOST_ALTERNATIVES:
+            raise UntranslatableError(f"it has more than {_MOST_ALTERNATIVES} alternatives")
         found = [[*left, *right] for left, right in product(found, more)]
     return found, rest
 

@@ -154,6 +154,37 @@ def test_what_is_no_conda_package_is_refused():
         conda.refuse_foreign([package(), wheel])
 
 
+BEYOND = {
+    "version": (
+        {"version": "9" * 100_000},
+        "its record has a version of 100,000 characters, where at most 200 make sense",
+    ),
+    "build": ({"build": "b" * 201}, "its record has a build of 201 characters, where at most 200 make sense"),
+    "license": (
+        {"license": " AND ".join(["MIT"] * 20_000)},
+        "its record has a license of 159,995 characters, where at most 10,000 make sense",
+    ),
+    "dependencies": (
+        {"depends": tuple(f"p{number}" for number in range(100_000))},
+        "its record has 100,000 dependencies, where at most 10,000 make sense",
+    ),
+    "dependency": (
+        {"constrains": ("python " + ",".join(f"!=3.{minor}" for minor in range(1_000)),)},
+        "its record has a dependency of 7,896 characters, where at most 2,000 make sense",
+    ),
+}
+
+
+@pytest.mark.parametrize("key", BEYOND)
+def test_a_record_beyond_all_bounds_is_refused(key):
+    changes, what = BEYOND[key]
+    with pytest.raises(SolveError) as caught:
+        conda.refuse_foreign([package(), package("evil", **changes)])
+    [problem] = caught.value.problems
+    assert problem.what == what
+    assert problem.where.startswith("evil of ")
+
+
 # The hand-over
 
 

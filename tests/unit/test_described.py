@@ -39,6 +39,11 @@ def test_people_have_a_name_and_an_address_where_known(names, addresses, people)
         assert found == people
 
 
+def test_an_address_of_comments_in_comments_is_not_read():
+    found = complete({"author": "A", "author_email": "(" * 20_000})[0]["authors"]
+    assert found == [{"name": "A"}]
+
+
 @pytest.mark.parametrize(
     ("keywords", "words"), [(["a", "b"], ["a", "b"]), (["a b  c"], ["a", "b", "c"]), (["UNKNOWN"], None), ([""], None)]
 )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mamba_press import installed
+from mamba_press.errors import ContentError
 from mamba_press.types import File
 
 SITE = "lib/python3.10/site-packages"
@@ -133,3 +134,22 @@ def test_a_description_that_is_the_body_keeps_the_indent_of_its_lines(read):
     body = "Use it so::\n\n        import a\n        a.run()\n"
     [found] = read({"a-1.dist-info/METADATA": f"{HEAD}\n{body}"})
     assert found.raw["description"] == body
+
+
+@pytest.mark.parametrize(
+    ("requires", "told"),
+    [
+        (
+            "".join(f"Requires-Dist: p{number}\n" for number in range(10_001)),
+            "has 10,001 requirements, the longest of 6",
+        ),
+        (f"Requires-Dist: p>={'9' * 5000}\n", "has 1 requirements, the longest of 5,003"),
+    ],
+)
+def test_requirements_beyond_all_bounds_are_refused(read, requires, told):
+    with pytest.raises(ContentError) as caught:
+        read({"some_name-1.5.dist-info/METADATA": HEAD + requires})
+    [problem] = caught.value.problems
+    assert problem.where == f"{SITE}/some_name-1.5.dist-info/METADATA"
+    assert problem.what == f"{told} characters"
+    assert problem.hint == "at most 10,000, of 4,000 characters, make sense: tell the makers of pkg"

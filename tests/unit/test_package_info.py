@@ -189,3 +189,10 @@ def test_the_original_of_a_file_is_not_looked_for_through_a_link(folder):
     (folder.parent / "lib").symlink_to(folder.parents[1] / "home")
     with pytest.raises(ContentError, match=r"evil-1.0-0: lib: is a symlink to '.*', where a folder was expected"):
         package_info.plain(folder.parent, "lib/id_rsa")
+
+
+def test_a_licence_that_takes_for_ever_to_read_is_noted_and_not_used(folder):
+    (folder / "about.json").write_text(json.dumps({"license": " AND ".join(["MIT"] * 20_000), "summary": "s"}))
+    info, notes = package_info.read(folder, "x 1 0")
+    assert info.about == {"summary": "s"}
+    assert notes == ("x 1 0: info/about.json: license has 159,995 characters, and is not used",)

@@ -113,3 +113,11 @@ def test_what_has_no_words_is_refused(conda):
 def test_an_intersection_says_only_what_is_needed(first, second, both):
     found = intersection(SpecifierSet(first), SpecifierSet(second))
     assert (None if found is None else str(found)) == both
+
+
+@pytest.mark.parametrize(
+    "spec", [",".join(["(>=1|<0)"] * 20), ",".join(["(1|2|3|4)"] * 6), "(" * 900 + ">=1" + ")" * 900, "(" * 100_000]
+)
+def test_a_spec_that_would_take_for_ever_is_not_translated(spec):
+    with pytest.raises(UntranslatableError):
+        translate(spec)

@@ -30,13 +30,19 @@ from mamba_press.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from mamba_press.config import Config
 
 Json = dict[str, Any]
 
 KEY = "tool.mamba-press"
+
+_LONGEST = {"license": 10_000, "spec": 2_000}
+_MOST_SPECS = 10_000
+"""What the record of a package may have; the largest of conda-forge have a tenth."""
+
+_UNBOUND = f"tell the makers of the channel, or take another build with {KEY}.constraints"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -358,7 +364,8 @@ def package_of(record: Json) -> Package:
 
 
 def refuse_foreign(packages: Iterable[Package]) -> None:
-    """Raise SolveError for packages that a channel offers in another form than conda's, such as wheels."""
+    """Raise SolveError for packages in another form than conda's, such as wheels, and for records without a bound."""
+    packages = tuple(packages)
     problems = [
         Problem(
             where=str(package),
@@ -368,8 +375,27 @@ def refuse_foreign(packages: Iterable[Package]) -> None:
         for package in packages
         if not package.url or not package.file_name.endswith((".conda", ".tar.bz2"))
     ]
+    problems += [
+        Problem(where=f"{package.name[:80]} of {package.channel}", what=what, hint=_UNBOUND)
+        for package in packages
+        for what in _beyond(package)
+    ]
     if problems:
         raise SolveError(*problems)
+
+
+def _beyond(package: Package) -> Iterator[str]:
+    """Yield what of a record is far beyond all that is real, and would take for ever to be read."""
+    for key in ("name", "version", "build", "license"):
+        length, most = len(getattr(package, key) or ""), _LONGEST.get(key, 200)
+        if length > most:
+            yield f"its record has a {key} of {length:,} characters, where at most {most:,} make sense"
+    specs = (*package.depends, *package.constrains)
+    if len(specs) > _MOST_SPECS:
+        yield f"its record has {len(specs):,} dependencies, where at most {_MOST_SPECS:,} make sense"
+    longest = max(map(len, specs), default=0)
+    if longest > _LONGEST["spec"]:
+        yield f"its record has a dependency of {longest:,} characters, where at most {_LONGEST['spec']:,} make sense"
 
 
 def _mark(solution: Solution, names: Collection[str]) -> Solution:
@@ -408,6 +434,7 @@ def read_lock(path: Path, root: Path, *, environ: Mapping[str, str] | None = Non
             what = "it locks what is no conda package: " + ", ".join(foreign)
             raise ConfigError(Problem(where=path.name, what=what, hint="write it with `mamba-press lock`"))
         packages = tuple(sorted(map(package_of, entry.pop("packages")), key=lambda package: package.name))
+        refuse_foreign(packages)
         known = {package.name: contents[package.file_name] for package in packages if package.file_name in contents}
         one = lock.Held(entry=entry, packages=packages, contents=known)
         held.append(replace(one, asked=made.get(one.name)))

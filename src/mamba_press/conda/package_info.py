@@ -34,6 +34,9 @@ _DEEPEST = 64
 _LONGEST = 1 << 20
 """How many characters a text of ``about.json`` may have."""
 
+_LONGEST_LICENCE = 10_000
+"""How many the name of a licence may have: to read it takes time."""
+
 _TEXTS = ("license", "summary", "description")
 _PAGES = ("home", "dev_url", "doc_url", "source_url")
 """What is read of ``about.json``; there may be several of a page."""
@@ -231,7 +234,9 @@ def _texts(about: dict[str, object], notes: list[str]) -> dict[str, str | tuple[
     found: dict[str, str | tuple[str, ...]] = {}
     for key in (*_TEXTS, *_PAGES):
         value = about.get(key)
-        if isinstance(value, str):
+        if isinstance(value, str) and key == "license" and len(value) > _LONGEST_LICENCE:
+            notes.append(f"about.json: license has {len(value):,} characters, and is not used")
+        elif isinstance(value, str):
             found[key] = _plain(value)
         elif key in _PAGES and isinstance(value, list) and all(isinstance(each, str) for each in value):
             found[key] = tuple(map(_plain, value))
