@@ -471,6 +471,15 @@ def test_a_channel_may_be_spelled_otherwise(tmp_path):
     assert lock.changed(entry, lock.asked(Config(channels=(str(tmp_path / "b"),)), ()), tmp_path) == ()
 
 
+def test_a_name_in_a_lock_is_no_folder_either(tmp_path):
+    tmp_path.joinpath("channel").mkdir()
+    entry = held(TARGET, config=Config(channels=("channel",)))
+    [problem] = lock.changed(entry, lock.asked(Config(channels=("./channel",)), ()), tmp_path)
+    assert problem.what.endswith("now './channel', no longer 'channel'")
+    assert lock.gone(held(TARGET, config=Config(channels=("gone", "a/b"))), tmp_path) == ()
+    assert lock.gone(held(TARGET, config=Config(channels=("./gone", "a/b"))), tmp_path) == ("./gone",)
+
+
 def test_a_lock_that_does_not_say_what_it_was_made_for_is_not_used(tmp_path):
     [problem] = lock.changed(replace(held(TARGET), asked=None), {}, tmp_path)
     assert problem.what == "does not say what it was made for"
