@@ -626,6 +626,15 @@ def test_signature_inside_the_load_commands_is_malformed(ask) -> None:
         ask(bytes(data))
 
 
+def test_empty_table_behind_the_signature_is_malformed() -> None:
+    data = bytearray(binaries.apply(dylib(Dylib()), Edits(sign=True)))
+    (image,) = macho.images(bytes(data))
+    (command,) = image.of(0x26)
+    struct.pack_into("<2I", data, command.offset + 8, len(data), 0)
+    with pytest.raises(Malformed, match=r"the function starts end at .* behind the signature"):
+        binaries.apply(bytes(data), Edits(name="@rpath/other.dylib"))
+
+
 @pytest.mark.parametrize("kind", [0x2, 0x1D, 0x26, 0x80000022])
 def test_load_command_that_a_file_has_once_is_malformed_when_it_is_there_twice(kind) -> None:
     data = bytearray(binaries.apply(dylib(Dylib()), Edits(sign=True)))

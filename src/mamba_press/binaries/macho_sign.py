@@ -146,8 +146,8 @@ def _code_end(image: Image) -> int:
         raise Malformed("the signature is not the last of __LINKEDIT")
     if not linkedit.offset <= end <= image.size:
         raise Malformed("the signature is not in __LINKEDIT")
-    others = [other for other in image.parts(set(macho.LINKEDIT_DATA) - {macho.LC_CODE_SIGNATURE}) if other.size]
-    others += [part for part in image.dyld_info().values() if part.size]
+    # What is empty counts too: behind the new end of the file it could not be read any more.
+    others = [*image.parts(set(macho.LINKEDIT_DATA) - {macho.LC_CODE_SIGNATURE}), *image.dyld_info().values()]
     others += image.symbol_table() or ()
     for other in others:
         if other.offset + other.size > end:
