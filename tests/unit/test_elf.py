@@ -552,6 +552,16 @@ def test_versions_of_a_library_that_is_not_needed_are_reported(outer: bytes) -> 
     assert any("libinner.so.1 are required" in one for one in binaries.layout_problems(bytes(broken)))
 
 
+def test_a_section_that_only_says_to_be_the_needed_versions_keeps_its_header(outer: bytes) -> None:
+    image = elf.Image(outer)
+    number = next(n for n, section in enumerate(image.sections()) if section.type == elf.SHT_GNU_VERSYM)
+    broken = bytearray(outer)
+    struct.pack_into("<I", broken, image.header.sections_at + 64 * number + 4, elf.SHT_GNU_VERNEED)
+    before = elf.Image(bytes(broken)).sections()[number]
+    edited = binaries.apply(bytes(broken), Edits(needed=(("libinner.so.1", "libother.so.1"),)))
+    assert elf.Image(edited).sections()[number] == before
+
+
 def test_a_path_that_no_system_opens_is_malformed() -> None:
     long = b"a" * 4097 + b"\0"
     with pytest.raises(Malformed, match="the interpreter's path has 4098 bytes; Linux takes 4096 at most"):

@@ -511,8 +511,9 @@ def facts(image: Image) -> Binary:
     """What the loader reads of an image."""
     tags = image.tags
     interpreter = _interpreter(image)
-    needed = tuple(dict.fromkeys(image.string(value) for tag, value in image.dynamic if tag in LOADED_TAGS))
-    required = {image.string(value) for tag, value in image.dynamic if tag in LOADED_TAGS - {DT_AUXILIARY}}
+    loaded = [(tag, image.string(value)) for tag, value in image.dynamic if tag in LOADED_TAGS]
+    needed = tuple(dict.fromkeys(name for _, name in loaded))
+    required = {name for tag, name in loaded if tag != DT_AUXILIARY}
     path = tags.get(DT_RUNPATH, tags.get(DT_RPATH))
     text = image.string(path) if path is not None else ""
     search = tuple(text.split(":")) if text else ()

@@ -91,7 +91,8 @@ def _table_problems(image: Image) -> Iterator[str]:
     if elf.DT_VERSYM in image.tags and known:
         size = image.symbol_count() * 2
         at = image.at(elf.DT_VERSYM, size, "the versions of the symbols")
-        highest = max((n & 0x7FFF for n in image.numbers("H", bytes(image.data[at : at + size]))), default=0)
+        numbers = set(image.numbers("H", bytes(image.data[at : at + size])))
+        highest = max((number & 0x7FFF for number in numbers), default=0)
         if highest > max(len(image.verdef()), *known):
             yield f"a symbol has the version {highest}, which is not there"
     if max(image.names_of_symbols(), default=0) >= max(image.strings_size, 1):

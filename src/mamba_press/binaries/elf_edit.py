@@ -323,7 +323,7 @@ class _Draft:
             raise Malformed("the needed versions overlap")
         self.out[start:end] = table.ljust(end - start, b"\0")
         for at, section in enumerate(self.sections):
-            if section.type == elf.SHT_GNU_VERNEED:
+            if section.type == elf.SHT_GNU_VERNEED and section.address == self.image.tags[elf.DT_VERNEED]:
                 # Tools complain about a table without records; as data they take the zeros for what they are.
                 changed = (
                     section._replace(size=len(table), info=len(records))

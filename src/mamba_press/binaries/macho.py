@@ -375,9 +375,9 @@ class Image:
                 return ""
             raise Malformed(f"a symbol's name at {at:#x} lies outside the strings")
         end = strings.find(b"\0", at)
-        found = strings[at : end if end >= 0 else len(strings)]
-        self.left.take(len(found) + RECORD)
-        return found.decode("utf-8", "surrogateescape")
+        end = end if end >= 0 else len(strings)
+        self.left.take(end - at + RECORD)
+        return strings[at:end].decode("utf-8", "surrogateescape")
 
     def exports(self) -> Iterator[Export]:
         """Every symbol of the export trie."""
@@ -452,14 +452,19 @@ def walk(trie: bytes, left: Allowance) -> Iterator[Export]:
 
 def images(data: Data) -> tuple[Image, ...]:
     """The slices that can be edited; raises Malformed."""
+    return _images(data, slices(data))
+
+
+def _images(data: Data, parts: Iterable[Slice]) -> tuple[Image, ...]:
     left = Allowance(len(data))
-    return tuple(Image(data, part, left) for part in slices(data) if part.arch is not None)
+    return tuple(Image(data, part, left) for part in parts if part.arch is not None)
 
 
 def read(data: Data) -> Binary:
     """The facts of a Mach-O file, of a universal one those of all its slices together; raises Malformed."""
-    found = [facts(image) for image in images(data)]
-    unread = tuple(_UNREAD.get(part.cpu, f"{part.cpu:#x}") for part in slices(data) if part.arch is None)
+    parts = slices(data)
+    found = [facts(image) for image in _images(data, parts)]
+    unread = tuple(_UNREAD.get(part.cpu, f"{part.cpu:#x}") for part in parts if part.arch is None)
     if not found:
         return Binary(format="macho", arch=None, kind="static" if b"!<ar" in _heads(data) else "shared", unread=unread)
     first = found[0]

@@ -169,23 +169,27 @@ class Image:
 
     def offset(self, address: int, size: int = 1) -> int:
         """Where in the file the bytes are that will be at an address; raises Malformed where there are none."""
+        return self._place(address, size)[0]
+
+    def _place(self, address: int, size: int) -> tuple[int, int]:
+        """Where in the file the bytes are that will be at an address, and where their section ends there."""
         for section in self.sections:
             inside = address - section.address
             if inside >= 0 and inside + size <= section.filled:
                 if section.offset + inside + size > len(self.data):
                     break
-                return section.offset + inside
-        if address >= 0 and address + size <= min(self.headers_size, len(self.data)):
-            return address
+                return section.offset + inside, section.offset + section.filled
+        last = min(self.headers_size, len(self.data))
+        if address >= 0 and address + size <= last:
+            return address, last
         raise Malformed(f"{size} bytes at the address {address:#x} are not in the file")
 
     def text(self, address: int) -> str:
         """The string that ends with a zero at an address."""
-        at = self.offset(address)
-        end = self.data.find(b"\0", at, at + _LONGEST_NAME)
+        at, last = self._place(address, 1)
+        end = self.data.find(b"\0", at, min(at + _LONGEST_NAME, last))
         if end < 0:
             raise Malformed(f"the string at the address {address:#x} has no end")
-        self.offset(address, end - at + 1)
         self.left.take(end - at + RECORD)
         return bytes(self.data[at:end]).decode("utf-8", "surrogateescape")
 
@@ -277,8 +281,9 @@ class Image:
     def _thunks(self, address: int) -> Iterator[str]:
         size = 8 if self.magic == _PE32_PLUS else 4
         while address and (entry := self.number(self.offset(address, size), size)):
-            self.left.take(size)
-            if not entry >> 8 * size - 1:
+            if entry >> 8 * size - 1:
+                self.left.take(RECORD)
+            else:
                 yield self.text((entry & 0x7FFFFFFF) + 2)
             address += size
 
