@@ -79,8 +79,9 @@ class Payload:
 
     def press(self, channel: Path, out: Path, names: Sequence[str] = ()) -> list[str]:
         """The command that presses packages of a channel, all of the payload's by default."""
-        options = ["-c", str(channel), "--python", VERSION, "-o", str(out)]
-        return [sys.executable, "-m", "mamba_press", "press", *options, *(names or self.packages)]
+        chosen = names or self.packages
+        options = ["-c", str(channel), "--python", VERSION, "-o", str(out), "--name", chosen[0]]
+        return [sys.executable, "-m", "mamba_press", "press", *options, *chosen]
 
     def out(self, name: str) -> Path:
         """A folder for what one program writes."""
