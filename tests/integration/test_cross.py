@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 from tests.support import aarch64
 from tests.support.channel import CondaPackage, FileSpec, Link, dist_info, python_abi, python_package, write_channel
 from tests.support.command import SOURCE, Press
-from tests.support.compile import Linking, Toolchain, module_source, python_config, shared_library
+from tests.support.compile import Linking, Toolchain, module_source, python_config, shared_library, zig
 from tests.support.environment import clean_environment
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="cross-compiles and emulates on Linux")
@@ -222,3 +223,31 @@ def readelf(option: str, path: Path) -> str:
     tool = shutil.which("readelf") or pytest.skip("readelf is not on this machine")
     result = subprocess.run([tool, option, str(path)], check=True, capture_output=True, text=True)
     return result.stdout + result.stderr
+
+
+def test_a_package_for_riscv64_is_pressed_though_its_files_are_laid_out_for_pages_of_4_kib(tmp_path):
+    """As those of every linker for riscv64 are; the search path that they get needs a segment of its own."""
+    flags = ("-nostdlib", "-Wl,-z,max-page-size=0x1000")
+    machine = zig(tmp_path, "riscv64-linux-gnu")
+    source = "char zeros[1 << 20]; int tally(void) { return zeros[9]; }"
+    linking = Linking(soname="libtally.so.1", flags=flags)
+    library = shared_library(tmp_path / "libtally.so.1", source, linking, toolchain=machine)
+    linking = Linking(soname="libsum.so", needed=(library,), flags=flags)
+    source = "char zeros[1 << 20]; int tally(void); int sum(void) { return tally() + zeros[3]; }"
+    package = CondaPackage(
+        name="tally",
+        subdir="linux-riscv64",
+        files={
+            "lib/libtally.so.1": library,
+            "lib/libsum.so": shared_library(tmp_path / "libsum.so", source, linking, toolchain=machine),
+        },
+    )
+    channel = write_channel(tmp_path / "channel", [package])
+    command = Press(channel=channel.root, cache=tmp_path / "cache", python=VERSION)
+    wheel = command.wheel("tally", "--platform", "linux-riscv64", output=tmp_path / "dist")
+    assert wheel.name == "tally-1.0-py3-none-manylinux_2_31_riscv64.whl"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "unpacked")
+    (edited,) = (tmp_path / "unpacked").rglob("libsum.so")
+    assert "Library runpath: [$ORIGIN]" in readelf("-dW", edited)
+    assert "Warning" not in readelf("-hlSdVWr", edited)
