@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import tempfile
 import time
@@ -30,6 +31,8 @@ def main(arguments: Sequence[str]) -> int:
         return replay(*arguments[1:3])
     asked = _parsed(arguments)
     folder = asked.folder.resolve()
+    if asked.fresh:
+        shutil.rmtree(folder / "faults", ignore_errors=True)
     (folder / "faults").mkdir(parents=True, exist_ok=True)
     with engine.scratch() as scratch:
         found = targets.every(folder / "corpus", scratch)
