@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from mamba_press import __version__, atomic
 from mamba_press.errors import HouseError
@@ -330,7 +330,7 @@ def _is_sound(row: Mapping[str, str]) -> bool:
     """Whether a row is of one wheel, by the name that it is to be asked for."""
     try:
         name, version, _, _ = parse_wheel_filename(row["file"])
-    except InvalidWheelFilename:
+    except ValueError:  # InvalidWheelFilename, and what int() says of thousands of digits
         return False
     return (name, str(version)) == (row["name"], row["version"])
 

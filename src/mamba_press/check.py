@@ -494,11 +494,11 @@ def _shown(text: str) -> str:
 
 def _parse_name(name: str) -> _Name | Problem:
     """Return what a file name says, or what is wrong with it."""
-    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+    from packaging.utils import parse_wheel_filename
 
     try:
         project, version, build, tags = parse_wheel_filename(name)
-    except InvalidWheelFilename as error:
+    except ValueError as error:  # InvalidWheelFilename, and what int() says of thousands of digits
         return Problem(where=name, what=f"is not the name of a wheel: {error}")
     return _Name(
         stem="-".join(name.split("-")[:2]),

@@ -221,11 +221,11 @@ def _of(path: Path, problem: Problem) -> Problem:
 
 
 def _named(name: str) -> _Named:
-    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+    from packaging.utils import parse_wheel_filename
 
     try:
         _, version, build, _ = parse_wheel_filename(name)
-    except InvalidWheelFilename as error:
+    except ValueError as error:  # InvalidWheelFilename, and what int() says of thousands of digits
         raise ReadError(Problem(where=name, what=f"is not the name of a wheel: {error}")) from None
     tags = "-".join(name.removesuffix(".whl").split("-")[-3:])
     return _Named(name=name.partition("-")[0], version=str(version), build="".join(map(str, build)), tags=tags)

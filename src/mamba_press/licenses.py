@@ -257,7 +257,7 @@ def _canonical(text: str) -> str | None:
 
     try:
         found = str(canonicalize_license_expression(text))
-    except InvalidLicenseExpression:
+    except (InvalidLicenseExpression, MemoryError):  # what Python's own parser says of 200 open brackets
         return None
     return _OUTDATED.sub(lambda name: f"{name[1]}-{'or-later' if name[2] else 'only'}", found)
 

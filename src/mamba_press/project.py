@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mamba_press import wording
 from mamba_press.errors import ConfigError
 from mamba_press.types import NEUTRAL, Problem, Project
 
@@ -356,6 +357,9 @@ def _standard(table: Mapping[str, Any], root: Path) -> tuple[StandardMetadata | 
             errors: list[Exception] = list(group.exceptions)
         except ConfigurationError as error:
             errors = [error]
+        except (ValueError, RecursionError, MemoryError):
+            what = "has a value with thousands of digits or hundreds of brackets, which cannot be read"
+            return None, [Problem(where="project", what=what, hint="write it shorter")]
         else:
             return metadata, []
     return None, list({_problem(error): None for error in errors})
@@ -406,9 +410,13 @@ def _unusable(metadata: StandardMetadata) -> Iterator[Problem]:
     if isinstance(metadata.license, str):
         try:
             canonicalize_license_expression(metadata.license)
-        except InvalidLicenseExpression as error:
+        except (InvalidLicenseExpression, MemoryError) as error:  # the latter for hundreds of open brackets
             hint = "see https://spdx.org/licenses; a licence that is not there is LicenseRef-<name>"
-            yield Problem(where="project.license", what=f"{metadata.license!r}: {error}", hint=hint)
+            yield Problem(
+                where="project.license",
+                what=f"{wording.printable(metadata.license)!r}: {str(error) or 'is no expression'}",
+                hint=hint,
+            )
     for group, key in (("console_scripts", "scripts"), ("gui_scripts", "gui-scripts")):
         if group in metadata.entrypoints:
             what, hint = "belongs into a table of its own", f"move it to [project.{key}]"
@@ -438,12 +446,13 @@ def _refused_in_public(metadata: StandardMetadata) -> Iterator[Problem]:
 
 
 def _from_conda(package: Package, way_out: str) -> Version:
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     text = package.version
     try:
         found = Version(text)
-    except InvalidVersion:
+    except ValueError:  # InvalidVersion, and what int() says of thousands of digits
+        text = wording.printable(text)
         why = "is not a version in Python's sense (PEP 440)"
     else:
         if found.local:

@@ -11,13 +11,14 @@ from packaging.specifiers import InvalidSpecifier, Specifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from mamba_press import wording
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from mamba_press.types import Package
 
 _SPEC = re.compile(r"\s*(?:[^\s\[\]]*::)?(?P<name>[\w.+-]+?)\s*(?P<rest>(?:[\s=<>!~\[*(].*)?)", re.DOTALL)
-_BRACKET = re.compile(r"\[(.*)\]\s*$", re.DOTALL)
 _KEY = re.compile(r"""\s*(\w+)\s*=\s*("[^"]*"|'[^']*'|\[[^\]]*\]|[^,\s]+)\s*(?:,|$)""")
 _CONSTRAINT = re.compile(r"(==|!=|>=|<=|~=|=|>|<)?\s*(.+)", re.DOTALL)
 _BELOW = re.compile(r"^(.*?)(?:\.0)*\.?(?:0a0?|0dev0?|a0?|\.?dev0?)$")
@@ -25,7 +26,8 @@ _BELOW = re.compile(r"^(.*?)(?:\.0)*\.?(?:0a0?|0dev0?|a0?|\.?dev0?)$")
 _LONE_LETTER = re.compile(r"(?<![a-z])[a-z](?![a-z0-9])")
 _MOST_ALTERNATIVES = 1_000
 _DEEPEST = 30
-"""How many ways to satisfy a spec, and brackets in each other, are read."""
+_LONGEST = 1_000
+"""How many ways to satisfy a spec, brackets in each other, and characters are read."""
 
 _STEPS = 12
 
@@ -104,9 +106,10 @@ def dependency(text: str) -> Dependency:
         return Dependency(name=name, version="*", problem="is no conda spec")
     name, rest = match["name"].lower(), match["rest"].strip()
     version, problem = "", ""
-    if bracket := _BRACKET.search(rest):
-        rest = rest[: bracket.start()].strip()
-        keys = {key: value.strip("\"'") for key, value in _KEY.findall(bracket[1])}
+    before, opened, bracket = rest.partition("[")
+    if opened and bracket.endswith("]"):
+        rest = before.strip()
+        keys = {key: value.strip("\"'") for key, value in _KEY.findall(bracket[:-1])}
         strange = sorted({"when", "extras"} & set(keys))
         problem = f"has {strange[0]!r}, which a requirement has no words for" if strange else ""
         version = keys.get("version", "")
@@ -172,6 +175,8 @@ def tidy(specifiers: Sequence[Specifier]) -> tuple[Specifier, ...] | None:
 
 def _alternatives(text: str) -> list[list[str]]:
     """Return the spec as alternatives of constraints that hold together; ``,`` binds stronger than ``|``."""
+    if len(text) > _LONGEST:
+        raise UntranslatableError(f"{wording.printable(text)!r} is longer than {_LONGEST:,} characters")
     if "^" in text or "$" in text:
         raise UntranslatableError(f"{text!r} is a regular expression")
     if text.count("(") > _DEEPEST:

@@ -416,6 +416,11 @@ def test_a_lock_says_what_it_was_made_for():
     assert lock.stamps("version: 7\n") == ({}, {})
 
 
+def test_a_stamp_nested_without_end_is_no_json():
+    with pytest.raises(ValueError, match="is nested too deeply"):
+        lock.stamps("mamba-press:\n  default linux-64:\n    packages: " + "[" * 100_000 + "\n")
+
+
 @pytest.mark.parametrize(
     ("before", "after", "where", "what"),
     [

@@ -17,7 +17,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 from mamba_press import __main__ as command
 from mamba_press import check, edit, zip_read
 from mamba_press.edit import Changes
-from mamba_press.errors import ConfigError, PressError, WriteError
+from mamba_press.errors import ConfigError, PressError, ReadError, WriteError
 from tests.unit.test_check import INFO, METADATA, elf, files, make, record, wheel_text
 
 POST = Changes(suffix="post1")
@@ -445,3 +445,8 @@ def test_an_interrupt_leaves_nothing(released):
 def test_new_tags_have_to_be_true_whatever_was_wrong_with_the_old_ones(tmp_path, old, tag, needed, expected):
     content = files({"demo/x.so": elf(*needed)} if needed else {}, WHEEL=wheel_text(f"py3-none-{old}", pure=False))
     assert expected in refused(make(tmp_path, content, f"demo-1.0-py3-none-{old}.whl"), Changes(tag=tag))
+
+
+def test_a_build_number_of_thousands_of_digits_is_no_wheels_name(tmp_path):
+    with pytest.raises(ReadError, match="is not the name of a wheel"):
+        edit.plan(tmp_path / f"x-1-{'9' * 5000}-py3-none-any.whl", Changes(build="1"))

@@ -78,7 +78,9 @@ def test_an_old_spelling_of_a_gnu_licence_is_read_but_not_certain(text, expressi
     assert (found.expression, found.is_certain) == (expression, False)
 
 
-@pytest.mark.parametrize("text", ["custom", "GPL", "BSD", "MIT, BSD", "GPL-2.1-or-later", "Unlimited", "(MIT", "AND"])
+@pytest.mark.parametrize(
+    "text", ["custom", "GPL", "BSD", "MIT, BSD", "GPL-2.1-or-later", "Unlimited", "(MIT", "AND", "MIT and (" * 250]
+)
 def test_what_spdx_lacks_becomes_a_reference_to_the_packages_files(text):
     assert (read(text).expression, read(text).is_certain) == ("LicenseRef-conda-lzo", False)
 

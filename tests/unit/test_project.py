@@ -149,6 +149,15 @@ def test_conda_version_with_an_equivalent_is_taken(tmp_path, conda, python):
     assert str(project.version(load(tmp_path, DYNAMIC), package(conda))) == python
 
 
+def test_a_conda_version_of_thousands_of_digits_is_refused_in_a_few_words(tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        project.version(load(tmp_path, DYNAMIC), package("9" * 5000))
+    (problem,) = caught.value.problems
+    assert problem.what.startswith("'99999")
+    assert problem.what.endswith("…' of the conda package zlib is not a version in Python's sense (PEP 440)")
+    assert len(problem.what) < 250
+
+
 @pytest.mark.parametrize(
     ("conda", "words"),
     [
@@ -292,3 +301,21 @@ def test_the_fields_of_an_sdist_that_are_left_to_packages_are_dynamic(tmp_path):
         "provides-extra",
         "requires-dist",
     }
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f'version = "{"9" * 5000}"',
+        f"""version = "1"\ndependencies = ["x; {"(" * 2000}python_version > '3'{")" * 2000}"]""",
+    ],
+)
+def test_values_without_end_are_refused_in_a_few_words(tmp_path, line):
+    what = "has a value with thousands of digits or hundreds of brackets, which cannot be read"
+    assert problems(tmp_path, f'[project]\nname = "x"\n{line}\n') == {"project": f"project: {what}\n  write it shorter"}
+
+
+def test_a_licence_of_brackets_without_end_is_no_expression(tmp_path):
+    found = problems(tmp_path, f'[project]\nname = "x"\nversion = "1"\nlicense = "{"MIT and (" * 250}"\n')
+    assert found["project.license"].startswith("project.license: 'MIT and (MIT and (")
+    assert "…': is no expression" in found["project.license"]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from packaging.specifiers import SpecifierSet
 
@@ -121,3 +123,14 @@ def test_an_intersection_says_only_what_is_needed(first, second, both):
 def test_a_spec_that_would_take_for_ever_is_not_translated(spec):
     with pytest.raises(UntranslatableError):
         translate(spec)
+
+
+def test_a_number_of_thousands_of_digits_is_no_version_in_few_words():
+    with pytest.raises(UntranslatableError, match="is longer than 1,000 characters"):
+        translate(">=" + "9" * 5000)
+
+
+def test_brackets_without_end_take_no_time_to_be_looked_through():
+    start = time.process_time()
+    assert dependency("x " + "[" * 100_000).name == "x"
+    assert time.process_time() - start < 1

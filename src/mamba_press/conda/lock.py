@@ -262,6 +262,13 @@ def stamps(text: str) -> tuple[dict[str, Json], dict[str, Json]]:
 
     Raises ValueError for what is no JSON there.
     """
+    try:
+        return _stamps(text)
+    except RecursionError:
+        raise ValueError("what it says of mamba-press is nested too deeply") from None
+
+
+def _stamps(text: str) -> tuple[dict[str, Json], dict[str, Json]]:
     made: dict[str, Json] = {}
     contents: dict[str, Json] = {}
     part = name = ""
