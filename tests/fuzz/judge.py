@@ -110,6 +110,6 @@ def _said(command: Sequence[str]) -> Iterator[str]:
 
 
 def _normal(line: str) -> str:
-    """Return a line without numbers and names, which an edit may change: what was to be zero at the start is now there."""
+    """Return a line without numbers, names and kinds of sections: an edit may change them."""
     line = re.sub(r"'[^']*'|<[^>]*>|\"[^\"]*\"|SHT_\w+", "…", line)
     return re.sub(r"\b0x[0-9a-fA-F]+\b|\b[0-9a-fA-F]*\d[0-9a-fA-F]*\b", "#", line).strip()
