@@ -531,6 +531,14 @@ def test_outside_a_terminal_a_step_is_one_line(make_channel, serve, tmp_path, ca
     assert lines[0].endswith(" MB")
 
 
+def test_only_what_is_not_cached_is_said_to_be_fetched(make_channel, tmp_path, capfd):
+    solution = solve([make_channel([GREET, CondaPackage(name="other")]).url], ["greet", "other"])
+    fetch(solution, tmp_path / "first", names=["other"])
+    fetch(solution, tmp_path / "second")
+    fetch(solution, tmp_path / "third")
+    assert capfd.readouterr().err.splitlines() == ["mamba-press: fetching 1 package"] * 2
+
+
 def test_a_server_that_stumbles_is_asked_again(make_channel, serve, tmp_path):
     server = serve(make_channel([GREET]).root)
     solution = solve([server.url], ["greet"])

@@ -895,6 +895,14 @@ def test_a_cache_that_cannot_be_written_is_not_the_fault_of_a_channel(text):
     assert (problem.where, problem.hint) == ("the package cache", FOLDER)
 
 
+def test_a_server_that_refuses_an_archive_is_asked_again_later():
+    text = "HTTP status client error (429 Too Many Requests) for url (https://host/ch/greet.conda)"
+    facts = {"step": "fetch", "package": "greet 1.0 0", "file": "https://host/ch/greet.conda", "text": text}
+    [problem] = hints.translate(process.RefusedError("install", facts), TARGET).problems
+    assert problem.what == "HTTP status client error (429 Too Many Requests)"
+    assert problem.hint == "try again later, or name a mirror or a folder in tool.mamba-press.channels"
+
+
 PANIC = """thread 'tokio-runtime-worker' panicked at crates/x/src/lib.rs:10:5:
 index out of bounds
 note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace

@@ -318,7 +318,7 @@ def _ask(request: Json, target: Target, environ: Mapping[str, str] | None, failu
 
 def _listen(event: Json) -> None:
     """Say what the worker is doing: a line for each step, and a line that is redrawn on a terminal."""
-    if event["event"] == "plan":
+    if event["event"] == "plan" and event["packages"]:
         size = f", {event['bytes'] / 1e6:.1f} MB" if event["bytes"] else ""
         new = f", {event['downloads']} to download{size}" if event["downloads"] else ""
         log.step(f"fetching {event['packages']} package{'s' * (event['packages'] != 1)}{new}")

@@ -226,6 +226,9 @@ def _install(facts: Json, _: Target) -> PressError:
     if "hash" in text and "mismatch" in text:
         hint = "the archive is not the one that was indexed: try again, or tell the channel's owner"
         return FetchError(Problem(where=where, what=text, hint=hint))
+    if "HTTP status" in text:
+        hint = f"try again later, or name a mirror or a folder in {KEY}.channels"
+        return FetchError(Problem(where=where, what=re.sub(r" for url \([^)]*\)", "", text), hint=hint))
     hint = "where the archive is whole, the network may be at fault: try again; else take another build of the package"
     return FetchError(Problem(where=where, what=text, hint=hint))
 

@@ -444,7 +444,7 @@ async def _plan(
     if offline and remote:
         raise RefusedError("offline", packages=[package["file_name"] for package in remote])
     size = sum(package.get("size") or 0 for package in remote)
-    say({"event": "plan", "packages": len(packages), "downloads": len(remote), "bytes": size})
+    say({"event": "plan", "packages": len(new), "downloads": len(remote), "bytes": size})
     return size
 
 
