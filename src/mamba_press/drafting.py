@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     )
 
 
+_AT_START = ("sitecustomize", "usercustomize")
 _LEAK = "report this: no file may depend on where the wheel was made"
 _OWN_LEAK = (
     "the build wrote it there: let the compiler have CPPFLAGS (CMake: CMAKE_ARGS, cargo: CARGO_BUILD_RUSTFLAGS), which "
@@ -227,6 +230,7 @@ def finish(draft: Draft, version: Version, workdir: Path, *, generator: str, epo
         *_case_notes(wheel.tags, wheel.entries),
         *_script_notes(environment, selection, config),
         *_pth_notes(entries),
+        *_shadow_notes(entries),
         *_lookup_notes(draft, wheel.name),
         *draft.part.notes,
         *licensed.notes,
@@ -370,6 +374,23 @@ def _lookup_notes(draft: Draft, name: str) -> tuple[Note, ...]:
     libraries = [file.path for file in draft.part.chosen.environment.files if lookups.is_library(file.path)]
     called = [] if draft.part.together else [each.name for each in installed.read(kept)]
     return lookups.notes(draft.part.entries, name=name, home=draft.part.home, called=called, libraries=libraries)
+
+
+def _shadow_notes(entries: Sequence[Entry]) -> Iterator[Note]:
+    """Warn of modules at the wheel's root that run at every start of Python, or have the name of one of its own.
+
+    Which of two modules of one name is imported depends on how Python is started. Its own names are taken from the
+    Python that builds: few of them change from version to version.
+    """
+    for entry in entries:
+        name, slash, _ = re.split(r"\.", entry.path, maxsplit=1)[0].partition("/")
+        is_module = re.fullmatch(r"[^/.]+(?:/__init__)?(?:\.[\w.-]+)?\.(?:py|so|pyd)", entry.path)
+        if entry.kept and is_module and (name in _AT_START or name in sys.stdlib_module_names):
+            package = entry.kept.file.package
+            what = "runs at every start of Python" if name in _AT_START else "has the name of a module of Python's own"
+            glob = f"**/site-packages/{name}/**" if slash else f"**/site-packages/{entry.path}"
+            leave = f'leave it out if nothing needs it: [tool.mamba-press.select] exclude = ["{glob}"]'
+            yield Note(f"{entry.path} ({package}) {what}", "rename it" if package == OWN else leave, "warning")
 
 
 def _pth_notes(entries: Sequence[Entry]) -> tuple[str, ...]:

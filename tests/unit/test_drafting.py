@@ -7,7 +7,7 @@ import pytest
 
 from mamba_press import drafting
 from mamba_press.errors import ContentError
-from mamba_press.types import OWN, Entry, File, Kept
+from mamba_press.types import OWN, Entry, File, Kept, Note
 
 WORKDIR = Path("/somewhere/mamba-press-abcd1234")
 
@@ -39,3 +39,37 @@ def test_packages_that_tell_where_they_were_built_are_named_once(tmp_path):
     (note,) = drafting._traces([told, replace(told, path="y")], WORKDIR)
     assert note.endswith("mean nothing: p")
     assert drafting._traces([entry(tmp_path, b"nothing")], WORKDIR) == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "what"),
+    [
+        ("sitecustomize.py", "runs at every start of Python"),
+        ("usercustomize/__init__.py", "runs at every start of Python"),
+        ("json.py", "has the name of a module of Python's own"),
+        ("typing/__init__.py", "has the name of a module of Python's own"),
+        ("_ssl.cpython-311-x86_64-linux-gnu.so", "has the name of a module of Python's own"),
+        ("_socket.cp311-win_amd64.pyd", "has the name of a module of Python's own"),
+    ],
+)
+def test_a_module_that_stands_in_pythons_place_is_a_warning(tmp_path, path, what):
+    [note] = drafting._shadow_notes([replace(entry(tmp_path), path=path)])
+    glob = path.replace("__init__.py", "**")
+    assert note == Note(
+        f"{path} (p) {what}",
+        f'leave it out if nothing needs it: [tool.mamba-press.select] exclude = ["**/site-packages/{glob}"]',
+        "warning",
+    )
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["json/data.txt", "pkg/json.py", "json_more.py", "jsonschema/__init__.py", "x-1.data/scripts/json.py", "test.py"],
+)
+def test_other_modules_are_not(tmp_path, path):
+    assert list(drafting._shadow_notes([replace(entry(tmp_path), path=path)])) == []
+
+
+def test_a_module_of_the_projects_own_is_to_be_renamed(tmp_path):
+    [note] = drafting._shadow_notes([replace(entry(tmp_path, package=OWN), path="json.py")])
+    assert (note.what, note.hint) == ("json.py (the project) has the name of a module of Python's own", "rename it")
