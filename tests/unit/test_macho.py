@@ -626,6 +626,24 @@ def test_signature_inside_the_load_commands_is_malformed(ask) -> None:
         ask(bytes(data))
 
 
+def test_edit_that_leaves_a_segment_behind_the_end_of_the_file_is_refused() -> None:
+    """A large signature gives way to a small one, and an empty segment is said to be in between."""
+    data = bytearray(linker_signed(dylib(Dylib(kind=PROGRAM, name=None))))
+    place = len(data)
+    data += bytes(1 << 16)
+    (image,) = macho.images(bytes(data))
+    (command,) = image.of(0x1D)
+    start = image.signature.offset
+    struct.pack_into("<2I", data, command.offset + 8, start, len(data) - start)
+    linkedit, pagezero = image.segment("__LINKEDIT"), image.segment("__PAGEZERO")
+    struct.pack_into("<Q", data, linkedit.command + 48, len(data) - linkedit.offset)
+    struct.pack_into("<2Q", data, pagezero.command + 40, place + (1 << 15), 0)
+    with pytest.raises(
+        Malformed, match=r"after the edit, the segment __PAGEZERO ends at .* behind the end of the file"
+    ):
+        binaries.apply(bytes(data), Edits(search=("@loader_path",), sign=True))
+
+
 def test_empty_table_behind_the_signature_is_malformed() -> None:
     data = bytearray(binaries.apply(dylib(Dylib()), Edits(sign=True)))
     (image,) = macho.images(bytes(data))
