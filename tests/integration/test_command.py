@@ -131,15 +131,22 @@ def test_a_listing_of_a_project_is_that_of_its_wheel(call, greeting, tmp_path):
     assert done.out.splitlines()[0] == "named-1.0-py3-none-any.whl"
 
 
-def test_notes_stand_at_the_end_of_what_is_said(tmp_path, golden):
-    header = CondaPackage(name="header", files={"include/header.h": "// nothing\n"})
+def test_notes_stand_at_the_end_of_what_is_said(tmp_path):
+    files = {"include/header.h": "// nothing\n", "share/header.txt": "nothing\n"}
+    header = CondaPackage(name="header", files=files, license_files={})
     channel = write_channel(tmp_path / "channel", [header, python_package(press.HERE), python_abi(press.HERE)])
     done = press.command("press", "header", "-c", channel.root, cwd=tmp_path).ok()
     _, written, notes = done.err.partition("mamba-press: writing header-1.0-py3-none-any.whl\n")
     assert written
-    assert "nothing stays of the packages" in notes
-    listed = press.command("list", "header", "-c", channel.root, cwd=tmp_path).ok()
-    golden("list-empty.txt", steady(listed.out, {"tmp": tmp_path}))
+    assert "packages without a licence file: header" in notes
+
+
+def test_a_listing_says_why_there_is_nothing_to_list(tmp_path, golden):
+    header = CondaPackage(name="header", files={"include/header.h": "// nothing\n"})
+    channel = write_channel(tmp_path / "channel", [header, python_package(press.HERE), python_abi(press.HERE)])
+    done = press.command("list", "header", "-c", channel.root, "-q", cwd=tmp_path)
+    assert (done.code, done.out) == (5, "")
+    golden("list-empty.txt", done.err)
 
 
 def test_a_reader_who_has_seen_enough_ends_nothing_badly(greeting, tmp_path):
