@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 import shutil
+import struct
 import zipfile
 import zlib
 from contextlib import contextmanager, nullcontext
@@ -22,6 +23,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from mamba_press import __version__, atomic
 from mamba_press.errors import HouseError
 from mamba_press.types import Problem
+from mamba_press.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -38,7 +40,10 @@ _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*\.whl")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _FLOOR = re.compile(r"(?:[0-9]{1,9}\.[0-9]{1,9})?")
 _UNWRITABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_MANIFEST_SIZE = 64 << 20
+_MANIFEST_SIZE = 16 << 20
+_LOCK_SIZE = 16 << 20
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, struct.error)
+"""What zipfile raises for an archive that is damaged, encrypted, or compressed in a way unknown here."""
 _LARGE = 0x7FFFFFFF
 _LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
 
@@ -184,14 +189,16 @@ def _copied(source: _Source, name: str, target: Path, size: int | None, sha256: 
     digest, found = hashlib.sha256(), 0
     try:
         with source.open(name) as file, target.open("xb") as copy:
-            while block := file.read(_BLOCK):
+            while found <= (_LOCK_SIZE if size is None else size) and (block := file.read(_BLOCK)):
                 digest.update(block)
                 found += len(block)
                 copy.write(block)
     except KeyError:
         return "is missing"
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except _UNREADABLE as error:
         return f"is damaged: {error}"
+    if size is not None and found > size:
+        return f"has more than the {size} bytes that the manifest says"
     if size is not None and found != size:
         return f"has {found} bytes; the manifest says {size}"
     return None if digest.hexdigest() == sha256 else "is not what the manifest's hash was made of"
@@ -224,8 +231,8 @@ def _opened(path: Path) -> Iterator[_Source]:
         archive = None if path.is_dir() else zipfile.ZipFile(path)
     except FileNotFoundError:
         raise HouseError(Problem(where=str(path), what="there is no such file or folder")) from None
-    except (OSError, zipfile.BadZipFile) as error:
-        raise HouseError(_unreadable(path, str(error))) from None
+    except (OSError, *_UNREADABLE) as error:
+        raise HouseError(_unreadable(path, printable(str(error)))) from None
     with archive or nullcontext():
         yield _Source(path, archive)
 

@@ -376,6 +376,9 @@ def check_import(path: Path, python: str | None = None, requirements: Sequence[s
     """
     from mamba_press import trial
 
+    named = _parse_name(path.name)
+    if isinstance(named, Problem):
+        return (_harmless(named),)
     try:
         with path.open("rb") as file:
             entries = zip_read.require(file)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from mamba_press import explain
 from mamba_press.problem import warnings
 from mamba_press.tags import RECORD
+from mamba_press.wording import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -288,7 +289,13 @@ def _first(section: Section, most: int, name: str) -> Section:
 
 def plain(sections: Sequence[Section]) -> str:
     """Return the sections as text; nothing is cut."""
-    return "\n\n".join("\n".join(_lines(section)) for section in sections)
+    return "\n\n".join("\n".join(_lines(_harmless(section))) for section in sections)
+
+
+def _harmless(section: Section) -> Section:
+    """Return a section that any terminal can show: names and texts of a wheel may hold anything."""
+    rows = tuple(tuple(harmless(cell) for cell in row) for row in section.rows)
+    return replace(section, title=harmless(section.title), rows=rows, more=harmless(section.more))
 
 
 def _lines(section: Section) -> Iterator[str]:
@@ -321,7 +328,7 @@ def draw(sections: Sequence[Section], file: TextIO) -> None:
     from rich.text import Text
 
     console = Console(file=file, highlight=False, markup=False, emoji=False)
-    for number, section in enumerate(sections):
+    for number, section in enumerate(map(_harmless, sections)):
         if number:
             console.print()
         if section.title:

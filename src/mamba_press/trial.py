@@ -19,6 +19,8 @@ from mamba_press.types import Problem
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
+    from packaging.tags import Tag
+
     from mamba_press.types import Binary
 
 PATIENCE = 300
@@ -45,6 +47,13 @@ with open(sys.argv[2], "w") as file:
 """
 """Runs in any Python from 3.6 on, and ends as Python ends: a crash at exit counts."""
 
+_WHICH = """
+import sys, sysconfig
+print(sys.implementation.name, sys.version_info[1], int(bool(sysconfig.get_config_var("Py_GIL_DISABLED"))))
+"""
+
+_MINOR = re.compile(r"(?:cp|py)3(\d+)\Z")
+_LATEST = 20
 _MODULE = re.compile(r"([^.]+)(\.py|(\.[^.]+)?\.(so|pyd))")
 
 
@@ -68,11 +77,11 @@ class _Environment:
 def run(wheel: Path, vendored: Vendored, python: str | None, requirements: Sequence[str]) -> tuple[Problem, ...]:
     """Return what goes wrong when the wheel is installed for an interpreter and every top-level module is imported.
 
-    ``python`` is a path, a command or a version; None is the running interpreter. ``requirements`` are installed
+    ``python`` is a path, a command or a version; None is one that the wheel is for. ``requirements`` are installed
     first, as the user's installer is set up to do; the wheel itself needs no index. Raises ConfigError when there is
-    no such interpreter, or no environment can be made with it.
+    no such interpreter, or none that the wheel is for, or no environment can be made with it.
     """
-    chosen = interpreter(python)
+    chosen = suitable(wheel.name, python)
     with atomic.temporary() as folder:
         environment = _environment(chosen, folder)
         if requirements:
@@ -101,6 +110,81 @@ def modules(paths: Collection[str]) -> tuple[str, ...]:
             tops = [i for i in range(1, len(folders) + 1) if "/".join(folders[:i]) in packages]
             found.add(".".join(folders[: tops[0]]) if tops else ".".join([*folders, match[1]]))
     return tuple(sorted(found))
+
+
+def suitable(name: str, python: str | None) -> str:
+    """Return the path of an interpreter for which a wheel of this name is; raises ConfigError where there is none.
+
+    Without ``python`` the running one comes first, then those on PATH, then those that uv finds, pyenv's among them.
+    """
+    from packaging.tags import platform_tags
+    from packaging.utils import parse_wheel_filename
+
+    tags = parse_wheel_filename(name)[3]
+    here = frozenset(platform_tags())
+    platforms = sorted({tag.platform for tag in tags})
+    possible = [tag for tag in tags if tag.platform == "any" or tag.platform in here]
+    if not possible:
+        what = f"is for {', '.join(platforms)}, which this machine is not: it cannot be imported here"
+        raise ConfigError(Problem(where=name, what=what, hint="check it without --import"))
+    named = ", ".join(sorted({f"{tag.interpreter}-{tag.abi}" for tag in tags}))
+    if python is not None:
+        path = interpreter(python)
+        _version(path)  # raises for what is no Python
+        if not _takes(path, possible):
+            what = f"{path} is no Python for which {name} is ({named})"
+            hint = "give another --python, or none to have one found"
+            raise ConfigError(Problem(where="--python", what=what, hint=hint))
+        return path
+    found = next((path for path in _candidates(possible) if _takes(path, possible)), None)
+    if found is None:
+        what = f"is for {named}, and there is no such Python here"
+        raise ConfigError(Problem(where=name, what=what, hint="give --python the path of one"))
+    return found
+
+
+def _candidates(tags: Collection[Tag]) -> Iterator[str]:
+    """Yield the interpreters of this machine that a wheel of these tags may be for, the nearest first."""
+    yield sys.executable
+    named = [(tag, int(found[1])) for tag in tags if (found := _MINOR.match(tag.interpreter))]
+    wanted = sorted({(minor, "t" * tag.abi.endswith("t")) for tag, minor in named})
+    later = [(minor, "") for tag, first in named if tag.abi == "abi3" for minor in range(first, _LATEST + 1)]
+    tool = uv()
+    for minor, threads in dict.fromkeys((*wanted, *later)):
+        if path := shutil.which(f"python3.{minor}{threads}"):
+            yield path
+        if tool and (path := _answer([*tool, "python", "find", "--no-project", "--offline", f"3.{minor}{threads}"])):
+            yield path
+
+
+def _takes(path: str, tags: Collection[Tag]) -> bool:
+    """Whether an interpreter loads what one of the tags says; one that is not CPython is left to its installer."""
+    said = _answer([path, "-I", "-c", _WHICH]).split()
+    if len(said) != 3:
+        return False
+    if said[0] != "cpython":
+        return True
+    minor, threads = int(said[1]), "t" * (said[2] == "1")
+    own = f"cp3{minor}"
+    for tag in tags:
+        found = _MINOR.match(tag.interpreter)
+        is_older = tag.interpreter == "py3" or (found is not None and int(found[1]) <= minor)
+        if (
+            (tag.interpreter, tag.abi) == (own, own + threads)
+            or (tag.abi == "none" and is_older and (tag.interpreter.startswith("py") or tag.interpreter == own))
+            or (tag.abi == "abi3" and is_older and not threads)
+        ):
+            return True
+    return False
+
+
+def _answer(command: Sequence[str]) -> str:
+    """Return what a command says, nothing where it fails."""
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()
 
 
 def interpreter(python: str | None) -> str:

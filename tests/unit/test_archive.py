@@ -147,7 +147,7 @@ def test_a_changed_lock_is_seen(house, tmp_path):
 
 def test_a_wheel_of_another_size_is_told_by_its_size(house, tmp_path):
     (house[0] / house[1].wheels[1].file).write_bytes(b"longer than before")
-    assert "has 18 bytes; the manifest says 6" in problems(house[0], tmp_path)
+    assert "has more than the 6 bytes that the manifest says" in problems(house[0], tmp_path)
 
 
 def test_a_missing_wheel_and_a_strange_one_are_told_at_once(house, tmp_path):
@@ -276,7 +276,7 @@ def test_a_house_whose_place_fails_leaves_folder_and_archive_as_they_were(house,
         packed.mkdir()
     before = tree(output)
     with pytest.raises(WriteError):
-        front._place(house[0], house[1], output, packed)
+        front._place(house[0], house[1], (output, packed), replaces=True)
     assert tree(output) == before
     assert place != "folder" or packed.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
@@ -287,7 +287,7 @@ def test_a_house_takes_its_places_over_an_older_one(house, tmp_path):
     output.mkdir()
     (output / archive.MANIFEST).write_text("old")
     packed.write_text("old")
-    front._place(house[0], house[1], output, packed)
+    front._place(house[0], house[1], (output, packed), replaces=True)
     assert set(tree(output)) == {archive.MANIFEST, archive.LOCK, *(each.file for each in house[1].wheels)}
     assert archive.read(output) == archive.read(packed) == house[1]
 
@@ -346,3 +346,15 @@ def test_wheels_of_another_house_in_the_folder_are_seen(house):
     (house[0] / "old-1-py3-none-any.whl").touch()
     assert archive.stale(house[0], [each.file for each in house[1].wheels]) == ("old-1-py3-none-any.whl",)
     assert archive.stale(house[0] / "nothing", []) == ()
+
+
+def test_no_more_is_unpacked_than_the_manifest_says(house, tmp_path):
+    folder, manifest = house
+    path = tmp_path / "house.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
+        for name in (archive.MANIFEST, archive.LOCK):
+            target.write(folder / name, name)
+        for row in manifest.wheels:
+            target.writestr(row.file, bytes(50 << 20))
+    assert "bytes that the manifest says" in problems(path, tmp_path)
+    assert all(each.stat().st_size < 3 << 20 for each in tmp_path.rglob("*.whl"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -607,10 +608,68 @@ def test_a_library_from_elsewhere_is_said(tmp_path):
     assert f"loads {stray}, which is neither the wheel's nor the system's" in text
 
 
-def test_a_wheel_for_another_python_is_not_installed(tmp_path):
+def test_a_wheel_for_a_python_that_is_not_here_is_not_called_wrong(tmp_path):
     path = make(tmp_path, files(WHEEL=wheel_text("cp27-cp27m-any")), name="demo-1.0-cp27-cp27m-any.whl")
-    (problem,) = check.check_import(path)
-    assert "cannot be installed for" in problem.what
+    with pytest.raises(ConfigError) as error:
+        check.check_import(path)
+    assert str(error.value) == (
+        "the configuration cannot be used\n"
+        "- demo-1.0-cp27-cp27m-any.whl: is for cp27-cp27m, and there is no such Python here\n"
+        "  give --python the path of one"
+    )
+
+
+def test_a_wheel_for_another_system_is_not_called_wrong(tmp_path):
+    path = make(tmp_path, files(WHEEL=wheel_text("py3-none-win_arm64")), name="demo-1.0-py3-none-win_arm64.whl")
+    with pytest.raises(ConfigError, match="is for win_arm64, which this machine is not: it cannot be imported here"):
+        check.check_import(path)
+
+
+def another() -> tuple[int, Path]:
+    """A CPython of this machine that is not the running one."""
+    here = sys.version_info[1]
+    found = {int(version[2:]): path for version, path in interpreters().items() if int(version[2:]) >= 8}
+    return next(((minor, path) for minor, path in sorted(found.items()) if minor != here), None) or pytest.skip(
+        "there is one Python only"
+    )
+
+
+def test_the_python_that_a_wheel_is_for_is_found(tmp_path, monkeypatch):
+    minor, path = another()
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / f"python3.{minor}").symlink_to(path)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    code = f"import sys\nassert sys.version_info[1] == {minor}\n".encode()
+    tags = f"cp3{minor}-cp3{minor}-linux_{os.uname().machine}"
+    wheel = make(tmp_path, files({"demo/__init__.py": code}, WHEEL=wheel_text(tags)), f"demo-1.0-{tags}.whl")
+    assert check.check_import(wheel) == ()
+    here = sys.version_info[1]
+    with pytest.raises(ConfigError, match=f"is no Python for which demo-1.0-{tags}.whl is "):
+        check.check_import(wheel, f"3.{here}" if shutil.which(f"python3.{here}") else sys.executable)
+
+
+@pytest.mark.parametrize(
+    ("tags", "fits"),
+    [
+        ("py3-none", True),
+        ("py2.py3-none", True),
+        (f"cp3{sys.version_info[1]}-none", True),
+        ("cp38-abi3", True),
+        ("py38-none", True),
+        ("cp38-none", False),
+        (f"cp3{sys.version_info[1]}-cp3{sys.version_info[1]}t", False),
+        ("cp399-abi3", False),
+        ("pp310-pypy310_pp73", False),
+        ("py2-none", False),
+    ],
+)
+def test_the_running_python_is_taken_where_the_tags_name_it(tmp_path, tags, fits):
+    asked = sys.executable
+    if fits:
+        assert trial.suitable(f"demo-1.0-{tags}-any.whl", None) == asked
+    else:
+        with pytest.raises(ConfigError, match="is no Python for which"):
+            trial.suitable(f"demo-1.0-{tags}-any.whl", asked)
 
 
 def test_an_interpreter_that_is_not_there_is_said(tmp_path):

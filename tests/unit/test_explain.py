@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from mamba_press import __main__ as command
 from mamba_press import explain, screen
-from mamba_press.errors import WriteError
+from mamba_press.errors import ReadError, WriteError
 from mamba_press.explain import Explanation, Lost, Need, Part, Piece
 from mamba_press.types import NEUTRAL, Dropped, Floor, Note
 from tests.unit.test_check import files, make, wheel_text
@@ -249,4 +249,31 @@ def test_a_file_that_is_no_wheel_is_named(tmp_path, data):
     path = tmp_path / "a-1-py3-none-any.whl"
     path.write_bytes(data)
     with pytest.raises(WriteError, match="cannot be read as a wheel"):
+        explain.of_wheel(path)
+
+
+def test_controls_of_a_name_are_told_and_not_done(tmp_path, capsys):
+    path = make(tmp_path, files({"demo/\x1b[2J\u202ea\x07.py": b""}))
+    text = said(str(path), "--section", "all", capsys=capsys)
+    assert text.replace("\n", "").isprintable()
+    assert "demo/\\u001b[2J\\u202ea\\u0007.py" in text
+
+
+@pytest.mark.parametrize("bill", [b"[" * 100_000, b"[]", b'{"components": [{"components": [1]}]}'])
+def test_a_bill_that_nobody_can_read_says_nothing(tmp_path, capsys, bill):
+    path = make(tmp_path, files(**{"sboms/mamba-press.cdx.json": bill}))
+    assert "demo" in said(str(path), capsys=capsys)
+
+
+@pytest.mark.parametrize("listed", [b"demo/__init__.py,sha256=x,0\n", b'"' + b"x" * 200_000 + b'",,\n'])
+def test_a_record_that_is_no_table_says_nothing(tmp_path, capsys, listed):
+    assert "demo" in said(str(make(tmp_path, files(), listed=listed)), capsys=capsys)
+
+
+def test_an_archive_that_says_two_things_is_not_explained(tmp_path):
+    path = make(tmp_path, files())
+    data = bytearray(path.read_bytes())
+    data[data.rindex(b"PK\5\6") + 10] = 0
+    path.write_bytes(data)
+    with pytest.raises(ReadError, match="the archive says that it has 0 entries, and its directory has 5"):
         explain.of_wheel(path)

@@ -251,3 +251,9 @@ def test_bills_that_packages_bring_are_kept_in_folders_of_their_own():
     assert [each.path for each in sbom.inherited([theirs, other], "x-1")] == [
         "x-1.dist-info/sboms/app/rust.cyclonedx.json"
     ]
+
+
+@pytest.mark.parametrize("text", [b"[" * 100_000, b"[]", b"1", b"{" * 10])
+def test_a_bill_that_cannot_be_read_is_refused_in_plain_words(text):
+    with pytest.raises(ValueError, match=r"brackets|no component|property name"):
+        sbom.edited(text, sbom.Edit(version="2", old_stem="a-1", stem="a-2", words=()))

@@ -35,7 +35,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("what", nargs="+", metavar="WHEEL")
     parser.add_argument("--import", dest="imports", action="store_true", help="install it afresh and import it")
-    parser.add_argument("--python", dest="interpreter", help="interpreter for --import (default: this one)")
+    parser.add_argument("--python", dest="interpreter", help="interpreter for --import (default: one that fits)")
     parser.add_argument(
         "--copy-to", type=Path, metavar="DIR", help="copy each wheel with nothing wrong into this folder"
     )
