@@ -69,4 +69,11 @@ def _values(note: Note) -> dict[str, str]:
 
 
 def _with_hint(text: str, hint: str) -> str:
-    return text + "".join(f"\n  {line}" for line in hint.splitlines())
+    return _shown(text) + "".join(f"\n  {line}" for line in _shown(hint).splitlines())
+
+
+def _shown(text: str) -> str:
+    """Return the text as any terminal can be given it: names from packages and wheels may hold what it would obey."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from mamba_press.problem import Note, Problem, as_values, noted
 
 WARNING = Note("two", "mend it so\nor so", "warning")
@@ -23,3 +25,23 @@ def test_a_program_is_given_the_texts_of_all_and_the_warnings_in_full():
 
 def test_a_problem_is_an_error_unless_something_else_is_said():
     assert Problem(where="here", what="is wrong").severity == "error"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\x1b[31mb", r"a\x1b[31mb"),
+        ("a\u202eb", r"a\u202eb"),
+        ("a\x85b\x7f", r"a\x85b\x7f"),
+        ("a\udcffb", r"a\udcffb"),
+        ("a\rb", r"a\rb"),
+        ("é 漢 🦀", "é 漢 🦀"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_written_out(text, shown):
+    assert str(Problem(where=text, what=f"is {text}", hint=text)) == f"{shown}: is {shown}\n  {shown}"
+    assert str(Note(text, text, "warning")) == f"warning: {shown}\n  {shown}"
+
+
+def test_the_lines_of_a_text_stay():
+    assert str(Problem(where="a", what="b\nc", hint="d\n  e")) == "a: b\nc\n  d\n    e"
