@@ -600,10 +600,9 @@ def _prefixes(rng: Random, _: Arena) -> tuple[Package, str]:
     )
     path = package.members[which].name
     package.members[which] = Member(path, body[:200_000])
-    mode = rng.choice(("text", "binary", "", "x", None, 1))
-    package.paths[which] = entry(
-        path, body[:200_000], prefix_placeholder=text, file_mode=mode, no_link=rng.choice((True, 1, None))
-    )
+    mode = rng.choice(("text", "text", "binary", "", "x", None, 1))
+    kept = {"no_link": rng.choice((True, 1))} if rng.random() < 0.2 else {}
+    package.paths[which] = entry(path, body[:200_000], prefix_placeholder=text, file_mode=mode, **kept)
     if rng.random() < 0.3:
         package.info["paths.json"] = None
         package.info["has_prefix"] = f"{text} {mode} {path}\n".encode("utf-8", "surrogateescape")

@@ -13,6 +13,28 @@ from tests.support import press
 pytestmark = pytest.mark.skipif(not press.MACHINE, reason="what is pressed here is for Linux on x86_64")
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("hostile")
+
+
+def numbers(families, count):
+    """Cases of each family but the bombs, which take seconds."""
+    return [number for number in range(count) if list(families)[number % len(families)] != "bombs"]
+
+
+def faults(cases):
+    return {f"{case.family} {case.number}, {case.what}": case.faults for case in cases if case.faults}
+
+
+def test_packages_that_are_made_to_do_harm_do_none(folder):
+    assert faults(hostile.run("packages", numbers(hostile.PACKAGES, len(hostile.PACKAGES)), 1, folder)) == {}
+
+
+def test_wheels_that_are_made_to_do_harm_do_none(folder):
+    assert faults(hostile.run("wheels", numbers(hostile.WHEELS, 3 * len(hostile.WHEELS)), 1, folder)) == {}
+
+
 def test_a_case_is_the_same_each_time_that_it_is_made(tmp_path):
     arena = Arena(tmp_path, tmp_path)
     for make in (hostile._names, hostile._links, hostile._lies):
