@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from mamba_press import log
-from mamba_press.credentials import hidden
 from mamba_press.errors import BuildError, ConfigError, PressError, WarnedError, WriteError
 from mamba_press.problem import Note, Problem, noted, of_all, warnings
 
@@ -61,7 +60,7 @@ def hook(settings: Mapping[str, object] | None, environ: Mapping[str, str]) -> I
         with machine(), uncollected(), log.build(worded):
             yield
     except PressError as error:
-        raise SystemExit(f"mamba-press: {hidden(worded(str(error)))}") from None
+        raise SystemExit(f"mamba-press: {log.shown(worded(str(error)))}") from None
 
 
 @contextmanager

@@ -7,6 +7,7 @@ is drawn again and again and leaves nothing behind; elsewhere (pip, uv and CI pi
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 import time
@@ -23,6 +24,9 @@ _EVERY = 0.1
 """Seconds between two drawings of a progress."""
 
 _BAR = 20
+
+_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters but tab and line end, and those that turn the direction of writing: names of files have any."""
 
 _quiet = False
 _verbose = False
@@ -120,6 +124,11 @@ def take() -> tuple[Note, ...]:
     return found
 
 
+def shown(text: str) -> str:
+    """Return a text as it may be printed: without passwords, and with what would steer a terminal written out."""
+    return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), hidden(text))
+
+
 def error(text: str) -> None:
     """Say why there is no result, whoever wants to hear less."""
     _line(text)
@@ -144,7 +153,7 @@ def flush() -> None:
 
 def _line(text: str) -> None:
     progress_end()
-    _write(f"mamba-press: {text}\n")
+    _write(f"mamba-press: {shown(text)}\n")
 
 
 def _write(text: str) -> None:
@@ -152,7 +161,7 @@ def _write(text: str) -> None:
     if sys.stderr is None:
         return
     try:
-        print(hidden(text), end="", file=sys.stderr, flush=True)
+        print(text, end="", file=sys.stderr, flush=True)
     except OSError:
         # What is in the buffer is not tried again.
         with suppress(OSError):
@@ -179,7 +188,7 @@ def progress(text: str, done: float = 0, total: float = 0) -> None:
     except OSError:
         width = 80
     # A line that is longer than the terminal could not be drawn again.
-    line = f"mamba-press: {text}"[: max(width - 1, 0) or 79]
+    line = f"mamba-press: {shown(text)}"[: max(width - 1, 0) or 79]
     _write(f"\r\x1b[K{line}")
 
 

@@ -143,3 +143,15 @@ def test_a_part_of_a_build_counts_what_was_said_before_and_keeps_the_rest_to_its
         assert [each.what for each in said] == ["of all", "of one"]
         assert [each.what for each in log.counted()] == ["of all"]
     assert capsys.readouterr().err == "mamba-press: warning: of all\n"
+
+
+def test_what_a_file_is_called_does_not_steer_the_terminal(capsys):
+    log.error("lib/\x1b[2J\x1b]0;owned\x07\r\x9b31m\u202egpj.exe: cannot be read\n  a\ttab")
+    assert capsys.readouterr().err == (
+        "mamba-press: lib/\\x1b[2J\\x1b]0;owned\\x07\\r\\x9b31m\\u202egpj.exe: cannot be read\n  a\ttab\n"
+    )
+
+
+def test_what_is_said_has_no_password(capsys):
+    log.note("https://user:secret@example.org/channel is slow")
+    assert capsys.readouterr().err == "mamba-press: https://example.org/channel is slow\n"

@@ -9,8 +9,8 @@ import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from mamba_press.credentials import hidden
 from mamba_press.errors import OutputError
+from mamba_press.log import shown
 from mamba_press.problem import Problem
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ def printing(text: str = "") -> Iterator[TextIO]:
         _drop()
     except OSError as error:
         _drop()
-        shown = text.splitlines()
-        more = [f"and {len(shown) - _SHOWN} lines more"] if len(shown) > _SHOWN else []
-        hint = "\n".join(["what was asked for is done; only this could not be printed:", *shown[:_SHOWN], *more])
+        lines = text.splitlines()
+        more = [f"and {len(lines) - _SHOWN} lines more"] if len(lines) > _SHOWN else []
+        hint = "\n".join(["what was asked for is done; only this could not be printed:", *lines[:_SHOWN], *more])
         what = f"takes nothing: {error.strerror or error}"
         raise OutputError(Problem(where="standard output", what=what, hint=hint)) from error
 
@@ -72,7 +72,7 @@ def say(text: str) -> None:
     """Print a result; raises as `printing`."""
     with printing(text) as stream:
         encoding = stream.encoding or "utf-8"
-        print(hidden(text).encode(encoding, "backslashreplace").decode(encoding), file=stream)
+        print(shown(text).encode(encoding, "backslashreplace").decode(encoding), file=stream)
 
 
 def say_json(value: object) -> None:
