@@ -32,6 +32,15 @@ _LIBRARY_NAME = re.compile(
 )
 """The name of a library that may be renamed, in two parts: the hash goes between them."""
 
+_FROM_PYTHON = (
+    "; Python looks for a bare name outside of the wheel: load the library by its path first, or put it where the "
+    "module looks with layout.move"
+)
+"""What is true of CDLL("libx.so"): a search path belongs to a binary, and here the binary is Python's own.
+
+Where the source plainly does so, `lookups` warns of it.
+"""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Linked:
@@ -461,11 +470,16 @@ def _notes(plan: _Plan, requested: frozenset[str]) -> tuple[str, ...]:
     notes = []
     for path, asked in sorted(plan.opened.by_file.items()):
         entry = plan.libraries[path]
-        if path in plan.hashed or entry.kept is None or entry.kept.file.package in requested:
+        if path in plan.hashed or entry.kept is None:
             continue
         by = sorted(opener for opener, found in plan.opened.by_entry.items() if found & asked)
+        from_python = [opener for opener in by if opener.endswith(".py")]
+        if entry.kept.file.package in requested:
+            # It keeps its name anyhow.
+            by = from_python
         if by:
-            notes.append(f"{plan.final[path]} keeps its name: {by[0]} opens it by name" + wording.others(len(by) - 1))
+            note = f"{plan.final[path]} keeps its name: {by[0]} opens it by name" + wording.others(len(by) - 1)
+            notes.append(note + (_FROM_PYTHON if from_python else ""))
     return tuple(notes)
 
 

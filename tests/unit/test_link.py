@@ -225,11 +225,25 @@ def test_a_text_that_no_program_opens_libraries_by_stops_no_renaming(wheel, path
     assert re.fullmatch(r"libgdal-[0-9a-f]{8}\.so\.34", name(wheel.paths(), "lib/libgdal.so.34"))
 
 
-def test_nothing_is_said_of_a_library_that_was_asked_for_and_keeps_its_name_anyhow(wheel, prefix):
+def test_it_is_said_that_python_does_not_find_a_bare_name_by_itself(wheel):
+    wheel.library("lib/libgeos_c.so.1", "libgeos_c.so.1")
+    wheel.text("lib/python3.10/site-packages/app.py", 'CDLL("libgeos_c.so.1")')
+    wheel.text("share/app/list.txt", "libgeos_c.so.1")
+    (note,) = wheel.link().notes
+    assert note.startswith(
+        "libgeos_c.so.1 keeps its name: home/_prefix/lib/python3.10/site-packages/app.py opens it by name (and 1 more);"
+    )
+    assert "layout.move" in note
+
+
+def test_that_is_also_said_of_a_library_that_was_asked_for_and_keeps_its_name_anyhow(wheel, prefix):
     prefix.package("app", requested=True)
     wheel.library("lib/libapp.so.1", "libapp.so.1", of="app")
     wheel.text("share/app/list.txt", "libapp.so.1")
     assert wheel.link().notes == ()
+    wheel.text("lib/python3.10/site-packages/app.py", 'CDLL("libapp.so.1")')
+    (note,) = wheel.link().notes
+    assert "site-packages/app.py opens it by name; Python looks for a bare name outside of the wheel" in note
 
 
 def test_a_library_that_is_opened_by_a_symlinks_name_is_called_so_and_its_users_ask_for_that(wheel, prefix):
