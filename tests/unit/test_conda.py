@@ -938,3 +938,13 @@ def test_what_rattler_fails_with_is_told_in_one_line(tmp_path):
         "- rattler: it failed: PanicException: it is not so\n"
         "  try again; where it fails every time, look at the memory and the limits of this machine"
     )
+
+
+@pytest.mark.parametrize(("key", "variable"), [("cache", "RATTLER_CACHE_DIR"), ("prefix", "TMPDIR")])
+def test_a_folder_whose_name_is_not_utf_8_is_named_with_its_variable(key, variable):
+    with pytest.raises(ConfigError) as refused:
+        process.call({"do": "solve", key: "/tmp/a\udcffb/pkgs"}, lambda _: None, {}, FetchError)
+    assert str(refused.value) == (
+        f"the configuration cannot be used\n- {variable}: the folder /tmp/a\\udcffb/pkgs has a name that is not UTF-8\n"
+        f"  let {variable} name another folder"
+    )

@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from mamba_press import wording
 from mamba_press.conda import hints
 from mamba_press.errors import ConfigError, PressError
 from mamba_press.types import Problem
@@ -30,6 +31,9 @@ PATIENCE = 60.0
 """The seconds without a byte from a server after which a transfer is given up; the whole may take any time."""
 
 _AGAIN = "try again; where it fails every time, look at the memory and the limits of this machine"
+
+_PLACES = {"cache": "RATTLER_CACHE_DIR", "prefix": "TMPDIR", "path": "TMPDIR"}
+"""What of a request names a folder of this machine, and the variable that moves it."""
 
 SCRIPT = Path(__file__).with_name("worker.py")
 
@@ -127,8 +131,11 @@ def call(
     """Return the worker's answer to a request; events go to ``listen``.
 
     ``environ`` is the worker's environment and says which interpreter it runs on; None is this process's own. Raises
-    `RefusedError` for what the worker itself could not do, ``failure`` where it ended without an answer.
+    `RefusedError` for what the worker itself could not do, ``failure`` where it ended without an answer, ConfigError
+    for a folder whose name is not UTF-8, which rattler cannot take.
     """
+    if problems := [*_not_utf8(request)]:
+        raise ConfigError(*problems)
     idle = _IDLE.get()
     worker = idle.pop() if idle and idle[-1].environ == environ else _Worker(environ)
     if worker.process.poll() is not None:  # killed while it waited, perhaps for want of memory
@@ -152,6 +159,17 @@ def call(
     if answer["error"] == "failed":
         raise failure(Problem(where="rattler", what=f"it failed: {hints.clean(answer['text'])}", hint=_AGAIN))
     raise RefusedError(answer["error"], answer)
+
+
+def _not_utf8(request: Json) -> Iterator[Problem]:
+    for key, variable in _PLACES.items():
+        path = str(request.get(key, ""))
+        if any("\ud800" <= character <= "\udfff" for character in path):
+            yield Problem(
+                where=variable,
+                what=f"the folder {wording.printable(path)} has a name that is not UTF-8",
+                hint=f"let {variable} name another folder",
+            )
 
 
 def _start(environ: Mapping[str, str] | None, said: IO[bytes]) -> subprocess.Popen[bytes]:
