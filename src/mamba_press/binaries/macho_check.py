@@ -31,18 +31,19 @@ def layout_problems(data: Data) -> tuple[str, ...]:
     return tuple(found)
 
 
-def problems(image: Image) -> tuple[str, ...]:
-    """What is wrong with one slice."""
-    return tuple(islice(_problems(image), MOST_PROBLEMS))
+def problems(image: Image, *, binds: bool = True) -> tuple[str, ...]:
+    """What is wrong with one slice; without ``binds`` no symbol is looked at, which takes most of the time."""
+    return tuple(islice(_problems(image, binds=binds), MOST_PROBLEMS))
 
 
-def _problems(image: Image) -> Iterator[str]:
+def _problems(image: Image, *, binds: bool) -> Iterator[str]:
     yield from _command_problems(image)
     for segment in image.segments:
         yield from _segment_problems(image, segment)
     yield from _overlaps(image)
     yield from _linkedit_problems(image)
-    yield from _bind_problems(image)
+    if binds:
+        yield from _bind_problems(image)
     try:
         yield from macho_sign.problems(image)
     except Malformed as error:
