@@ -248,6 +248,25 @@ def test_a_package_that_is_too_old_to_list_types_is_looked_at_too(make_channel, 
         fetch(channel_of(case, make_channel), tmp_path / "work")
 
 
+@pytest.mark.parametrize("space", [" ", "\x0b", "\u2028"])
+def test_a_path_of_an_old_list_is_what_stands_between_line_feeds(space, make_channel, tmp_path):
+    files = {f"{space}L": Link("/etc"), "L/hostname": "x\n"}
+    info = {"paths.json": None, "files": f"share/x\n{space}L/hostname\n"}
+    case = Case(files=files, info=info, path="", said="")  # type: ignore[arg-type]
+    with pytest.raises(ContentError):
+        fetch(channel_of(case, make_channel), tmp_path / "work")
+
+
+@pytest.mark.parametrize(
+    "line", ["share/d", '"share/d"', '"/opt/pre fix" text "sh\\are/d"', "/opt/prefix text share/d"]
+)
+def test_an_old_list_gives_no_symlink_a_placeholder(line, make_channel, tmp_path):
+    info = {"paths.json": None, "files": "share/x\nshare/d\n", "has_prefix": f"{line}\n"}
+    case = Case(files={"share/d": Link("x")}, info=info, path="", said="")  # type: ignore[arg-type]
+    with pytest.raises(ContentError, match=r"'share/d': it has a prefix_placeholder, and is a symlink"):
+        fetch(channel_of(case, make_channel), tmp_path / "work")
+
+
 def test_a_package_that_is_too_old_to_list_types_is_installed(make_channel, tmp_path):
     case = Case(info={"paths.json": None, "files": "share/x\n"}, path="", said="")  # type: ignore[dict-item]
     environment = fetch(channel_of(case, make_channel), tmp_path / "work")

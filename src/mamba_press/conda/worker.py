@@ -589,7 +589,7 @@ class _Gate:
 
     def let_through(self, name: str) -> None:
         """Return if the package may be installed; end the process otherwise."""
-        package = self.packages[name.lower()]
+        package = self.packages.get(name.lower(), {"name": name, "version": "", "build": "", "url": ""})
         try:
             wrong = self.wrong(package)
         except Exception as error:  # noqa: BLE001 - rattler would go on after whatever is raised here
@@ -698,7 +698,7 @@ def _weight(folder: Path, most_bytes: int, most_files: int) -> tuple[int, int]:
     """Return how many bytes and files a folder has; counting ends above the most."""
     size, files, waiting = 0, 0, [str(folder)]
     while waiting and size <= most_bytes and files <= most_files:
-        with suppress(FileNotFoundError), os.scandir(waiting.pop()) as found:  # it may be renamed while we look
+        with suppress(OSError), os.scandir(waiting.pop()) as found:  # it may be renamed while we look
             for entry in found:
                 if entry.is_dir(follow_symlinks=False):
                     waiting.append(entry.path)
@@ -722,11 +722,26 @@ def _entries(folder: Path) -> list[Json]:
         if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
             raise TypeError("paths.json has no list of objects")
         return found
-    changed = folder / "info" / "has_prefix"
-    prefixed = changed.read_text("utf-8").splitlines() if changed.is_file() else []
-    names = {line.split()[-1].strip("\"'"): {"prefix_placeholder": "as has_prefix says"} for line in prefixed if line}
-    lines = (folder / "info" / "files").read_text("utf-8").splitlines()
-    return [{"_path": path, **names.get(path, {})} for line in lines if (path := line.strip())]
+    # rattler ends a line at a line feed alone, and takes off nothing else.
+    prefixed = folder / "info" / "has_prefix"
+    names = _prefixed(prefixed.read_text("utf-8")) if prefixed.is_file() else set()
+    lines = (folder / "info" / "files").read_bytes().decode("utf-8").split("\n")
+    paths = [path for line in lines if (path := line.removesuffix("\r"))]
+    more = {"prefix_placeholder": "as has_prefix says"}
+    return [{"_path": path, **(more if _bare(path) in names else {})} for path in paths]
+
+
+def _prefixed(text: str) -> set[str]:
+    """Return what may be a path in the lines of ``has_prefix``: what follows a space, without quotes and escapes."""
+    found: set[str] = set()
+    for line in map(_bare, text.split("\n")):
+        starts = [match.end() for match in re.finditer(r"\s", line[-4096:].strip())][-20:]
+        found.update(line[-4096:].strip()[start:] for start in [0, *starts])
+    return found
+
+
+def _bare(text: str) -> str:
+    return re.sub(r'["\\]', "", text)
 
 
 def _other_package(index: Json, package: Json) -> Iterator[list[str]]:
@@ -963,10 +978,12 @@ class _Task:
 
     def end(self, refused: RefusedError, say: Callable[[Json], None]) -> None:
         """Say why, leave nothing half extracted in the cache, which rattler has locked for us, and end the process."""
-        for _, left in self.gate.extracting() if self.gate else ():
-            shutil.rmtree(left, ignore_errors=True)
-        say({**refused.answer, "ended": True})
-        os._exit(0)
+        try:
+            for _, left in self.gate.extracting() if self.gate else ():
+                shutil.rmtree(left, ignore_errors=True)
+            say({**refused.answer, "ended": True})
+        finally:
+            os._exit(0)
 
     def watch(self, patience: float, say: Callable[[Json], None], done: threading.Event) -> None:
         """End the process when it has been silent for so many seconds after it asked a server something.
