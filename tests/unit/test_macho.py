@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mamba_press import binaries
-from mamba_press.binaries import Malformed, macho
+from mamba_press.binaries import Malformed, macho, macho_sign
 from mamba_press.types import Binary, Edits
 from tests.support.macho import (
     BUNDLE,
@@ -642,6 +642,25 @@ def test_edit_that_leaves_a_segment_behind_the_end_of_the_file_is_refused() -> N
         Malformed, match=r"after the edit, the segment __PAGEZERO ends at .* behind the end of the file"
     ):
         binaries.apply(bytes(data), Edits(search=("@loader_path",), sign=True))
+
+
+def test_command_is_not_added_behind_bytes_that_no_command_has() -> None:
+    data = bytearray(dylib(Dylib()))
+    struct.pack_into("<I", data, 20, int.from_bytes(data[20:24], "little") + 2)
+    with pytest.raises(Malformed, match="the load commands have less bytes than the header says"):
+        macho_sign.sign(bytes(data))
+
+
+def test_command_of_the_signature_keeps_its_size_where_it_has_more_than_it_needs() -> None:
+    data = bytearray(binaries.apply(dylib(Dylib()), Edits(sign=True)))
+    (image,) = macho.images(bytes(data))
+    (command,) = image.of(0x1D)
+    assert command.offset + command.size == image.commands_end
+    struct.pack_into("<2I", data, command.offset, 0x1D, 24)
+    struct.pack_into("<I", data, 20, image.commands_size + 8)
+    edited = binaries.apply(bytes(data), Edits(name="@rpath/other.dylib"))
+    assert [each.size for each in macho.images(edited)[0].of(0x1D)] == [24]
+    assert binaries.layout_problems(edited) == ()
 
 
 def test_empty_table_behind_the_signature_is_malformed() -> None:

@@ -191,11 +191,14 @@ def _write_commands(draft: bytearray, image: Image, code_end: int, size: int) ->
         if room.used + COMMAND_SIZE > room.available:
             raise Malformed("the load commands have no room for LC_CODE_SIGNATURE")
         at = image.commands_end
+        if at != macho.HEADER_SIZE + sum(each.size for each in image.commands):
+            raise Malformed("the load commands have less bytes than the header says")
         count, commands_size = image.command_count + 1, image.commands_size + COMMAND_SIZE
         struct.pack_into("<2I", draft, 16, count, commands_size)
     else:
         at = command.offset
-    struct.pack_into("<4I", draft, at, macho.LC_CODE_SIGNATURE, COMMAND_SIZE, code_end, size)
+    own = COMMAND_SIZE if command is None else command.size
+    struct.pack_into("<4I", draft, at, macho.LC_CODE_SIGNATURE, own, code_end, size)
     linkedit = _linkedit(image)
     file_size = code_end + size - linkedit.offset
     memory_size = linkedit.memory_size
