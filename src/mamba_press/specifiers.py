@@ -99,8 +99,8 @@ def spec_name(spec: str) -> str:
 
 
 def dependency(text: str) -> Dependency:
-    """Return the name and the version of a conda spec; the build is dropped."""
-    match = _SPEC.fullmatch(text)
+    """Return the name and the version of a conda spec; the build is dropped. One without end is none."""
+    match = _SPEC.fullmatch(text) if len(text) <= _LONGEST else None
     if match is None:
         name = "".join(text.split(maxsplit=1)[:1]).lower()
         return Dependency(name=name, version="*", problem="is no conda spec")

@@ -22,7 +22,6 @@ from tests.fuzz.engine import Plan, Tally
 from tests.fuzz.targets import Target
 
 _ENOUGH = 10_000_000
-_SAMPLES = 20_000
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -59,7 +58,7 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="another one gives other inputs")
     parser.add_argument("--jobs", type=int, default=2, help="so many targets at a time")
     parser.add_argument("--inputs", type=int, default=1 << 40, help="at most so many inputs for each target")
-    parser.add_argument("--sample", type=int, default=0, help="readelf and LLVM look at every N-th edited binary")
+    parser.add_argument("--others", action="store_true", help="readelf and LLVM judge a sample of the edited binaries")
     parser.add_argument("--folder", type=Path, default=Path(".fuzz"), help="corpus, totals and what failed")
     parser.add_argument("--fresh", action="store_true", help="begin anew, with the first inputs")
     return parser.parse_args(arguments)
@@ -87,7 +86,7 @@ def _one(target: Target, asked: argparse.Namespace, folder: Path, part: tuple[in
             corpus=folder / "corpus",
             faults=folder / "faults",
             samples=Path(samples),
-            sample=asked.sample if target.format else 0,
+            sample=targets.JUDGED[target.format] if asked.others and target.format else 0,
         )
         tally = engine.supervised(plan)
         if plan.sample and target.format:
