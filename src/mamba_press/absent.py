@@ -44,7 +44,7 @@ def packages(environment: Environment, selection: Selection, *, is_empty: bool, 
     for each in asked:
         what = f"nothing of {each.name} is in the wheel: {_why(each, selection.dropped)}"
         stands = each.name not in with_files and (requires or present & {spec.split()[0] for spec in each.depends})
-        notes.append(Note(what) if stands else Note(what, _instead(each, environment), "warning"))
+        notes.append(Note(what, _instead(each, environment), "note" if stands else "warning"))
     return tuple(notes)
 
 

@@ -218,7 +218,7 @@ def test_what_sets_the_tag_is_debians_own_glibc(press):
 
 def test_a_library_that_a_module_opens_by_name_keeps_it_and_the_way_out_is_told(press, tmp_path):
     """Python's own search path does not lead into a wheel, so that the module finds it where it is loaded already."""
-    words = ("python3-shapely", "python3-numpy", "-o", str(tmp_path / "dist"))
+    words = ("python3-shapely", "python3-numpy", "--name", "shapely", "-o", str(tmp_path / "dist"))
     said = press.run("press", *words)
     (note,) = (line for line in said.stderr.splitlines() if "libgeos_c.so.1 keeps its name" in line)
     assert "layout.move" in note

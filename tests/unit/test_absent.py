@@ -56,11 +56,10 @@ def test_an_empty_wheel_is_refused_with_each_package_of_which_nothing_stays(pref
 
 def test_a_package_without_files_may_stand_for_others_that_are_in_the_wheel_or_required(prefix):
     prefix.package("meta", "app", requested=True)
-    assert packages(prefix, is_empty=True, requires=True)[-1] == Note(
-        "nothing of meta is in the wheel: it has no files"
-    )
+    note = Note("nothing of meta is in the wheel: it has no files", "take it out of packages")
+    assert packages(prefix, is_empty=True, requires=True)[-1] == note
     prefix.add("share/app/data.txt", of="app")
-    assert packages(prefix) == (Note("nothing of meta is in the wheel: it has no files"),)
+    assert packages(prefix) == (note,)
 
 
 def test_nothing_is_said_where_something_of_each_package_stays(prefix):
