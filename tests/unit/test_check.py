@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
+from mamba_press import __main__ as command
 from mamba_press import check, trial, unpack, wheel
 from mamba_press.errors import ConfigError, WriteError
 from mamba_press.types import Entry, Wheel
@@ -947,3 +948,14 @@ def test_a_wheel_with_controls_in_record_and_metadata_is_told_in_plain_text(tmp_
     assert text.replace("\n", "").isprintable()
     assert "\\x1b]0;title\\x07: is in RECORD but not in the archive" in text
     assert "a\\nb: is in RECORD but not in the archive" in text
+
+
+def test_the_command_does_not_say_nothing_wrong_of_what_nobody_looked_at(tmp_path, capsys):
+    name = "demo-1.0-py3-none-musllinux_1_2_x86_64.whl"
+    path = make(tmp_path, files(WHEEL=wheel_text("py3-none-musllinux_1_2_x86_64", pure=False)), name)
+    assert command.main(["check", str(path)]) == 0
+    assert capsys.readouterr().out == (
+        f"{path}: nothing wrong in what was looked at\n"
+        "  note: nobody looked at what its binaries need: what a system of the tag musllinux_1_2_x86_64 has is not "
+        "known\n"
+    )
