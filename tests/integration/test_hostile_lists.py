@@ -227,6 +227,76 @@ def test_a_package_has_no_files_below_another_ones_symlink(make_channel, tmp_pat
         fetch(make_channel([one, two]), tmp_path / "work", specs=("one", "two"))
 
 
+ENTRY_POINT = json.dumps(
+    {"noarch": {"type": "python", "entry_points": ["run = evil:main"]}, "package_metadata_version": 1}
+)
+
+
+def with_script(*depends: str, **files: FileSpec) -> CondaPackage:
+    """A package for whose entry point ``run`` a script would be written, after all that it depends on."""
+    own = {path.replace("__", "/").replace("_", "-"): spec for path, spec in files.items()}
+    return CondaPackage(name="evil", noarch="python", files=own, info={"link.json": ENTRY_POINT}, depends=depends)
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("bin", "evil has files below it, and other has a symlink there"),
+        ("bin/run", "evil has an entry point of that name, and other has a file there"),
+    ],
+)
+def test_the_script_of_an_entry_point_is_not_written_through_another_packages_symlink(
+    path, said, make_channel, tmp_path
+):
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside/run").write_text("mine\n")
+    target = tmp_path / "outside" / ("run" if "/" in path else "")
+    other = CondaPackage(name="other", files={path: Link(str(target))})
+    with pytest.raises(ContentError, match=f"'{path}': {said}"):
+        fetch(make_channel([with_script("other"), other, python_package("3.11")]), tmp_path / "work")
+    assert (tmp_path / "outside/run").read_text() == "mine\n"
+
+
+def test_the_script_of_an_entry_point_is_not_written_through_a_symlink_of_its_own_package(make_channel, tmp_path):
+    (tmp_path / "outside").mkdir()
+    channel = make_channel([with_script(bin=Link(str(tmp_path / "outside"))), python_package("3.11")])
+    with pytest.raises(ContentError, match="'bin': evil has files below it, and evil has a symlink there"):
+        fetch(channel, tmp_path / "work")
+    assert not list((tmp_path / "outside").iterdir())
+
+
+def test_the_script_of_an_entry_point_does_not_replace_what_the_cache_has_of_another_package(make_channel, tmp_path):
+    other = CondaPackage(name="other", files={"bin/run": "good\n"})
+    channel = make_channel([with_script("other"), other, python_package("3.11")])
+    with pytest.raises(ContentError, match="'bin/run': evil has an entry point of that name, and other has a file"):
+        fetch(channel, tmp_path / "work")
+    assert Path(os.environ["RATTLER_CACHE_DIR"], "pkgs/other-1.0-0/bin/run").read_text() == "good\n"
+
+
+def test_the_script_of_an_entry_point_does_not_replace_a_file_of_its_own_package(make_channel, tmp_path):
+    channel = make_channel([with_script(python_scripts__run="good\n"), python_package("3.11")])
+    with pytest.raises(ContentError, match="'bin/run': evil has an entry point of that name, and evil has a file"):
+        fetch(channel, tmp_path / "work")
+
+
+@pytest.mark.parametrize(
+    ("link", "path"),
+    [
+        ("lib/python3.11/site-packages/evil", "site-packages/evil/x.py"),
+        ("bin/evil", "python-scripts/evil/x"),
+    ],
+)
+def test_a_noarch_package_has_no_files_below_a_symlink_where_they_are_installed(link, path, make_channel, tmp_path):
+    (tmp_path / "outside").mkdir()
+    python = python_package("3.11")
+    silent = CondaPackage(**{name: getattr(python, name) for name in python.__slots__} | {"site_packages": None})
+    other = CondaPackage(name="other", files={link: Link(str(tmp_path / "outside"))})
+    evil = CondaPackage(name="evil", noarch="python", files={path: ""}, depends=("other",))
+    with pytest.raises(ContentError, match=f"'{link}': evil has files below it, and other has a symlink there"):
+        fetch(make_channel([evil, other, silent]), tmp_path / "work")
+    assert not list((tmp_path / "outside").iterdir())
+
+
 def test_a_python_record_does_not_lead_noarch_packages_elsewhere(make_channel, tmp_path):
     python = python_package("3.11")
     record = {"python_site_packages_path": "../../outside"}

@@ -573,17 +573,20 @@ class _Gate:
         self.on_windows = request["platform"].startswith("win") or os.name == "nt"
         self.say = say
         self.downloaded: dict[str, int] = {}
-        self.python = next((each["site_packages"] for each in request["python"] if each.get("site_packages")), "")
-        # Of the packages let through, without regard to case: their symlinks, and the folders of their files.
+        self.python = next(map(self.site_packages, request["python"]), "site-packages")
+        # Of the packages let through, without regard to case: their symlinks, the folders of their files, the scripts
+        # that rattler makes for their entry points, and all that they list.
         self.links: dict[str, str] = {}
         self.folders: dict[str, str] = {}
+        self.scripts: dict[str, str] = {}
+        self.listed: dict[str, str] = {}
 
     def look_before(self) -> None:
         """Refuse what rattler would read, or use as a path, before it tells us anything."""
         for package in self.packages.values():
             if wrong := list(_odd_info(self.folder(package))):
                 raise self.refused(package, wrong)
-        if self.python and _bad_path(self.python, on_windows=self.on_windows):
+        if _bad_path(self.python, on_windows=self.on_windows):
             text = "its record has no folder for python_site_packages_path"
             raise RefusedError("members", package="python", file="", wrong=[[self.python, text]])
 
@@ -646,30 +649,53 @@ class _Gate:
             wrong.append(["", too_large])
         if not wrong:
             paths = {self.installed(entry["_path"], index): entry for entry in entries}
-            wrong += self.through_others(package["name"], paths)
+            wrong += self.through_others(package["name"], paths, self.scripts_of(link))
         return wrong
+
+    def site_packages(self, python: Json) -> str:
+        """Return where a Python has its packages, as rattler takes it where the record does not say."""
+        minor = ".".join(python["version"].split(".")[:2])
+        usual = "Lib/site-packages" if self.on_windows else f"lib/python{minor}/site-packages"
+        return str(python.get("site_packages") or usual)
 
     def installed(self, path: str, index: Json) -> str:
         """Return where a path of the package is installed, without regard to case."""
-        if index.get("noarch") == "python" and path.startswith("site-packages/"):
-            path = f"{self.python or 'site-packages'}/{path.partition('/')[2]}"
-        return path.casefold()
+        first, slash, rest = path.partition("/")
+        if index.get("noarch") == "python":
+            scripts = "Scripts" if self.on_windows else "bin"
+            first = {"site-packages": self.python, "python-scripts": scripts}.get(first, first)
+        return f"{first}{slash}{rest}".casefold()
 
-    def through_others(self, name: str, paths: dict[str, Json]) -> list[list[str]]:
-        """Return the paths that would be written through another package's symlink, and keep those of this one."""
+    def scripts_of(self, link: Json) -> set[str]:
+        """Return the files that rattler writes for the package's entry points."""
+        names = [name for _, name in _entry_points(link)]
+        if not self.on_windows:
+            return {f"bin/{name}".casefold() for name in names}
+        return {f"Scripts/{name}{end}".casefold() for name in names for end in ("-script.py", ".exe")}
+
+    def through_others(self, name: str, paths: dict[str, Json], scripts: set[str]) -> list[list[str]]:
+        """Return the paths that would be written through a symlink or into a file of a package; keep those of this one.
+
+        A script for an entry point is written into whatever lies there: a symlink may lead anywhere, and a file is a
+        hard link to the cache.
+        """
         links = {path for path, entry in paths.items() if entry.get("path_type") == "softlink"}
-        folders = {path[: match.start()] for path in paths for match in re.finditer("/", path)}
+        folders = {path[: match.start()] for path in (*paths, *scripts) for match in re.finditer("/", path)}
+        for known, new in (
+            (self.links, links),
+            (self.folders, folders),
+            (self.scripts, scripts),
+            (self.listed, paths),
+        ):
+            known.update(dict.fromkeys(set(new) - known.keys(), name))
         wrong = [
-            [path, f"{name} has files below it, and {self.links.get(path, name)} has a symlink there"]
-            for path in sorted(folders & self.links.keys())
+            [path, f"{self.folders[path]} has files below it, and {self.links[path]} has a symlink there"]
+            for path in sorted((folders & self.links.keys()) | (links & self.folders.keys()))
         ]
-        wrong += [
-            [path, f"{self.folders[path]} has files below it, and {name} has a symlink there"]
-            for path in sorted(links & self.folders.keys())
+        return wrong + [
+            [path, f"{self.scripts[path]} has an entry point of that name, and {self.listed[path]} has a file there"]
+            for path in sorted((scripts & self.listed.keys()) | (paths.keys() & self.scripts.keys()))
         ]
-        self.links.update(dict.fromkeys(links, name))
-        self.folders.update(dict.fromkeys(folders, name))
-        return wrong
 
 
 def _odd_info(folder: Path) -> Iterator[list[str]]:
@@ -750,11 +776,16 @@ def _other_package(index: Json, package: Json) -> Iterator[list[str]]:
             yield ["info/index.json", f"its {key} is {index.get(key)!r}, its record states {package[key]!r}"]
 
 
+def _entry_points(link: Json) -> list[tuple[object, str]]:
+    """Return the entry points as they are listed, each with its name."""
+    noarch = link.get("noarch")
+    listed = (noarch.get("entry_points") or []) if isinstance(noarch, dict) else []
+    return [(text, str(text).partition("=")[0].strip()) for text in listed]
+
+
 def _bad_entry_points(link: Json) -> Iterator[list[str]]:
     """Yield the entry points from whose names rattler would make a file elsewhere than among the scripts."""
-    noarch = link.get("noarch")
-    for text in (noarch.get("entry_points") or []) if isinstance(noarch, dict) else []:
-        name = str(text).partition("=")[0].strip()
+    for text, name in _entry_points(link):
         if not re.fullmatch(r"[^\x00-\x1f/\\:]+", name) or name.strip(" .") == "":
             yield ["info/link.json", f"the entry point {text!r} has no name that a script can have"]
 
