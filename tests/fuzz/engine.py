@@ -111,7 +111,8 @@ def stop(*_: object) -> None:
 
 
 def _loop(target: Target, plan: Plan, board: mmap.mmap, rng: Random) -> None:
-    done = refused = faults = sampled = 0
+    done = refused = faults = 0
+    due = False
     worst = 0.0
     base = peak = _resident()
     start = before = time.process_time()
@@ -129,11 +130,12 @@ def _loop(target: Target, plan: Plan, board: mmap.mmap, rng: Random) -> None:
             refused += 1
         else:
             done += 1
-            if plan.sample and outcome.after and done % plan.sample == 0:
+            due = due or (bool(plan.sample) and done % plan.sample == 0)
+            if due and outcome.after and targets.is_sound(outcome.before):
                 name = f"{plan.target}-{number}"
                 (plan.samples / f"{name}.before").write_bytes(outcome.before)
                 (plan.samples / f"{name}.after").write_bytes(outcome.after)
-                sampled += 1
+                due = False
         worst = max(worst, before - made)
         if number % 256 == 0:
             peak = max(peak, _resident())

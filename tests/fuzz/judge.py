@@ -1,4 +1,4 @@
-"""What others say of edited binaries: readelf of ELF files, LLVM of all. What they did not say before the edit counts.
+"""What others say of edited binaries: readelf of ELF files, LLVM of all; what they said before the edit does not count.
 
 Many files go into one call, for starting a program costs more than reading a small file.
 """
@@ -34,7 +34,11 @@ def _program(name: str) -> str | None:
 
 
 def worse(folder: Path, kind: Literal["elf", "macho", "pe"]) -> Iterator[tuple[str, str]]:
-    """Yield the name of each edited file of a folder of which something new is said, and what."""
+    """Yield the name of each edited file of a folder of which something new is said, and what.
+
+    What a judge says of a file counts where it said nothing before: LLVM ends at the first fault, and a reader whom one
+    table has led astray says something else wherever that table leads to after the edit.
+    """
     names = sorted(path.stem for path in folder.glob("*.after"))
     for start in range(0, len(names), _BATCH):
         batch = names[start : start + _BATCH]
@@ -44,7 +48,8 @@ def worse(folder: Path, kind: Literal["elf", "macho", "pe"]) -> Iterator[tuple[s
             for name, text in judge(paths, kind):
                 said[name].add(text)
         for name in batch:
-            new = said[f"{name}.after"] - said[f"{name}.before"]
+            knew = {text.partition(":")[0] for text in said[f"{name}.before"]}
+            new = (text for text in said[f"{name}.after"] if text.partition(":")[0] not in knew)
             yield from ((name, text) for text in sorted(new))
 
 

@@ -228,6 +228,15 @@ def _no_worse(before: bytes, after: bytes) -> None:
         raise Fault(f"after the edit: {new[0]}")
 
 
+def is_sound(data: bytes) -> bool:
+    """Whether our own readers find nothing wrong with a binary: only then others can judge what an edit does to it."""
+    try:
+        binaries.symbols(data)
+        return binaries.layout_problems(data) == () and binaries.read(data) is not None
+    except Malformed:
+        return False
+
+
 def _kind(text: str) -> str:
     return "".join(c for c in text if not c.isdigit() and c not in "xabcdef")
 
