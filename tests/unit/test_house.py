@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from mamba_press import commands, errors, front
+from mamba_press import commands, errors, front, unpack, zip_read
 from mamba_press.commands import parser
+from mamba_press.conda import package_info, prefix, process, worker
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -19,7 +20,9 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("changelog.d/*.md")])
+PAGES = sorted(
+    page for each in ("*.md", ".github/*.md", "docs/**/*.md", "changelog.d/*.md") for page in ROOT.glob(each)
+)
 WORKFLOWS = sorted(ROOT.glob(".github/workflows/*.yml"))
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -89,6 +92,22 @@ def test_the_exit_codes_are_documented():
     assert documented == kinds | {0, 1, 130}
     shown = parser.parser(()).epilog or ""
     assert {int(code) for code in re.findall(r"\b(\d+) \w", shown.partition("exit codes:")[2])} == kinds - {1} | {130}
+
+
+def test_the_bounds_on_the_page_of_security_are_those_of_the_code():
+    page = (ROOT / ".github/SECURITY.md").read_text(encoding="utf-8")
+    mib = 1 << 20
+    for text in (
+        f"| {process.PATIENCE:.0f} seconds;",
+        f"| {worker._BYTES // mib} MiB and {worker._DENSEST} times its archive;",
+        f"{worker._FILES:,} files and one for each {worker._SPARSEST} bytes",
+        f"| {prefix._COPIES:,} files and {prefix._COPIED_BYTES // mib >> 10} GiB, and ten times",
+        f"| {worker._RECORDS // mib} MiB; {package_info.MOST // mib} MiB for `about.json`",
+        f"; {package_info.MOST_LICENCES // mib} MiB for all licences",
+        f"| {unpack.MOST // mib} MiB, or {unpack.RATIO} times",
+        f"| {zip_read.ENTRIES:,}; {unpack.TEXTS['METADATA'] // mib} MiB; {unpack.TEXTS['RECORD'] // mib} MiB |",
+    ):
+        assert text in page
 
 
 def test_what_to_do_is_said_for_every_kind_of_error():
