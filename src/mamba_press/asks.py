@@ -82,7 +82,7 @@ def calls(file: File) -> Calls:
         return Calls()
     try:
         nodes = list(ast.walk(ast.parse(file.source.read_bytes())))
-    except (SyntaxError, ValueError, RecursionError):  # for a newer Python than this one, or for none
+    except runtime.NOT_PYTHON:
         return Calls()
     imported = [alias for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names]
     called = {"library", *(alias.asname for alias in imported if alias.name == "library" and alias.asname)}

@@ -20,7 +20,11 @@ _URL = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _TOKEN = re.compile(r"(?:/t)+/[^/]+(?=/|$)")
-_IN_TEXT = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s\"'<>\\`]+", re.IGNORECASE)
+_IN_TEXT = re.compile(
+    # A password may hold the quotes that end a URL in a text.
+    r"\b[a-z][a-z0-9+.-]*://(?:[^\s/?#@:\"'<>\\`]*:[^\s/?#]*@)?[^\s\"'<>\\`]+",
+    re.IGNORECASE,
+)
 
 
 def public(url: str, *, query: bool = False) -> str:

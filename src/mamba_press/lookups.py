@@ -12,11 +12,12 @@ import posixpath
 import re
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from mamba_press import asks, policies, toolchain, wording
+from mamba_press import asks, policies, runtime, toolchain, wording
 from mamba_press.types import OWN, Note
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ _ASKS = frozenset({"version", "distribution", "metadata", "requires", "files", "
 _ASKS_SYSTEM = (b"find_library", b"DLL(", b"LoadLibrary", b"dlopen")
 _OPENS = frozenset({"CDLL", "PyDLL", "WinDLL", "OleDLL", "LoadLibrary", "dlopen"})
 _PREFIXES = frozenset({"prefix", "exec_prefix", "base_prefix", "base_exec_prefix"})
+_MOST = 200
+"""So many expressions are looked at for what one argument may be: in hostile sources names stand for each other."""
+
 _STDLIB = re.compile(r"lib/python3\.\d+t?/(?!site-packages/).+\.(?:py|so)")
 _VERSION = re.compile(r"(?:\.so[.0-9]*|[.0-9]*\.dylib|\.dll)$")
 
@@ -98,7 +102,7 @@ def _of(entry: Entry, sought: _Sought) -> Iterator[Note]:
         return
     try:
         module = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError):  # for a newer Python than this one, or for none
+    except runtime.NOT_PYTHON:
         return
     if asks_system:
         yield from _system(module, file, sought)
@@ -150,12 +154,15 @@ def _asked(module: ast.Module, stems: Mapping[str, str]) -> dict[str, str]:
     arguments = [node.args[0] for node in calls if node.args]
     plain = {text for argument in arguments for text in _texts(argument, values)}
     found = {text: f"find_library({text!r})" for text in plain & stems.keys()}
+    anywhere: set[str] | None = None
     for argument in arguments:
         if any(_texts(argument, values)):
             continue
         beginnings = {begin for text in _parts(argument, values) if len(begin := re.split("[%{]", text)[0]) > 2}
         meant = {stem for stem in stems if any(map(stem.startswith, beginnings))}
-        meant |= set() if beginnings else stems.keys() & _parts(module, {})
+        if not beginnings:
+            anywhere = _plain(ast.walk(module)) if anywhere is None else anywhere
+            meant |= stems.keys() & anywhere
         found.update((stem, "find_library for a name that it puts together") for stem in meant - plain)
     return found
 
@@ -163,13 +170,12 @@ def _asked(module: ast.Module, stems: Mapping[str, str]) -> dict[str, str]:
 def _parts(node: ast.AST, values: Mapping[str, list[ast.expr]]) -> set[str]:
     """Return the plain texts in an expression, and in what its names stand for."""
     nodes = [*ast.walk(node)]
-    nodes += [
-        each
-        for name in nodes
-        if isinstance(name, ast.Name)
-        for value in values.get(name.id, ())
-        for each in ast.walk(value)
-    ]
+    names = {name.id for name in nodes if isinstance(name, ast.Name)}
+    meant = (each for name in sorted(names) for value in values.get(name, ()) for each in ast.walk(value))
+    return _plain(islice(chain(nodes, meant), _MOST))
+
+
+def _plain(nodes: Iterable[ast.AST]) -> set[str]:
     return {each.value for each in nodes if isinstance(each, ast.Constant) and isinstance(each.value, str)}
 
 
@@ -201,26 +207,29 @@ def _values(module: ast.Module) -> dict[str, list[ast.expr]]:
     return found
 
 
-def _texts(node: ast.expr, values: Mapping[str, list[ast.expr]], depth: int = 4) -> Iterator[str]:
+def _texts(expression: ast.expr, values: Mapping[str, list[ast.expr]]) -> Iterator[str]:
     """Yield the plain texts that an expression may be; one that is put together is none of them."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        yield node.value
-    parts: Sequence[ast.expr | None] = ()
-    if isinstance(node, ast.Name):
-        parts = values.get(node.id, ())
-    elif isinstance(node, ast.IfExp):
-        parts = (node.body, node.orelse)
-    elif isinstance(node, (ast.BoolOp, ast.Dict)):
-        parts = node.values
-    elif isinstance(node, (ast.Tuple, ast.List)):
-        parts = node.elts
-    elif isinstance(node, ast.Subscript):
-        parts = (node.value,)
-    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get":
-        parts = (node.func.value, *node.args[1:])
-    for part in parts if depth else ():
-        if part is not None:
-            yield from _texts(part, values, depth - 1)
+    todo, seen = [expression], {id(expression)}
+    while todo and len(seen) <= _MOST:
+        node = todo.pop(0)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+        parts: Sequence[ast.expr] = ()
+        if isinstance(node, ast.Name):
+            parts = values.get(node.id, ())
+        elif isinstance(node, ast.IfExp):
+            parts = (node.body, node.orelse)
+        elif isinstance(node, (ast.BoolOp, ast.Dict)):
+            parts = node.values
+        elif isinstance(node, (ast.Tuple, ast.List)):
+            parts = node.elts
+        elif isinstance(node, ast.Subscript):
+            parts = (node.value,)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get":
+            parts = (node.func.value, *node.args[1:])
+        new = [part for part in parts[:_MOST] if id(part) not in seen]
+        seen.update(map(id, new))
+        todo += new
 
 
 def _loaded(entries: Iterable[Entry]) -> Iterator[str]:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _PYTHON = re.compile(r"(py|cp|pp|ip|jy)(\d)(\d*)")
 """Interpreters whose tags have the version of the language; GraalPy's have its own."""
 
+_MOST = 500
+"""How many specifiers are tried: the time grows with their number twice."""
+
 _FAR = 10**6
 """A number that no release of Python reaches: it stands for all that are still to come."""
 
@@ -32,8 +35,11 @@ def some(requires: SpecifierSet, tags: Iterable[str]) -> bool:
     """Whether at least one Python that the Requires-Python allows takes at least one of the tags, platforms aside.
 
     A tag is a string such as ``cp310-cp310-any``. ``py3N`` and the stable ABI are for 3.N and all later ones, all else
-    with a minor version for this one alone, as `packaging.tags` has it. Other tags count as taken.
+    with a minor version for this one alone, as `packaging.tags` has it. Other tags count as taken, and so does a
+    Requires-Python of more specifiers than are tried.
     """
+    if len(requires) > _MOST:
+        return True
     for tag in tags:
         interpreter, abi, *_ = tag.split("-")
         found = _PYTHON.fullmatch(interpreter)
@@ -61,16 +67,14 @@ def _around(requires: SpecifierSet, major: int, first: int, *, is_open: bool) ->
 
     Only at the versions that they name does it change what they allow.
     """
-    named = list(_named(requires))
-    minors, patches = {first}, {0, _FAR}
-    for version in named:
-        patches |= {version.micro - 1, version.micro, version.micro + 1}
-        minors |= {version.minor - 1, version.minor, version.minor + 1, _FAR} if is_open else set()
-    releases = ((minor, patch) for minor in minors if minor >= first for patch in patches if patch >= 0)
-    yield from (Version(f"{major}.{minor}.{patch}") for minor, patch in releases)
-    yield from (
-        each for each in named if each.major == major and (each.minor >= first if is_open else each.minor == first)
-    )
+    named = [each for each in _named(requires) if each.major == major]
+    minors = {first}.union(*({each.minor - 1, each.minor, each.minor + 1, _FAR} for each in named if is_open))
+    releases = {(minor, patch) for minor in minors for patch in (0, _FAR)}
+    releases |= {(each.minor, each.micro + step) for each in named for step in (-1, 0, 1)}
+    for minor, patch in sorted(releases):
+        if patch >= 0 and (minor >= first if is_open else minor == first):
+            yield Version(f"{major}.{minor}.{patch}")
+    yield from (each for each in named if (each.minor >= first if is_open else each.minor == first))
 
 
 def _named(requires: SpecifierSet) -> Iterator[Version]:

@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from mamba_press import runtime
 from mamba_press.types import NEUTRAL, NEUTRAL_ON_WINDOWS
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def _python(text: str, entry: Entry, tree: _Tree) -> str | None:
     """Rewrite the strings that are nothing but the path of something in the wheel; docstrings and the like stay."""
     try:
         module = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
+    except runtime.NOT_PYTHON:
         return None
     lines = text.encode().splitlines(keepends=True)
     for node in sorted(_paths(module), key=lambda node: (node.lineno, node.col_offset), reverse=True):
@@ -167,7 +168,7 @@ def _python(text: str, entry: Entry, tree: _Tree) -> str | None:
     changed = b"".join(lines).decode()
     try:
         ast.parse(changed)
-    except SyntaxError:
+    except runtime.NOT_PYTHON:
         return None
     return changed
 

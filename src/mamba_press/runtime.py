@@ -13,6 +13,9 @@ MODULE = "_mamba_press.py"
 """The module's file name, in the wheel's home."""
 
 # Runs on CPython 3.6 and needs nothing but the standard library: it is shipped, not imported here.
+NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
+"""What `ast.parse` raises for a newer Python than this one, for what is none, and for what is nested too deeply."""
+
 _HEAD = '''\
 """Where the libraries of this wheel are. Written by mamba-press; do not edit."""
 
@@ -271,8 +274,8 @@ def with_import(source: bytes, statement: bytes = _IMPORT) -> bytes:
         return source
     try:
         tree = ast.parse(source)
-    except SyntaxError as error:
-        raise ValueError(str(error)) from None
+    except NOT_PYTHON as error:
+        raise ValueError(str(error) or "it is nested too deeply") from None
     lines = source.splitlines(keepends=True)
     end = b"\r\n" if lines and lines[0].endswith(b"\r\n") else b"\n"
     at = _after_the_head(tree, len(lines))
@@ -315,7 +318,7 @@ def _differ_by_the_import(tree: ast.Module, source: bytes, statement: bytes) -> 
     """Whether a source is the tree with the import after its head, or after what shares the head's last line."""
     try:
         body = [ast.dump(node) for node in ast.parse(source).body]
-    except SyntaxError:
+    except NOT_PYTHON:
         return False
     ours = ast.dump(ast.parse(statement).body[0])
     before = [ast.dump(node) for node in tree.body]

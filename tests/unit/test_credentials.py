@@ -37,6 +37,14 @@ def test_a_secret_is_taken_off_every_url_of_a_text(form):
     assert credentials.hidden(text).count("https://example.org/team/channel/linux-64/x-1-0.conda") == 3
 
 
+@pytest.mark.parametrize("sign", ["'", '"', "<", ">", "`", "\\"])
+def test_a_password_with_a_sign_that_ends_a_url_in_a_text_is_taken_off(sign):
+    url = f"https://user:s3{sign}cret@example.org/x"
+    assert credentials.hidden(f"error for '{url}', and for ({url})") == (
+        "error for 'https://example.org/x', and for (https://example.org/x)"
+    )
+
+
 def test_a_token_at_the_end_of_a_url_is_one():
     assert credentials.public("https://example.org/pre/t/s3cret") == "https://example.org/pre"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from mamba_press import lookups
@@ -73,6 +75,21 @@ def test_a_name_that_is_put_together_may_be_any_that_begins_so(told):
 )
 def test_of_a_name_that_comes_from_elsewhere_what_stands_in_the_source_is_meant(told, source, is_told):
     assert bool(told({"app/a.py": source})) == is_told
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "\n".join(["x = x, x"] * 300) + "\nfind_library(x)\nCDLL(x)\n",
+        "x = y = 'z'\n" * 5_000 + "find_library(x + y)\nCDLL(x)\n" * 5_000,
+        f"x = 'find_library'\n{'-' * 100_000}1\n",
+    ],
+    ids=["names that stand for each other", "many values and calls", "nested too deeply"],
+)
+def test_a_source_that_says_no_end_of_things_costs_little(told, source):
+    start = time.process_time()
+    assert told({"app/a.py": source}) == ()
+    assert time.process_time() - start < 5
 
 
 def test_who_can_ask_for_it_otherwise_is_warned_with_the_lines_to_write(found):

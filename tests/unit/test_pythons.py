@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from packaging.specifiers import SpecifierSet
 from packaging.tags import compatible_tags, cpython_tags, parse_tag
@@ -69,3 +71,11 @@ def test_pythons_to_come_and_strange_tags(requires, tag, expected):
 def test_a_python_is_allowed_by_any_of_its_releases(requires, python, allowed, lowest):
     assert pythons.allows(SpecifierSet(requires), python) is allowed
     assert pythons.lowest(SpecifierSet(requires)) == lowest
+
+
+def test_a_requires_python_of_many_specifiers_costs_little():
+    start = time.process_time()
+    some, no_end = (",".join(f"!=3.{each}.{each}" for each in range(count)) + ",<3" for count in (400, 20_000))
+    assert not pythons.some(SpecifierSet(some), ["py3-none-any"])
+    assert pythons.some(SpecifierSet(no_end), ["py3-none-any"])
+    assert time.process_time() - start < 10
