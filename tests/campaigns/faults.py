@@ -312,7 +312,7 @@ def run(case: Case, world: World, server: Server | None) -> tuple[list[str], int
     if not press.eventually(lambda: not press.processes_with(f"FAULTS_MARKER={marker}"), 10):
         wrong.append("a process lives on")
     wrong += judge(case, place, code, world, before)
-    if case.number % 5 == 0:
+    if case.number % 5 == 0 and case.name.isprintable():  # rattler takes no cache whose name is not UTF-8
         wrong += again(case, place, world)
     if wrong:
         kept = world.folder / "failed" / place.parent.name
