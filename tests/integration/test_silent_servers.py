@@ -126,7 +126,7 @@ def test_a_server_that_falls_silent_over_an_archive_is_given_up(serve, way, tmp_
     began = time.monotonic()
     with pytest.raises(FetchError) as raised:
         fetch(solution, tmp_path / "work")
-    assert time.monotonic() - began < PATIENCE + 5
+    assert time.monotonic() - began < process.PATIENCE + 60  # and not the minutes that rattler waits
     assert f"- {server.url}/linux-64/{ARCHIVE}: no byte came for 1.5 seconds\n" in str(raised.value)
     cache = Path(os.environ["RATTLER_CACHE_DIR"], "pkgs")
     assert [path.name for path in cache.iterdir() if path.is_dir()] == []

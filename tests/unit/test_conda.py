@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import stat
+import subprocess
 import sys
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -947,4 +948,38 @@ def test_a_folder_whose_name_is_not_utf_8_is_named_with_its_variable(key, variab
     assert str(refused.value) == (
         f"the configuration cannot be used\n- {variable}: the folder /tmp/a\\udcffb/pkgs has a name that is not UTF-8\n"
         f"  let {variable} name another folder"
+    )
+
+
+STUCK = """\
+import json, sys, threading
+from mamba_press.conda import worker
+threading.Thread(target=worker._TASK.watch, args=(0.5, lambda said: print(json.dumps(said)), threading.Event())).start()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing tells who waits for another process")
+def test_a_worker_that_does_nothing_ends_itself_and_is_told():
+    """As rattler does that has not enough memory for its threads."""
+    done = subprocess.run([sys.executable, "-c", STUCK], capture_output=True, text=True, check=True, timeout=60)
+    facts = json.loads(done.stdout)
+    assert facts == {"error": "silent", "seconds": 0.5, "addresses": [], "ended": True}
+    assert str(hints.silent(facts)) == (
+        "the packages cannot be fetched\n- rattler's process: it did nothing for 0.5 seconds, and was ended\n"
+        "  try again; where it fails every time, look at the memory and the limits of this machine"
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot wait for a pipe for a while")
+def test_a_worker_that_says_nothing_at_all_is_ended(tmp_path, monkeypatch):
+    mute = tmp_path / "mute"
+    mute.write_text("#!/bin/sh\nexec sleep 60\n")
+    mute.chmod(0o755)
+    monkeypatch.setattr(process, "PATIENCE", 0.2)
+    monkeypatch.setattr(process, "_GRACE", 0.2)
+    with pytest.raises(FetchError) as failed:
+        process.call({"do": "solve"}, lambda _: None, {"MAMBA_PRESS_WORKER": str(mute), "PATH": "/bin"}, FetchError)
+    assert str(failed.value) == (
+        "the packages cannot be fetched\n- rattler's process: was ended by SIGKILL before it answered\n"
+        "  try again; where it fails every time, look at the memory and the limits of this machine"
     )

@@ -22,6 +22,9 @@ Json = dict[str, Any]
 KEY = "tool.mamba-press"
 
 
+AGAIN = "try again; where it fails every time, look at the memory and the limits of this machine"
+
+
 def translate(refused: RefusedError, target: Target) -> PressError:
     """Return the error that tells the user what the worker refused to do."""
     tellers: Mapping[str, Callable[[Json, Target], PressError]] = {
@@ -256,7 +259,10 @@ def _file_system(text: str) -> str:
 
 
 def silent(facts: Json) -> FetchError:
-    """Return the error for servers from which nothing came any more."""
+    """Return the error for servers from which nothing came any more, or for a process that does nothing."""
+    if not facts["addresses"]:
+        what = f"it did nothing for {facts['seconds']:g} seconds, and was ended"
+        return FetchError(Problem(where="rattler's process", what=what, hint=AGAIN))
     told = [hidden(_printable(address)) for address in facts["addresses"]]
     more = f" and {len(told) - 3} more" if len(told) > 3 else ""
     return FetchError(

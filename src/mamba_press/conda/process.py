@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -30,7 +32,8 @@ WORKER = "MAMBA_PRESS_WORKER"
 PATIENCE = 60.0
 """The seconds without a byte from a server after which a transfer is given up; the whole may take any time."""
 
-_AGAIN = "try again; where it fails every time, look at the memory and the limits of this machine"
+_GRACE = 30.0
+"""How much longer the worker itself is given, which ends at `PATIENCE` where it can say why."""
 
 _PLACES = {"cache": "RATTLER_CACHE_DIR", "prefix": "TMPDIR", "path": "TMPDIR"}
 """What of a request names a folder of this machine, and the variable that moves it."""
@@ -71,18 +74,36 @@ class _Worker:
             self.process.stdin.flush()
         except BrokenPipeError:
             return None
-        for line in self.process.stdout:
+        for line in self.lines(self.process.stdout.fileno()):
             try:
                 said = json.loads(line)
             except ValueError:
                 continue  # printed by a sitecustomize, before the worker took hold of its stdout
             if not isinstance(said, dict):
                 continue
+            if said.get("event") == "alive":
+                continue
             if "event" in said:
                 listen(said)
             elif "result" in said or "error" in said:
                 return said
         return None
+
+    def lines(self, answers: int) -> Iterator[bytes]:
+        """Yield what it says, and end it when it has said nothing for so long that it cannot be well.
+
+        It says every few seconds that it is alive; without memory for a thread it may not even get there.
+        """
+        begun = b""
+        while True:
+            if _is_silent(answers):
+                self.process.kill()
+                return
+            data = os.read(answers, 1 << 16)
+            if not data:
+                return
+            *lines, begun = (begun + data).split(b"\n")
+            yield from lines
 
     def how_it_ended(self) -> Problem:
         """Say why there is no answer, once it has ended; it is given a moment to do so by itself."""
@@ -97,6 +118,15 @@ class _Worker:
         self.process.wait()
         for stream in (self.process.stdin, self.process.stdout, self.said):
             _close(stream)
+
+
+def _is_silent(answers: int) -> bool:
+    """Wait until there is something to read, and tell whether that took too long; Windows has no such question."""
+    if sys.platform == "win32":
+        return False
+    poll = select.poll()
+    poll.register(answers, select.POLLIN)
+    return not poll.poll(1000 * (PATIENCE + _GRACE))
 
 
 _IDLE: ContextVar[list[_Worker] | None] = ContextVar("_IDLE", default=None)
@@ -157,7 +187,7 @@ def call(
     if answer["error"] == "rattler":
         raise ConfigError(_no_rattler(answer))
     if answer["error"] == "failed":
-        raise failure(Problem(where="rattler", what=f"it failed: {hints.clean(answer['text'])}", hint=_AGAIN))
+        raise failure(Problem(where="rattler", what=f"it failed: {hints.clean(answer['text'])}", hint=hints.AGAIN))
     raise RefusedError(answer["error"], answer)
 
 
@@ -212,7 +242,7 @@ def _ended(code: int, said: IO[bytes]) -> Problem:
             how = f"was ended by signal {-code}"
     said.seek(0)
     words = _last_words(said.read().decode("utf-8", "replace"))
-    return Problem(where="rattler's process", what=f"{how} before it answered", hint="\n".join([_AGAIN, *words]))
+    return Problem(where="rattler's process", what=f"{how} before it answered", hint="\n".join([hints.AGAIN, *words]))
 
 
 def _last_words(text: str) -> list[str]:

@@ -1005,7 +1005,11 @@ class _Task:
     def addresses(self, since: float) -> list[str]:
         """Return what has not been answered: the archives that are awaited, else what was asked last in each folder."""
         last = {url.rpartition("/")[0]: url for asked, url in self.asked if asked >= since - 1}
-        return list(dict.fromkeys([*self.awaited.values()] or [*last.values()] or [self.asked[-1][1]]))
+        return list(dict.fromkeys([*self.awaited.values()] or [*last.values()] or [url for _, url in self.asked[-1:]]))
+
+    def waits_for_another(self) -> bool:
+        """Tell whether another process may be why nothing is done; only Linux says so, else what asks nothing may."""
+        return _waits_for_a_lock() if sys.platform == "linux" else not self.asked
 
     def end(self, refused: RefusedError, say: Callable[[Json], None]) -> None:
         """Say why, leave nothing half extracted in the cache, which rattler has locked for us, and end the process."""
@@ -1017,18 +1021,24 @@ class _Task:
             os._exit(0)
 
     def watch(self, patience: float, say: Callable[[Json], None], done: threading.Event) -> None:
-        """End the process when it has been silent for so many seconds after it asked a server something.
+        """End the process when it has done nothing for so many seconds, and say now and then that it is there.
 
         rattler's client has no time limit but one for a whole transfer, and says nothing about the lists of packages.
-        But every byte that comes costs some processor time, and a process that waits uses none.
+        But every byte that comes costs some processor time, and a process that waits uses none. Without memory for its
+        threads, rattler waits for ever without having asked for anything.
         """
         busy, since, pause = 0, time.monotonic(), 0.25
+        told, silent = since, 0.0  # by our own pauses: a machine that has no time for us does not make others silent
         while not done.wait(pause):
             now = time.monotonic()
+            silent += pause
+            if now - told > _OFTEN:
+                told = now
+                say({"event": "alive"})
             used = time.process_time_ns() - time.thread_time_ns()
-            if used - busy > _A_BYTE or not self.asked or _waits_for_a_lock():
-                busy, since = used, now
-            elif now - since > patience:
+            if used - busy > _A_BYTE or self.waits_for_another():
+                busy, since, silent = used, now, 0.0
+            elif silent > patience:
                 self.end(RefusedError("silent", seconds=patience, addresses=self.addresses(since)), say)
             if self.gate:
                 self.gate.look_while_extracted()
@@ -1036,6 +1046,9 @@ class _Task:
 
 
 _TASK = _Task()
+
+_OFTEN = 10.0
+"""Seconds after which a process that works says so."""
 
 _A_BYTE = 30_000
 """Nanoseconds of processor time; one byte from a server costs three times as many."""
