@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
+from mamba_press import fields
 from mamba_press.errors import ContentError
 from mamba_press.problem import Problem
 
@@ -128,33 +129,32 @@ def unfolded(description: str) -> str:
     return "\n".join((first, *lines))
 
 
-def _is_header(data: bytes) -> bool:
-    """Whether METADATA or PKG-INFO has its description among its headers; else it is the body, which has no indent."""
-    from email.parser import BytesHeaderParser
-
-    return "Description" in BytesHeaderParser().parsebytes(data)
-
-
 def _installed(folder: str, parts: dict[str, File]) -> Installed | None:
     from packaging.metadata import parse_email
 
     main = parts.get("METADATA") or parts.get("PKG-INFO") or (parts.get("") if folder.endswith(".egg-info") else None)
     if main is None or not main.source.is_file():
         return None
-    raw, _ = parse_email(main.source.read_bytes())
+    data = main.source.read_bytes()
+    head = fields.head(data)
+    if head is None:
+        what = f"has fields of more than {fields.HEAD:,} bytes, or of more than {fields.NAMES:,} names"
+        raise ContentError(Problem(where=main.path, what=what, hint=f"tell the makers of {main.package}"))
+    raw, _ = parse_email(data)
     if not raw.get("name"):
         return None
-    if "description" in raw and _is_header(main.source.read_bytes()):
-        raw["description"] = unfolded(raw["description"])
+    if "description" in raw and re.search(rb"^description:", head, re.IGNORECASE | re.MULTILINE):
+        raw["description"] = unfolded(raw["description"])  # that of a body has no indent
     requires = list(raw.get("requires_dist") or ())
-    extras = list(raw.get("provides_extra") or ())
+    extras = dict.fromkeys(raw.get("provides_extra") or ())
     if not requires and "requires.txt" in parts:
         for extra, requirement in _required(parts["requires.txt"].source.read_text("utf-8", errors="replace")):
             requires += [requirement] if requirement else []
-            extras += [extra] if extra and extra not in extras else []
-    longest = max(map(len, requires), default=0)
-    if longest > _LONGEST or len(requires) > _MOST:
-        what = f"has {len(requires):,} requirements, the longest of {longest:,} characters"
+            extras |= {extra: None} if extra else {}
+    longest = max(map(len, (*requires, *extras)), default=0)
+    if longest > _LONGEST or max(len(requires), len(extras)) > _MOST:
+        many = f"{len(extras):,} extras" if len(extras) > _MOST else f"{len(requires):,} requirements"
+        what = f"has {many}, the longest of {longest:,} characters"
         hint = f"at most {_MOST:,}, of {_LONGEST:,} characters, make sense: tell the makers of {main.package}"
         raise ContentError(Problem(where=main.path, what=what, hint=hint))
     return Installed(

@@ -22,7 +22,7 @@ SOURCES = sorted(ROOT.rglob("*.py"))
 # From the ground up. A new module takes its place here; two modules of one layer do not know each other.
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"__init__", "credentials", "data", "machine", "problem"}),
-    frozenset({"channels", "errors", "globs", "types"}),
+    frozenset({"channels", "errors", "fields", "globs", "types"}),
     frozenset({"cores", "installed", "log"}),
     frozenset({"interrupts"}),
     frozenset(
@@ -34,7 +34,6 @@ LAYERS: tuple[frozenset[str], ...] = (
     # what several stages ask, and that asks no stage
     frozenset(
         {
-            "fields",
             "licenses",
             "placeholders",
             "provide",

@@ -916,7 +916,8 @@ def test_a_missing_build_is_a_note_on_wheels_of_others(tmp_path):
     ("fields", "expected"),
     [
         (b"Requires-Python: >=" + b"9" * 10_000, "or a number of 1,000 digits: they are not read"),
-        (b"Requires-Dist: a" + b"b" * (1 << 20), "its fields have more than 1,048,576 bytes"),
+        (b"".join(b"F%d: x\n" % number for number in range(501)), "its fields have more than 500 names"),
+        (b"Requires-Dist: a" + b"b" * (1 << 20), "its fields have more than 500 names, 1,048,576 bytes"),
         (b"Summary: \xff\xfe", "METADATA: "),
         (b"License-Expression: " + b"(" * 5000, "METADATA: "),
         (b"Requires-Dist: a; " + b"(" * 5000, "METADATA: "),

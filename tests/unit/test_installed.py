@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from mamba_press import installed
@@ -144,6 +146,10 @@ def test_a_description_that_is_the_body_keeps_the_indent_of_its_lines(read):
             "has 10,001 requirements, the longest of 6",
         ),
         (f"Requires-Dist: p>={'9' * 5000}\n", "has 1 requirements, the longest of 5,003"),
+        (
+            "".join(f"Provides-Extra: e{number}\n" for number in range(10_001)),
+            "has 10,001 extras, the longest of 6",
+        ),
     ],
 )
 def test_requirements_beyond_all_bounds_are_refused(read, requires, told):
@@ -153,3 +159,19 @@ def test_requirements_beyond_all_bounds_are_refused(read, requires, told):
     assert problem.where == f"{SITE}/some_name-1.5.dist-info/METADATA"
     assert problem.what == f"{told} characters"
     assert problem.hint == "at most 10,000, of 4,000 characters, make sense: tell the makers of pkg"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    ["".join(f"Field-{number}: x\n" for number in range(20_000)), f"Summary: {'x' * (1 << 20)}\n"],
+    ids=["names", "bytes"],
+)
+def test_fields_without_end_are_refused_in_a_moment(read, fields):
+    start = time.process_time()
+    with pytest.raises(ContentError) as caught:
+        read({"some_name-1.5.dist-info/METADATA": HEAD + fields})
+    assert str(caught.value) == (
+        f"the packages cannot be pressed\n- {SITE}/some_name-1.5.dist-info/METADATA: has fields of more than 1,048,576 "
+        "bytes, or of more than 500 names\n  tell the makers of pkg"
+    )
+    assert time.process_time() - start < 2
