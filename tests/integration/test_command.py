@@ -218,7 +218,7 @@ def test_relative_channels_of_a_call_start_at_the_current_folder_and_of_a_projec
     assert "words-1.0" in named.out
     project = press.command("press", "../project", "-o", "out", cwd=here).ok()
     assert "words-2.0" in project.out
-    given = press.command("press", "../project", "-c", "./channel", "-o", "out", cwd=here).ok()
+    given = press.command("press", "../project", "-c", "./channel", "-o", "given", cwd=here).ok()
     assert "words-1.0" in given.out
 
 

@@ -57,6 +57,7 @@ def pressed(tmp_path):
             HERE,
             "-o",
             tmp_path / "dist",
+            "--force",
             cwd=tmp_path,
             environ={"RATTLER_CACHE_DIR": str(tmp_path / "cache")},
         )
