@@ -536,6 +536,20 @@ def test_a_chain_of_symlinks_ends_at_the_real_file(tmp_path):
 
 
 @posix
+def test_a_symlink_that_was_installed_as_a_file_is_refused(tmp_path):
+    root = tmp_path / "prefix"
+    write(root / "lib/libz.so.1")
+    paths = [{"_path": "lib/libz.so.1", "path_type": "softlink"}]
+    with pytest.raises(ContentError) as refused:
+        prefix.read(installed(tmp_path, *paths), [package()], [])
+    assert str(refused.value) == (
+        "the packages cannot be pressed\n"
+        "- greet: lib/libz.so.1: is a symlink in the package, and was installed as a file\n"
+        "  let TMPDIR name a folder that takes symlinks; where it does, try again"
+    )
+
+
+@posix
 def test_a_symlink_to_a_folder_becomes_its_files(tmp_path):
     root = tmp_path / "prefix"
     write(root / "share/terminfo/x/xterm")

@@ -187,6 +187,11 @@ def _files(root: Path, package: str, entry: dict[str, Any], lost: list[str], fol
     path = entry.get("original_path") or entry["_path"]
     status = os.lstat(installed)
     if not stat.S_ISLNK(status.st_mode):
+        if entry["path_type"] == "softlink" and os.name != "nt":
+            # rattler copies where a symlink cannot be made; the wheel would be another than elsewhere.
+            what = "is a symlink in the package, and was installed as a file"
+            hint = "let TMPDIR name a folder that takes symlinks; where it does, try again"
+            raise ContentError(Problem(where=f"{package}: {path}", what=what, hint=hint))
         mode = entry.get("file_mode") if entry.get("prefix_placeholder") else None
         yield File(
             path=path,
