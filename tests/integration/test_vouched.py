@@ -55,6 +55,30 @@ def pressed(channel, cache: Path, out: Path) -> subprocess.CompletedProcess[str]
     )
 
 
+def noarch(folder: Path):
+    files = {
+        "site-packages/words/__init__.py": f"HERE = '{PLACEHOLDER}'\n",
+        "site-packages/words-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: words\nVersion: 1.0\n",
+    }
+    words = CondaPackage(name="words", files=files, noarch="python")
+    return write_channel(folder / "channel", [*PYTHON, words])
+
+
+@pytest.mark.parametrize("path", ["words/__init__.py", "words-1.0.dist-info/METADATA"])
+def test_what_an_untouched_copy_elsewhere_in_the_package_says_does_not_count(path, tmp_path):
+    channel = noarch(tmp_path)
+    found = pressed(channel, tmp_path / "cache", tmp_path / "first")
+    assert found.returncode == 0, found.stderr
+    cached = tmp_path / "cache/pkgs/words-1.0-0"
+    file, copy = cached / "site-packages" / path, cached / SITE / path
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(file.read_bytes())
+    file.write_bytes(file.read_bytes()[:-1] + b"#")
+    found = pressed(channel, tmp_path / "cache", tmp_path / "out")
+    assert found.returncode == 5, found.stderr
+    assert f"words: {SITE}/{path}: the sha256 of its bytes is" in found.stderr
+
+
 @pytest.fixture(scope="module")
 def filled(channel, tmp_path_factory):
     folder = tmp_path_factory.mktemp("filled")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -519,8 +520,10 @@ def link(root: Path, path: str, target: str) -> dict[str, object]:
 def test_a_chain_of_symlinks_ends_at_the_real_file(tmp_path):
     root = tmp_path / "prefix"
     write(root / "lib/libz.so.1.2")
+    write(tmp_path / "cache/greet/lib/libz.so.1.2")
+    stated = hashlib.sha256(b"x").hexdigest()
     paths = [
-        {"_path": "lib/libz.so.1.2", "path_type": "hardlink", "sha256": "ab", "file_mode": "binary"},
+        {"_path": "lib/libz.so.1.2", "path_type": "hardlink", "sha256": stated, "file_mode": "binary"},
         link(root, "lib/libz.so.1", "libz.so.1.2"),
         link(root, "lib/libz.so", "./libz.so.1"),
     ]
@@ -528,9 +531,9 @@ def test_a_chain_of_symlinks_ends_at_the_real_file(tmp_path):
     environment = prefix.read(installed(tmp_path, *paths), [package()], [])
     shown = [(file.path, file.link, file.sha256, file.placeholder) for file in environment.files]
     assert shown == [
-        ("lib/libz.so", "lib/libz.so.1.2", "ab", "binary"),
-        ("lib/libz.so.1", "lib/libz.so.1.2", "ab", "binary"),
-        ("lib/libz.so.1.2", None, "ab", "binary"),
+        ("lib/libz.so", "lib/libz.so.1.2", stated, "binary"),
+        ("lib/libz.so.1", "lib/libz.so.1.2", stated, "binary"),
+        ("lib/libz.so.1.2", None, stated, "binary"),
     ]
     assert {file.source for file in environment.files} == {environment.prefix / "lib/libz.so.1.2"}
 
@@ -615,6 +618,18 @@ def test_a_file_that_lost_its_path_to_another_package_is_at_that_path(tmp_path):
     ]
     write(root / "lib/x__clobber-from-other", "one")
     assert len(prefix.read(root, [package(), package("other")], []).files) == 1
+
+
+def test_a_file_with_a_placeholder_whose_original_is_gone_is_refused(tmp_path):
+    write(tmp_path / "prefix/lib/x.txt")
+    entry = {"_path": "lib/x.txt", "path_type": "hardlink", "sha256": "ab", "prefix_placeholder": "/placeholder"}
+    with pytest.raises(ContentError) as caught:
+        prefix.read(installed(tmp_path, {**entry, "file_mode": "text"}), [package()], [])
+    [problem] = caught.value.problems
+    assert str(problem) == (
+        "greet: lib/x.txt: is installed, and not in the package in the cache: nothing vouches for it\n"
+        "  tell the makers of the package, or take another build of it with tool.mamba-press.constraints"
+    )
 
 
 @posix

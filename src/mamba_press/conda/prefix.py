@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mamba_press import wording
 from mamba_press.conda import package_info
 from mamba_press.errors import ContentError
 from mamba_press.types import Environment, File, Problem
@@ -47,21 +48,21 @@ def read(prefix: Path, packages: Sequence[Package], notes: list[str], *, neutral
     records = {_record_path(prefix, package).name for package in packages}
     for package in packages:
         record = json.loads(_record_path(prefix, package).read_text("utf-8"))
-        if neutral:
-            _keep_lengths(prefix, record, neutral)
-        extracted = Path(record["extracted_package_dir"])
         try:
-            info[package.name], said = package_info.read(extracted / "info", str(package))
+            info[package.name], said = package_info.read(_extracted(record) / "info", str(package))
             notes += said
         except ContentError as error:
             problems += error.problems
         problems += _strange(root, package, record, records, folders)
         if problems:
             continue
+        if neutral:
+            _keep_lengths(prefix, record, neutral)
         lost: list[str] = []
-        mine = list(_most(_files_of(root, package, record, lost, folders), package, record, problems))
-        problems += _changed(mine, extracted)
-        files += (_hashed(file, extracted) for file in mine)
+        found = (file for entry in _paths(record) for file in _files(root, package.name, entry, lost, folders))
+        mine = list(_most(found, package, record, problems))
+        problems += _changed(mine, record)
+        files += (_hashed(file, record) for file in mine)
         if run := tuple(file.path for file in mine if SCRIPT.fullmatch(file.path)):
             scripts[package.name] = run
         if lost:
@@ -92,11 +93,10 @@ def _keep_lengths(prefix: Path, record: dict[str, Any], neutral: str) -> None:
         installed = prefix / entry["_path"]
         if not installed.is_symlink():
             new = neutral.encode().ljust(len(placeholder), b"/")
-            _replace(installed, Path(record["extracted_package_dir"]), entry, (placeholder, new))
+            _replace(installed, _original(record, entry.get("original_path") or entry["_path"]), (placeholder, new))
 
 
-def _replace(installed: Path, extracted: Path, entry: dict[str, Any], change: tuple[bytes, bytes]) -> None:
-    original = _original(extracted, entry.get("original_path") or entry["_path"])
+def _replace(installed: Path, original: Path | None, change: tuple[bytes, bytes]) -> None:
     data = original.read_bytes() if original else b""
     if change[0] in data and installed.read_bytes() != data:
         changed = installed.with_name(f"{installed.name}.mamba-press")
@@ -105,13 +105,24 @@ def _replace(installed: Path, extracted: Path, entry: dict[str, Any], change: tu
         changed.replace(installed)
 
 
-def _original(extracted: Path, path: str) -> Path | None:
-    """Return the file of an extracted package from which one of the prefix was installed."""
+def _extracted(record: dict[str, Any]) -> Path:
+    return Path(record["extracted_package_dir"])
+
+
+def _original(record: dict[str, Any], path: str) -> Path | None:
+    """Return the file of the extracted package from which one of the prefix was installed, None where it is gone.
+
+    Only of noarch Python packages two folders are elsewhere: another file at the same path must not stand in for it.
+    """
     names = [path]
-    if "site-packages/" in path:  # as a noarch package has it
-        names.append(f"site-packages/{path.partition('site-packages/')[2]}")
-    names += [f"python-scripts/{path.rpartition('/')[2]}"]
-    return next((found for name in names if (found := package_info.plain(extracted, name)) is not None), None)
+    if record.get("noarch") == "python":
+        _, moved, below = path.partition("site-packages/")
+        names = [f"site-packages/{below}" if moved else f"python-scripts/{path.rpartition('/')[2]}", path]
+    return next((found for name in names if (found := package_info.plain(_extracted(record), name))), None)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _record_path(prefix: Path, package: Package) -> Path:
@@ -148,13 +159,6 @@ def _strange(
                     continue
                 what = "is neither a file nor a link"
         yield Problem(where=f"{package}: {path}", what=what, hint=_HINT)
-
-
-def _files_of(
-    root: Path, package: Package, record: dict[str, Any], lost: list[str], folders: dict[str, str]
-) -> Iterator[File]:
-    for entry in _paths(record):
-        yield from _files(root, package.name, entry, lost, folders)
 
 
 def _most(files: Iterable[File], package: Package, record: dict[str, Any], problems: list[Problem]) -> Iterator[File]:
@@ -257,7 +261,7 @@ def _link(root: Path, path: str, end: str, package: str) -> File:
     )
 
 
-def _changed(files: Iterable[File], extracted: Path) -> Iterator[Problem]:
+def _changed(files: Iterable[File], record: dict[str, Any]) -> Iterator[Problem]:
     """Yield the files that are not as their package states, of those of which the wheel gets something else.
 
     These are files with a placeholder, which the install has replaced, and what describes Python packages. All others
@@ -265,18 +269,20 @@ def _changed(files: Iterable[File], extracted: Path) -> Iterator[Problem]:
     """
     for file in files:
         if file.link is None and file.sha256 and (file.placeholder or _DESCRIBES.search(file.path)):
-            original = _original(extracted, file.path)
-            problem = original and file.differs(hashlib.sha256(original.read_bytes()).hexdigest())
-            if problem:
+            original = _original(record, file.path) if file.placeholder else file.source
+            if original is None:
+                what = "is installed, and not in the package in the cache: nothing vouches for it"
+                yield Problem(where=f"{file.package}: {file.path}", what=what, hint=_HINT)
+            elif problem := file.differs(_sha256(original)):
                 yield problem
 
 
-def _hashed(file: File, extracted: Path) -> File:
+def _hashed(file: File, record: dict[str, Any]) -> File:
     """Hash the original where the package is too old to state hashes."""
     if file.sha256 or file.link:
         return file
-    original = _original(extracted, file.path) if file.placeholder else file.source
-    return replace(file, sha256=hashlib.sha256(original.read_bytes()).hexdigest()) if original else file
+    original = _original(record, file.path) if file.placeholder else file.source
+    return replace(file, sha256=_sha256(original)) if original else file
 
 
 def _like_their_ends(files: Sequence[File]) -> Iterator[File]:
@@ -297,5 +303,5 @@ def _without_twins(files: Iterable[File]) -> Iterator[File]:
 
 
 def _lost_note(package: Package, lost: Sequence[str]) -> str:
-    shown = ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
+    shown = ", ".join(lost[:3]) + wording.others(max(len(lost) - 3, 0))
     return f"{package}: symlinks that end nowhere in the prefix are left out: {shown}"
