@@ -130,7 +130,8 @@ def read(file: BinaryIO) -> Listing:
     if at > end.size:
         raise ArchiveError("its directory is cut off")
     if {end.entries, end.here} != {len(found)}:
-        what = f"the archive says that it has {end.entries} entries, and its directory has {len(found)}"
+        stated = end.here if end.entries == len(found) else end.entries
+        what = f"the archive says that it has {stated} entries, and its directory has {len(found)}"
         wrong.append(Damage(where="", what=what))
     found.sort(key=lambda member: member.offset)
     begin = end.start + end.shift
@@ -226,7 +227,7 @@ def _end(file: BinaryIO) -> tuple[_End, list[Damage]]:
     tail = file.read()
     found = tail.rfind(b"PK\5\6", 0, max(0, len(tail) - END.size + 4))
     if found < 0:
-        raise ArchiveError("is no ZIP archive, or is cut off")
+        raise ArchiveError("it is not a ZIP archive, or it is cut off")
     _, disk, first_disk, here, count, size, start, comment_size = END.unpack_from(tail, found)
     whats = ["the archive is one volume of several"] if (disk, first_disk) not in ((0, 0), (0xFFFF, 0xFFFF)) else []
     at, comment = tail_at + found, tail[found + END.size :]
@@ -314,7 +315,7 @@ def _stated(directory: bytes, at: int, shift: int) -> tuple[Member, int, list[st
     if method not in (STORED, DEFLATED):
         wrong.append(f"is compressed by method {method}; wheels are stored or deflated")
     if needs & 0xFF > _NEWEST or flags & 0x20:
-        wrong.append("asks for a version of ZIP that is not known, or is a patch")
+        wrong.append("needs a newer version of ZIP than any that is known, or is a patch")
     if method == STORED and packed != size:
         wrong.append(f"has {packed} bytes and states a size of {size}, although it is not compressed")
     stated = Member(
@@ -364,7 +365,7 @@ def _without_zip64(extra: bytes, numbers: tuple[int, ...]) -> tuple[bytes, tuple
         if kind == _ZIP64:
             given = [number for (number,) in struct.iter_unpack("<Q", body[: len(body) // 8 * 8])]
             if is_given or len(given) < len(full) or (len(given) > len(full) and given != found[: len(given)]):
-                wrong.append("has sizes in a field of ZIP64 that cannot be read, or that its others contradict")
+                wrong.append("its ZIP64 field cannot be read, or contradicts its other sizes")
             for place, number in zip(full, given, strict=False):
                 found[place] = number
             is_given = True
@@ -374,7 +375,7 @@ def _without_zip64(extra: bytes, numbers: tuple[int, ...]) -> tuple[bytes, tuple
             wrong.append("has a second name in an extra field, which some read and some do not")
         at += 4 + length
     if full and not is_given:
-        wrong.append("has sizes that only a field of ZIP64 could state, which it has not")
+        wrong.append("its sizes need a ZIP64 field, and it has no such field")
     return kept, tuple(found), wrong
 
 
@@ -393,7 +394,7 @@ def _placed(file: BinaryIO, member: Member) -> tuple[Member, list[str]]:
     if both[:name_length] != member.listed[CENTRAL.size : CENTRAL.size + _name_length(member)]:
         wrong.append(f"has another name in its own header: {both[:name_length].decode('utf-8', 'backslashreplace')}")
     if (flags ^ member.flags) & ~_LEVEL or method != member.method:
-        wrong.append("is compressed, encrypted or named in another way by its own header than by the directory")
+        wrong.append("its own header and the directory disagree on how it is compressed, encrypted or named")
     if LONG in (packed, size):
         _, (size, packed), more = _without_zip64(both[name_length:], (size, packed))
         wrong += more

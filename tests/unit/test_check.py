@@ -116,75 +116,63 @@ def test_require_raises_all_problems_at_once(tmp_path):
 
 # --- content that is wrong
 
-WRONG: dict[str, tuple[Callable[[], tuple[Files, bytes | None]], str]] = {
-    "wrong hash": (
-        lambda: (files(), record(files()).replace(_digest(METADATA).encode(), _digest(b"x").encode())),
-        "METADATA: is not what RECORD's hash was made of",
-    ),
-    "wrong size": (
-        lambda: (files({"a.py": b"12345"}), record(files({"a.py": b"12345"})).replace(b",5\n", b",6\n")),
-        "a.py: has 5 bytes; RECORD says 6",
-    ),
-    "md5": (lambda: (files(), record(files()).replace(b"sha256=", b"md5=")), "RECORD has md5"),
-    "no hash": (lambda: (files(), b"".join(f"{p},,\n".encode() for p in [*files(), f"{INFO}/RECORD"])), "no hash"),
-    "extra file": (
-        lambda: (files({"extra.py": b""}), record(files())),
-        "extra.py: is in the archive but not in RECORD",
-    ),
-    "missing file": (
-        lambda: (files(), record(files({"gone.py": b""}))),
-        "gone.py: is in RECORD but not in the archive",
-    ),
-    "listed twice": (lambda: (files(), record(files()) + b"demo/__init__.py,sha256=x,0\n"), "is listed twice"),
-    "broken line": (lambda: (files(), record(files()) + b"demo\n"), "1 fields instead of 3"),
-    "own hash": (lambda: (files(), record(files()).replace(b"RECORD,,", b"RECORD,sha256=x,1")), "its own hash"),
-    "not UTF-8": (lambda: (files(), record(files()) + b"\xff,,\n"), "RECORD: cannot be read"),
-    "two dist-info": (lambda: (files({"other-1.dist-info/METADATA": b""}), None), "has 2 .dist-info folders"),
-    "version": (lambda: (files(METADATA=METADATA.replace(b"1.0", b"1.1")), None), "says demo 1.1"),
-    "name": (lambda: (files(METADATA=METADATA.replace(b"demo", b"omed")), None), "says omed 1.0"),
-    "metadata": (lambda: (files(METADATA=b"Metadata-Version: 2.4\nName: demo\n"), None), "version"),
-    "tags": (lambda: (files(WHEEL=wheel_text("py2-none-any")), None), "differ in py2-none-any, py3-none-any"),
-    "two tags": (lambda: (files(WHEEL=wheel_text() + b"Tag: py3-none-any\n"), None), "a Tag is there twice"),
-    "build": (lambda: (files(WHEEL=wheel_text() + b"Build: 3\n"), None), "Build"),
-    "wheel version": (lambda: (files(WHEEL=wheel_text().replace(b"1.0", b"2.0")), None), "installers know 1.0"),
-    "purity": (lambda: (files(WHEEL=wheel_text().replace(b"true", b"yes")), None), "neither true nor false"),
-    "licence": (lambda: (files(METADATA=METADATA.replace(b"LICENSE", b"COPYING")), None), "licence file COPYING"),
-    "entry point": (lambda: (files(**{"entry_points.txt": b"[console_scripts]\na = b c\n"}), None), "names no object"),
-    "script": (
-        lambda: (files(**{"entry_points.txt": b"[console_scripts]\n../a = b:c\n"}), None),
-        "no name for a program",
-    ),
-    "line end": (lambda: (files({"a\u2028b.py": b""}), None), "line ends"),
-    "entry points": (lambda: (files(**{"entry_points.txt": b"a = b\n"}), None), "entry_points.txt: cannot be read"),
-    "data folder": (lambda: (files({"other-1.0.data/scripts/x": b""}), None), "the file name says demo-1.0"),
-    "case": (lambda: (files({"demo/A.py": b"", "demo/a.py": b""}), None), "differs from demo/A.py only in case"),
-    "windows' names": (
-        lambda: (files({"demo/A::B.3": b""}), None),
-        "demo/A::B.3: cannot be installed on Windows, which the tag promises",
-    ),
-    "a folder like a scheme's": (lambda: (files({"other-2.data/x.py": b""}), None), "the file name says demo-1.0"),
-    "file and folder": (lambda: (files({"demo": b"", "demo/a.py": b""}), None), "both a file and a folder"),
-    "outside": (lambda: (files({"../a.py": b""}), None), "leaves the wheel"),
-    "absolute": (lambda: (files({"/a.py": b""}), None), "absolute"),
-    "backslash": (lambda: (files({"demo\\a.py": b""}), None), "backslashes"),
-    "control": (lambda: (files({"demo/\x1b[2J.py": b""}), None), "control characters"),
-    "compiled": (lambda: (files({"demo/a.pyc": b""}), None), "compiled Python"),
-    "Unicode": (lambda: (files({"\u00e9.py": b"", "e\u0301.py": b""}), None), "more than once"),
-    "broken binary": (
-        lambda: (files({"demo/a.so": b"\x7fELF\2\1\1" + bytes(11) + b"\x3e" + bytes(9)}), None),
-        "is a broken binary",
-    ),
+WRONG: dict[str, Callable[[], tuple[Files, bytes | None]]] = {
+    "wrong hash": lambda: (files(), record(files()).replace(_digest(METADATA).encode(), _digest(b"x").encode())),
+    "wrong size": lambda: (files({"a.py": b"12345"}), record(files({"a.py": b"12345"})).replace(b",5\n", b",6\n")),
+    "md5": lambda: (files(), record(files()).replace(b"sha256=", b"md5=")),
+    "no hash": lambda: (files(), b"".join(f"{p},,\n".encode() for p in [*files(), f"{INFO}/RECORD"])),
+    "extra file": lambda: (files({"extra.py": b""}), record(files())),
+    "missing file": lambda: (files(), record(files({"gone.py": b""}))),
+    "listed twice": lambda: (files(), record(files()) + b"demo/__init__.py,sha256=x,0\n"),
+    "broken line": lambda: (files(), record(files()) + b"demo\n"),
+    "own hash": lambda: (files(), record(files()).replace(b"RECORD,,", b"RECORD,sha256=x,1")),
+    "not UTF-8": lambda: (files(), record(files()) + b"\xff,,\n"),
+    "two dist-info": lambda: (files({"other-1.dist-info/METADATA": b""}), None),
+    "version": lambda: (files(METADATA=METADATA.replace(b"1.0", b"1.1")), None),
+    "name": lambda: (files(METADATA=METADATA.replace(b"demo", b"omed")), None),
+    "metadata": lambda: (files(METADATA=b"Metadata-Version: 2.4\nName: demo\n"), None),
+    "tags": lambda: (files(WHEEL=wheel_text("py2-none-any")), None),
+    "two tags": lambda: (files(WHEEL=wheel_text() + b"Tag: py3-none-any\n"), None),
+    "build": lambda: (files(WHEEL=wheel_text() + b"Build: 3\n"), None),
+    "wheel version": lambda: (files(WHEEL=wheel_text().replace(b"1.0", b"2.0")), None),
+    "purity": lambda: (files(WHEEL=wheel_text().replace(b"true", b"yes")), None),
+    "licence": lambda: (files(METADATA=METADATA.replace(b"LICENSE", b"COPYING")), None),
+    "entry point": lambda: (files(**{"entry_points.txt": b"[console_scripts]\na = b c\n"}), None),
+    "script": lambda: (files(**{"entry_points.txt": b"[console_scripts]\n../a = b:c\n"}), None),
+    "line end": lambda: (files({"a\u2028b.py": b""}), None),
+    "entry points": lambda: (files(**{"entry_points.txt": b"a = b\n"}), None),
+    "data folder": lambda: (files({"other-1.0.data/scripts/x": b""}), None),
+    "case": lambda: (files({"demo/A.py": b"", "demo/a.py": b""}), None),
+    "windows' names": lambda: (files({"demo/A::B.3": b""}), None),
+    "a folder like a scheme's": lambda: (files({"other-2.data/x.py": b""}), None),
+    "file and folder": lambda: (files({"demo": b"", "demo/a.py": b""}), None),
+    "outside": lambda: (files({"../a.py": b""}), None),
+    "absolute": lambda: (files({"/a.py": b""}), None),
+    "backslash": lambda: (files({"demo\\a.py": b""}), None),
+    "control": lambda: (files({"demo/\x1b[2J.py": b""}), None),
+    "compiled": lambda: (files({"demo/a.pyc": b""}), None),
+    "Unicode": lambda: (files({"\u00e9.py": b"", "e\u0301.py": b""}), None),
+    "no name": lambda: (files({"": b""}), None),
+    "a name that no file system takes": lambda: (files({f"demo/{'a' * 256}": b""}), None),
+    "a folder with content": lambda: (files({"demo/sub/": b"content"}), None),
+    "broken binary": lambda: (files({"demo/a.so": b"\x7fELF\2\1\1" + bytes(11) + b"\x3e" + bytes(9)}), None),
 }
 
 
-@pytest.mark.parametrize("case", WRONG)
-def test_what_is_wrong_is_said(tmp_path, case):
-    get, expected = WRONG[case]
-    content, listed = get()
-    path = make(tmp_path, content, listed=listed)
-    text = said(path)
-    assert expected in text
-    assert "\x1b" not in text
+def test_what_is_wrong_is_said(tmp_path, golden):
+    each = {case: said(make(tmp_path, *get()[:1], listed=get()[1])) for case, get in WRONG.items()}
+    assert all(each.values())
+    assert "\x1b" not in "".join(each.values())
+    golden("check-wrong.txt", "\n".join(f"{case}:\n{text}\n" for case, text in each.items()))
+
+
+def test_a_record_that_goes_on_and_on_is_not_read_to_its_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(check, "_SPARE_ROWS", 0)
+    path = make(tmp_path, files(), listed=record(files()) + b"one,,\ntwo,,\n")
+    assert said(path) == (
+        "one: is in RECORD but not in the archive\n"
+        f"{INFO}/RECORD: has many more lines than the wheel has files; the rest is not read"
+    )
 
 
 def test_a_place_that_installers_do_not_know_is_said(tmp_path):

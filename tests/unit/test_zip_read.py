@@ -32,6 +32,12 @@ def told(data: bytes) -> list[str]:
     return [str(problem) for problem in zip_read.read(io.BytesIO(data)).wrong]
 
 
+def refused(data: bytes) -> str:
+    with pytest.raises(ArchiveError) as raised:
+        zip_read.read(io.BytesIO(data))
+    return str(raised.value)
+
+
 def central(data: bytearray, number: int = 0) -> int:
     at = data.index(b"PK\1\2")
     for _ in range(number):
@@ -135,72 +141,69 @@ def second_end(data: bytearray) -> bytearray:
 
 
 WRONG = {
-    "fewer entries than there are": (at_end("<H", 10, 1), "says that it has 1 entries, and its directory has 3"),
-    "no entry": (at_end("<H", 10, 0), "says that it has 0 entries"),
-    "more entries": (at_end("<H", 8, 9), "and its directory has 3"),
-    "another volume": (at_end("<H", 4, 1), "one volume of several"),
-    "an entry in another volume": (put("<H", 34, 1), "in another volume"),
-    "bytes before": (lambda data: bytearray(b"#!/bin/sh\n") + data, "bytes before its first entry"),
-    "bytes after": (lambda data: data + b"\0", "bytes after its end"),
-    "bytes between": (gap, "is followed by 7 bytes that are of no entry"),
-    "a comment that is cut off": (at_end("<H", 20, 5), "its comment is cut off"),
-    "two ends": (second_end, "more than one end record"),
-    "another ZIP64 end": (lambda data: with_zip64(data, count=1, here=1), "two end records, plain and ZIP64"),
-    "a ZIP64 end elsewhere": (lambda data: with_zip64(data, place=0), "is not where the locator says"),
-    "ZIP64 volumes": (lambda data: with_zip64(data, disks=2), "one volume of several"),
-    "a longer ZIP64 end": (lambda data: with_zip64(data, length=60), "or not as long"),
-    "another name": (renamed, "demo/a.py: has another name in its own header: DEMO/a.py"),
-    "another checksum": (at_first("<L", 14, 1), "demo/a.py: has another checksum in its own header"),
-    "another size": (at_first("<L", 22, 1), "demo/a.py: has another size in its own header"),
-    "another way to compress": (at_first("<H", 8, 0), "in another way by its own header"),
-    "encrypted": (put("<H", 8, 1), "demo/a.py: is encrypted"),
-    "strongly encrypted": (put("<H", 8, 0x41), "demo/a.py: is encrypted"),
-    "a masked directory": (put("<H", 8, 0x2000), "demo/a.py: is encrypted"),
-    "a patch": (put("<H", 8, 0x20), "or is a patch"),
-    "an unknown method": (put("<H", 10, 99), "is compressed by method 99"),
-    "an unknown version": (put("<H", 6, 99), "a version of ZIP that is not known"),
-    "no header": (at_first("<H", 0, 0), "demo/a.py: is not where the archive's directory says"),
-    "a place beyond the end": (put("<L", 42, 0xFFFFFFF0), "demo/a.py: is not where the archive's directory says"),
-    "one inside the other": (put("<L", 20, 5000), "demo/a.py: overlaps what comes after it"),
-    "ZIP64 without its field": (put("<L", 24, 0xFFFFFFFF), "that only a field of ZIP64 could state"),
-    "two sizes": (extra(1, struct.pack("<Q", 7)), "that its others contradict"),
-    "a cut field": (extra(9, b"", 50), "has extra fields that cannot be read"),
-    "a second name": (extra(0x7075, b"\1\0\0\0\0evil.py"), "has a second name in an extra field"),
-    "UTF-8 that is not said": (nothing_said_of_utf8, "neither ASCII nor said to be UTF-8"),
-    "UTF-8 that is none": (not_utf8, r"gr\xff\xff\xff\xffe.txt: its name is not UTF-8, as the archive says"),
+    "fewer entries than there are": at_end("<H", 10, 1),
+    "no entry": at_end("<H", 10, 0),
+    "more entries": at_end("<H", 8, 9),
+    "another volume": at_end("<H", 4, 1),
+    "an entry in another volume": put("<H", 34, 1),
+    "bytes before": lambda data: bytearray(b"#!/bin/sh\n") + data,
+    "bytes after": lambda data: data + b"\0",
+    "bytes between": gap,
+    "a comment that is cut off": at_end("<H", 20, 5),
+    "two ends": second_end,
+    "another ZIP64 end": lambda data: with_zip64(data, count=1, here=1),
+    "a ZIP64 end elsewhere": lambda data: with_zip64(data, place=0),
+    "ZIP64 volumes": lambda data: with_zip64(data, disks=2),
+    "a longer ZIP64 end": lambda data: with_zip64(data, length=60),
+    "another name": renamed,
+    "another checksum": at_first("<L", 14, 1),
+    "another size": at_first("<L", 22, 1),
+    "another way to compress": at_first("<H", 8, 0),
+    "encrypted": put("<H", 8, 1),
+    "strongly encrypted": put("<H", 8, 0x41),
+    "a masked directory": put("<H", 8, 0x2000),
+    "a patch": put("<H", 8, 0x20),
+    "an unknown method": put("<H", 10, 99),
+    "an unknown version": put("<H", 6, 99),
+    "no header": at_first("<H", 0, 0),
+    "a place beyond the end": put("<L", 42, 0xFFFFFFF0),
+    "one inside the other": put("<L", 20, 5000),
+    "ZIP64 without its field": put("<L", 24, 0xFFFFFFFF),
+    "two sizes": extra(1, struct.pack("<Q", 7)),
+    "a cut field": extra(9, b"", 50),
+    "a second name": extra(0x7075, b"\1\0\0\0\0evil.py"),
+    "UTF-8 that is not said": nothing_said_of_utf8,
+    "UTF-8 that is none": not_utf8,
 }
 
 
-@pytest.mark.parametrize("case", WRONG)
-def test_what_readers_could_understand_differently_is_told(case):
-    change, expected = WRONG[case]
-    assert expected in "\n".join(told(change(archived())))
+def test_what_readers_could_understand_differently_is_told(golden):
+    each = {case: "\n".join(told(change(archived()))) for case, change in WRONG.items()}
+    assert all(each.values())
+    golden("archive-said-twice.txt", "\n".join(f"{case}:\n{said}\n" for case, said in each.items()))
 
 
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (lambda data: data[:-30], "is no ZIP archive, or is cut off"),
+        (lambda data: data[:-30], "it is not a ZIP archive, or it is cut off"),
         (at_end("<L", 12, 10_000_000), "its directory is cut off"),
         (put("<H", 28, 60_000), "its directory is cut off"),
         (at_end("<L", 12, 100), "its directory is cut off"),
     ],
 )
 def test_what_cannot_be_listed_is_an_error(change, expected):
-    with pytest.raises(ArchiveError, match=expected):
-        told(change(archived()))
+    assert refused(change(archived())) == expected
 
 
 def test_more_entries_than_any_wheel_has_are_not_read(monkeypatch):
     monkeypatch.setattr(zip_read, "ENTRIES", 2)
-    with pytest.raises(ArchiveError, match="has more than 2 entries"):
-        told(archived())
+    assert refused(archived()) == "has more than 2 entries"
 
 
 def test_a_directory_larger_than_any_wheel_has_is_not_read(monkeypatch):
     monkeypatch.setattr(zip_read, "DIRECTORY", 50)
-    with pytest.raises(ArchiveError, match="no wheel needs more than 50"):
-        told(archived())
+    assert refused(archived()) == "its directory has 172 bytes; no wheel needs more than 50"
 
 
 def test_data_that_goes_on_behind_its_end_is_told():
@@ -213,8 +216,9 @@ def test_data_that_goes_on_behind_its_end_is_told():
     more = at_end("<L", 16, at + 4)(more)
     (member,) = zip_read.read(io.BytesIO(more)).members
     assert told(more) == []
-    with pytest.raises(ArchiveError, match="there is more behind the end of its compressed data"):
+    with pytest.raises(ArchiveError) as raised:
         zip_read.content(io.BytesIO(more), member)
+    assert str(raised.value) == "demo/a.py is damaged: there is more behind the end of its compressed data"
 
 
 @given(st.data(), st.booleans())

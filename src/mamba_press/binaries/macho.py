@@ -325,7 +325,7 @@ class Image:
         if offset + size > self.size:
             raise Malformed(f"{what} at {offset:#x} with {size} bytes end behind the slice")
         if offset < self.commands_end and (size or offset):
-            raise Malformed(f"{what} at {offset:#x} are in the load commands, which end at {self.commands_end:#x}")
+            raise Malformed(f"{what}: {offset:#x} is in the load commands, which end at {self.commands_end:#x}")
         return Part(offset, size, what)
 
     def _each_once(self, *types: int) -> Iterator[Command]:

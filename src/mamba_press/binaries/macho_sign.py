@@ -192,7 +192,7 @@ def _write_commands(draft: bytearray, image: Image, code_end: int, size: int) ->
             raise Malformed("the load commands have no room for LC_CODE_SIGNATURE")
         at = image.commands_end
         if at != macho.HEADER_SIZE + sum(each.size for each in image.commands):
-            raise Malformed("the load commands have less bytes than the header says")
+            raise Malformed("the load commands have fewer bytes than the header says")
         count, commands_size = image.command_count + 1, image.commands_size + COMMAND_SIZE
         struct.pack_into("<2I", draft, 16, count, commands_size)
     else:
