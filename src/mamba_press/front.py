@@ -194,9 +194,10 @@ def _python_not_allowed(asked: Project, chosen: Target) -> Iterator[Problem]:
 
     requires = pythons.stated(asked.table.get("requires-python"))
     if not pythons.allows(requires, chosen.python):
-        what = f"{str(requires)!r} excludes Python {chosen.python}, for which tool.mamba-press.python presses"
-        lowest = pythons.lowest(requires)
-        another = f'press for one that it allows: tool.mamba-press.python = "{lowest}"; or ' if lowest else ""
+        what = f"{str(requires)!r} excludes Python {chosen.python}, which is pressed for"
+        near = pythons.nearest(requires, chosen.python)
+        keys = "tool.mamba-press.python, tool.mamba-press.matrix.python"
+        another = f"press for one that it allows, such as {near} ({keys}); or " if near else ""
         hint = f"{another}let project.requires-python allow {chosen.python.version}"
         yield Problem(where="project.requires-python", what=what, hint=hint)
 

@@ -86,8 +86,7 @@ def solutions(orders: Sequence[Order], update: Collection[str] | None = None) ->
 
 def read(root: Path, order: Order) -> tuple[lock.Held, ...]:
     """Return what the project's lock holds, nothing where there is none."""
-    path = root / lock.NAME
-    return conda.read_lock(path, root, environ=order.environ) if path.is_file() else ()
+    return solving.read_lock(replace(order, root=root)) or ()
 
 
 def refuse_unknown(names: Collection[str], held: Sequence[lock.Held]) -> None:

@@ -57,9 +57,10 @@ def allows(requires: SpecifierSet, python: Python) -> bool:
     return some(requires, [f"{python.interpreter}-none-any"])
 
 
-def lowest(requires: SpecifierSet) -> str | None:
-    """Return the lowest Python, such as ``3.12``, of which a Requires-Python allows a release, or None."""
-    return next((f"3.{minor}" for minor in range(100) if some(requires, [f"cp3{minor}-none-any"])), None)
+def nearest(requires: SpecifierSet, python: Python) -> str | None:
+    """Return the Python nearest to one, such as ``3.12``, of which a Requires-Python allows a release, or None."""
+    minors = sorted(range(100), key=lambda minor: abs(minor - python.minor))
+    return next((f"3.{minor}" for minor in minors if some(requires, [f"cp3{minor}-none-any"])), None)
 
 
 def _around(requires: SpecifierSet, major: int, first: int, *, is_open: bool) -> Iterator[Version]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,11 @@ class Order:
 
 
 def question(order: Order) -> conda.Question:
-    """Return what is to be solved, with the channels where they are from here."""
+    """Return what is to be solved, with the channels where they are from here.
+
+    Raises ConfigError for specs of virtual packages: these are properties of the target, and no packages.
+    """
+    _refuse_virtual(order.config)
     assumed = order.target
     if order.config.build_backend is not None:
         from mamba_press import native
@@ -65,6 +70,19 @@ def question(order: Order) -> conda.Question:
         virtual=target.virtual_packages(assumed, order.environ),
         alike=_alike(order),
     )
+
+
+def _refuse_virtual(config: Config) -> None:
+    what = "names {}, which is a property of the target and no package"
+    hint = f"leave it out; {TABLE}.platform says what the target has, as in manylinux_2_28_x86_64"
+    problems = [
+        Problem(where=f"{TABLE}.{key}", what=what.format(repr(spec)), hint=hint)
+        for key in ("packages", "host")
+        for spec in getattr(config, key)
+        if conda.spec_name(spec).startswith("__")
+    ]
+    if problems:
+        raise ConfigError(*problems)
 
 
 def _alike(order: Order) -> tuple[str, ...]:
@@ -90,9 +108,8 @@ def solve_all(orders: Sequence[Order]) -> list[Solution | PressError]:
     fetched, and who asks for it again has the answer at once.
     """
     first = orders[0]
-    held = None
-    if first.project is not None and (first.root / LOCK).is_file():
-        held = conda.read_lock(first.root / LOCK, first.root, environ=first.environ)
+    held = read_lock(first) if first.project is not None else None
+    if held is not None:
         refuse_stale(first, held)
     found = [_locked(order, held) for order in orders]
     tools = [_tools(order) for order in orders]
@@ -105,6 +122,17 @@ def solve_all(orders: Sequence[Order]) -> list[Solution | PressError]:
     wanted = [next(answers) if isinstance(each, conda.Question) else each for each in found]
     built_with = [next(answers) if isinstance(each, conda.Question) else each for each in tools]
     return list(map(_unless_wrong, wanted, built_with))
+
+
+def read_lock(order: Order) -> tuple[lock.Held, ...] | None:
+    """Return what the project's lock holds, None where there is none; raises ConfigError for what is no file."""
+    path = order.root / LOCK
+    if path.is_file():
+        return conda.read_lock(path, order.root, environ=order.environ)
+    if not os.path.lexists(path):
+        return None
+    what = "is a symlink that leads to no file" if path.is_symlink() else "is no file"
+    raise ConfigError(Problem(where=LOCK, what=what, hint=f"remove it, then {lock.UPDATE}"))
 
 
 def _tools(order: Order) -> conda.Question | PressError | None:

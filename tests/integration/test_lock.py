@@ -270,6 +270,25 @@ def test_a_lock_that_cannot_be_read_is_made_anew_as_the_message_says(project):
     assert "locked for 4 targets" in lock(project, "--update").ok().out
 
 
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [
+        (lambda path: path.symlink_to("gone.lock"), "is a symlink that leads to no file"),
+        (lambda path: path.mkdir(), "is no file"),
+    ],
+)
+def test_what_has_the_name_of_a_lock_and_is_no_file_is_not_passed_over(project, tmp_path, make, what):
+    make(project / LOCK)
+    message = f"""\
+mamba-press: the configuration cannot be used
+- {LOCK}: {what}
+  remove it, then make it anew with `mamba-press lock`
+"""
+    for command in (["press", project, "--python", "3.11", "-o", tmp_path / "dist"], ["lock", project, "--check"]):
+        done = press.command(*map(str, command), cwd=tmp_path)
+        assert (done.code, done.err) == (2, message)
+
+
 def test_a_check_tells_whether_the_lock_is_current(project):
     done = lock(project, "--check")
     assert (done.code, done.out) == (2, "")

@@ -63,6 +63,9 @@ CONFIGURATION = {
     ),
     "no-such-folder": Case(2, table('packages = ["words"]\nchannels = ["../nowhere/channel"]')),
     "broken-spec": Case(2, table('packages = ["words >=one,,"]\nchannels = ["./channel"]')),
+    "virtual-package": Case(
+        2, table('packages = ["words", "__glibc >=2.28"]\nhost = ["__unix"]\nchannels = ["./channel"]')
+    ),
     "bad-epoch": Case(2, table(WORDS), environ={"SOURCE_DATE_EPOCH": "yesterday"}),
     "broken-lock": Case(2, table(WORDS)),
     "worker-that-is-not-there": Case(2, table(WORDS), environ={"MAMBA_PRESS_WORKER": "python9.99"}),

@@ -327,8 +327,9 @@ def test_a_project_without_packages_and_without_code_has_nothing_to_press(tmp_pa
 
 EXCLUDED = """\
 the configuration cannot be used
-- project.requires-python: '>=3.12' excludes Python 3.10, for which tool.mamba-press.python presses
-  press for one that it allows: tool.mamba-press.python = "3.12"; or let project.requires-python allow 3.10"""
+- project.requires-python: '>=3.12' excludes Python 3.10, which is pressed for
+  press for one that it allows, such as 3.12 (tool.mamba-press.python, tool.mamba-press.matrix.python); or let \
+project.requires-python allow 3.10"""
 
 
 @pytest.mark.parametrize("backend", ["", 'build-backend = "other"\n'])

@@ -60,17 +60,19 @@ def test_pythons_to_come_and_strange_tags(requires, tag, expected):
 
 
 @pytest.mark.parametrize(
-    ("requires", "python", "allowed", "lowest"),
+    ("requires", "python", "allowed", "nearest"),
     [
         (">=3.12", Python(minor=10), False, "3.12"),
         (">=3.10.5", Python(minor=10), True, "3.10"),
-        (">3.13", Python(minor=14, free_threaded=True), True, "3.13"),
+        (">3.13", Python(minor=14, free_threaded=True), True, "3.14"),
+        ("<3.10", Python(minor=11), False, "3.9"),
+        ("!=3.10.*", Python(minor=10), False, "3.9"),
         ("<3", Python(minor=10), False, None),
     ],
 )
-def test_a_python_is_allowed_by_any_of_its_releases(requires, python, allowed, lowest):
+def test_a_python_is_allowed_by_any_of_its_releases_and_told_the_nearest_that_is(requires, python, allowed, nearest):
     assert pythons.allows(SpecifierSet(requires), python) is allowed
-    assert pythons.lowest(SpecifierSet(requires)) == lowest
+    assert pythons.nearest(SpecifierSet(requires), python) == nearest
 
 
 def test_a_requires_python_of_many_specifiers_costs_little():
