@@ -28,6 +28,9 @@ _BAR = 20
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Control characters but tab and line end, and those that turn the direction of writing: names of files have any."""
 
+_LONGEST = 10_000
+"""How many characters a line may have: texts of packages have any number, and a terminal chokes on millions."""
+
 _quiet = False
 _verbose = False
 _can_redraw = True
@@ -125,8 +128,21 @@ def take() -> tuple[Note, ...]:
 
 
 def shown(text: str) -> str:
-    """Return a text as it may be printed: without passwords, and with what would steer a terminal written out."""
+    """Return a text as it may be printed: without passwords, and with what would steer a terminal written out.
+
+    Of a line that is too long for any screen the middle is left out.
+    """
+    if len(text) > _LONGEST:
+        text = "\n".join(map(_fitting, text.split("\n")))
     return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), hidden(text))
+
+
+def _fitting(line: str) -> str:
+    """Return a line that fits; the URLs in it lose their passwords first, which a cut would hide from who looks."""
+    if len(line) <= _LONGEST:
+        return line
+    line = hidden(line)
+    return f"{line[: _LONGEST // 2]} … {line[-_LONGEST // 2 :]}"
 
 
 def error(text: str) -> None:

@@ -152,6 +152,11 @@ def test_what_a_file_is_called_does_not_steer_the_terminal(capsys):
     )
 
 
+def test_of_a_line_without_end_the_middle_is_left_out(capsys):
+    log.note("first\n" + "a" * 5_000 + "b" * 7_000_000 + "c" * 5_000 + "\nlast")
+    assert capsys.readouterr().err == f"mamba-press: first\n{'a' * 5_000} … {'c' * 5_000}\nlast\n"
+
+
 def test_what_is_said_has_no_password(capsys):
     log.note("https://user:secret@example.org/channel is slow")
     assert capsys.readouterr().err == "mamba-press: https://example.org/channel is slow\n"
