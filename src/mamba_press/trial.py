@@ -132,7 +132,7 @@ def suitable(name: str, python: str | None) -> str:
         path = interpreter(python)
         _version(path)  # raises for what is no Python
         if not _takes(path, possible):
-            what = f"{path} is no Python for which {name} is ({named})"
+            what = f"{path} does not fit: {name} is for {named}"
             hint = "give another --python, or none to have one found"
             raise ConfigError(Problem(where="--python", what=what, hint=hint))
         return path

@@ -68,15 +68,11 @@ def test_a_relative_root_gives_an_absolute_url(tmp_path, monkeypatch):
     assert conda.channel_urls(["./channel"], Path()) == ((tmp_path / "channel").as_uri(),)
 
 
-def test_every_missing_folder_is_reported_with_the_ways_out(tmp_path):
+def test_every_missing_folder_is_reported_with_the_ways_out(tmp_path, golden):
     with pytest.raises(ConfigError) as raised:
         conda.channel_urls(["../one", "conda-forge", "./two/three"], tmp_path)
-    assert len(raised.value.problems) == 2
-    text = str(raised.value)
-    assert "tool.mamba-press.channels" in text
-    assert str(tmp_path / "two/three") in text
-    assert "MAMBA_PRESS_CHANNELS" in text
-    assert "-C channels=" in text
+    text = str(raised.value).replace(str(tmp_path.parent), "<above>").replace(tmp_path.name, "<project>")
+    golden("channel-folders-not-there.txt", text + "\n")
 
 
 @pytest.mark.parametrize("channel", ["./" + "x" * 300, "~nobody-of-this-name/channel", "C:\\no\\channel"])
@@ -419,7 +415,7 @@ def test_a_lock_says_what_it_was_made_for():
 
 
 def test_a_stamp_nested_without_end_is_no_json():
-    with pytest.raises(ValueError, match="is nested too deeply"):
+    with pytest.raises(ValueError, match=r"^what it says of mamba-press is nested too deeply$"):
         lock.stamps("mamba-press:\n  default linux-64:\n    packages: " + "[" * 100_000 + "\n")
 
 
@@ -661,10 +657,13 @@ def test_what_is_neither_file_nor_link_is_refused(tmp_path):
 def test_no_package_writes_what_conda_says_of_another(tmp_path):
     installed(tmp_path, name="other")
     forged = {"_path": "conda-meta/other-1.0-h1_0.json", "path_type": "hardlink"}
-    with pytest.raises(
-        ContentError, match=r"greet 1\.0 h1_0: conda-meta/other-1\.0-h1_0\.json: stands where conda writes"
-    ):
+    with pytest.raises(ContentError) as raised:
         prefix.read(installed(tmp_path, forged), [package(), package("other")], [])
+    assert str(raised.value) == (
+        "the packages cannot be pressed\n"
+        "- greet 1.0 h1_0: conda-meta/other-1.0-h1_0.json: stands where conda writes what is installed\n"
+        "  tell the makers of the package, or take another build of it with tool.mamba-press.constraints"
+    )
 
 
 # The process

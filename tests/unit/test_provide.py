@@ -29,7 +29,7 @@ def test_a_variable_leads_to_where_its_file_or_folder_lies(prefix):
 def test_a_variable_may_lead_to_the_prefix_itself_if_anything_of_it_is_there(prefix):
     there = entry(prefix.add("share/openmpi/help.txt", of="openmpi"))
     assert provide.environment([there], "home", {"OPAL_PREFIX": "."}) == {"OPAL_PREFIX": "_prefix"}
-    with pytest.raises(ContentError, match=r"OPAL_PREFIX: the wheel has no '\.'"):
+    with pytest.raises(ContentError, match=r"wheel\.environment: OPAL_PREFIX: the wheel has no '\.'\n  paths are"):
         provide.environment([entry(prefix.add("a.txt", of="x"), "data/a.txt")], "home", {"OPAL_PREFIX": "."})
 
 

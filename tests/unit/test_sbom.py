@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -253,7 +254,15 @@ def test_bills_that_packages_bring_are_kept_in_folders_of_their_own():
     ]
 
 
-@pytest.mark.parametrize("text", [b"[" * 100_000, b"[]", b"1", b"{" * 10])
-def test_a_bill_that_cannot_be_read_is_refused_in_plain_words(text):
-    with pytest.raises(ValueError, match=r"brackets|no component|property name"):
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b"[" * 100_000, "has too many brackets in each other"),
+        (b"[]", "has no component that it describes"),
+        (b"1", "has no component that it describes"),
+        (b"{" * 10, "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+    ],
+)
+def test_a_bill_that_cannot_be_read_is_refused_in_plain_words(text, expected):
+    with pytest.raises(ValueError, match=f"^{re.escape(expected)}$"):
         sbom.edited(text, sbom.Edit(version="2", old_stem="a-1", stem="a-2", words=()))

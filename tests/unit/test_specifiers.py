@@ -126,8 +126,9 @@ def test_a_spec_that_would_take_for_ever_is_not_translated(spec):
 
 
 def test_a_number_of_thousands_of_digits_is_no_version_in_few_words():
-    with pytest.raises(UntranslatableError, match="is longer than 1,000 characters"):
+    with pytest.raises(UntranslatableError) as raised:
         translate(">=" + "9" * 5000)
+    assert str(raised.value) == f"'>={'9' * 97}…' is longer than 1,000 characters"
 
 
 @pytest.mark.parametrize("text", ["x " + "[" * 100_000, f"x[{'y' * 70_000}]", "x" * 100_000])

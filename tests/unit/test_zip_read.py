@@ -164,6 +164,7 @@ WRONG = {
     "a masked directory": put("<H", 8, 0x2000),
     "a patch": put("<H", 8, 0x20),
     "an unknown method": put("<H", 10, 99),
+    "a stored entry of another size": lambda data: at_first("<H", 8, 0)(put("<H", 10, 0)(data)),
     "an unknown version": put("<H", 6, 99),
     "no header": at_first("<H", 0, 0),
     "a place beyond the end": put("<L", 42, 0xFFFFFFF0),
