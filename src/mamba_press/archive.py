@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from mamba_press import __version__, atomic
+from mamba_press import __version__, atomic, policies
 from mamba_press.errors import HouseError
 from mamba_press.types import Problem
 from mamba_press.wording import printable
@@ -45,7 +45,6 @@ _LOCK_SIZE = 16 << 20
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, struct.error)
 """What zipfile raises for an archive that is damaged, encrypted, or compressed in a way unknown here."""
 _LARGE = 0x7FFFFFFF
-_LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -370,8 +369,8 @@ def _versions(file: str) -> Iterator[tuple[int, int]]:
     for tag in file.removesuffix(".whl").rpartition("-")[2].split("."):
         if found := re.match(r"(?:manylinux|macosx)_(\d+)_(\d+)_", tag):
             yield int(found[1]), int(found[2])
-        elif tag.partition("_")[0] in _LEGACY:
-            yield _LEGACY[tag.partition("_")[0]]
+        elif floor := policies.alias_floor(tag.partition("_")[0]):
+            yield floor
 
 
 def stale(folder: Path, names: Sequence[str]) -> tuple[str, ...]:

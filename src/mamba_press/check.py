@@ -20,9 +20,10 @@ from email.parser import HeaderParser
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from mamba_press import atomic, fields, pythons, unpack, zip_read
+from mamba_press import atomic, fields, policies, pythons, unpack, zip_read
 from mamba_press.errors import WriteError
 from mamba_press.hazards import Habit, Remark, Style
+from mamba_press.problem import harmless
 from mamba_press.types import Problem
 from mamba_press.unpack import installed, is_dist_info, scheme
 from mamba_press.zip_read import Damage
@@ -56,7 +57,6 @@ MODULE = re.compile(r"\.(?:cpython-3(?P<linux>\d+)[a-z]*(?:-[\w-]+)?\.so|cp3(?P<
 
 _OWN_ENDING = 11
 _SCHEMES = ("platlib", "purelib", "headers", "scripts", "data")
-_LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
 _ODD_PATH = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)|\A[A-Za-z]:")
 _LONGEST_NAME = 63
 _SCRIPT = re.compile(r"[\w.-]+")
@@ -202,8 +202,7 @@ def _with(found: Findings, problems: Sequence[Problem]) -> Findings:
 
 def _harmless(problem: Problem) -> Problem:
     """Return a problem that any terminal can show: names and texts of a wheel may hold anything."""
-    where, what = _shown(problem.where), _shown(problem.what)
-    return problem if (where, what) == (problem.where, problem.what) else replace(problem, where=where, what=what)
+    return replace(problem, where=harmless(problem.where), what=harmless(problem.what))
 
 
 def _judged(wheel: _Opened, elsewhere: Sequence[str], beside: Mapping[str, Binary] | None) -> Findings:
@@ -372,7 +371,7 @@ def check_import(path: Path, python: str | None = None, requirements: Sequence[s
 
     Every top-level module is imported in a process of its own; on Linux every library that the wheel has must then
     have come from it, and every other one from the system or from Python itself. ``python`` is a path, a command or a
-    version, None the running interpreter. Raises ConfigError when it cannot be used.
+    version, None for one that the wheel is for. Raises ConfigError when there is none, or it cannot be used.
     """
     from mamba_press import trial
 
@@ -380,11 +379,7 @@ def check_import(path: Path, python: str | None = None, requirements: Sequence[s
     if isinstance(named, Problem):
         return (_harmless(named),)
     try:
-        with path.open("rb") as file:
-            entries = zip_read.require(file)
-        if unpack.is_bomb(entries, path.stat().st_size):
-            raise zip_read.ArchiveError(f"it unpacks to more than {unpack.RATIO} times its size")
-        members = unpack.read(path, entries)
+        members = unpack.read(path, unpack.require(path))
     except unpack.UNREADABLE as error:
         return (Problem(where=path.name, what=f"cannot be read as a wheel: {error}"),)
     damaged = tuple(each for member in members.values() for each in member.problems if isinstance(each, Damage))
@@ -483,13 +478,6 @@ def _repetitions(paths: Sequence[str]) -> Iterator[Problem]:
         first = seen.setdefault(unicodedata.normalize("NFC", path).rstrip("/"), path)
         if first is not path:
             yield Damage(where=path, what=f"is in the archive more than once (also as {first!r})")
-
-
-def _shown(text: str) -> str:
-    """Return the text with everything that a terminal should not get escaped."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 # --- names and tags
@@ -817,8 +805,6 @@ def _too_new(contents: _Contents, found: Sequence[Member]) -> Iterator[Problem]:
 
 def _possible(contents: _Contents) -> Iterator[Problem]:
     """Yield the manylinux tags that no system has, so that no installer takes the wheel for them (PEP 600)."""
-    from mamba_press import policies
-
     for platform in sorted(contents.name.platforms):
         match, promised = _MANYLINUX.fullmatch(platform), _floor(platform)
         if match is None or promised is None:
@@ -980,7 +966,6 @@ def _loadable(contents: _Contents, wanted: str) -> dict[str, Binary]:
 
 def promise(platform: str, elsewhere: tuple[str, ...] = ()) -> Promise | None:
     """Return what a platform tag promises; None for what is not glibc's Linux, or an architecture not known."""
-    from mamba_press import policies
     from mamba_press.loader import Promise
 
     match = _MANYLINUX.fullmatch(platform)
@@ -995,4 +980,4 @@ def _floor(platform: str) -> tuple[int, int] | None:
     match = _MANYLINUX.fullmatch(platform)
     if match is None:
         return None
-    return (int(match[1]), int(match[2])) if match[1] else _LEGACY.get(match[3])
+    return (int(match[1]), int(match[2])) if match[1] else policies.alias_floor(match[3] or "")

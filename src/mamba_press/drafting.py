@@ -383,7 +383,7 @@ def _shadow_notes(entries: Sequence[Entry]) -> Iterator[Note]:
     Python that builds: few of them change from version to version.
     """
     for entry in entries:
-        name, slash, _ = re.split(r"\.", entry.path, maxsplit=1)[0].partition("/")
+        name, slash, _ = entry.path.partition(".")[0].partition("/")
         is_module = re.fullmatch(r"[^/.]+(?:/__init__)?(?:\.[\w.-]+)?\.(?:py|so|pyd)", entry.path)
         if entry.kept and is_module and (name in _AT_START or name in sys.stdlib_module_names):
             package = entry.kept.file.package

@@ -6,7 +6,14 @@ that turn one into text and an exit code; exit code 1 is left to bugs.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from mamba_press.problem import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mamba_press.problem import Note
 
 
 class PressError(Exception):
@@ -63,6 +70,11 @@ class WarnedError(ContentError):
     """Warnings, where the configuration takes them for errors."""
 
     title = 'there are warnings, and tool.mamba-press.warnings is "error"'
+
+    @classmethod
+    def of(cls, warnings: Iterable[Note]) -> WarnedError:
+        """Return the error for warnings."""
+        return cls(*(Problem(where="", what=each.what, hint=each.hint) for each in warnings))
 
 
 class WriteError(PressError):

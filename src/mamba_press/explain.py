@@ -402,10 +402,7 @@ class _Bill:
 
 def _read(path: Path) -> tuple[list[_Seen], dict[str, bytes]]:
     """Look at every file of a wheel on all cores; and return the texts that tell of it, by their names."""
-    with path.open("rb") as file:
-        members = [member for member in zip_read.require(file) if not member.is_folder]
-    if unpack.is_bomb(members, path.stat().st_size):
-        raise zip_read.ArchiveError(f"it unpacks to more than {unpack.RATIO} times its size")
+    members = [member for member in unpack.require(path) if not member.is_folder]
     texts: dict[str, bytes] = {}
     large = threading.Semaphore(1)
     most = {**unpack.TEXTS, f"sboms/{sbom.NAME}": sbom.LARGEST}

@@ -400,8 +400,8 @@ def make(
 
         def verify(path: Path, name: str) -> None:
             _verify(path, name, result, asked.config)
-            if not replaces and (problems := atomic.taken(path, directory / name, ELSEWHERE)):
-                raise WriteError(*problems)
+            if not replaces:
+                _refuse_taken([(path, directory / name)])
 
         accept(result.wheel.file_name)
         log.step(f"writing {result.wheel.file_name}")
@@ -426,8 +426,8 @@ def refuse_warnings(config: Config, notes: Iterable[Note] = ()) -> None:
         return
     found = dict.fromkeys((*log.counted(), *warnings(notes)))
     if counts := [each for each in found if not (each.of_all and log.is_of_several())]:
-        log.take()
-        raise WarnedError(*(Problem(where="", what=each.what, hint=each.hint) for each in counts))
+        log.drop()
+        raise WarnedError.of(counts)
 
 
 def _verify(path: Path, name: str, result: Pressed, config: Config) -> None:
@@ -482,7 +482,7 @@ def house(
         if directory is not None:
             _refuse_stale(directory, house_archive.stale(directory, [row.file for row in manifest.wheels]))
             if not replaces:
-                _refuse_taken(stage, directory, manifest)
+                _refuse_taken([(stage / row.file, directory / row.file) for row in manifest.wheels])
         notes = noted((*found.notes, *of_all([each.notes for each in found.wheels])))
         refuse_warnings(asked.config, notes)
         _place(stage, manifest, (directory, archive), replaces=replaces)
@@ -490,11 +490,11 @@ def house(
     return found, manifest
 
 
-def _refuse_taken(stage: Path, directory: Path, manifest: Manifest) -> None:
+def _refuse_taken(pairs: Iterable[tuple[Path, Path]]) -> None:
+    """Raise WriteError for finished files whose names other files have; each is given with where it shall be."""
     from mamba_press import atomic
 
-    names = [row.file for row in manifest.wheels]
-    if problems := [each for name in names for each in atomic.taken(stage / name, directory / name, ELSEWHERE)]:
+    if problems := [each for written, target in pairs for each in atomic.taken(written, target, ELSEWHERE)]:
         raise WriteError(*problems)
 
 
@@ -507,8 +507,8 @@ def _place(stage: Path, manifest: Manifest, places: tuple[Path | None, Path | No
     with atomic.moving(stage) as move:
 
         def fill(packed: Path | None = None) -> None:
-            if packed and archive and not replaces and (problems := atomic.taken(packed, archive, ELSEWHERE)):
-                raise WriteError(*problems)
+            if packed and archive and not replaces:
+                _refuse_taken([(packed, archive)])
             # What describes the others comes last, so that a folder that is not complete says so.
             for name in (*(row.file for row in manifest.wheels), house_archive.LOCK, house_archive.MANIFEST):
                 if directory is not None:

@@ -119,12 +119,10 @@ def counted() -> tuple[Note, ...]:
     return tuple(_counted or ())
 
 
-def take() -> tuple[Note, ...]:
-    """Return the same, and leave it to the caller to say them."""
-    found = counted()
+def drop() -> None:
+    """Forget the same: the caller says them."""
     if _counted is not None:
         _counted.clear()
-    return found
 
 
 def shown(text: str) -> str:

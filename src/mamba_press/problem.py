@@ -69,11 +69,14 @@ def _values(note: Note) -> dict[str, str]:
 
 
 def _with_hint(text: str, hint: str) -> str:
-    return _shown(text) + "".join(f"\n  {line}" for line in _shown(hint).splitlines())
+    return harmless(text, "\n") + "".join(f"\n  {line}" for line in harmless(hint, "\n").splitlines())
 
 
-def _shown(text: str) -> str:
-    """Return the text as any terminal can be given it: names from packages and wheels may hold what it would obey."""
+def harmless(text: str, keeps: str = "") -> str:
+    """Return the text as any terminal can be given it: names from packages and wheels may hold what it would obey.
+
+    What is no plain character, and none of those that it ``keeps``, is written as Python escapes it.
+    """
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode("ascii") for c in text)
+    return "".join(c if c.isprintable() or c in keeps else c.encode("unicode_escape").decode("ascii") for c in text)

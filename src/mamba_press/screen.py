@@ -13,9 +13,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from mamba_press import explain
-from mamba_press.problem import warnings
+from mamba_press.problem import harmless, warnings
 from mamba_press.tags import RECORD
-from mamba_press.wording import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -294,7 +293,7 @@ def plain(sections: Sequence[Section]) -> str:
 
 def _harmless(section: Section) -> Section:
     """Return a section that any terminal can show: names and texts of a wheel may hold anything."""
-    rows = tuple(tuple(harmless(cell) for cell in row) for row in section.rows)
+    rows = tuple(tuple(harmless(cell, "\n") for cell in row) for row in section.rows)
     return replace(section, title=harmless(section.title), rows=rows, more=harmless(section.more))
 
 

@@ -10,7 +10,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mamba_press import asks, binaries, follow, globs, macos, policies, provide, toolchain, windows
+from mamba_press import asks, binaries, follow, globs, macos, policies, provide, toolchain, windows, wording
 from mamba_press.binaries import strings
 from mamba_press.errors import ConfigError, ContentError
 from mamba_press.specifiers import spec_name, twin
@@ -204,15 +204,7 @@ def files(environment: Environment, target: Target, config: Config) -> Selection
         packages={package.name: package for package in environment.packages},
         host=frozenset(map(spec_name, config.host)),
     )
-    rules = follow.Rules(
-        target=target,
-        system=tuple(config.link.system),
-        external=config.link.external,
-        remove=tuple(config.link.remove),
-        pruned=(*config.select.prune, *config.select.prune_alone),
-        runtimes={key: "system" for key, wanted in asdict(config.link.runtimes).items() if wanted == "system"},
-        keeps_to_tag=target.system == "linux" and config.link.unpromised != "report",
-    )
+    rules = _rules(target, config)
     gone: tuple[Dropped, ...] = ()
     drops = tuple(key for key in ("missing", "unpromised") if getattr(config.link, key) == "drop")
     if drops:
@@ -234,16 +226,22 @@ def files(environment: Environment, target: Target, config: Config) -> Selection
         )
         for path, why in sorted(reached.why.items())
     )
-    present = frozenset(candidates[path].package for path in reached.why)
-    left = tuple(
-        Dropped(package=file.package, path=path, size=file.size, why=search.why_left(path, present))
-        for path, file in sorted(search.candidates.items())
-        if path not in reached.why
-    )
-    notes += _foreign(kept)
-    notes += tuple(f"{each.path} ({each.package}) is left out: {each.why}" for each in gone)
+    left = search.left(reached)
+    notes += (*_foreign(kept), *(f"{each.path} ({each.package}) is left out: {each.why}" for each in gone))
     notes += tuple(_lost_links(search, reached))
     return Selection(kept=kept, dropped=(*filtered, *gone, *left), notes=notes)
+
+
+def _rules(target: Target, config: Config) -> follow.Rules:
+    return follow.Rules(
+        target=target,
+        system=tuple(config.link.system),
+        external=config.link.external,
+        remove=tuple(config.link.remove),
+        pruned=(*config.select.prune, *config.select.prune_alone),
+        runtimes={key: "system" for key, wanted in asdict(config.link.runtimes).items() if wanted == "system"},
+        keeps_to_tag=target.system == "linux" and config.link.unpromised != "report",
+    )
 
 
 def _without_missing(search: _Search, rules: follow.Rules) -> tuple[_Search, tuple[Dropped, ...]]:
@@ -275,7 +273,7 @@ def _lost_links(search: _Search, reached: _Reached) -> Iterator[str]:
         path, end = lost[0]
         yield (
             f"{path} is a link to {end}: wheels have no links, and of a library there is one copy"
-            + _more(len(lost) - 1)
+            + wording.others(len(lost) - 1)
             + f'; if something opens it there, let it lie there: layout.move = {{ "{end}" = "…" }}'
         )
 
@@ -303,6 +301,15 @@ class _Search:
     packages: Mapping[str, Package]
     host: frozenset[str]
     drops: tuple[str, ...] = ()
+
+    def left(self, reached: _Reached) -> tuple[Dropped, ...]:
+        """Return what is not reached, and why."""
+        present = frozenset(self.candidates[path].package for path in reached.why)
+        return tuple(
+            Dropped(package=file.package, path=path, size=file.size, why=self.why_left(path, present))
+            for path, file in sorted(self.candidates.items())
+            if path not in reached.why
+        )
 
     def real(self, path: str) -> str:
         return self.candidates[path].link or path
@@ -565,8 +572,8 @@ def _foreign(kept: Sequence[Kept]) -> tuple[str, ...]:
     paths = [path for path, binary in binaries if binary.arch is None]
     if not paths:
         return tuple(slices)
-    others = f"left as they are, for they are for another machine: {', '.join(paths[:3])}" + _more(len(paths) - 3)
-    return (others, *slices)
+    shown = ", ".join(paths[:3]) + wording.others(len(paths) - 3)
+    return (f"left as they are, for they are for another machine: {shown}", *slices)
 
 
 def _strings(files: Iterable[File]) -> dict[str, Strings]:
@@ -603,10 +610,6 @@ def _together(
 
 def _never_opened(name: str) -> bool:
     return toolchain.runtime_of(name) in toolchain.RENAMED or policies.never_vendored(name)
-
-
-def _more(count: int) -> str:
-    return f" and {count} more" if count > 0 else ""
 
 
 def _clobbered(environment: Environment, reached: _Reached, candidates: Mapping[str, File]) -> list[Problem]:

@@ -65,7 +65,7 @@ def press(orders: Sequence[Order], directory: Path, *, replaces: bool = True) ->
     with atomic.stage(directory) as stage:
         found, warned = _pressed(orders, stage, replaces=True)
         found = found if replaces else [_free(each, directory) for each in found]
-        refused = WarnedError(*(Problem(where="", what=each.what, hint=each.hint) for each in _vain(found, warned)))
+        refused = WarnedError.of(_vain(found, warned))
         if refused.problems:
             return tuple(each if each.error else Made(target=each.target, error=refused) for each in found)
         with atomic.moving(stage) as move:

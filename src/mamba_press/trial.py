@@ -164,18 +164,12 @@ def _takes(path: str, tags: Collection[Tag]) -> bool:
         return False
     if said[0] != "cpython":
         return True
-    minor, threads = int(said[1]), "t" * (said[2] == "1")
-    own = f"cp3{minor}"
-    for tag in tags:
-        found = _MINOR.match(tag.interpreter)
-        is_older = tag.interpreter == "py3" or (found is not None and int(found[1]) <= minor)
-        if (
-            (tag.interpreter, tag.abi) == (own, own + threads)
-            or (tag.abi == "none" and is_older and (tag.interpreter.startswith("py") or tag.interpreter == own))
-            or (tag.abi == "abi3" and is_older and not threads)
-        ):
-            return True
-    return False
+    from packaging.tags import compatible_tags, cpython_tags
+
+    version, own, threads = (3, int(said[1])), f"cp3{said[1]}", "t" * (said[2] == "1")
+    taken = (*cpython_tags(version, [own + threads], ["any"]), *compatible_tags(version, own, ["any"]))
+    pairs = {(tag.interpreter, tag.abi) for tag in taken}
+    return any((tag.interpreter, tag.abi) in pairs for tag in tags)
 
 
 def _answer(command: Sequence[str]) -> str:

@@ -87,6 +87,15 @@ def read(path: Path, entries: Sequence[zip_read.Member], depth: Depth = "all") -
     return found
 
 
+def require(path: Path) -> tuple[zip_read.Member, ...]:
+    """Return the entries of an archive; raises ArchiveError where readers may see others, or it is not unpacked."""
+    with path.open("rb") as file:
+        entries = zip_read.require(file)
+    if is_bomb(entries, path.stat().st_size):
+        raise zip_read.ArchiveError(f"it unpacks to more than {RATIO} times its size")
+    return entries
+
+
 def is_bomb(entries: Sequence[zip_read.Member], packed: int) -> bool:
     """Whether the files of an archive of ``packed`` bytes are not to be unpacked for their size."""
     size = sum(entry.size for entry in entries)
@@ -135,7 +144,7 @@ class _Source:
             with self._large if entry.size >= LARGE else nullcontext():
                 if entry.size >= HUGE:
                     return _huge(file, entry)
-                data = _in_one_buffer(file, entry) if entry.size >= LARGE else zip_read.content(file, entry)
+                data = _whole(file, entry)
                 problems = hazards.traces(entry.name, data, is_binary=_is_binary(data))
                 return _described(entry, data, hashlib.sha256(data).hexdigest(), problems)
         except zip_read.ArchiveError as error:
@@ -154,7 +163,7 @@ def _hashed(file: BinaryIO, entry: zip_read.Member) -> Member:
 def at_hand(file: BinaryIO, entry: zip_read.Member) -> Iterator[Data]:
     """Give what an entry holds; a huge one lies on the disk. Raises ArchiveError, and OSError for what that refuses."""
     if entry.size < HUGE:
-        yield _in_one_buffer(file, entry) if entry.size >= LARGE else zip_read.content(file, entry)
+        yield _whole(file, entry)
         return
     with _unpacked() as unpacked:
         for part in zip_read.parts(file, entry):
@@ -164,8 +173,10 @@ def at_hand(file: BinaryIO, entry: zip_read.Member) -> Iterator[Data]:
             yield data
 
 
-def _in_one_buffer(file: BinaryIO, entry: zip_read.Member) -> bytearray:
-    """Return what a large entry holds; neither its bytes nor the packed ones are in memory twice."""
+def _whole(file: BinaryIO, entry: zip_read.Member) -> bytes | bytearray:
+    """Return what an entry holds; of a large one neither the bytes nor the packed ones are in memory twice."""
+    if entry.size < LARGE:
+        return zip_read.content(file, entry)
     data, at = bytearray(entry.size), 0
     with memoryview(data) as room:
         for part in zip_read.parts(file, entry):

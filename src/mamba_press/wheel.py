@@ -35,6 +35,7 @@ from mamba_press import __version__, binaries, cores, log
 from mamba_press.atomic import replacing
 from mamba_press.binaries.format import READING, read_up_to
 from mamba_press.errors import ConfigError, ContentError, WriteError
+from mamba_press.problem import harmless
 from mamba_press.types import Entry, Problem, Wheel
 
 if TYPE_CHECKING:
@@ -257,7 +258,7 @@ def refusals(wheel: Wheel) -> tuple[Problem, ...]:
     folders: set[str] = set()
     own = _record_path(wheel)
     for entry in wheel.entries:
-        problems += [Problem(where=_shown(entry.path), what=what, hint=hint) for what, hint in _bad_name(entry.path)]
+        problems += [Problem(where=harmless(entry.path), what=what, hint=hint) for what, hint in _bad_name(entry.path)]
         same.setdefault(unicodedata.normalize("NFC", entry.path), []).append(entry)
         for folder in _parents(entry.path):
             if folder in folders:
@@ -267,7 +268,7 @@ def refusals(wheel: Wheel) -> tuple[Problem, ...]:
             problems.append(Problem(where=entry.path, what="RECORD is written with the wheel and is no entry of it"))
     problems += [_repeated(entries) for entries in same.values() if len(entries) > 1]
     for path in sorted(folders & same.keys()):
-        problems.append(Problem(where=_shown(path), what="is both a file and a folder of the wheel"))
+        problems.append(Problem(where=harmless(path), what="is both a file and a folder of the wheel"))
     return tuple(problems)
 
 
@@ -311,7 +312,7 @@ def _repeated(entries: Sequence[Entry]) -> Problem:
     alike = len({entry.path for entry in entries}) == 1
     what = f"{len(entries)} files have this path" if alike else "files have this path, in different Unicode spellings,"
     return Problem(
-        where=_shown(entries[0].path),
+        where=harmless(entries[0].path),
         what=f"{what} from {owners}",
         hint="leave one out with tool.mamba-press.select.exclude, or move it with tool.mamba-press.layout.move",
     )
@@ -321,11 +322,6 @@ def _parents(path: str) -> Iterator[str]:
     while "/" in path:
         path = path.rpartition("/")[0]
         yield unicodedata.normalize("NFC", path)
-
-
-def _shown(path: str) -> str:
-    """Return the path with everything that a terminal should not get escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in path)
 
 
 def _package(entry: Entry) -> str | None:
@@ -355,14 +351,15 @@ def _content(one: _Sized) -> bytes | bytearray:
     """Return the bytes that the wheel gets: the source's, edited."""
     entry = one.entry
     if isinstance(entry.source, bytes):
-        if entry.kept and entry.kept.file.source.is_file():
+        if entry.kept and _is_compared(entry) and entry.kept.file.source.is_file():
             _vouch(entry, hashlib.sha256(entry.kept.file.source.read_bytes()).hexdigest())
         return entry.source if entry.edits is None else _edited(entry, entry.source)
     try:
         if entry.edits is not None and one.size:
             # An edit makes a copy: there is no need for another one to start from.
             with entry.source.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-                _vouch(entry, hashlib.sha256(mapped).hexdigest())
+                if _is_compared(entry):
+                    _vouch(entry, hashlib.sha256(mapped).hexdigest())
                 size, data = len(mapped), _edited(entry, mapped)
         else:
             data = _read_file(entry.source, one.size + 1)
@@ -413,15 +410,20 @@ def _row(entry: Entry, size: int, sha256: str) -> Row:
     return Row(path=entry.path, size=size, sha256=sha256, package=_package(entry), why=entry.why)
 
 
-def _vouch(entry: Entry, found: str) -> None:
-    """Raise ContentError where the file of a package is not the one whose hash the package states.
+def _is_compared(entry: Entry) -> bool:
+    """Whether an entry is, or was made of, the file of a package with a hash that the install has not changed.
 
-    Files with a placeholder were changed by the install; those are compared when the prefix is read.
+    Files with a placeholder were changed by it; those are compared when the prefix is read.
     """
     file = entry.kept.file if entry.kept else None
-    if file is None or file.placeholder or (isinstance(entry.source, Path) and entry.source != file.source):
-        return
-    if problem := file.differs(found):
+    if file is None or file.placeholder or not file.sha256:
+        return False
+    return isinstance(entry.source, bytes) or entry.source == file.source
+
+
+def _vouch(entry: Entry, found: str) -> None:
+    """Raise ContentError where the file of a package is not the one whose hash the package states."""
+    if entry.kept and _is_compared(entry) and (problem := entry.kept.file.differs(found)):
         raise ContentError(problem)
 
 
@@ -724,7 +726,7 @@ def _no_libdeflate() -> Problem:
 
 def _vanished(entry: Entry, error: OSError) -> Problem:
     return Problem(
-        where=_shown(entry.path),
+        where=harmless(entry.path),
         what=f"its source cannot be read: {error.strerror or error}: {error.filename or entry.source!s}",
         hint="press again; nothing may change the work folder or the package cache meanwhile",
     )
@@ -732,7 +734,7 @@ def _vanished(entry: Entry, error: OSError) -> Problem:
 
 def _changed(one: _Sized, size: int) -> Problem:
     return Problem(
-        where=_shown(one.entry.path),
+        where=harmless(one.entry.path),
         what=f"its source changed while it was read: {size} bytes instead of {one.size}: {one.entry.source!s}",
         hint="press again; nothing may change the work folder or the package cache meanwhile",
     )

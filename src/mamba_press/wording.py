@@ -40,13 +40,6 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in short)
 
 
-def harmless(text: str) -> str:
-    """Return the text, of any length and of several lines, with everything escaped that a terminal should not get."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c == "\n" else f"\\u{ord(c):04x}" for c in text)
-
-
 def others(count: int) -> str:
-    """Return what stands behind the first of several, for the rest of which there is no room; nothing for none."""
-    return f" (and {count} more)" if count else ""
+    """Return what stands behind the first of several, for which there is no room; nothing for none or less."""
+    return f" (and {count} more)" if count > 0 else ""

@@ -256,7 +256,7 @@ def test_controls_of_a_name_are_told_and_not_done(tmp_path, capsys):
     path = make(tmp_path, files({"demo/\x1b[2J\u202ea\x07.py": b""}))
     text = said(str(path), "--section", "all", capsys=capsys)
     assert text.replace("\n", "").isprintable()
-    assert "demo/\\u001b[2J\\u202ea\\u0007.py" in text
+    assert "demo/\\x1b[2J\\u202ea\\x07.py" in text
 
 
 @pytest.mark.parametrize("bill", [b"[" * 100_000, b"[]", b'{"components": [{"components": [1]}]}'])

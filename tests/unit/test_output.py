@@ -13,8 +13,8 @@ def test_a_result_does_not_steer_the_terminal_and_has_no_password(capsys):
 
 
 def test_json_stays_json(capsys):
-    output.say_json({"path": "lib/\x1b[2J"})
-    assert capsys.readouterr().out == '{\n  "path": "lib/\\u001b[2J"\n}\n'
+    output.say_json({"path": "lib/\x1b[2J\x7f"})
+    assert capsys.readouterr().out == '{\n  "path": "lib/\\u001b[2J\\u007f"\n}\n'
 
 
 def test_a_result_that_nobody_takes_is_an_error_with_its_beginning(monkeypatch):

@@ -432,9 +432,10 @@ class Image:
                 numbers = self.words(self.at(table, size, "the relocations"), size)
                 if self.form.word == 8:
                     # The upper half of the second word.
-                    highest = max(highest, *numbers[3 if self.form.order == "<" else 2 :: 2 * fields])
+                    found = max(numbers[3 if self.form.order == "<" else 2 :: 2 * fields])
                 else:
-                    highest = max(highest, max(numbers[1::fields]) >> 8)
+                    found = max(numbers[1::fields]) >> 8
+                highest = max(highest, found)
         return highest + 1
 
     def symbols(self) -> bytes:

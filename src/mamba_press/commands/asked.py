@@ -85,12 +85,15 @@ def _listed(text: str) -> list[str]:
     return [each.strip() for each in text.split(",") if each.strip()]
 
 
+def channel(parser: argparse.ArgumentParser) -> None:
+    """Declare the channels alone."""
+    help_text = "name, URL, or path such as ./channel (repeatable)"
+    parser.add_argument("-c", "--channel", action="append", default=[], help=help_text)
+
+
 def sources(parser: argparse.ArgumentParser) -> None:
     """Declare where packages come from, and any other key."""
-    parser.set_defaults(locked=False, frozen=False)
-    parser.add_argument(
-        "-c", "--channel", action="append", default=[], help="name, URL, or path such as ./channel (repeatable)"
-    )
+    channel(parser)
     parser.add_argument("--offline", action="store_true", help="use only what the package cache has")
     parser.add_argument(
         "-C", dest="setting", action="append", default=[], metavar="KEY=VALUE", help="any key of [tool.mamba-press]"

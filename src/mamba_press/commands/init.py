@@ -29,11 +29,9 @@ class Arguments(asked.Arguments):
 def add(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--from", dest="recipe", type=Path, required=True, metavar="RECIPE", help="a recipe, version 0")
-    parser.add_argument(
-        "-c", "--channel", action="append", default=[], help="name, URL, or path such as ./channel (repeatable)"
-    )
+    asked.channel(parser)
     parser.add_argument("-o", "--output", type=Path, default=Path(), help="the project's folder (default: this one)")
-    parser.set_defaults(setting=[], python=None, platform=None, offline=False, locked=False, frozen=False)
+    parser.set_defaults(setting=[], python=None, platform=None, offline=False)
     output.options(parser)
 
 

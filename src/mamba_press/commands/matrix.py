@@ -46,7 +46,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("project", nargs="?", default=".", metavar="DIR", help="the project's folder (default: this)")
     parser.add_argument("--format", choices=("github", "gitlab", "json"), help="for a program (default: lines to read)")
     asked.targets(parser)
-    parser.set_defaults(channel=[], setting=[], offline=False, locked=False, frozen=False)
+    parser.set_defaults(channel=[], setting=[], offline=False)
     output.options(parser)
 
 

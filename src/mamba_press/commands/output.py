@@ -77,4 +77,5 @@ def say(text: str) -> None:
 
 def say_json(value: object) -> None:
     """Print a result for a program, as one document."""
-    say(json.dumps(value, indent=2))
+    # The one control character that JSON lets stand, and `log.shown` would write as JSON does not know it.
+    say(json.dumps(value, indent=2).replace("\x7f", "\\u007f"))

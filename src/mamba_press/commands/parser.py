@@ -40,7 +40,7 @@ def parser(whole: Container[str]) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("--version", action="version", version=f"mamba-press {__version__}")
-    made.set_defaults(presses=False, warnings=None)
+    made.set_defaults(presses=False, warnings=None, locked=False, frozen=False)
     each = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text in commands.HELP.items():
         command = commands.load(name) if name in whole else None
