@@ -32,7 +32,7 @@ def packages(environment: Environment, selection: Selection, *, is_empty: bool, 
     present = {kept.file.package for kept in selection.kept}
     asked = [each for each in environment.packages if each.requested and each.name not in present | {OWN}]
     if is_empty and asked and not requires:
-        what = "nothing of it stays, and the wheel would be empty: "
+        what = "no file of it stays, and the wheel would be empty: "
         raise ContentError(
             *(
                 Problem(where=str(each), what=what + _why(each, selection.dropped), hint=_instead(each, environment))
@@ -42,7 +42,7 @@ def packages(environment: Environment, selection: Selection, *, is_empty: bool, 
     with_files = {file.package for file in environment.files}
     notes = []
     for each in asked:
-        what = f"nothing of {each.name} is in the wheel: {_why(each, selection.dropped)}"
+        what = f"no file of {each.name} is in the wheel: {_why(each, selection.dropped)}"
         stands = each.name not in with_files and (requires or present & {spec.split()[0] for spec in each.depends})
         notes.append(Note(what, _instead(each, environment), "note" if stands else "warning"))
     return tuple(notes)
@@ -58,9 +58,9 @@ def _instead(package: Package, environment: Environment) -> str:
     requested = {other.name for other in environment.packages if other.requested}
     names = {spec.split()[0] for spec in package.depends} - requested - _PYTHON
     others = sorted(name for name in names if not name.startswith("__"))
-    first = f"it stands for others, perhaps: packages = {json.dumps(others)}\n" if others else ""
+    first = f"perhaps it stands for others: packages = {json.dumps(others)}\n" if others else ""
     if any(file.package == package.name for file in environment.files):
-        first += f"what a rule lets leave stays with {TABLE}.select.include\n"
+        first += f"keep what a rule leaves out with {TABLE}.select.include\n"
     return f"{first}or take it out of packages" if first else "take it out of packages"
 
 
@@ -81,13 +81,15 @@ def host(
             continue
         libraries = found.libraries.get(name, ())
         if libraries:
-            what = f"no library of {name} (host) is in the wheel: nothing in it needs one, or asks for one"
+            what = f"no library of {name} (host) is in the wheel: nothing in the wheel needs one or asks for one"
             stem = _stem(name, libraries)
             hint = f'ask for it: from {home}._mamba_press import library\nlibrary("{stem}")\nor take it out of host'
             yield Note(what, hint, "note" if is_built and has_binary else "warning")
         elif not is_built:
-            what = f"nothing of {name} (host) is in the wheel: of host only libraries are, and it has none"
-            yield Note(what, "name it in packages, of which all stays, or take it out of host", "warning")
+            what = (
+                f"no file of {name} (host) is in the wheel: the wheel takes only libraries from host, and it has none"
+            )
+            yield Note(what, "name it in packages to press all of it, or take it out of host", "warning")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

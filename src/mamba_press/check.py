@@ -333,16 +333,20 @@ def _unjudged(contents: _Contents) -> Iterator[str]:
     found = [member for member in contents.members.values() if member.binary and member.binary.kind != "static"]
     strangers = sorted(each.path for each in found if not _is_launcher(each, contents) and not _arch(each))
     if strangers:
-        verb = " needs: it is" if len(strangers) == 1 else f" and {len(strangers) - 1} more files need: they are"
-        yield f"nobody looked at what {strangers[0]}{verb} for a machine that is not known"
+        verb = (
+            " needs was not checked: it is"
+            if len(strangers) == 1
+            else f" and {len(strangers) - 1} more files need was not checked: they are"
+        )
+        yield f"what {strangers[0]}{verb} for an unknown machine"
     for each in found:
         if each.binary and each.binary.arch and each.binary.unread:
-            yield f"nobody looked at what {each.path} needs in its slice for {' and for '.join(each.binary.unread)}"
+            yield f"what {each.path} needs in its slice for {' and for '.join(each.binary.unread)} was not checked"
     if found and not any(each.binary.needed for each in found if each.binary):
         return
     for platform in sorted(contents.name.platforms - {"any"}):
         if not (promise(platform) or macos.parse(platform) or windows.parse(platform)):
-            yield f"nobody looked at what its binaries need: what a system of the tag {platform} has is not known"
+            yield f"what its binaries need was not checked: what a system of the tag {platform} has is not known"
 
 
 def _arch(member: Member) -> str | None:
@@ -440,11 +444,11 @@ def _entry(entry: zip_read.Member) -> Iterator[Problem]:
     kind = stat.S_IFMT(entry.attributes[1] >> 16)
     whats = [*_bad_name(entry.name)]
     if kind == stat.S_IFLNK:
-        whats.append("is a symlink, of which installers make a text file")
+        whats.append("is a symlink, which installers write as a text file")
     elif kind not in (0, stat.S_IFDIR if entry.is_folder else stat.S_IFREG):
-        whats.append("is no regular file")
+        whats.append("is not a regular file")
     if entry.is_folder and entry.size:
-        whats.append("is an entry for a folder that has content")
+        whats.append("is an entry for a folder, and has content")
     yield from (Damage(where=entry.name, what=what) for what in whats)
     if entry.flags & zip_read.STREAMED:
         what = "has its sizes after its data (a streamed ZIP file), which PyPI refuses"
@@ -462,7 +466,7 @@ def _bad_name(name: str) -> Iterator[str]:
     if not is_plain and ("\\" in name or any(_is_control(c) for c in name)):
         yield "its name has backslashes, control characters or line ends"
     if len(name) > _LONGEST_NAME and any(len(part.encode("utf-8", "replace")) > 255 for part in name.split("/")):
-        yield "its name is longer than file systems take (255 bytes)"
+        yield "its name is longer than file systems allow (255 bytes)"
 
 
 def _is_control(character: str) -> bool:
@@ -689,7 +693,7 @@ def _metadata(contents: _Contents) -> Iterator[Problem]:
         yield Problem(where=where, what=f"says {metadata.name} {metadata.version}, which the file name does not")
     if metadata.requires_python is not None and not pythons.some(metadata.requires_python, contents.name.tags):
         what = f"Requires-Python: {metadata.requires_python} allows no Python that {contents.name.pythons} is for"
-        yield Problem(where=where, what=what, hint="make it for a Python that is allowed: no other can install it")
+        yield Problem(where=where, what=what, hint="make it for a Python that is allowed; others cannot install it")
     for licence in metadata.license_files or ():
         places = (f"{contents.dist_info}/licenses/{licence}", f"{contents.dist_info}/{licence}")
         if not contents.members.keys() & set(places):
@@ -776,7 +780,7 @@ def _foreign(contents: _Contents, found: Sequence[Member]) -> Iterator[Problem]:
         if not is_one:
             # Debuggers and installers carry both kinds on purpose.
             is_small = binary.arch in _SMALL and all(_SMALL[binary.arch] == arch for arch in wanted)
-            kind, end = (Remark, ": nobody looked at what it needs") if is_small else (Problem, "")
+            kind, end = (Remark, "; what it needs was not checked") if is_small else (Problem, "")
             what = f"is for {', '.join(sorted(there))}, the tags for {', '.join(sorted(wanted))}{end}"
             yield kind(where=member.path, what=what)
 
@@ -814,7 +818,7 @@ def _possible(contents: _Contents) -> Iterator[Problem]:
             what = f"is a tag that no installer takes: manylinux is for {', '.join(sorted(policies.known()))}"
             yield Problem(where=platform, what=what)
         elif promised < (first := policies.first_glibc(arch)):
-            what = f"is a tag of no system: manylinux begins with glibc {first[0]}.{first[1]} on {arch}"
+            what = f"is a tag that no system has: manylinux begins with glibc {first[0]}.{first[1]} on {arch}"
             yield Problem(where=platform, what=what)
 
 
@@ -865,7 +869,7 @@ def _pythons(contents: _Contents) -> Iterator[Problem]:
         lacking = sorted({int(pair[1]) for pair in pairs if pair} - set(map(int, found)))
         if all(pairs) and lacking and not others & contents.members.keys():
             has, names = (", ".join(f"3.{minor}" for minor in minors) for minors in (sorted(map(int, found)), lacking))
-            what = f"is for CPython {has}, and there is none for {names}, which the tags name"
+            what = f"is for CPython {has}, and the tags name {names} too"
             yield Problem(where=min(found.values()), what=what)
 
 

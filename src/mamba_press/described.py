@@ -132,7 +132,7 @@ def _lacking(project: Project, derived: Derived) -> Iterator[str | Note]:
     if missing:
         whole = json.dumps([*_static(project), *missing], ensure_ascii=False)
         hint = f'write it in [project]: dependencies = {whole}; or let it be computed: dynamic = ["dependencies"]'
-        hint += "\nwhat the wheel does without can be told, by its conda name: [tool.mamba-press.requires] … = false"
+        hint += "\nif the wheel works without one, say so by its conda name: [tool.mamba-press.requires] … = false"
         what = f"the conda packages require what project.dependencies lacks: {', '.join(missing)}"
         yield Note(what, hint, "warning")
     for line in derived.dependencies:
@@ -140,7 +140,7 @@ def _lacking(project: Project, derived: Derived) -> Iterator[str | Note]:
         for other in stated.get(canonicalize_name(own.name), ()):
             if specifiers.intersection(other.specifier, own.specifier) is None:
                 what = f"project.dependencies has {str(other)!r}, and the conda packages require {line!r}"
-                hint = "nothing fits both: change the one there, or press other versions of the packages"
+                hint = "no version satisfies both: change the dependency, or press other versions of the packages"
                 yield Note(what, hint, "warning")
 
 

@@ -362,8 +362,8 @@ def _script_notes(environment: Environment, selection: Selection, config: Config
         if unread and package in present:
             yield Note(
                 f"conda runs {' and '.join(unread)} when {package} is installed; nothing runs it for a wheel",
-                "read it: what the wheel needs of it has to be in the wheel, or done by the project's own code\n"
-                f"then say that you have: [tool.mamba-press.select] exclude = {json.dumps(unread)}",
+                "read it: if the wheel needs what it does, add that to the wheel or to the project's own code\n"
+                f"to confirm that you have read it: [tool.mamba-press.select] exclude = {json.dumps(unread)}",
                 "warning",
             )
 
@@ -387,7 +387,11 @@ def _shadow_notes(entries: Sequence[Entry]) -> Iterator[Note]:
         is_module = re.fullmatch(r"[^/.]+(?:/__init__)?(?:\.[\w.-]+)?\.(?:py|so|pyd)", entry.path)
         if entry.kept and is_module and (name in _AT_START or name in sys.stdlib_module_names):
             package = entry.kept.file.package
-            what = "runs at every start of Python" if name in _AT_START else "has the name of a module of Python's own"
+            what = (
+                "runs at every start of Python"
+                if name in _AT_START
+                else "has the name of a module of the standard library"
+            )
             glob = f"**/site-packages/{name}/**" if slash else f"**/site-packages/{entry.path}"
             leave = f'leave it out if nothing needs it: [tool.mamba-press.select] exclude = ["{glob}"]'
             yield Note(f"{entry.path} ({package}) {what}", "rename it" if package == OWN else leave, "warning")

@@ -72,7 +72,7 @@ def machine() -> Iterator[None]:
         # Python has no class of its own for a thread that the machine does not start.
         if isinstance(error, RuntimeError) and str(error) != "can't start new thread":
             raise
-        lacks = "has not enough memory" if isinstance(error, MemoryError) else "starts no more threads"
+        lacks = "does not have enough memory" if isinstance(error, MemoryError) else "cannot start more threads"
         way_out = "end other programs, or raise the limits of this process (ulimit -v, ulimit -u)"
         raise WriteError(Problem(where="this machine", what=lacks, hint=way_out)) from error
     except OSError as error:
@@ -140,7 +140,9 @@ def _of_inner(config: Config, root: Path, environ: Mapping[str, str], state: Sta
         if not config.host:
             raise
         # setuptools runs setup.py for this answer, which may want pg_config or the like of a prefix that is made later.
-        log.note(f"{backend.name} cannot say before its host packages are there whether it needs more; going on")
+        log.note(
+            f"{backend.name} cannot say what else it needs before its host packages are installed; the build goes on"
+        )
         return []
 
 
@@ -194,7 +196,7 @@ def _python_not_allowed(asked: Project, chosen: Target) -> Iterator[Problem]:
 
     requires = pythons.stated(asked.table.get("requires-python"))
     if not pythons.allows(requires, chosen.python):
-        what = f"{str(requires)!r} excludes Python {chosen.python}, which is pressed for"
+        what = f"{str(requires)!r} excludes Python {chosen.python}, the target"
         near = pythons.nearest(requires, chosen.python)
         keys = "tool.mamba-press.python, tool.mamba-press.matrix.python"
         another = f"press for one that it allows, such as {near} ({keys}); or " if near else ""
@@ -363,7 +365,7 @@ def workdir(environ: Mapping[str, str]) -> Iterator[Path]:
     def stays(error: BaseException) -> bool:
         is_kept = bool(environ.get(KEEP)) and isinstance(error, Exception)
         if is_kept:
-            log.note(f"{KEEP} is set: what there is of the build stays in {folder}")
+            log.note(f"{KEEP} is set: the unfinished build stays in {folder}")
         return is_kept
 
     with atomic.temporary(stays=stays) as folder:

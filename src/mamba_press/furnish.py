@@ -85,8 +85,10 @@ def _without_import(entries: Sequence[Entry], home: layout.Home, variables: Sequ
         return ()
     packages = sorted(path.partition("/")[0] for path in sources if path.count("/") == 1 and "/__init__.py" in path)
     names = " or ".join(f'"{name}"' for name in packages[:3]) or '"…", a name to be imported first'
-    what = f"importing the wheel does not set {', '.join(variables)}: {home.module} does, and nothing imports that"
-    return (Note(what, f"let it be a package that is imported: layout.home = {names}", "warning"),)
+    what = (
+        f"importing the wheel does not set {', '.join(variables)}: importing {home.module} does, and nothing imports it"
+    )
+    return (Note(what, f"set it to a package that is imported: layout.home = {names}", "warning"),)
 
 
 def _content(entry: Entry) -> bytes:

@@ -155,7 +155,7 @@ def _installed(folder: str, parts: dict[str, File]) -> Installed | None:
     if longest > _LONGEST or max(len(requires), len(extras)) > _MOST:
         many = f"{len(extras):,} extras" if len(extras) > _MOST else f"{len(requires):,} requirements"
         what = f"has {many}, the longest of {longest:,} characters"
-        hint = f"at most {_MOST:,}, of {_LONGEST:,} characters, make sense: tell the makers of {main.package}"
+        hint = f"at most {_MOST:,} of {_LONGEST:,} characters are accepted: tell the makers of {main.package}"
         raise ContentError(Problem(where=main.path, what=what, hint=hint))
     return Installed(
         package=main.package,

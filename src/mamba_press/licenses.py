@@ -130,8 +130,8 @@ def disagreement(project: Project, expression: str | None, *, has_code: bool) ->
         hint += ", with the project's own in place of …"
     if not has_code:
         hint += '; or let it be computed: dynamic = ["license"]'
-    said = f"says {spdx or 'no SPDX expression'}" if "license" in project.table else "is not there"
-    return Note(f"project.license {said}, and what is in the wheel is under {expression}", hint, "warning")
+    said = f"says {spdx or 'no SPDX expression'}" if "license" in project.table else "is missing"
+    return Note(f"project.license {said}, and the content of the wheel is under {expression}", hint, "warning")
 
 
 def unknown(licences: Iterable[Licence], rules: Licenses) -> tuple[Note, ...]:

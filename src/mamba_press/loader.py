@@ -315,7 +315,7 @@ def _too_new(path: str, library: str, missing: Sequence[str], promise: Promise) 
 
 def _internal(path: str, library: str, names: Sequence[str]) -> Problem:
     them = "them" if len(names) > 1 else "it"
-    what = f"takes {', '.join(names)} of the system's {library}, which keeps {them} to itself"
+    what = f"uses {', '.join(names)} of the system's {library}, which does not offer {them}"
     return Problem(where=path, what=what, hint="pack the library that it was linked to")
 
 

@@ -88,7 +88,7 @@ def _of(entry: Entry, sought: _Sought) -> Iterator[Note]:
     if file is None:
         return
     if _STDLIB.fullmatch(file.path):
-        yield Note("lies in Python's own library in conda: from where it is in the wheel, nothing imports it")
+        yield Note("belongs to the standard library in conda: where it is in the wheel, nothing can import it")
     if not entry.path.endswith(".py") or "_prefix/" in entry.path:  # below that nothing is imported
         return
     source = file.source.read_bytes()
@@ -124,7 +124,7 @@ def _system(module: ast.Module, file: File, sought: _Sought) -> Iterator[Note]:
     is_own = file.package == OWN
     for stem, asked in sorted(_asked(module, sought.stems).items()):
         what = f"asks {asked}, which looks in the system and never in a wheel"
-        what += f": {sought.stems[stem]} of the conda packages is not found by it"
+        what += f": {sought.stems[stem]} of the conda packages is never found"
         hint = _in_place(f'find_library("{stem}")', stem, sought.home)
         yield Note(what, hint, "warning") if is_own else Note(what)
     opened = _opened(module)

@@ -189,7 +189,7 @@ def _read(
     config = _built(Config, (), values)
     assert isinstance(config, Config)
     if config.locked and config.frozen:
-        what, hint = "are both true", "keep one: locked holds the lock to what is asked for, frozen does not"
+        what, hint = "are both true", "keep one: locked checks that the lock is current, frozen does not"
         raise ConfigError(Problem(where=f"{TABLE}.locked, {TABLE}.frozen", what=what, hint=hint))
     return config
 

@@ -565,7 +565,7 @@ def _is_native(file: File, target: Target) -> bool:
 def _foreign(kept: Sequence[Kept]) -> tuple[str, ...]:
     binaries = [(each.file.path, each.binary) for each in kept if each.binary is not None]
     slices = [
-        f"of {path} the slice for {' and for '.join(binary.unread)} is left as it is, with the names that it asks for"
+        f"the slice of {path} for {' and for '.join(binary.unread)} is not edited: it asks for libraries by old names"
         for path, binary in binaries
         if binary.arch and binary.unread
     ]

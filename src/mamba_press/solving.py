@@ -171,7 +171,7 @@ def _locked(order: Order, held: Sequence[lock.Held] | None) -> Solution | conda.
         return asked
     title = lock.title(order.target)
     log.warn(
-        f"{LOCK} has nothing for {title}: solved without it, with the locked versions of what is asked for",
+        f"{LOCK} has nothing for {title}: solved anew, with the locked versions of the requested packages",
         f"{_LOCK_IT}; --locked (locked = true) makes this an error",
     )
     specs = {conda.spec_name(spec): spec for spec in (*order.config.packages, *order.config.host)}
@@ -225,7 +225,7 @@ def _require_locked(order: Order, held: Sequence[lock.Held] | None) -> None:
     if order.project is None:
         what, hint = "is true, and only a project has a lock", "leave it out, or press a project"
         raise ConfigError(Problem(where=f"{TABLE}.{key}", what=what, hint=hint))
-    what = "is not there" if held is None else f"has nothing for {lock.title(order.target)}"
+    what = "is missing" if held is None else f"has nothing for {lock.title(order.target)}"
     hint = "make it with `mamba-press lock`" if held is None else _LOCK_IT
     raise ConfigError(Problem(where=LOCK, what=f"{what}, and {TABLE}.{key} is true", hint=hint))
 
@@ -241,7 +241,7 @@ def _refuse_absent(order: Order, found: lock.Held) -> None:
     what = f"{LOCK} has no {', '.join(map(repr, absent))}, and {TABLE}.frozen is true"
     if order.config.packages[:1] == tuple(absent[:1]):
         raise ConfigError(Problem(where=f"{TABLE}.packages", what=what, hint=lock.UPDATE))
-    log.warn(f"{what}: the wheel is made without", lock.UPDATE)
+    log.warn(f"{what}: the wheel is made without it", lock.UPDATE)
 
 
 def together(failed: Sequence[tuple[str, PressError]], total: int) -> PressError:

@@ -112,7 +112,7 @@ def _unpromised(entries: Iterable[Entry], arch: str) -> tuple[Note, ...]:
     each = [f"{name} for {paths[0]}{wording.others(len(paths) - 1)}" for name, paths in sorted(users.items())]
     what = f"the wheel needs libraries of the system that no manylinux tag promises: {', '.join(each)}"
     hint = "if every user has them, say so: link.system = " + json.dumps(sorted(users))
-    hint += '\nlink.unpromised = "drop" lets the plugins leave that need them, "error" refuses them'
+    hint += '\nlink.unpromised = "drop" leaves out the plugins that need them, "error" refuses them'
     return (Note(what, hint, "warning"),)
 
 
@@ -338,9 +338,9 @@ def _refuse_unpromised(entries: Iterable[Entry], internals: Iterable[_Internal],
     problems += [
         Problem(
             where=entry.path,
-            what=f"{_package(entry)} takes {symbol} of {library}, which the system's keeps to itself",
-            hint=f"let the wheel have a {library} of its own: name its conda package in {TABLE}.packages, and leave it "
-            "out of link.system",
+            what=f"{_package(entry)} uses {symbol} of {library}, which the system's library does not offer",
+            hint=f"let the wheel have its own {library}: name its conda package in {TABLE}.packages, "
+            "and leave it out of link.system",
         )
         for entry, library, symbol, since in internals
         if since is None

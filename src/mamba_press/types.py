@@ -114,8 +114,8 @@ class File:
         return Problem(
             where=f"{self.package}: {self.path}",
             what=f"the sha256 of its bytes is {sha256}, the package states {self.sha256}",
-            hint="it was changed in the cache: remove its package there (RATTLER_CACHE_DIR) and press again;\n"
-            "if it is the same then, take another build, and tell the channel's owner",
+            hint="it was changed in the package cache: remove its package there (RATTLER_CACHE_DIR) and press again\n"
+            "if that does not help, take another build, and tell the channel's owner",
         )
 
 

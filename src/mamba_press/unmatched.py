@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mamba_press.config import Config
     from mamba_press.types import Environment, Selection, Solution
 
-_LOST = "path that is looked for in vain, nor file that looks for one"
+_LOST = "path that is looked for and not found, nor file that looks for one"
 _MANY = 5_000
 """Among more names none is looked for that is near: it would take seconds."""
 
@@ -102,6 +102,6 @@ def _nearest(text: str, known: Collection[str]) -> str:
     alike = sorted({"/".join(name.split("/")[: depth + 1]) for name in names if name})
     near = wording.near(plain, alike) if len(alike) <= _MANY else None
     if near is None:
-        return "take it out, or look at the spelling"
+        return "check the spelling, or take it out"
     is_folder = near not in known
     return f"did you mean {wording.found(f'{near}/**' if is_folder else near)}?"

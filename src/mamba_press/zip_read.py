@@ -167,7 +167,7 @@ def parts(file: BinaryIO, member: Member) -> Iterator[bytes]:
     """
     at, end, size, crc = member.begin, member.begin + member.packed, 0, 0
     if not member.can_be_read:
-        raise ArchiveError(f"{member.name} is not where the archive's directory says, or not as wheels have it")
+        raise ArchiveError(f"{member.name} is not where the archive's directory says, or is stored in a way that wheels do not use")
     stream = zlib.decompressobj(-zlib.MAX_WBITS) if member.method == DEFLATED else None
     while at < end:
         file.seek(at)
@@ -198,7 +198,7 @@ def _inflated(stream: zlib._Decompress, packed: bytes, member: Member, *, is_las
     except zlib.error as error:
         raise ArchiveError(f"{member.name} cannot be unpacked: {error}") from None
     if stream.unused_data or (stream.eof and not is_last):
-        raise ArchiveError(f"{member.name} is damaged: there is more behind the end of its compressed data")
+        raise ArchiveError(f"{member.name} is damaged: there is more after the end of its compressed data")
     return data
 
 
@@ -248,7 +248,7 @@ def _end(file: BinaryIO) -> tuple[_End, list[Damage]]:
     if size > DIRECTORY:
         raise ArchiveError(f"its directory has {size:,} bytes; no wheel needs more than {DIRECTORY:,}")
     if shift:
-        whats.append(f"the archive's directory is {shift:,} bytes behind the place that its end states")
+        whats.append(f"the archive's directory is {shift:,} bytes after the place that its end record states")
     if _is_ambiguous(tail, found, start + shift - tail_at):
         whats.append("the archive has more than one end record: which files it has depends on who reads it")
     wrong = [Damage(where="", what=what) for what in whats]
@@ -408,7 +408,7 @@ def _placed(file: BinaryIO, member: Member) -> tuple[Member, list[str]]:
     if end > member.end:
         wrong.append("overlaps what comes after it")
     elif end < member.end and not (is_streamed and _is_descriptor(file, end, member)):
-        wrong.append(f"is followed by {member.end - end:,} bytes that are of no entry")
+        wrong.append(f"is followed by {member.end - end:,} bytes that belong to no entry")
     return member._replace(begin=begin), wrong
 
 

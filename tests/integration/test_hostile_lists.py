@@ -45,7 +45,7 @@ class Case:
 
 
 LEAVES = "it is absolute, leaves the package, or has empty parts"
-NO_SCRIPT = "has no name that a script can have"
+NO_SCRIPT = "has a name that no script can have"
 THROUGH = {f"{DEEP}/keep": "1", "deep/a/b/out/x": "x\n", "L": Link(DEEP)}
 
 CASES = {
@@ -57,11 +57,13 @@ CASES = {
     "here": Case(entries=(listed("./share/x"),), path="./share/x", said=LEAVES),
     "an empty part": Case(entries=(listed("share//x"),), path="share//x", said=LEAVES),
     "a folder's name": Case(entries=(listed("share/"),), path="share/", said=LEAVES),
-    "a line end": Case(entries=(listed("share/a\nb"),), path=r"share/a\nb", said="it has characters that no path has"),
-    "half a character": Case(
-        entries=(listed("share/\ud800"),), path=r"share/\ud800", said="it has characters that no path has"
+    "a line end": Case(
+        entries=(listed("share/a\nb"),), path=r"share/a\nb", said="it has characters that no path can have"
     ),
-    "a number": Case(entries=(listed("x") | {"_path": 7},), path="7", said="it is no path"),
+    "half a character": Case(
+        entries=(listed("share/\ud800"),), path=r"share/\ud800", said="it has characters that no path can have"
+    ),
+    "a number": Case(entries=(listed("x") | {"_path": 7},), path="7", said="it is not a path"),
     "below a symlink": Case(
         files={"L": Link("share")},
         entries=(listed("L/x"),),

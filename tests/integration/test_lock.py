@@ -486,7 +486,7 @@ def test_an_sdist_of_a_project_without_a_lock_is_built_for_every_target(project,
 
 
 def missing(key: str) -> str:
-    return f"- mamba-press.lock: is not there, and {key} is true\n  make it with `mamba-press lock`\n"
+    return f"- mamba-press.lock: is missing, and {key} is true\n  make it with `mamba-press lock`\n"
 
 
 def silent(key: str) -> str:
@@ -568,7 +568,7 @@ def test_both_are_too_much(project, tmp_path):
     assert done.code == 2
     assert done.err.endswith(
         "- MAMBA_PRESS_LOCKED, --frozen: are both true\n"
-        "  keep one: locked holds the lock to what is asked for, frozen does not\n"
+        "  keep one: locked checks that the lock is current, frozen does not\n"
     )
 
 

@@ -60,7 +60,7 @@ def test_a_result_that_cannot_be_printed_is_told_with_what_was_made(shell, strea
         f"""\
 mamba-press: the result cannot be printed
 - standard output: takes nothing: {why}
-  what was asked for is done; only this could not be printed:
+  the work is done; only this could not be printed:
   dist/words-1.0-py3-none-any.whl
 """
     )
@@ -71,7 +71,7 @@ mamba-press: the result cannot be printed
 def test_of_a_long_result_that_cannot_be_printed_the_beginning_is_told(shell, arguments):
     done = shell(arguments, ">/dev/full")
     assert done.code == 8
-    assert done.err.splitlines()[-1].endswith(" lines more")
+    assert done.err.splitlines()[-1].endswith(" more lines")
 
 
 def test_who_stops_reading_has_read_enough(shell):

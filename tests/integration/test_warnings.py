@@ -10,7 +10,7 @@ from tests.support import press
 from tests.support.channel import CondaPackage, dist_info, python_package, write_channel
 
 ERROR = 'warnings = "error"\n'
-WHAT = "project.license says MIT, and what is in the wheel is under GPL-3.0-only"
+WHAT = "project.license says MIT, and the content of the wheel is under GPL-3.0-only"
 HINT = 'write it in [project]: license = "GPL-3.0-only AND MIT"; or let it be computed: dynamic = ["license"]'
 WARNING = f"warning: {WHAT}\n  {HINT}\n"
 REFUSED = f"""\
@@ -137,8 +137,8 @@ def test_a_link_script_is_named_until_the_user_says_that_it_was_read(tmp_path, c
     done = press.command(*arguments, cwd=tmp_path).ok()
     assert done.err == (
         f"mamba-press: warning: conda runs {script} when tables is installed; nothing runs it for a wheel\n"
-        "  read it: what the wheel needs of it has to be in the wheel, or done by the project's own code\n"
-        f"  then say that you have: -C select.exclude='{script}'\n"
+        "  read it: if the wheel needs what it does, add that to the wheel or to the project's own code\n"
+        f"  to confirm that you have read it: -C select.exclude='{script}'\n"
     )
     assert press.command(*arguments, "-C", f"select.exclude={script}", cwd=tmp_path).ok().err == ""
 
@@ -175,8 +175,8 @@ def test_a_wheel_that_would_be_empty_is_refused_and_one_that_requires_others_is_
         5,
         (
             "mamba-press: the packages cannot be pressed\n"
-            "- meta 1.0 0: nothing of it stays, and the wheel would be empty: it has no files\n"
-            '  it stands for others, perhaps: packages = ["tables"]\n'
+            "- meta 1.0 0: no file of it stays, and the wheel would be empty: it has no files\n"
+            '  perhaps it stands for others: packages = ["tables"]\n'
             "  or take it out of packages\n"
         ),
         [],
@@ -192,7 +192,8 @@ def test_a_library_of_host_that_no_code_asks_for_is_told_with_the_line_that_does
     (root / "mine/__init__.py").write_text("")
     done = press.command("press", root, "-q", cwd=tmp_path).ok()
     assert done.err == (
-        "mamba-press: warning: no library of greet (host) is in the wheel: nothing in it needs one, or asks for one\n"
+        "mamba-press: warning: no library of greet (host) is in the wheel: "
+        "nothing in the wheel needs one or asks for one\n"
         "  ask for it: from mine._mamba_press import library\n"
         '  library("greet")\n'
         "  or take it out of host\n"
@@ -201,7 +202,7 @@ def test_a_library_of_host_that_no_code_asks_for_is_told_with_the_line_that_does
 
 VAIN = """\
 warning: {}: 'lib/nothing/**' matches no file of the packages
-  take it out, or look at the spelling
+  check the spelling, or take it out
 """
 
 
@@ -236,7 +237,7 @@ def test_what_matches_on_no_target_of_a_matrix_is_a_warning(tmp_path, matrix):
     assert done.err == (
         'mamba-press: there are warnings, and -W is "error"\n'
         "- tool.mamba-press.select.exclude: 'lib/nothing/**' matches no file of the packages\n"
-        "  take it out, or look at the spelling\n"
+        "  check the spelling, or take it out\n"
     )
 
 

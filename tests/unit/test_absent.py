@@ -34,9 +34,9 @@ def test_a_package_of_which_nothing_stays_is_warned_of_with_what_it_depends_on(p
     prefix.add("share/app/data.txt", of="app")
     assert packages(prefix) == (
         Note(
-            "nothing of other is in the wheel: 1 left by this rule: headers",
-            'it stands for others, perhaps: packages = ["other-serial"]\n'
-            "what a rule lets leave stays with tool.mamba-press.select.include\nor take it out of packages",
+            "no file of other is in the wheel: 1 left by this rule: headers",
+            'perhaps it stands for others: packages = ["other-serial"]\n'
+            "keep what a rule leaves out with tool.mamba-press.select.include\nor take it out of packages",
             "warning",
         ),
     )
@@ -47,7 +47,7 @@ def test_an_empty_wheel_is_refused_with_each_package_of_which_nothing_stays(pref
     prefix.add("include/app.h", of="app")
     with pytest.raises(ContentError) as refused:
         packages(prefix, is_empty=True)
-    what = "nothing of it stays, and the wheel would be empty: "
+    what = "no file of it stays, and the wheel would be empty: "
     assert [problem.what for problem in refused.value.problems] == [
         f"{what}1 left by this rule: headers",
         f"{what}it has no files",
@@ -56,7 +56,7 @@ def test_an_empty_wheel_is_refused_with_each_package_of_which_nothing_stays(pref
 
 def test_a_package_without_files_may_stand_for_others_that_are_in_the_wheel_or_required(prefix):
     prefix.package("meta", "app", requested=True)
-    note = Note("nothing of meta is in the wheel: it has no files", "take it out of packages")
+    note = Note("no file of meta is in the wheel: it has no files", "take it out of packages")
     assert packages(prefix, is_empty=True, requires=True)[-1] == note
     prefix.add("share/app/data.txt", of="app")
     assert packages(prefix) == (note,)
@@ -91,7 +91,7 @@ def host(prefix, *names, is_built=False, **table):
 
 def unreached(name, stem, severity="warning"):
     return Note(
-        f"no library of {name} (host) is in the wheel: nothing in it needs one, or asks for one",
+        f"no library of {name} (host) is in the wheel: nothing in the wheel needs one or asks for one",
         f'ask for it: from mine._mamba_press import library\nlibrary("{stem}")\nor take it out of host',
         severity,
     )
@@ -130,8 +130,8 @@ def test_a_package_without_a_library_cannot_come_by_way_of_host(mine):
     mine.add("share/zoneinfo/UTC", "utc", of="tzdata")
     assert host(mine, "tzdata") == (
         Note(
-            "nothing of tzdata (host) is in the wheel: of host only libraries are, and it has none",
-            "name it in packages, of which all stays, or take it out of host",
+            "no file of tzdata (host) is in the wheel: the wheel takes only libraries from host, and it has none",
+            "name it in packages to press all of it, or take it out of host",
             "warning",
         ),
     )

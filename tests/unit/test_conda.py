@@ -155,20 +155,20 @@ def test_what_is_no_conda_package_is_refused():
 BEYOND = {
     "version": (
         {"version": "9" * 100_000},
-        "its record has a version of 100,000 characters, where at most 200 make sense",
+        "its record has a version of 100,000 characters; at most 200 are accepted",
     ),
-    "build": ({"build": "b" * 201}, "its record has a build of 201 characters, where at most 200 make sense"),
+    "build": ({"build": "b" * 201}, "its record has a build of 201 characters; at most 200 are accepted"),
     "license": (
         {"license": " AND ".join(["MIT"] * 20_000)},
-        "its record has a license of 159,995 characters, where at most 10,000 make sense",
+        "its record has a license of 159,995 characters; at most 10,000 are accepted",
     ),
     "dependencies": (
         {"depends": tuple(f"p{number}" for number in range(100_000))},
-        "its record has 100,000 dependencies, where at most 10,000 make sense",
+        "its record has 100,000 dependencies; at most 10,000 are accepted",
     ),
     "dependency": (
         {"constrains": ("python " + ",".join(f"!=3.{minor}" for minor in range(1_000)),)},
-        "its record has a dependency of 7,896 characters, where at most 2,000 make sense",
+        "its record has a dependency of 7,896 characters; at most 2,000 are accepted",
     ),
 }
 
@@ -649,7 +649,7 @@ def test_what_is_neither_file_nor_link_is_refused(tmp_path):
     with pytest.raises(ContentError) as caught:
         prefix.read(installed(tmp_path, *paths), [package()], [])
     assert [(problem.where, problem.what) for problem in caught.value.problems] == [
-        ("greet 1.0 h1_0: share/pipe", "is neither a file nor a link"),
+        ("greet 1.0 h1_0: share/pipe", "is not a file or a link"),
         ("greet 1.0 h1_0: share/gone", "is listed, but cannot be read: No such file or directory"),
     ]
 
@@ -832,8 +832,8 @@ def test_a_worker_that_is_not_there_is_an_error():
     ("size", "files", "said"),
     [
         (1000, 3, ""),
-        (1001, 3, "it unpacks to 0 MB or more; for an archive of its size 0 MB are the most"),
-        (1000, 4, "it has 4 files or more; for an archive of its size 3 are the most"),
+        (1001, 3, "it unpacks to 0 MB or more; for an archive of its size the limit is 0 MB"),
+        (1000, 4, "it has 4 files or more; for an archive of its size the limit is 3"),
     ],
 )
 def test_a_package_has_no_more_bytes_and_files_than_it_may(size, files, said):
@@ -872,8 +872,8 @@ def test_counting_what_a_folder_has_ends_above_the_most(tmp_path):
 
 # What stands between this machine and a server, and the cache
 
-PROXY = "the proxy refuses: HTTPS_PROXY and HTTP_PROXY name it, with the login where it wants one"
-CERTIFICATE = "let SSL_CERT_FILE name a file with the certificates of your network's authority, as its owner gives it"
+PROXY = "the proxy refuses: check HTTPS_PROXY and HTTP_PROXY, which name it, with a login if it needs one"
+CERTIFICATE = "set SSL_CERT_FILE to a file with the certificates of your network's authority"
 FOLDER = "make the cache a folder that can be written, or let RATTLER_CACHE_DIR name another"
 
 
@@ -886,12 +886,12 @@ FOLDER = "make the cache a folder that can be written, or let RATTLER_CACHE_DIR 
         (
             "error sending request: dns error: failed to lookup address information: Name or service not known",
             "not known",
-            "look at the spelling of the address, and at the network; offline = true builds from the cache",
+            "check the spelling of the address and the network; offline = true builds from the cache",
         ),
         (
             "error sending request: received corrupt message of type InvalidContentType",
             "InvalidContentType",
-            "what answers there does not speak https: look at the address, whether it begins with http://",
+            "the server does not speak https: check whether the address should begin with http://",
         ),
     ],
 )
@@ -950,7 +950,7 @@ def test_a_traceback_is_not_among_the_last_words_of_a_worker(tmp_path):
     assert str(raised.value) == (
         "the packages cannot be fetched\n"
         "- rattler's process: ended with exit code 1 before it answered\n"
-        "  try again; where it fails every time, look at the memory and the limits of this machine\n"
+        "  try again; if it fails every time, check the memory and the limits of this machine\n"
         "  index out of bounds\n"
         "  ValueError: no"
     )
@@ -965,7 +965,7 @@ def test_what_rattler_fails_with_is_told_in_one_line(tmp_path):
     assert str(raised.value) == (
         "the packages cannot be fetched\n"
         "- rattler: it failed: PanicException: it is not so\n"
-        "  try again; where it fails every time, look at the memory and the limits of this machine"
+        "  try again; if it fails every time, check the memory and the limits of this machine"
     )
 
 
@@ -975,7 +975,7 @@ def test_a_folder_whose_name_is_not_utf_8_is_named_with_its_variable(key, variab
         process.call({"do": "solve", key: "/tmp/a\udcffb/pkgs"}, lambda _: None, {}, FetchError)
     assert str(refused.value) == (
         f"the configuration cannot be used\n- {variable}: the folder /tmp/a\\udcffb/pkgs has a name that is not UTF-8\n"
-        f"  let {variable} name another folder"
+        f"  set {variable} to another folder"
     )
 
 

@@ -100,7 +100,7 @@ def test_what_is_not_dynamic_is_not_touched():
     assert "\n".join(map(str, notes)) == (
         "warning: the conda packages require what project.dependencies lacks: six\n"
         '  write it in [project]: dependencies = ["six"]; or let it be computed: dynamic = ["dependencies"]\n'
-        "  what the wheel does without can be told, by its conda name: [tool.mamba-press.requires] … = false"
+        "  if the wheel works without one, say so by its conda name: [tool.mamba-press.requires] … = false"
     )
 
 
@@ -120,7 +120,7 @@ def test_static_dependencies_that_no_version_can_satisfy_together_with_condas_ar
     assert notes == (
         Note(
             "project.dependencies has 'six<2', and the conda packages require 'six>=2'",
-            "nothing fits both: change the one there, or press other versions of the packages",
+            "no version satisfies both: change the dependency, or press other versions of the packages",
             "warning",
         ),
     )

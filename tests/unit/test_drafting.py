@@ -46,10 +46,10 @@ def test_packages_that_tell_where_they_were_built_are_named_once(tmp_path):
     [
         ("sitecustomize.py", "runs at every start of Python"),
         ("usercustomize/__init__.py", "runs at every start of Python"),
-        ("json.py", "has the name of a module of Python's own"),
-        ("typing/__init__.py", "has the name of a module of Python's own"),
-        ("_ssl.cpython-311-x86_64-linux-gnu.so", "has the name of a module of Python's own"),
-        ("_socket.cp311-win_amd64.pyd", "has the name of a module of Python's own"),
+        ("json.py", "has the name of a module of the standard library"),
+        ("typing/__init__.py", "has the name of a module of the standard library"),
+        ("_ssl.cpython-311-x86_64-linux-gnu.so", "has the name of a module of the standard library"),
+        ("_socket.cp311-win_amd64.pyd", "has the name of a module of the standard library"),
     ],
 )
 def test_a_module_that_stands_in_pythons_place_is_a_warning(tmp_path, path, what):
@@ -72,4 +72,7 @@ def test_other_modules_are_not(tmp_path, path):
 
 def test_a_module_of_the_projects_own_is_to_be_renamed(tmp_path):
     [note] = drafting._shadow_notes([replace(entry(tmp_path, package=OWN), path="json.py")])
-    assert (note.what, note.hint) == ("json.py (the project) has the name of a module of Python's own", "rename it")
+    assert (note.what, note.hint) == (
+        "json.py (the project) has the name of a module of the standard library",
+        "rename it",
+    )

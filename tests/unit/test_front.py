@@ -85,8 +85,8 @@ def test_what_the_machine_refuses_is_an_error_of_writing_that_names_the_file(num
 @pytest.mark.parametrize(
     ("error", "what"),
     [
-        (MemoryError(), "has not enough memory"),
-        (RuntimeError("can't start new thread"), "starts no more threads"),
+        (MemoryError(), "does not have enough memory"),
+        (RuntimeError("can't start new thread"), "cannot start more threads"),
     ],
 )
 def test_a_machine_without_memory_is_no_bug(error, what):
@@ -160,7 +160,7 @@ def wants_a_program(root, monkeypatch):
 def test_an_inner_backend_that_asks_for_a_host_package_before_it_is_there_stops_nothing(wants_a_program, capfd):
     wants_a_program('host = ["libpq"]')
     assert front.RATTLER in front.requirements(None, environ={})
-    assert "made cannot say before its host packages are there whether it needs more" in capfd.readouterr().err
+    assert "made cannot say what else it needs before its host packages are installed" in capfd.readouterr().err
 
 
 def test_an_inner_backend_that_fails_without_host_packages_stops_the_build(wants_a_program):
@@ -327,7 +327,7 @@ def test_a_project_without_packages_and_without_code_has_nothing_to_press(tmp_pa
 
 EXCLUDED = """\
 the configuration cannot be used
-- project.requires-python: '>=3.12' excludes Python 3.10, which is pressed for
+- project.requires-python: '>=3.12' excludes Python 3.10, the target
   press for one that it allows, such as 3.12 (tool.mamba-press.python, tool.mamba-press.matrix.python); or let \
 project.requires-python allow 3.10"""
 

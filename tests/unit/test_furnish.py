@@ -33,8 +33,9 @@ def notes(*entries: Entry, home: layout.Home = PRIVATE, **table: object) -> tupl
 def test_a_variable_that_only_a_private_home_sets_is_warned_of_with_the_packages_that_could():
     (note,) = notes(entry("gi/__init__.py"), entry("gi/deep/__init__.py"), entry("pygtkcompat/__init__.py"))
     assert note == (
-        "warning: importing the wheel does not set GI_TYPELIB_PATH: _demo_prefix does, and nothing imports that\n"
-        '  let it be a package that is imported: layout.home = "gi" or "pygtkcompat"'
+        "warning: importing the wheel does not set GI_TYPELIB_PATH: "
+        "importing _demo_prefix does, and nothing imports it\n"
+        '  set it to a package that is imported: layout.home = "gi" or "pygtkcompat"'
     )
 
 

@@ -158,7 +158,7 @@ def test_requirements_beyond_all_bounds_are_refused(read, requires, told):
     [problem] = caught.value.problems
     assert problem.where == f"{SITE}/some_name-1.5.dist-info/METADATA"
     assert problem.what == f"{told} characters"
-    assert problem.hint == "at most 10,000, of 4,000 characters, make sense: tell the makers of pkg"
+    assert problem.hint == "at most 10,000 of 4,000 characters are accepted: tell the makers of pkg"
 
 
 @pytest.mark.parametrize(

@@ -229,14 +229,14 @@ OWN_FIRST = ", with the project's own in place of …"
         ({"license": "MIT"}, True, "says MIT", '"curl AND MIT"'),
         ({"license": "MIT OR ISC"}, True, "says MIT OR ISC", '"curl AND MIT AND (MIT OR ISC)"'),
         ({"license": {"text": "mine"}}, True, "says no SPDX expression", '"… AND curl AND MIT"' + OWN_FIRST),
-        ({}, True, "is not there", '"… AND curl AND MIT"' + OWN_FIRST),
-        ({}, False, "is not there", '"curl AND MIT"' + OPEN),
+        ({}, True, "is missing", '"… AND curl AND MIT"' + OWN_FIRST),
+        ({}, False, "is missing", '"curl AND MIT"' + OPEN),
     ],
 )
 def test_a_licence_that_says_less_than_is_in_the_wheel_is_told_with_the_line_that_mends_it(table, has_code, said, hint):
     warning = licenses.disagreement(project(**table), "curl AND MIT", has_code=has_code)
     assert warning == Note(
-        f"project.license {said}, and what is in the wheel is under curl AND MIT",
+        f"project.license {said}, and the content of the wheel is under curl AND MIT",
         f"write it in [project]: license = {hint}",
         "warning",
     )

@@ -41,7 +41,7 @@ FIND = (
 @pytest.mark.parametrize("call", ["find_library('geos_c')", "ctypes.util.find_library('geos_c')"])
 def test_a_library_that_is_looked_for_in_the_system_is_told(found, call):
     sources = {"app/a.py": f"import ctypes.util\nx = {call}\n", "app/b.py": f"x = {call}\n"}
-    assert found(sources) == (Note(f"app/a.py (and 1 more) {FIND}is not found by it"),)
+    assert found(sources) == (Note(f"app/a.py (and 1 more) {FIND}is never found"),)
 
 
 WAND = """\
@@ -55,8 +55,8 @@ def test_a_name_that_is_put_together_may_be_any_that_begins_so(told):
     libraries = ("lib/libMagickWand-7.Q16.so.10", "lib/libMagickCore-7.Q16.so.10", "lib/libpng16.so.16")
     made = "asks find_library for a name that it puts together, which looks in the system and never in a wheel: "
     assert told({"app/a.py": WAND}, libraries=libraries) == (
-        f"app/a.py {made}libMagickCore-7.Q16.so.10 of the conda packages is not found by it",
-        f"app/a.py {made}libMagickWand-7.Q16.so.10 of the conda packages is not found by it",
+        f"app/a.py {made}libMagickCore-7.Q16.so.10 of the conda packages is never found",
+        f"app/a.py {made}libMagickWand-7.Q16.so.10 of the conda packages is never found",
     )
 
 
@@ -95,7 +95,7 @@ def test_a_source_that_says_no_end_of_things_costs_little(told, source):
 def test_who_can_ask_for_it_otherwise_is_warned_with_the_lines_to_write(found):
     (note,) = found({"app/a.py": "x = find_library('geos_c')\n"}, of=OWN)
     assert str(note) == (
-        f"warning: app/a.py {FIND}is not found by it\n"
+        f"warning: app/a.py {FIND}is never found\n"
         "  write: from app._mamba_press import library\n"
         '  and library("geos_c") in place of find_library("geos_c")'
     )
@@ -209,5 +209,5 @@ def test_code_that_looks_below_sys_prefix_is_told_where_its_package_has_files_th
 
 def test_a_module_in_pythons_own_library_is_told(told):
     (note,) = told({}, ("lib/python3.10/lib-dynload/_gdbm.so", "gdbm"))
-    assert "lies in Python's own library" in note
+    assert "belongs to the standard library" in note
     assert told({"app/a.py": ""}, ("lib/python3.10/site-packages.txt", "app")) == ()

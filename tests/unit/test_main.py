@@ -67,7 +67,7 @@ def test_specs_make_one_order_without_a_project():
 
 NAMELESS = """\
 mamba-press: the configuration cannot be used
-- the specs: zlib, libcurl would be in one wheel, and nothing says what it is called
+- the specs: zlib, libcurl would be in one wheel, which has no name
   for one wheel with all of them: --name NAME
   for a wheel each: mamba-press wheelhouse zlib 'libcurl >=8'
 """
@@ -83,8 +83,8 @@ def test_packages_beside_specs_are_not_passed_over(capsys):
     assert command.main(["list", "zlib", "-C", "packages=lz4-c"]) == 2
     assert capsys.readouterr().err == (
         "mamba-press: the configuration cannot be used\n"
-        "- -C packages: names packages beside the specs, which are all that is pressed\n"
-        "  name them as arguments\n"
+        "- -C packages: names packages, and so do the arguments\n"
+        "  name all of them as arguments\n"
     )
 
 

@@ -24,6 +24,6 @@ def test_a_result_that_nobody_takes_is_an_error_with_its_beginning(monkeypatch):
     assert str(caught.value) == (
         "the result cannot be printed\n"
         "- standard output: takes nothing: it is closed\n"
-        "  what was asked for is done; only this could not be printed:\n"
-        "  a\n  b\n  c\n  d\n  e\n  and 2 lines more"
+        "  the work is done; only this could not be printed:\n"
+        "  a\n  b\n  c\n  d\n  e\n  and 2 more lines"
     )

@@ -102,7 +102,7 @@ BROKEN = {
         "cannot be read, and is not used: it is nested too deeply",
     ),
     "long number": ('{"a": ' + "9" * 100_000 + "}", "cannot be read, and is not used: "),
-    "no number": ('{"a": NaN}', "cannot be read, and is not used: NaN is no number of JSON"),
+    "no number": ('{"a": NaN}', "cannot be read, and is not used: NaN is not a number of JSON"),
     "list": ("[1]", "is a list where an object was expected, and is not used"),
     "null": ("null", "is null where an object was expected, and is not used"),
     "text": ('"x"', "is a text where an object was expected, and is not used"),
@@ -151,7 +151,7 @@ def test_entry_points_that_are_no_list_of_texts_are_noted(folder, listed):
     (folder / "link.json").write_text(f'{{"noarch": {{"type": "python", "entry_points": {listed}}}}}')
     info, notes = package_info.read(folder, "x 1 0")
     assert info.scripts == ()
-    assert notes == ("x 1 0: info/link.json: noarch.entry_points is no list of texts, and is not used",)
+    assert notes == ("x 1 0: info/link.json: noarch.entry_points is not a list of texts, and is not used",)
 
 
 def test_licences_have_a_bound(folder, monkeypatch):

@@ -828,5 +828,5 @@ def test_a_slice_that_is_not_edited_is_named(prefix):
     old = (0xFEEDFACE).to_bytes(4, "little") + (7).to_bytes(4, "little") + bytes(56)
     prefix.add("lib/libapp.dylib", universal(old, dylib(Dylib())), of="app")
     assert pressed(prefix, target).notes == (
-        "of lib/libapp.dylib the slice for i386 is left as it is, with the names that it asks for",
+        "the slice of lib/libapp.dylib for i386 is not edited: it asks for libraries by old names",
     )

@@ -521,7 +521,7 @@ def test_libraries_that_no_system_of_the_tag_has_to_have_are_warned_of_with_what
         "warning: the wheel needs libraries of the system that no manylinux tag promises: libdrm.so.2 for "
         "pkg/_prefix/lib/libva.so.2 (and 1 more), libudev.so.1 for pkg/_prefix/lib/libgst.so.1\n"
         '  if every user has them, say so: link.system = ["libdrm.so.2", "libudev.so.1"]\n'
-        '  link.unpromised = "drop" lets the plugins leave that need them, "error" refuses them'
+        '  link.unpromised = "drop" leaves out the plugins that need them, "error" refuses them'
     )
 
 
@@ -545,8 +545,8 @@ def with_zlib(tmp_path, symbol, where="system"):
 def test_a_symbol_that_the_systems_zlib_keeps_to_itself_is_refused(tmp_path):
     (problem,) = refusal([with_zlib(tmp_path, "zcalloc")], [record()]).problems
     assert str(problem) == (
-        f"{EXTENSION}: pkg takes zcalloc of libz.so.1, which the system's keeps to itself\n"
-        "  let the wheel have a libz.so.1 of its own: name its conda package in tool.mamba-press.packages, and leave "
+        f"{EXTENSION}: pkg uses zcalloc of libz.so.1, which the system's library does not offer\n"
+        "  let the wheel have its own libz.so.1: name its conda package in tool.mamba-press.packages, and leave "
         "it out of link.system"
     )
 

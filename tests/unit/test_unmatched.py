@@ -12,7 +12,7 @@ from mamba_press.problem import Note, of_all
 from mamba_press.types import Project, Solution
 from tests.support.values import TARGET, Libraries, Prefix
 
-NOTHING = "take it out, or look at the spelling"
+NOTHING = "check the spelling, or take it out"
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +40,7 @@ def wheel(tmp_path, elf):
 
 
 FILE, NEEDS, IN = "file of the packages", "library that the wheel needs", "library in the wheel"
-LOST = "path that is looked for in vain, nor file that looks for one"
+LOST = "path that is looked for and not found, nor file that looks for one"
 
 
 @pytest.mark.parametrize(

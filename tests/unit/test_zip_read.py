@@ -219,7 +219,7 @@ def test_data_that_goes_on_behind_its_end_is_told():
     assert told(more) == []
     with pytest.raises(ArchiveError) as raised:
         zip_read.content(io.BytesIO(more), member)
-    assert str(raised.value) == "demo/a.py is damaged: there is more behind the end of its compressed data"
+    assert str(raised.value) == "demo/a.py is damaged: there is more after the end of its compressed data"
 
 
 @given(st.data(), st.booleans())

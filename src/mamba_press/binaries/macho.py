@@ -215,7 +215,7 @@ class Image:
     def slice(self, offset: int, size: int, what: str) -> bytes:
         """Bytes of the slice."""
         if offset < 0 or size < 0 or offset + size > self.size:
-            raise Malformed(f"{what} at {offset:#x} with {size} bytes end behind the slice")
+            raise Malformed(f"{what} at {offset:#x} with {size} bytes end after the slice")
         return bytes(self.data[self.start + offset : self.start + offset + size])
 
     def _commands(self) -> Iterator[Command]:
@@ -323,7 +323,7 @@ class Image:
     def _part(self, offset: int, size: int, what: str) -> Part:
         """A range of the slice that a load command names: none may be in the load commands themselves."""
         if offset + size > self.size:
-            raise Malformed(f"{what} at {offset:#x} with {size} bytes end behind the slice")
+            raise Malformed(f"{what} at {offset:#x} with {size} bytes end after the slice")
         if offset < self.commands_end and (size or offset):
             raise Malformed(f"{what}: {offset:#x} is in the load commands, which end at {self.commands_end:#x}")
         return Part(offset, size, what)

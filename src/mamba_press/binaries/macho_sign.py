@@ -160,7 +160,7 @@ def _code_end(image: Image) -> int:
 def _linkedit(image: Image) -> Segment:
     found = image.segment("__LINKEDIT")
     if found is None or not image.commands_end <= found.file_end <= image.size:
-        raise Malformed("there is no __LINKEDIT segment, or it ends behind the slice or in the load commands")
+        raise Malformed("there is no __LINKEDIT segment, or it ends after the slice or in the load commands")
     for segment in image.segments:
         if segment.file_size and segment.file_end > found.offset and segment is not found:
             raise Malformed(f"the segment {segment.name} is not before __LINKEDIT")

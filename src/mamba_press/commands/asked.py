@@ -55,7 +55,7 @@ def options(parser: argparse.ArgumentParser, *, several: bool = False, apart: bo
     lock.add_argument(
         "--locked", action="store_true", help="refuse a lock that is missing, stale, or without the target"
     )
-    lock.add_argument("--frozen", action="store_true", help="use the lock without asking what it was made for")
+    lock.add_argument("--frozen", action="store_true", help="use the lock without checking that it is current")
     if apart:
         parser.add_argument("--name", help="name of the wheelhouse")
     else:
@@ -103,7 +103,7 @@ def sources(parser: argparse.ArgumentParser) -> None:
 def warnings(parser: argparse.ArgumentParser) -> None:
     """Declare what is done about warnings, for a command that makes something."""
     parser.add_argument(
-        "-W", dest="warnings", choices=("report", "error"), help="report warnings, or take them for an error"
+        "-W", dest="warnings", choices=("report", "error"), help="report warnings, or make them an error"
     )
 
 
@@ -159,7 +159,7 @@ def _order(arguments: Arguments, settings: dict[str, object], environ: Mapping[s
         return _of_recipe(arguments, settings, environ)
     problems = [problem for what in arguments.what if (problem := _no_spec(what))]
     if named := [key for key in settings if re.fullmatch(r"(mamba[-_]press\.)?packages", key)]:
-        what, hint = "names packages beside the specs, which are all that is pressed", "name them as arguments"
+        what, hint = "names packages, and so do the arguments", "name all of them as arguments"
         problems.append(Problem(where=f"-C {named[0]}", what=what, hint=hint))
     if problems:
         raise ConfigError(*problems)
@@ -176,7 +176,7 @@ def _refuse_nameless(specs: list[str]) -> None:
 
     names = dict.fromkeys(map(specifiers.spec_name, specs))
     if len(names) > 1:
-        what = f"{', '.join(names)} would be in one wheel, and nothing says what it is called"
+        what = f"{', '.join(names)} would be in one wheel, which has no name"
         hint = (
             f"for one wheel with all of them: --name NAME\nfor a wheel each: mamba-press wheelhouse {shlex.join(specs)}"
         )

@@ -77,7 +77,7 @@ def run(arguments: Arguments, environ: Mapping[str, str]) -> int:  # noqa: ARG00
     else:
         for what, found in reports.items():
             number = len(found.problems)
-            none = "nothing wrong in what was looked at" if found.unjudged else "nothing wrong"
+            none = "nothing wrong in what was checked" if found.unjudged else "nothing wrong"
             count = none if not number else "1 problem" if number == 1 else f"{number} problems"
             lines = [
                 *(f"- {problem}" for problem in found.problems),

@@ -32,7 +32,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def force(parser: argparse.ArgumentParser) -> None:
     """Declare what lets a command replace a file."""
-    parser.add_argument("--force", action="store_true", help="allow another file under a name that is taken")
+    parser.add_argument("--force", action="store_true", help="allow other bytes under a name that is taken")
 
 
 def is_terminal(environ: Mapping[str, str]) -> bool:
@@ -56,8 +56,8 @@ def printing(text: str = "") -> Iterator[TextIO]:
     except OSError as error:
         _drop()
         lines = text.splitlines()
-        more = [f"and {len(lines) - _SHOWN} lines more"] if len(lines) > _SHOWN else []
-        hint = "\n".join(["what was asked for is done; only this could not be printed:", *lines[:_SHOWN], *more])
+        more = [f"and {len(lines) - _SHOWN} more lines"] if len(lines) > _SHOWN else []
+        hint = "\n".join(["the work is done; only this could not be printed:", *lines[:_SHOWN], *more])
         what = f"takes nothing: {error.strerror or error}"
         raise OutputError(Problem(where="standard output", what=what, hint=hint)) from error
 

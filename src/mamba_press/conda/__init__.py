@@ -101,7 +101,7 @@ def _tell_vain(solved: Sequence[tuple[Question, Mapping[str, list[str]]]]) -> No
         lacking = [question.target.subdir for question, vain in solved if text in vain]
         what = f"{hints.KEY}.constraints: {text!r} names a package that no channel has"
         if all(text in vain for question, vain in solved if text in question.config.constraints):
-            log.warn(what, f"did you mean {near[0]}?" if near else "take it out, or look at the spelling")
+            log.warn(what, f"did you mean {near[0]}?" if near else "check the spelling, or take it out")
         else:
             log.note(f"{what} for {', '.join(dict.fromkeys(lacking))}")
 
@@ -389,13 +389,13 @@ def _beyond(package: Package) -> Iterator[str]:
     for key in ("name", "version", "build", "license"):
         length, most = len(getattr(package, key) or ""), _LONGEST.get(key, 200)
         if length > most:
-            yield f"its record has a {key} of {length:,} characters, where at most {most:,} make sense"
+            yield f"its record has a {key} of {length:,} characters; at most {most:,} are accepted"
     specs = (*package.depends, *package.constrains)
     if len(specs) > _MOST_SPECS:
-        yield f"its record has {len(specs):,} dependencies, where at most {_MOST_SPECS:,} make sense"
+        yield f"its record has {len(specs):,} dependencies; at most {_MOST_SPECS:,} are accepted"
     longest = max(map(len, specs), default=0)
     if longest > _LONGEST["spec"]:
-        yield f"its record has a dependency of {longest:,} characters, where at most {_LONGEST['spec']:,} make sense"
+        yield f"its record has a dependency of {longest:,} characters; at most {_LONGEST['spec']:,} are accepted"
 
 
 def _mark(solution: Solution, names: Collection[str]) -> Solution:

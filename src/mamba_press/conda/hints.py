@@ -205,7 +205,7 @@ def _members(facts: Json, _: Target) -> PressError:
     return ContentError(
         Problem(
             where=where,
-            what="\n  ".join(["nothing of it was installed, because of what it lists", *map(_printable_line, told)]),
+            what="\n  ".join(["it was not installed, because of what it lists", *map(_printable_line, told)]),
             hint="the package is malformed, or made to do harm: take another build of it, and tell the channel's owner",
         )
     )
@@ -239,13 +239,13 @@ def _install(facts: Json, _: Target) -> PressError:
 def _on_the_way(text: str) -> str:
     """Return what to do about what lies between this machine and a server, or nothing where that is not at fault."""
     if re.search(r"\b407\b|tunnel error", text):
-        return "the proxy refuses: HTTPS_PROXY and HTTP_PROXY name it, with the login where it wants one"
+        return "the proxy refuses: check HTTPS_PROXY and HTTP_PROXY, which name it, with a login if it needs one"
     if "peer certificate" in text:
-        return "let SSL_CERT_FILE name a file with the certificates of your network's authority, as its owner gives it"
+        return "set SSL_CERT_FILE to a file with the certificates of your network's authority"
     if re.search(r"lookup address|dns error", text):
-        return "look at the spelling of the address, and at the network; offline = true builds from the cache"
+        return "check the spelling of the address and the network; offline = true builds from the cache"
     if "InvalidContentType" in text:
-        return "what answers there does not speak https: look at the address, whether it begins with http://"
+        return "the server does not speak https: check whether the address should begin with http://"
     return ""
 
 
@@ -269,7 +269,7 @@ def silent(facts: Json) -> FetchError:
         Problem(
             where=", ".join(told[:3]) + more,
             what=f"no byte came for {facts['seconds']:g} seconds",
-            hint="try again; where the server stays silent, name a mirror or a folder in "
+            hint="try again; if the server stays silent, name a mirror or a folder in "
             f"{KEY}.channels, or build from the cache with offline = true",
         )
     )

@@ -119,7 +119,7 @@ def _licences(folder: Path) -> Iterator[tuple[str, bytes]]:
         data = _read(folder, name, MOST_LICENCES)
         size += len(data)
         if size > MOST_LICENCES:
-            raise _RefusedError(name, f"with it the licences have more than {MOST_LICENCES >> 20} MB")
+            raise _RefusedError(name, f"with it the licences have more than {MOST_LICENCES >> 20} MiB")
         yield name[len(base) :], data
 
 
@@ -226,7 +226,7 @@ def _object(folder: Path, path: str, notes: list[str]) -> dict[str, object]:
 
 
 def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a number of JSON")
 
 
 def _texts(about: dict[str, object], notes: list[str]) -> dict[str, str | tuple[str, ...]]:
@@ -252,7 +252,7 @@ def _scripts(link: dict[str, object], notes: list[str]) -> tuple[str, ...]:
     if listed is None:
         return ()
     if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
-        notes.append("link.json: noarch.entry_points is no list of texts, and is not used")
+        notes.append("link.json: noarch.entry_points is not a list of texts, and is not used")
         return ()
     return tuple(map(_plain, listed))
 

@@ -157,7 +157,7 @@ def _strange(
             else:
                 if stat.S_ISREG(mode) or stat.S_ISLNK(mode):
                     continue
-                what = "is neither a file nor a link"
+                what = "is not a file or a link"
         yield Problem(where=f"{package}: {path}", what=what, hint=_HINT)
 
 

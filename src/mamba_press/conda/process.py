@@ -198,7 +198,7 @@ def _not_utf8(request: Json) -> Iterator[Problem]:
             yield Problem(
                 where=variable,
                 what=f"the folder {wording.printable(path)} has a name that is not UTF-8",
-                hint=f"let {variable} name another folder",
+                hint=f"set {variable} to another folder",
             )
 
 

@@ -714,9 +714,9 @@ def _too_large(size: int, files: int, most_bytes: int, most_files: int) -> str:
     """Return that a package is larger than it may be, or nothing."""
     if size > most_bytes:
         most = f"{most_bytes / 1e6:.0f} MB"
-        return f"it unpacks to {size / 1e6:.0f} MB or more; for an archive of its size {most} are the most"
+        return f"it unpacks to {size / 1e6:.0f} MB or more; for an archive of its size the limit is {most}"
     if files > most_files:
-        return f"it has {files} files or more; for an archive of its size {most_files} are the most"
+        return f"it has {files} files or more; for an archive of its size the limit is {most_files}"
     return ""
 
 
@@ -787,7 +787,7 @@ def _bad_entry_points(link: Json) -> Iterator[list[str]]:
     """Yield the entry points from whose names rattler would make a file elsewhere than among the scripts."""
     for text, name in _entry_points(link):
         if not re.fullmatch(r"[^\x00-\x1f/\\:]+", name) or name.strip(" .") == "":
-            yield ["info/link.json", f"the entry point {text!r} has no name that a script can have"]
+            yield ["info/link.json", f"the entry point {text!r} has a name that no script can have"]
 
 
 def _bad_path(path: object, *, on_windows: bool) -> str:
@@ -797,10 +797,10 @@ def _bad_path(path: object, *, on_windows: bool) -> str:
     spaces is the same without them.
     """
     if not isinstance(path, str) or not path:
-        return "it is no path"
+        return "it is not a path"
     parts = path.split("/")
     if re.search("[\x00-\x1f\x7f\ud800-\udfff]", path):
-        return "it has characters that no path has"
+        return "it has characters that no path can have"
     if any(part in ("", ".", "..") for part in parts):
         return "it is absolute, leaves the package, or has empty parts"
     if on_windows and (re.search(r"[\\:]", path) or any(part != part.rstrip(" .") for part in parts)):

@@ -89,7 +89,7 @@ def make(backend: Backend, what: str, place: Place, environ: Mapping[str, str]) 
         raise BuildError(_no_hook(backend, what)) from None
     if isinstance(name, str) and name and (folder / name).is_file():
         return folder / name  # a full path remains one: PEP 517 asks for a name, and front ends take both
-    raise BuildError(Problem(where=backend.name, what=f"says that it wrote {name!r}, which is not there"))
+    raise BuildError(Problem(where=backend.name, what=f"says that it wrote {name!r}, which does not exist"))
 
 
 def prepare(backend: Backend, what: str, place: Place, environ: Mapping[str, str]) -> Path:
