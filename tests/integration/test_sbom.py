@@ -154,7 +154,7 @@ def test_a_static_licence_stands_and_who_states_less_is_warned(pressed, tmp_path
     found = hold(tmp_path / done.out.strip())
     assert found.metadata["License-Expression"] == "MIT"
     assert found.bill["metadata"]["component"]["licenses"][0]["expression"] == "curl AND MIT"
-    assert "warning: project.license is MIT, but what is in the wheel is under curl AND MIT" in done.err
+    assert "warning: project.license says MIT, and the content of the wheel is under curl AND MIT" in done.err
 
 
 def test_explained_is_the_licence_of_all_that_is_in_the_wheel_not_what_the_project_states(pressed, tmp_path):
