@@ -125,7 +125,7 @@ def suitable(name: str, python: str | None) -> str:
     platforms = sorted({tag.platform for tag in tags})
     possible = [tag for tag in tags if tag.platform == "any" or tag.platform in here]
     if not possible:
-        what = f"is for {', '.join(platforms)}, and this machine is not: the wheel cannot be imported here"
+        what = f"is for {', '.join(platforms)}, and this machine is not: it cannot be imported here"
         raise ConfigError(Problem(where=name, what=what, hint="check it without --import"))
     named = ", ".join(sorted({f"{tag.interpreter}-{tag.abi}" for tag in tags}))
     if python is not None:

@@ -167,7 +167,9 @@ def parts(file: BinaryIO, member: Member) -> Iterator[bytes]:
     """
     at, end, size, crc = member.begin, member.begin + member.packed, 0, 0
     if not member.can_be_read:
-        raise ArchiveError(f"{member.name} is not where the archive's directory says, or is stored in a way that wheels do not use")
+        raise ArchiveError(
+            f"{member.name} is not where the archive's directory says, or is stored in a way that wheels do not use"
+        )
     stream = zlib.decompressobj(-zlib.MAX_WBITS) if member.method == DEFLATED else None
     while at < end:
         file.seek(at)

@@ -358,7 +358,7 @@ def test_a_small_archive_that_unpacks_to_much_is_refused_and_leaves_nothing_half
     package = CondaPackage(name="evil", files={"share/zeros": bytes(300 << 20)})
     for cached in ("cold", "warm"):
         with pytest.raises(
-            ContentError, match=r"it unpacks to \d+ MB or more; for an archive of its size 2\d\d MB are"
+            ContentError, match=r"it unpacks to \d+ MB or more; for an archive of its size the limit is 2\d\d MB"
         ):
             fetch(make_channel([package]), tmp_path / cached)
         assert not installed(tmp_path / cached), cached

@@ -614,7 +614,7 @@ def test_a_wheel_for_another_system_is_not_called_wrong(tmp_path):
         check.check_import(path)
     assert str(error.value) == (
         "the configuration cannot be used\n"
-        "- demo-1.0-py3-none-win_arm64.whl: is for win_arm64, which this machine is not: it cannot be imported here\n"
+        "- demo-1.0-py3-none-win_arm64.whl: is for win_arm64, and this machine is not: it cannot be imported here\n"
         "  check it without --import"
     )
 

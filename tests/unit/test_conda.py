@@ -994,7 +994,7 @@ def test_a_worker_that_does_nothing_ends_itself_and_is_told():
     assert facts == {"error": "silent", "seconds": 0.5, "addresses": [], "ended": True}
     assert str(hints.silent(facts)) == (
         "the packages cannot be fetched\n- rattler's process: it did nothing for 0.5 seconds, and was ended\n"
-        "  try again; where it fails every time, look at the memory and the limits of this machine"
+        "  try again; if it fails every time, check the memory and the limits of this machine"
     )
 
 
@@ -1009,5 +1009,5 @@ def test_a_worker_that_says_nothing_at_all_is_ended(tmp_path, monkeypatch):
         process.call({"do": "solve"}, lambda _: None, {"MAMBA_PRESS_WORKER": str(mute), "PATH": "/bin"}, FetchError)
     assert str(failed.value) == (
         "the packages cannot be fetched\n- rattler's process: was ended by SIGKILL before it answered\n"
-        "  try again; where it fails every time, look at the memory and the limits of this machine"
+        "  try again; if it fails every time, check the memory and the limits of this machine"
     )

@@ -110,7 +110,7 @@ def test_what_is_lacking_is_to_be_written_beside_what_is_there():
     assert note.hint == (
         r'write it in [project]: dependencies = ["other", "six>=1; python_version < \"4\""]; '
         'or let it be computed: dynamic = ["dependencies"]\n'
-        "what the wheel does without can be told, by its conda name: [tool.mamba-press.requires] … = false"
+        "if the wheel works without one, say so by its conda name: [tool.mamba-press.requires] … = false"
     )
 
 

@@ -439,7 +439,7 @@ def test_an_interrupt_leaves_nothing(released):
         ("linux_x86_64", "manylinux_2_17_x86_64", ("libc.musl-x86_64.so.1",), "is for musl, the tags for glibc"),
         ("manylinux_2_17_x86_64", "manylinux_2_28_x86_64", ("libffi.so.5",), "needs libffi.so.5, which is neither"),
         ("linux_x86_64", "linux_aarch64", ("libc.so.6",), "is for x86_64, the tags for aarch64"),
-        ("manylinux_2_5_aarch64", "manylinux_2_5_aarch64.manylinux_2_17_aarch64", (), "is a tag of no system"),
+        ("manylinux_2_5_aarch64", "manylinux_2_5_aarch64.manylinux_2_17_aarch64", (), "is a tag that no system has"),
     ],
 )
 def test_new_tags_have_to_be_true_whatever_was_wrong_with_the_old_ones(tmp_path, old, tag, needed, expected):

@@ -733,7 +733,7 @@ def test_search_path_that_is_there_twice_is_a_problem() -> None:
     ("change", "said"),
     [
         (lambda data: data[:20], "Mach-O header"),
-        (lambda data: data[:4000], "outside|behind"),
+        (lambda data: data[:4000], "outside|after"),
         (lambda data: data[:20] + struct.pack("<I", 1 << 20) + data[24:], "load commands"),
         (lambda data: data.replace(b"\x19\0\0\0", b"\x19\0\0\0", 1)[:36] + b"\3\0\0\0" + data[40:], "3 bytes"),
     ],

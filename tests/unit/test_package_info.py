@@ -159,7 +159,7 @@ def test_licences_have_a_bound(folder, monkeypatch):
     (folder / "licenses").mkdir()
     for name in "ab":
         (folder / "licenses" / name).write_bytes(b"x" * (600 << 10))
-    assert refusal(folder) == refused("info/licenses/b: with it the licences have more than 1 MB")
+    assert refusal(folder) == refused("info/licenses/b: with it the licences have more than 1 MiB")
 
 
 def test_licence_files_have_a_bound(folder, monkeypatch):

@@ -22,7 +22,7 @@ Json = dict[str, Any]
 KEY = "tool.mamba-press"
 
 
-AGAIN = "try again; where it fails every time, look at the memory and the limits of this machine"
+AGAIN = "try again; if it fails every time, check the memory and the limits of this machine"
 
 
 def translate(refused: RefusedError, target: Target) -> PressError:
