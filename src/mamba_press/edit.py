@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mamba_press.unpack import Depth
     from mamba_press.zip_read import Member
 
+_DAMAGED = "an edit would vouch for it with a new RECORD: take a sound copy of the wheel, or make the wheel again"
 _SIGNATURES = ("RECORD.jws", "RECORD.p7s")
 _NAMED = {
     "name": "a wheel keeps its name",
@@ -175,7 +176,8 @@ def plan(path: Path, changes: Changes) -> Edited:
     damaged = [problem for problem in check.check(path, depth="hashes") if isinstance(problem, zip_read.Damage)]
     if damaged:
         # An edit would give it a new RECORD, and so vouch for what nobody made.
-        raise ReadError(*(_of(path, problem) for problem in damaged))
+        *most, last = (_of(path, problem) for problem in damaged)
+        raise ReadError(*most, replace(last, hint="\n".join(filter(None, (last.hint, _DAMAGED)))))
     try:
         with path.open("rb") as file:
             members = zip_read.require(file)

@@ -44,6 +44,7 @@ class Case:
     target: Target = LINUX
 
 
+MALFORMED = "  the package is malformed, or made to do harm: take another build of it, and tell the channel's owner"
 LEAVES = "it is absolute, leaves the package, or has empty parts"
 NO_SCRIPT = "has a name that no script can have"
 THROUGH = {f"{DEEP}/keep": "1", "deep/a/b/out/x": "x\n", "L": Link(DEEP)}
@@ -156,10 +157,26 @@ CASES = {
         said="its name is 'other', its record states 'evil'",
     ),
     "records that are no JSON": Case(
-        info={"paths.json": "["}, path="info", said="its records cannot be read: Expecting value"
+        info={"paths.json": "["},
+        path="info",
+        said="its records cannot be read: Expecting value: line 1 column 2 (char 1)",
+    ),
+    "records that are no object": Case(
+        info={"paths.json": "[]"}, path="info", said="its records cannot be read: paths.json holds no object"
+    ),
+    "a list that is none": Case(
+        info={"paths.json": '{"paths": 3}'},
+        path="info",
+        said="its records cannot be read: paths.json has no list of objects",
+    ),
+    "a type that is none": Case(
+        files={"share/d": "x\n"},
+        entries=({"_path": "share/d", "path_type": "fifo"},),
+        path="share/d",
+        said="its path_type is 'fifo'",
     ),
     "records without an end": Case(
-        info={"paths.json": "[" * 200_000}, path="info", said="its records cannot be read: maximum recursion depth"
+        info={"paths.json": "[" * 200_000}, path="info", said="its records cannot be read: they are nested too deeply"
     ),
 }
 
@@ -198,7 +215,7 @@ def test_what_reaches_outside_of_its_package_is_refused_before_any_of_it_is_inst
     for cached in ("cold", "warm"):
         with pytest.raises(ContentError) as raised:
             fetch(channel, tmp_path / cached, case.target)
-        assert f"'{case.path}': {case.said}" in str(raised.value)
+        assert f"\n  '{case.path}': {case.said}\n{MALFORMED}" in str(raised.value)
         assert not installed(tmp_path / cached), cached
 
 
@@ -225,7 +242,7 @@ def test_a_package_cannot_replace_what_the_cache_has_of_another_one(make_channel
 def test_a_package_has_no_files_below_another_ones_symlink(make_channel, tmp_path):
     one = CondaPackage(name="one", files={"share/L": Link("/tmp")})
     two = CondaPackage(name="two", files={"share/L/x": "x\n"})
-    with pytest.raises(ContentError, match=r"'share/l': two has files below it, and one has a symlink there|and one"):
+    with pytest.raises(ContentError, match="'share/l': two has files below it, and one has a symlink there\n  the"):
         fetch(make_channel([one, two]), tmp_path / "work", specs=("one", "two"))
 
 
@@ -262,7 +279,7 @@ def test_the_script_of_an_entry_point_is_not_written_through_another_packages_sy
 def test_the_script_of_an_entry_point_is_not_written_through_a_symlink_of_its_own_package(make_channel, tmp_path):
     (tmp_path / "outside").mkdir()
     channel = make_channel([with_script(bin=Link(str(tmp_path / "outside"))), python_package("3.11")])
-    with pytest.raises(ContentError, match="'bin': evil has files below it, and evil has a symlink there"):
+    with pytest.raises(ContentError, match="'bin': evil has files below it, and evil has a symlink there\n  the"):
         fetch(channel, tmp_path / "work")
     assert not list((tmp_path / "outside").iterdir())
 
@@ -270,14 +287,18 @@ def test_the_script_of_an_entry_point_is_not_written_through_a_symlink_of_its_ow
 def test_the_script_of_an_entry_point_does_not_replace_what_the_cache_has_of_another_package(make_channel, tmp_path):
     other = CondaPackage(name="other", files={"bin/run": "good\n"})
     channel = make_channel([with_script("other"), other, python_package("3.11")])
-    with pytest.raises(ContentError, match="'bin/run': evil has an entry point of that name, and other has a file"):
+    with pytest.raises(
+        ContentError, match="'bin/run': evil has an entry point of that name, and other has a file there"
+    ):
         fetch(channel, tmp_path / "work")
     assert Path(os.environ["RATTLER_CACHE_DIR"], "pkgs/other-1.0-0/bin/run").read_text() == "good\n"
 
 
 def test_the_script_of_an_entry_point_does_not_replace_a_file_of_its_own_package(make_channel, tmp_path):
     channel = make_channel([with_script(python_scripts__run="good\n"), python_package("3.11")])
-    with pytest.raises(ContentError, match="'bin/run': evil has an entry point of that name, and evil has a file"):
+    with pytest.raises(
+        ContentError, match="'bin/run': evil has an entry point of that name, and evil has a file there"
+    ):
         fetch(channel, tmp_path / "work")
 
 
@@ -304,7 +325,7 @@ def test_a_python_record_does_not_lead_noarch_packages_elsewhere(make_channel, t
     record = {"python_site_packages_path": "../../outside"}
     outside = CondaPackage(**{name: getattr(python, name) for name in python.__slots__} | {"record": record})
     package = CondaPackage(name="evil", noarch="python", files={"site-packages/evil.py": ""}, depends=("python",))
-    with pytest.raises(ContentError, match=r"'../../outside': its record has no folder"):
+    with pytest.raises(ContentError, match=r"'../../outside': its record has no folder for python_site_packages_path"):
         fetch(make_channel([package, outside]), tmp_path / "work")
     assert not (tmp_path / "outside").exists()
 
@@ -320,12 +341,19 @@ def test_a_package_that_is_too_old_to_list_types_is_looked_at_too(make_channel, 
         fetch(channel_of(case, make_channel), tmp_path / "work")
 
 
-@pytest.mark.parametrize("space", [" ", "\x0b", "\u2028"])
-def test_a_path_of_an_old_list_is_what_stands_between_line_feeds(space, make_channel, tmp_path):
+@pytest.mark.parametrize(
+    ("space", "said"),
+    [
+        (" ", "it lies below  L, which is a symlink in the archive"),
+        ("\x0b", "it has characters that no path has"),
+        ("\u2028", r"it lies below \\u2028L, which is a symlink in the archive"),
+    ],
+)
+def test_a_path_of_an_old_list_is_what_stands_between_line_feeds(space, said, make_channel, tmp_path):
     files = {f"{space}L": Link("/etc"), "L/hostname": "x\n"}
     info = {"paths.json": None, "files": f"share/x\n{space}L/hostname\n"}
     case = Case(files=files, info=info, path="", said="")  # type: ignore[arg-type]
-    with pytest.raises(ContentError):
+    with pytest.raises(ContentError, match=rf"L/hostname': {said}\n  the"):
         fetch(channel_of(case, make_channel), tmp_path / "work")
 
 

@@ -639,7 +639,9 @@ class _Gate:
             index = _json(folder / "info" / "index.json")
             entries = _entries(folder)
             link = _json(folder / "info" / "link.json") if (folder / "info" / "link.json").is_file() else {}
-        except (OSError, ValueError, TypeError, RecursionError) as error:
+        except RecursionError:
+            return [["info", "its records cannot be read: they are nested too deeply"]]
+        except (OSError, ValueError, TypeError) as error:
             return [["info", f"its records cannot be read: {error}"]]
         wrong += _other_package(index, package)
         wrong += _bad_entry_points(link)
