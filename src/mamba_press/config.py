@@ -182,8 +182,8 @@ class Select:
     """
     default_filters: bool = True
     """Whether files leave that nothing needs at run time: headers, static libraries, descriptions for build systems,
-    documentation, debuggers' files. Inside a Python package they stay, as its own files. Conda's own records and
-    compiled Python leave in any case.
+    documentation, debuggers' files. Inside Python packages these files stay. Conda's own records and compiled Python
+    leave in any case.
 
     Example: false
     """
@@ -341,9 +341,9 @@ class Link:
     """
     unpromised: Literal["report", "error", "drop"] = "report"
     """What to do about a library that has to come from the system and that no manylinux tag promises, such as
-    `libdrm.so.2`, which goes with the graphics driver, or `libudev.so.1`. By default a warning names it. `"error"` and
-    `"drop"` give a wheel that needs no more than its tag promises: the one refuses the library, the other lets the
-    plugin leave that needs it, as in `missing`. What `system` names is taken for granted.
+    `libdrm.so.2`, which goes with the graphics driver, or `libudev.so.1`. By default a warning names it. `"error"`
+    refuses the library. `"drop"` leaves out the plugin that needs it, as in `missing`. Both give a wheel that needs no
+    more than its tag promises. A library that `system` names is taken to be there.
 
     Example: "drop"
     """
@@ -517,7 +517,7 @@ class Config:
 
     channels: tuple[Filled, ...] = ("conda-forge",)
     """Conda channels as names, URLs or paths, the first one wins. A path begins with `.`, `/`, `~`, a drive or `file:`,
-    and is relative to the project; all else without `://` is a name, `channel` and `a/b` too.
+    and is relative to the project. Everything else without `://` is a name, such as `channel` or `a/b`.
 
     Example: ["conda-forge", "./channel"]
     """
@@ -562,8 +562,8 @@ class Config:
     Example: ["openssl 3.*"]
     """
     python: Filled | None = None
-    """The Python to press for, `t` at the end for a free-threaded one. By default the interpreter that builds. One that
-    `requires-python` in `[project]` excludes is refused.
+    """The Python to press for, `t` at the end for a free-threaded one. By default the interpreter that builds. It is an
+    error if `requires-python` in `[project]` excludes it.
 
     Example: "3.10.*"
     """
@@ -609,20 +609,20 @@ class Config:
     Example: true
     """
     locked: bool = False
-    """Whether a build takes nothing but what the project's lock holds for its target: it is an error where the lock is
-    missing, was made for something else, or has nothing for the target.
+    """Whether a build takes only what the project's lock holds for its target. It is an error if the lock is missing,
+    was made for something else, or has no solution for the target.
 
     Example: true
     """
     frozen: bool = False
-    """Whether a build takes what the project's lock holds for its target without asking what it was made for: it is an
-    error where the lock is missing or has nothing for the target. Not together with `locked`.
+    """Whether a build takes what the project's lock holds for its target without checking that the lock is current. It
+    is an error if the lock is missing or has no solution for the target. Not together with `locked`.
 
     Example: true
     """
     warnings: Literal["report", "error"] = "report"
-    """What to do about warnings: `"report"` them at the end, or take all of a build together for an `"error"`, before
-    anything that is made gets its name. pip hides what a build says, warnings too, unless it is called with `-v`.
+    """What to do about warnings: `"report"` them at the end, or end the build with an `"error"` that has all of them,
+    before any file gets its name. pip hides the messages of a build, warnings too, unless it is called with `-v`.
 
     Example: "error"
     """
