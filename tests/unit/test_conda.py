@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tracemalloc
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -868,6 +869,34 @@ def test_counting_what_a_folder_has_ends_above_the_most(tmp_path):
     size, files = worker._weight(tmp_path, 1000, 3)
     assert files == 4
     assert size <= 40 + len(str(tmp_path))
+
+
+SHORT_LISTS = {
+    "files": (b"a\n" * 1_000_001, "files has more than 1,000,000 lines"),
+    "has_prefix": (b"a b\n" * 1_000_001, "has_prefix has more than 1,000,000 lines"),
+    "paths.json": (b'{"paths":[' + b"{}," * 5_000_001 + b"{}]}", "paths.json lists more than 1,000,000 files"),
+    "index.json": (b'{"a":[' + b"[]," * 5_000_001 + b"1]}", "index.json lists more than 1,000,000 files"),
+}
+
+
+@pytest.mark.parametrize("name", SHORT_LISTS)
+@pytest.mark.parametrize("size", [66_000, None])
+def test_lists_of_far_too_many_files_are_not_read(name, size, tmp_path):
+    data, said = SHORT_LISTS[name]
+    info = tmp_path / "pkgs/evil-1.0-0/info"
+    info.mkdir(parents=True)
+    (info / "index.json").write_text('{"name": "evil", "version": "1.0", "build": "0"}')
+    (info / "files").write_text("a\n")
+    (info / name).write_bytes(data)
+    each = {"name": "evil", "version": "1.0", "build": "0", "size": size}
+    gate = worker._Gate([each], {"cache": str(tmp_path), "platform": "linux-64", "python": []}, print)
+    tracemalloc.start()
+    wrong = gate.wrong(each)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    told = said.replace("1,000,000", "101,320" if size else "1,000,000")
+    assert wrong == [["info", f"its records cannot be read: {told}"]]
+    assert most < 10 * len(data)
 
 
 # What stands between this machine and a server, and the cache

@@ -552,6 +552,9 @@ _BYTES, _DENSEST = 256 << 20, 100
 _FILES, _SPARSEST = 100_000, 50
 """How many bytes and files a package may have, and how many more for each byte, or for so many, of its archive."""
 
+_LISTED, _PARTS = 1_000_000, 10
+"""How many files are read of a package's lists, whatever its archive, and how many parts of JSON for each of them."""
+
 _UNKNOWN = 64 << 30
 """The size of an archive of which nothing is known, and the most that is believed."""
 
@@ -636,9 +639,10 @@ class _Gate:
         if wrong := list(_odd_info(folder)):
             return wrong
         try:
-            index = _json(folder / "info" / "index.json")
-            entries = _entries(folder)
-            link = _json(folder / "info" / "link.json") if (folder / "info" / "link.json").is_file() else {}
+            most = min(self.most(package)[1], _LISTED)
+            index = _json(folder / "info" / "index.json", most)
+            entries = _entries(folder, most)
+            link = _json(folder / "info" / "link.json", most) if (folder / "info" / "link.json").is_file() else {}
         except RecursionError:
             return [["info", "its records cannot be read: they are nested too deeply"]]
         except (OSError, ValueError, TypeError) as error:
@@ -736,35 +740,46 @@ def _weight(folder: Path, most_bytes: int, most_files: int) -> tuple[int, int]:
     return size, files
 
 
-def _json(path: Path) -> Json:
-    found = json.loads(path.read_bytes())
+def _json(path: Path, most: int) -> Json:
+    """Return the object in a file; raise ValueError where it has more parts than a list of so many files."""
+    data = path.read_bytes()
+    if sum(map(data.count, (b"{", b"[", b","))) > _PARTS * most:
+        raise ValueError(f"{path.name} lists more than {most:,} files")
+    found = json.loads(data)
     if not isinstance(found, dict):
         raise TypeError(f"{path.name} holds no object")
     return found
 
 
-def _entries(folder: Path) -> list[Json]:
+def _lines(path: Path, most: int) -> list[str]:
+    """Return the lines of a file as rattler reads them: a line feed alone ends one, and nothing else is taken off."""
+    data = path.read_bytes()
+    if data.count(b"\n") > most:
+        raise ValueError(f"{path.name} has more than {most:,} lines")
+    return data.decode("utf-8").split("\n")
+
+
+def _entries(folder: Path, most: int) -> list[Json]:
     """Return what the package lists; one without ``paths.json`` lists names only, and is too old to state types."""
     if (folder / "info" / "paths.json").is_file():
-        found = _json(folder / "info" / "paths.json")["paths"]
+        found = _json(folder / "info" / "paths.json", most)["paths"]
         if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
             raise TypeError("paths.json has no list of objects")
         return found
-    # rattler ends a line at a line feed alone, and takes off nothing else.
     prefixed = folder / "info" / "has_prefix"
-    names = _prefixed(prefixed.read_text("utf-8")) if prefixed.is_file() else set()
-    lines = (folder / "info" / "files").read_bytes().decode("utf-8").split("\n")
-    paths = [path for line in lines if (path := line.removesuffix("\r"))]
+    names = _prefixed(_lines(prefixed, most)) if prefixed.is_file() else set()
+    paths = [path for line in _lines(folder / "info" / "files", most) if (path := line.removesuffix("\r"))]
     more = {"prefix_placeholder": "as has_prefix says"}
     return [{"_path": path, **(more if _bare(path) in names else {})} for path in paths]
 
 
-def _prefixed(text: str) -> set[str]:
+def _prefixed(lines: Sequence[str]) -> set[str]:
     """Return what may be a path in the lines of ``has_prefix``: what follows a space, without quotes and escapes."""
     found: set[str] = set()
-    for line in map(_bare, text.split("\n")):
-        starts = [match.end() for match in re.finditer(r"\s", line[-4096:].strip())][-20:]
-        found.update(line[-4096:].strip()[start:] for start in [0, *starts])
+    for line in lines:
+        text = _bare(line)[-4096:].strip()
+        starts = [match.end() for match in re.finditer(r"\s", text)][-20:]
+        found.update(text[start:] for start in [0, *starts])
     return found
 
 
