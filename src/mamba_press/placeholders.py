@@ -88,7 +88,7 @@ _CONSEQUENCES = (
     (r"/lib/gdk-pixbuf", "image loaders are not found until GDK_PIXBUF_MODULE_FILE names their list"),
     (r"/plugins", "plugins are not found"),
 )
-_UNKNOWN = "what it looks for there is not found"
+_UNKNOWN = "a path that it looks for is not found"
 
 _DIRECT = re.compile(
     rb"#!\s*(?:" + re.escape(_NEUTRAL) + rb"/bin/python[0-9.]*t?(?:[ \t][^\n]*)?"

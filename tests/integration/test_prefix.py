@@ -84,7 +84,7 @@ def test_texts_find_the_prefix_where_the_wheel_lies(pressed, tmp_path):
     assert done.stdout == "here\n"
     (pc,) = place.root.rglob("thing.pc")
     assert pc.read_text().startswith("prefix=${pcfiledir}/../..\n")
-    assert "thing: what it looks for there is not found (thing.conf and 1 more file: /lib/thing/plugins)" in said
+    assert "thing: a path that it looks for is not found (thing.conf and 1 more file: /lib/thing/plugins)" in said
 
 
 def test_an_error_names_what_is_looked_for_until_it_is_accepted(pressed):

@@ -39,8 +39,8 @@ def kinds(*entries):
         ("/share/terminfo", "TERMINFO"),
         ("/etc/xml/catalog", "XML_CATALOG_FILES"),
         ("/share/proj", "PROJ_DATA"),
-        ("/opt/nobody/knows", "what it looks for there is not found"),
-        ("", "what it looks for there is not found"),
+        ("/opt/nobody/knows", "a path that it looks for is not found"),
+        ("", "a path that it looks for is not found"),
     ],
 )
 def test_path_that_a_library_opens_is_functional_and_says_what_follows(tmp_path, below, words):
