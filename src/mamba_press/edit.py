@@ -316,6 +316,7 @@ def _metadata(old: Fields, version: str, changes: Changes) -> tuple[Fields, tupl
         asked.setdefault(name, []).extend([value] if value else [])
         if reason := _NAMED.get(name.lower()):
             problems.append(Problem(where=f"--set {name}", what=f"cannot be set: {reason}"))
+        problems += _of_several_lines("--set", f"{name}: {value}")
     for name, values in asked.items():
         before = found.values(name)
         found = found.setting(name, tuple(values))
@@ -325,6 +326,13 @@ def _metadata(old: Fields, version: str, changes: Changes) -> tuple[Fields, tupl
         found = found.setting("Version", (version,))
     found, wrong = _valid(found, old)
     return found, tuple(words), (*problems, *wrong)
+
+
+def _of_several_lines(option: str, text: str) -> Iterator[Problem]:
+    """Yield what is wrong with a text of several lines, each of which would be a field of its own."""
+    if re.search("[\x00-\x08\n-\x1f\x7f\x85\u2028\u2029]", text):
+        what = "has line ends or other control characters, and a field is one line"
+        yield Problem(where=f"{option} {text!r}", what=what, hint=f"write it in one line; {option} may be repeated")
 
 
 def _required(old: Fields, changes: Changes) -> tuple[Fields, list[str], list[Problem]]:
@@ -345,6 +353,9 @@ def _required(old: Fields, changes: Changes) -> tuple[Fields, list[str], list[Pr
         required = tuple(text for text in required if text not in leaving)
         words += [f"requires no longer {text}" for text in leaving]
     for text in changes.require:
+        if wrong := list(_of_several_lines("--require", text)):
+            problems += wrong
+            continue
         try:
             asked = Requirement(text)
         except InvalidRequirement as error:

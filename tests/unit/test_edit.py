@@ -269,6 +269,23 @@ def test_what_cannot_be_is_refused_before_anything_is_written(released, changes,
     assert expected in refused(released, changes)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n", "\x0b", "\x85", "\u2028"])
+@pytest.mark.parametrize(
+    ("option", "changes"),
+    [
+        ("--set", lambda end: {"fields": (("Summary", f"a{end}Requires-Dist: evil"),)}),
+        ("--set", lambda end: {"fields": ((f"Summary: a{end}Requires-Dist", "evil"),)}),
+        ("--require", lambda end: {"require": (f"x; extra == 'a{end}Requires-Dist: evil'",)}),
+    ],
+    ids=["value", "name", "requirement"],
+)
+def test_a_field_brings_no_other_one_with_it(released, end, option, changes):
+    said = refused(released, Changes(**changes(end), suffix="post1"))
+    assert f"- {option} " in said
+    assert ": has line ends or other control characters, and a field is one line" in said
+    assert f"write it in one line; {option} may be repeated" in said
+
+
 def test_a_lower_build_number_or_an_older_post_is_refused(tmp_path):
     path = make(tmp_path, files(WHEEL=wheel_text() + b"Build: 3\n"), "demo-1.0-3-py3-none-any.whl")
     assert "would go on to prefer that one" in refused(path, Changes(build="3"))
