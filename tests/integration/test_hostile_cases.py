@@ -28,7 +28,9 @@ def faults(cases):
 
 
 def test_packages_that_are_made_to_do_harm_do_none(folder):
-    assert faults(hostile.run("packages", numbers(hostile.PACKAGES, len(hostile.PACKAGES)), 1, folder)) == {}
+    """The last two have licences that lead to a secret, which was packed once."""
+    cases = [*numbers(hostile.PACKAGES, len(hostile.PACKAGES)), 21, 47]
+    assert faults(hostile.run("packages", cases, 1, folder)) == {}
 
 
 def test_wheels_that_are_made_to_do_harm_do_none(folder):

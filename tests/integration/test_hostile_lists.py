@@ -231,9 +231,13 @@ def test_a_package_cannot_replace_what_the_cache_has_of_another_one(make_channel
     good = CondaPackage(name="good", files={"share/good": "good\n"})
     fetch(make_channel([good, python_package("3.11")], "first"), tmp_path / "first", specs=("good",))
     victim = Path(os.environ["RATTLER_CACHE_DIR"], "pkgs/good-1.0-0/share/good")
-    steps = "../" * 10
-    path = f"L/{steps}{str(victim)[1:]}"
-    case = Case(files={"L": Link(DEEP), f"{DEEP}/keep": "1"}, entries=(listed(path),), path="", said="")
+    way = os.path.relpath(victim, tmp_path / "work/prefix/L")
+    steps = way.count("../")
+    # The link leads so deep that as many steps up stay inside of the archive, where the other content lies.
+    deep = "/".join(["deep", *"abcdefghi"])
+    there = "/".join([*deep.split("/")[:-steps], way.replace("../", "")])
+    files = {"L": Link(deep), f"{deep}/keep": "1", there: "evil\n"}
+    case = Case(files=files, entries=(listed(f"L/{way}", b"evil\n"),), path="", said="")
     with pytest.raises(ContentError):
         fetch(channel_of(case, make_channel), tmp_path / "work")
     assert victim.read_text() == "good\n"
