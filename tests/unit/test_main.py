@@ -73,6 +73,20 @@ mamba-press: the configuration cannot be used
 """
 
 
+@pytest.mark.parametrize("call", [["press"], ["press", "--platform", "linux-64,osx-arm64"], ["list"], ["wheelhouse"]])
+@pytest.mark.parametrize("name", ["", " "])
+def test_an_empty_name_is_not_passed_over(capsys, call, name):
+    assert command.main([*call, "zlib", "--name", name]) == 2
+    assert (
+        capsys.readouterr().err
+        == f"""\
+mamba-press: the configuration cannot be used
+- --name: {name!r} is no name
+  take letters, digits and . _ - in between, or leave it out
+"""
+    )
+
+
 @pytest.mark.parametrize("call", [["press"], ["press", "--platform", "linux-64,osx-arm64"], ["list"], ["explain"]])
 def test_several_specs_without_a_name_are_an_error_that_names_both_ways(capsys, call):
     assert command.main([*call, "zlib", "libcurl >=8"]) == 2

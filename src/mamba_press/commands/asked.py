@@ -142,6 +142,10 @@ def from_here(order: Order, arguments: Sources) -> Order:
 
 
 def _refuse_company(arguments: Arguments) -> None:
+    """Raise ConfigError for a project or a recipe beside others, and for a name that is none, such as an unset one."""
+    if arguments.name is not None and not arguments.name.strip():
+        what, hint = f"{arguments.name!r} is no name", "take letters, digits and . _ - in between, or leave it out"
+        raise ConfigError(Problem(where="--name", what=what, hint=hint))
     for kind, found in (("project", projects(arguments.what)), ("recipe", recipes(arguments.what))):
         if found and (len(arguments.what) > 1 or (arguments.name and kind == "project")):
             under = " and under its own name" if kind == "project" else ""
