@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import hashlib
 import http.server
+import io
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -931,3 +933,31 @@ def test_another_interpreter_can_run_rattler(make_channel, monkeypatch):
     monkeypatch.setenv("MAMBA_PRESS_WORKER", sys.executable)
     monkeypatch.setenv("PYTHONPATH", "/nowhere")
     assert names(solve([make_channel([GREET]).url], ["greet"])) == ["greet"]
+
+
+@pytest.mark.parametrize("name", ["paths.json", "large"])
+def test_an_archive_whose_lists_inflate_beyond_all_bounds_is_not_looked_into(tmp_path, name):
+    file = tmp_path / "channel/noarch/evil-1.0-0.tar.bz2"
+    file.parent.mkdir(parents=True)
+    size = (64 << 20) + 1 if name == "paths.json" else (256 << 20) + 1
+    with tarfile.open(file, "w:bz2", compresslevel=1) as archive:
+        member = tarfile.TarInfo(f"info/{name}")
+        member.size = size
+        archive.addfile(member, io.BytesIO(bytes(size)))
+    package = conda.package_of(
+        {
+            "name": "evil",
+            "version": "1.0",
+            "build": "0",
+            "build_number": 0,
+            "subdir": "noarch",
+            "fn": file.name,
+            "url": file.as_uri(),
+            "channel": file.parent.as_uri(),
+            "depends": [],
+            "constrains": [],
+        }
+    )
+    environ = {**os.environ, "RATTLER_CACHE_DIR": str(tmp_path / "cache")}
+    found = conda.inspect([package], Config(), offline=False, environ=environ)
+    assert found == {file.name: {"problem": f"info has more than {size >> 20} MiB"}}

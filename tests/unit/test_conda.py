@@ -872,8 +872,8 @@ def test_counting_what_a_folder_has_ends_above_the_most(tmp_path):
 
 
 SHORT_LISTS = {
-    "files": (b"a\n" * 1_000_001, "files has more than 1,000,000 lines"),
-    "has_prefix": (b"a b\n" * 1_000_001, "has_prefix has more than 1,000,000 lines"),
+    "files": (b"a\n" * 1_000_001, "files lists more than 1,000,000 files"),
+    "has_prefix": (b"a b\n" * 1_000_001, "has_prefix lists more than 1,000,000 files"),
     "paths.json": (b'{"paths":[' + b"{}," * 5_000_001 + b"{}]}", "paths.json lists more than 1,000,000 files"),
     "index.json": (b'{"a":[' + b"[]," * 5_000_001 + b"1]}", "index.json lists more than 1,000,000 files"),
 }

@@ -741,11 +741,7 @@ def _weight(folder: Path, most_bytes: int, most_files: int) -> tuple[int, int]:
 
 
 def _json(path: Path, most: int) -> Json:
-    """Return the object in a file; raise ValueError where it has more parts than a list of so many files."""
-    data = path.read_bytes()
-    if sum(map(data.count, (b"{", b"[", b","))) > _PARTS * most:
-        raise ValueError(f"{path.name} lists more than {most:,} files")
-    found = json.loads(data)
+    found = json.loads(_bounded(path.name, path.read_bytes(), most))
     if not isinstance(found, dict):
         raise TypeError(f"{path.name} holds no object")
     return found
@@ -753,10 +749,15 @@ def _json(path: Path, most: int) -> Json:
 
 def _lines(path: Path, most: int) -> list[str]:
     """Return the lines of a file as rattler reads them: a line feed alone ends one, and nothing else is taken off."""
-    data = path.read_bytes()
-    if data.count(b"\n") > most:
-        raise ValueError(f"{path.name} has more than {most:,} lines")
-    return data.decode("utf-8").split("\n")
+    return _bounded(path.name, path.read_bytes(), most).decode("utf-8").split("\n")
+
+
+def _bounded(name: str, data: bytes, most: int) -> bytes:
+    """Return a list's bytes; raise ValueError where it has more lines, or parts of JSON, than so many files need."""
+    signs, each = ((b"{", b"[", b","), _PARTS) if name.endswith(".json") else ((b"\n",), 1)
+    if sum(map(data.count, signs)) > each * most:
+        raise ValueError(f"{name} lists more than {most:,} files")
+    return data
 
 
 def _entries(folder: Path, most: int) -> list[Json]:
@@ -890,6 +891,7 @@ def _way(root: str, folder: str, folders: dict[str, str]) -> str:
 
 _METADATA_FOLDER = re.compile(r"(?:.*/)?site-packages/([^/]+\.(?:dist-info|egg-info))(?:/.*)?")
 _SPOOLED = 64 << 20
+_LISTS = ("info/paths.json", "info/files")
 
 
 async def inspect(request: Json, _: Callable[[Json], None]) -> Json:
@@ -909,8 +911,7 @@ async def inspect(request: Json, _: Callable[[Json], None]) -> Json:
         async with turns:
             try:
                 if index.contains_record(_record(package)) and (folder / "info").is_dir():
-                    lists = [folder / "info" / name for name in ("paths.json", "files")]
-                    return _contents({path.name: path.read_bytes() for path in lists if path.is_file()})
+                    return _contents(_cached_info_of(folder))
                 return _contents(await _info_of(package, offline=request["offline"]))
             except Exception as error:  # noqa: BLE001 - rattler's errors have no common base
                 return {"problem": str(error) or type(error).__name__}
@@ -919,8 +920,8 @@ async def inspect(request: Json, _: Callable[[Json], None]) -> Json:
     return {"contents": {package["file_name"]: each for package, each in zip(request["packages"], found, strict=True)}}
 
 
-async def _info_of(package: Json, *, offline: bool) -> dict[str, bytes | None]:
-    """Return what an archive's own lists of its files say."""
+async def _info_of(package: Json, *, offline: bool) -> dict[str, bytes]:
+    """Return what an archive's own lists of its files say; raise ValueError for one that is far too large."""
     from rattler.package_streaming import PackageArchive
 
     if package["url"].startswith("file:"):
@@ -929,15 +930,32 @@ async def _info_of(package: Json, *, offline: bool) -> dict[str, bytes | None]:
         raise RefusedError("it is neither in the package cache nor a file")
     else:
         archive = await PackageArchive.from_url(_client(offline=False), package["url"], max_spool_size=_SPOOLED)
-    found = await archive.read_files(["info/paths.json", "info/files"])
-    return {path.removeprefix("info/"): data for path, data in found.items()}
+    found: dict[str, bytes] = {}
+    size = 0
+    async for entry in archive.stream("info"):
+        size += entry.size if entry.name.startswith("info/") else 0
+        if size > _BYTES or (entry.name in _LISTS and entry.size > _RECORDS):
+            raise ValueError(f"info has more than {(_RECORDS if entry.name in _LISTS else _BYTES) >> 20} MiB")
+        if entry.name in _LISTS and entry.is_file:
+            found[entry.name.removeprefix("info/")] = await entry.read()
+        if "paths.json" in found:
+            break
+    return found
 
 
-def _contents(info: dict[str, Any]) -> Json:
+def _cached_info_of(folder: Path) -> dict[str, bytes]:
+    """Return the same of an extracted package; raise ValueError where one is no plain file, or far too large."""
+    if wrong := [": ".join(each) for each in _odd_info(folder)]:
+        raise ValueError(wrong[0])
+    return {path.name: path.read_bytes() for name in _LISTS if (path := folder / name).is_file()}
+
+
+def _contents(info: Mapping[str, bytes]) -> Json:
+    info = {name: _bounded(name, data, _LISTED) for name, data in info.items()}
     if info.get("paths.json"):
         paths = [str(entry["_path"]) for entry in json.loads(info["paths.json"])["paths"]]
     else:  # what older packages have
-        paths = (info.get("files") or b"").decode("utf-8", "replace").splitlines()
+        paths = info.get("files", b"").decode("utf-8", "replace").splitlines()
     found = {match[1] for path in paths if (match := _METADATA_FOLDER.fullmatch(path.strip()))}
     return {"folders": sorted(found), "files": len(paths)}
 
