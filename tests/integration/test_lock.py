@@ -443,8 +443,8 @@ def test_a_stale_lock_is_refused_whatever_it_was_made_for(project, tmp_path, tab
 
 
 SILENT = """\
-mamba-press: warning: mamba-press.lock has nothing for 3.13 manylinux_2_28_x86_64: solved without it, with the locked \
-versions of what is asked for
+mamba-press: warning: mamba-press.lock has nothing for 3.13 manylinux_2_28_x86_64: solved anew, with the locked \
+versions of the requested packages
   name the target in tool.mamba-press.matrix, and make it anew with `mamba-press lock`; --locked (locked = true) makes \
 this an error
 """

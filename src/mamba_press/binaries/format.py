@@ -62,7 +62,9 @@ def refuse_endless(needed: tuple[str, ...], search: tuple[str, ...]) -> None:
     """
     longest = max(map(len, (*needed, *search)), default=0)
     if longest > LONGEST_PATH:
-        raise Malformed(f"a library's name or a place to look in has {longest} characters; no path has more than 4096")
+        raise Malformed(
+            f"a library's name or a place to look in has {longest} characters; no path has more than {LONGEST_PATH}"
+        )
     if len(needed) * sum(len(place) + 1 for place in search) > _MOST_SEARCHED:
         raise Malformed(
             f"{len(needed)} needed libraries, each looked for in {len(search)} places, take too long to find"

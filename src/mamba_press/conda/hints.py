@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from mamba_press import wording
 from mamba_press.channels import meant_as_name
 from mamba_press.credentials import hidden
 from mamba_press.errors import ConfigError, ContentError, FetchError, PressError, SolveError
@@ -205,14 +206,12 @@ def _members(facts: Json, _: Target) -> PressError:
     return ContentError(
         Problem(
             where=where,
-            what="\n  ".join(["it was not installed, because of what it lists", *map(_printable_line, told)]),
+            what="\n  ".join(
+                ["it was not installed, because of what it lists", *(_shortened(_printable(line)) for line in told)]
+            ),
             hint="the package is malformed, or made to do harm: take another build of it, and tell the channel's owner",
         )
     )
-
-
-def _printable_line(text: str) -> str:
-    return _shortened(_printable(text))
 
 
 def _install(facts: Json, _: Target) -> PressError:
@@ -263,11 +262,10 @@ def silent(facts: Json) -> FetchError:
     if not facts["addresses"]:
         what = f"it did nothing for {facts['seconds']:g} seconds, and was ended"
         return FetchError(Problem(where="rattler's process", what=what, hint=AGAIN))
-    told = [hidden(_printable(address)) for address in facts["addresses"]]
-    more = f" and {len(told) - 3} more" if len(told) > 3 else ""
+    told = [_printable(address) for address in facts["addresses"]]
     return FetchError(
         Problem(
-            where=", ".join(told[:3]) + more,
+            where=", ".join(told[:3]) + wording.others(len(told) - 3),
             what=f"no byte came for {facts['seconds']:g} seconds",
             hint="try again; if the server stays silent, name a mirror or a folder in "
             f"{KEY}.channels, or build from the cache with offline = true",
