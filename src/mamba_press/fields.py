@@ -70,9 +70,16 @@ def metadata(text: bytes) -> tuple[Metadata | None, tuple[str, ...]]:
     try:
         return Metadata.from_email(text), ()
     except ExceptionGroup as group:
-        return None, tuple(str(error) for error in group.exceptions)
-    except (ValueError, RecursionError, MemoryError) as error:  # a number of 5,000 digits, 1,000 brackets
+        return None, tuple(_short(str(error)) for error in group.exceptions)
+    except (RecursionError, MemoryError):
+        return None, ("has a field with brackets nested too deeply",)
+    except ValueError as error:  # a number of 5,000 digits
         return None, (f"has a field that cannot be read: {error}",)
+
+
+def _short(text: str) -> str:
+    """Return a sentence without the middle of the value in it, where that is long."""
+    return text if len(text) <= 300 else f"{text[:99]} … {text[-99:]}"
 
 
 def raw(text: bytes) -> RawMetadata:
