@@ -544,7 +544,7 @@ def test_a_stale_lock_is_refused_by_locked_and_used_as_it_is_by_frozen(project, 
     done = press.command(*call, "--frozen", cwd=tmp_path).ok()
     assert done.out == "dist/top-1.0-py3-none-any.whl\n"
     assert done.err == (
-        "mamba-press: warning: mamba-press.lock has no 'more', and --frozen is true: the wheel is made without\n"
+        "mamba-press: warning: mamba-press.lock has no 'more', and --frozen is true: the wheel is made without it\n"
         "  make it anew with `mamba-press lock`\n"
     )
 
