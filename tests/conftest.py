@@ -28,9 +28,13 @@ _numbers = itertools.count()
 
 
 def pytest_configure() -> None:
-    """Let Ctrl-C reach the processes of tests also where a shell has started us in the background, which ignores it."""
+    """Let signals reach the processes of tests also where a shell has started us in the background, or `nohup`."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

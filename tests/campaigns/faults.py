@@ -269,6 +269,8 @@ def judge(case: Case, place: Path, code: int, world: World, before: Mapping[str,
     cache = press.packages_in(place / "cache")
     wrong += [f"cache: {path}" for path, digest in cache.items() if world.packages.get(path, digest) != digest][:3]
     said = (place.parent / "stderr").read_text("utf-8", "replace")
+    if is_before_us(case, said):
+        return wrong  # Python was starting: what it says then, and its exit code, are its own
     if "Traceback (most" in said or "panicked at" in said:
         wrong.append("traceback")
     is_refused = case.door.hook and code == 1 and "mamba-press: " in said  # a hook's SystemExit with its message
@@ -278,6 +280,12 @@ def judge(case: Case, place: Path, code: int, world: World, before: Mapping[str,
         wrong += [f"left: {path.name}" for path in (place / "tmp").iterdir()]
         wrong += [f"left: {path.name}" for path in (place / "out").rglob(".mamba-press-*")]
     return wrong
+
+
+def is_before_us(case: Case, said: str) -> bool:
+    """Whether Python was interrupted while it started, before any line of mamba-press ran."""
+    is_python = not case.forked and case.signal == signal.SIGINT and "mamba_press" not in said
+    return is_python and "KeyboardInterrupt" in said
 
 
 def same_but_channel(case: Case, wheel: Path) -> bool:

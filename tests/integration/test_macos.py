@@ -112,7 +112,8 @@ def test_wheel_finds_its_libraries_from_where_each_file_is(press) -> None:
 def test_other_bytes_of_an_inner_library_give_the_outer_one_another_name(press) -> None:
     first = wheel(press(packages(library("libinner.1.dylib"))))
     names = [each.filename for each in zipfile.ZipFile(first).infolist() if "libouter" in each.filename]
-    second = wheel(press(packages(library("libinner.1.dylib", text=b"other\0")), platform="macosx_11_0_arm64"))
+    other = packages(library("libinner.1.dylib", text=b"other\0"))
+    second = wheel(press(other, "--force", platform="macosx_11_0_arm64"))
     others = [each.filename for each in zipfile.ZipFile(second).infolist() if "libouter" in each.filename]
     assert names != others
 

@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from mamba_press import wording
+from mamba_press import interrupts, wording
 from mamba_press.conda import hints
 from mamba_press.errors import ConfigError, PressError
 from mamba_press.types import Problem
@@ -55,7 +55,8 @@ class _Worker:
 
     def __init__(self, environ: Mapping[str, str] | None) -> None:
         self.environ = environ
-        self.said = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
+        with interrupts.held():
+            self.said = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
         try:
             self.process = _start(environ, self.said)
         except ConfigError:
