@@ -54,7 +54,7 @@ def test_a_matrix_writes_the_wheels_whose_names_are_free(tmp_path, channel, opti
     done = press.command(*call, cwd=tmp_path)
     assert (done.code, left(tmp_path / "dist")) == (6, ["words-0.9-py3-none-any.whl", NAME])
     assert (tmp_path / "dist" / NAME).read_bytes() == b"another"
-    assert "would be another file under the same name" in done.err
+    assert REFUSED.format(f"dist/{NAME}") in done.err
     assert press.command(*call, "--force", cwd=tmp_path).ok().code == 0
 
 

@@ -104,6 +104,37 @@ def test_the_error_of_a_channel_that_has_the_name_of_a_folder_says_how_to_write_
     )
 
 
+def test_a_text_that_names_no_channel_is_an_error_of_the_configuration():
+    facts = {"wrong": [{"channel": "a b:/c", "text": "invalid channel: not a URL"}]}
+    error = hints.translate(process.RefusedError("channels", facts), TARGET)
+    assert str(error) == (
+        "the configuration cannot be used\n"
+        "- channel a b:/c: invalid channel: not a URL\n"
+        "  write a name such as conda-forge, a URL, or a path that begins with ./ or /"
+    )
+
+
+def test_servers_that_say_nothing_are_named_three_at_most_without_credentials():
+    addresses = ["https://user:secret@one.example/a", *(f"https://{each}.example/a" for each in ("two", "three", "f"))]
+    error = hints.translate(process.RefusedError("silent", {"addresses": addresses, "seconds": 60.0}), TARGET)
+    assert str(error) == (
+        "the packages cannot be fetched\n"
+        "- https://one.example/a, https://two.example/a, https://three.example/a (and 1 more): "
+        "no byte came for 60 seconds\n"
+        "  try again; if the server stays silent, name a mirror or a folder in tool.mamba-press.channels, "
+        "or build from the cache with offline = true"
+    )
+
+
+def test_a_process_that_does_nothing_is_told():
+    error = hints.translate(process.RefusedError("silent", {"addresses": [], "seconds": 60.0}), TARGET)
+    assert str(error) == (
+        "the packages cannot be fetched\n"
+        "- rattler's process: it did nothing for 60 seconds, and was ended\n"
+        "  try again; if it fails every time, check the memory and the limits of this machine"
+    )
+
+
 def test_a_channel_that_was_had_by_the_name_of_a_folder_is_told_of_once(capsys):
     config = Config(channels=("a/b",), packages=("greet",))
     question = conda.Question(config=config, target=TARGET, channels=("a/b",), virtual=(), alike=("a/b",))
@@ -772,8 +803,13 @@ def test_a_worker_that_ended_is_followed_by_another(tmp_path):
     environ = fake(tmp_path, SERVES)
     with process.one_process():
         first = ask(environ)
-        with pytest.raises(FetchError, match="ended with exit code 3"):
+        with pytest.raises(FetchError) as raised:
             ask(environ, {"do": "end"})
+        assert str(raised.value) == (
+            "the packages cannot be fetched\n"
+            "- rattler's process: ended with exit code 3 before it answered\n"
+            "  try again; if it fails every time, check the memory and the limits of this machine"
+        )
         assert ask(environ) != first
 
 

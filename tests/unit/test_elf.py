@@ -562,6 +562,13 @@ def test_a_section_that_only_says_to_be_the_needed_versions_keeps_its_header(out
     assert elf.Image(edited).sections()[number] == before
 
 
+def test_program_headers_of_another_size_are_malformed(outer: bytes) -> None:
+    broken = bytearray(outer)
+    struct.pack_into("<H", broken, 54, 57)
+    with pytest.raises(Malformed, match=r"^program headers of 57 bytes, not 56$"):
+        binaries.read(bytes(broken))
+
+
 def test_a_path_that_no_system_opens_is_malformed() -> None:
     long = b"a" * 4097 + b"\0"
     with pytest.raises(Malformed, match=r"^the interpreter's path has 4098 bytes; Linux takes 4096 at most$"):

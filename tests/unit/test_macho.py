@@ -684,6 +684,13 @@ def test_load_command_that_a_file_has_once_is_malformed_when_it_is_there_twice(k
         binaries.layout_problems(bytes(data))
 
 
+def test_more_load_commands_than_there_can_be_are_malformed() -> None:
+    data = bytearray(dylib(Dylib()))
+    struct.pack_into("<I", data, 16, 70_000)
+    with pytest.raises(Malformed, match=r"^70000 load commands are more than there can be$"):
+        binaries.read(bytes(data))
+
+
 def test_symbol_that_the_export_trie_has_twice_is_malformed_where_the_trie_is_written_anew() -> None:
     from mamba_press.binaries.macho_widen import build_trie
 
