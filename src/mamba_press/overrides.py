@@ -9,16 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from mamba_press import wording
-from mamba_press.config import GROUPS, Condition, keys
+from mamba_press.config import GROUPS, Condition, State, keys
 from mamba_press.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mamba_press.config import State
     from mamba_press.types import Target
 
 Path = tuple[str, ...]
@@ -28,6 +27,8 @@ MODES: tuple[Mode, ...] = ("append", "prepend", "none")
 
 DECIDES_THE_TARGET = frozenset({"python", "platform", "matrix"})
 """Keys that cannot depend on the target, since they decide it."""
+
+STATES: tuple[State, ...] = get_args(State)
 
 _OF_THE_TARGET = frozenset({"platform", "python-version", "abi-flags"})
 _FALSE = frozenset({"n", "no", "off", "false", "f"})
@@ -188,6 +189,9 @@ def _test(test: Test, where: str, problems: list[Problem]) -> Iterator[Test]:
             re.compile(wanted)
         except re.error as error:
             why = f"{wording.found(wanted)} is no regular expression: {error}"
+        else:
+            if test.name == "state" and not any(re.search(wanted, state) for state in STATES):
+                why = f"{wording.found(wanted)} matches none of {', '.join(STATES)}"
     if why is None:
         yield test
     else:

@@ -195,10 +195,10 @@ def test_a_target_cannot_depend_on_itself():
 def test_every_mistake_of_every_override_is_told_whether_it_counts_or_not():
     found = problems(
         {"if": {"platfrom": "linux", "python-version": "new", "state": "("}, "offline": True},
-        {"if": {"state": "never"}, "ofline": True, "inherit": {"channels": "appendd"}, "channels": "x"},
+        {"if": {"state": "sdist"}, "ofline": True, "inherit": {"channels": "appendd"}, "channels": "x"},
         {"if": {"env": {"A": 3}, "any": {"env": "CI"}}, "packages": ["x"], "inherit": {"package": "append"}},
         {"offline": True, "inherit": {"offline": "append"}},
-        {"if": {"state": "x"}},
+        {"if": {"state": "sdist"}},
     )
     assert [(where, what) for where, what, _ in found] == [
         (f"{AT} 1: if.platfrom", "unknown condition"),
@@ -225,7 +225,7 @@ def test_every_mistake_of_every_override_is_told_whether_it_counts_or_not():
     [
         ({"if": "linux", "offline": True}, "if"),
         ({"if": {"any": "linux"}, "offline": True}, "if.any"),
-        ({"if": {"state": "x"}, "packages": ["x"], "inherit": "append"}, "inherit"),
+        ({"if": {"state": "sdist"}, "packages": ["x"], "inherit": "append"}, "inherit"),
     ],
 )
 def test_what_is_a_table_cannot_be_a_text(override, where):
@@ -234,7 +234,13 @@ def test_what_is_a_table_cannot_be_a_text(override, where):
     assert what.endswith("expected a table")
 
 
-@pytest.mark.parametrize("value", [{"if": {"state": "x"}, "offline": True}, "x", [1]])
+def test_a_state_that_no_front_end_asks_for_is_told():
+    [(where, what, _)] = problems({"if": {"state": "weel"}, "offline": True})
+    assert where.endswith("if.state")
+    assert what == '"weel" matches none of sdist, wheel, editable, metadata_wheel, metadata_editable'
+
+
+@pytest.mark.parametrize("value", [{"if": {"state": "sdist"}, "offline": True}, "x", [1]])
 def test_overrides_are_tables_of_their_own(value):
     with pytest.raises(ConfigError) as caught:
         from_values({"packages": ["zlib"], OVERRIDES: value}, None, {})
@@ -275,9 +281,9 @@ def test_the_example_of_the_manual_is_one(tmp_path):
         {"offline": True},
         {"if": {}, "offline": True},
         {"if": {"platfrom": "x"}, "offline": True},
-        {"if": {"state": "x"}, "ofline": True},
-        {"if": {"state": "x"}, "channels": ["x"], "inherit": {"channels": "apend"}},
-        {"if": {"state": "x"}},
+        {"if": {"state": "sdist"}, "ofline": True},
+        {"if": {"state": "sdist"}, "channels": ["x"], "inherit": {"channels": "apend"}},
+        {"if": {"state": "sdist"}},
     ):
         problems(wrong)
         with pytest.raises(errors.ValidationError):
