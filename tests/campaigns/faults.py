@@ -28,6 +28,7 @@ import time
 import zipfile
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -111,7 +112,7 @@ def draw(seed: str, fault: str, number: int, world: World) -> Case:
     forked = rng.random() < 0.8
     if fault == "signals":
         how = rng.choice(SIGNALS)
-        after = rng.random() * world.seconds.get(door.name, 1.0) * 1.2
+        after = 0.03 + rng.random() * world.seconds.get(door.name, 1.0) * 1.2  # until then, the fork is ours
         return case(forked=forked, signal=how, group=rng.random() < 0.5, after=after, how=how.name)
     if fault == "disk":
         is_full = rng.random() < 0.5
@@ -172,6 +173,8 @@ def start(case: Case, place: Path, environ: Mapping[str, str], world: World, cha
     arguments = [part.format(channel=channel, wheel=world.wheel.name) for part in case.door.arguments]
     sys.stdout.flush()
     sys.stderr.flush()
+    for name in ("stdout", "stderr"):
+        (place.parent / name).touch()
     child = os.fork()
     if child:
         return child
@@ -238,7 +241,8 @@ def wait(child: int, case: Case) -> tuple[int, bool]:
         passed = time.monotonic() - began
         if not is_sent and passed >= case.after:
             assert case.signal is not None
-            (os.killpg if case.group else os.kill)(child, case.signal)
+            with suppress(ProcessLookupError):  # it has just ended
+                (os.killpg if case.group else os.kill)(child, case.signal)
             is_sent = True
         if passed > PATIENCE:
             os.killpg(child, signal.SIGKILL)
