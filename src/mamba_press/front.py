@@ -474,7 +474,8 @@ def house(
         with conda.one_process():
             solution = solving.solve(asked)
             found = houses.press(asked, solution, workdir, generator=generator, epoch=date)
-        log.step(f"writing {len(found.wheels)} wheels")
+        count = len(found.wheels)
+        log.step(f"writing {count} wheel{'s' * (count != 1)}")
         paths = [writer.write(each.wheel, stage, compression=compression, epoch=date) for each in found.wheels]
         elsewhere = pipeline.elsewhere(asked.config)
         require_together(paths, elsewhere)

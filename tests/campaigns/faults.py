@@ -38,8 +38,8 @@ from tests.support import preload, press
 
 FAULTS = ("signals", "disk", "memory", "descriptors", "locale", "clock", "network")
 SPEC = "pygreet"
-PATIENCE = 90
-"""Seconds after which a build counts as one that hangs: more than the minute that a silent server is given."""
+PATIENCE = 150
+"""Seconds after which a build counts as one that hangs: more than a silent server and a mute worker are given."""
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
 CLEAN = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}

@@ -21,7 +21,7 @@ examples:
 
 Results go to standard output, all else to standard error. `mamba-press COMMAND --help` has examples of each command.
 exit codes: 2 configuration and usage, 3 solve, 4 fetch, 5 content, 6 writing and check, 7 build, 8 output,
-            130 interrupted
+            129 ended by SIGHUP, 130 interrupted, 143 ended by SIGTERM
 """
 
 
