@@ -92,6 +92,7 @@ def caught() -> Iterator[None]:
     try:
         yield
     finally:
+        _Held.waits = None
         for number, handler in before.items():
             if signal.getsignal(number) == end:  # and not `ignored`
                 signal.signal(number, handler)

@@ -229,7 +229,7 @@ def test_a_library_that_a_module_opens_by_name_keeps_it_and_the_way_out_is_told(
 
 def test_a_package_that_only_stands_for_another_is_named(press, tmp_path):
     said = press.run("press", "python3-h5py", "-o", str(tmp_path))
-    assert "nothing of python3-h5py is in the wheel: " in said.stderr
+    assert "no file of python3-h5py is in the wheel: " in said.stderr
     assert "python3-h5py-serial" in said.stderr
 
 

@@ -111,12 +111,17 @@ def test_a_signal_at_any_moment_leaves_nothing_and_shows_no_traceback(how, comma
     environ = {"RATTLER_CACHE_DIR": str(tmp_path / "cache"), "TMPDIR": str(tmp_path / "tmp")}
     call = [sys.executable, "-m", "mamba_press", command, "large", "-c", str(channel.root), "-o"]
     codes = set()
+    began = time.monotonic()
+    subprocess.run(
+        [*call, str(tmp_path / "whole")], env={**press.settings(), **environ}, check=True, capture_output=True
+    )
+    whole = time.monotonic() - began
     for number in range(8):
         output = tmp_path / f"dist{number}"
         process = subprocess.Popen(
             [*call, str(output)], env={**press.settings(), **environ}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
-        time.sleep(0.15 + chance.random() * 2.5)  # before, Python itself is starting
+        time.sleep(0.1 + chance.random() * whole)  # before, Python itself is starting
         process.send_signal(how)
         _, err = process.communicate(timeout=60)
         codes.add(process.returncode)

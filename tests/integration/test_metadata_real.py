@@ -182,7 +182,7 @@ def test_a_package_without_files_is_pressed_as_the_one_that_it_stands_for(press)
     fields, _ = parse_email(metadata(path))
     assert (fields["name"], fields.get("requires_dist")) == ("typing_extensions", None)
     assert fields["summary"] == "Backported and Experimental Type Hints for Python 3.8+"
-    assert "nothing of typing-extensions is in the wheel: it has no files" in said
+    assert "no file of typing-extensions is in the wheel: it has no files" in said
 
 
 def test_packages_pressed_together_require_what_is_left(press):

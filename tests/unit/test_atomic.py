@@ -82,7 +82,7 @@ def test_a_temporary_folder_goes_though_a_signal_comes_while_it_is_made_or_remov
     real = getattr(home, when)
 
     def signalled(*arguments: object, **more: object) -> object:
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)  # in this thread, so that it has come when the next line runs
         return real(*arguments, **more)
 
     with monkeypatch.context() as patch:  # pytest removes folders, too
