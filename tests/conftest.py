@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from mamba_press import interrupts
 from tests.support import shared
 from tests.support.channel import Channel, CondaPackage, Extension, write_channel
 from tests.support.environment import Environment, environment
@@ -54,6 +55,7 @@ def clean_process(monkeypatch: pytest.MonkeyPatch, cache_root: Path) -> Iterator
     monkeypatch.setenv("RATTLER_CACHE_DIR", str(own))
     yield
     shutil.rmtree(own, ignore_errors=True)
+    assert not interrupts._Held.is_held, "signals would wait for ever"
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -37,7 +37,14 @@ class _Held:
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Let signals that `caught` catches wait for the end of the block: for what must be done whole or not at all."""
+    """Let signals that `caught` catches wait for the end of the block: for what must be done whole or not at all.
+
+    In other threads than the main one, where no signal comes, nothing is changed: the blocks of several threads do not
+    end in the order in which they began.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     before, _Held.is_held = _Held.is_held, True
     try:
         yield
@@ -49,6 +56,9 @@ def held() -> Iterator[None]:
 @contextmanager
 def released() -> Iterator[None]:
     """Let signals come at once again within a block of `held`, first the one that has waited."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     before, _Held.is_held = _Held.is_held, False
     try:
         _release()

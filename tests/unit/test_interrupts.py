@@ -147,3 +147,22 @@ def test_a_signal_that_waited_comes_where_signals_may_come_again():
     with pytest.raises(KeyboardInterrupt), interrupts.caught():
         work()
     assert done == []
+
+
+def test_blocks_of_threads_that_end_in_another_order_leave_signals_as_they_were():
+    first, second = threading.Event(), threading.Event()
+
+    def overlaps() -> None:
+        with interrupts.held():
+            first.set()
+            second.wait(10)
+
+    other = threading.Thread(target=overlaps)
+    other.start()
+    first.wait(10)
+    with interrupts.caught():
+        with interrupts.held():
+            second.set()
+            other.join()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
