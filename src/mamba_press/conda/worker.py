@@ -1066,7 +1066,7 @@ class _Task:
         told, silent = since, 0.0  # by our own pauses: a machine that has no time for us does not make others silent
         while not done.wait(pause):
             now = time.monotonic()
-            silent += pause
+            silent += min(pause, 0.5)
             if now - told > _OFTEN:
                 told = now
                 say({"event": "alive"})
