@@ -95,7 +95,7 @@ class _Worker:
 
         It says every few seconds that it is alive; without memory for a thread it may not even get there.
         """
-        begun = b""
+        begun: list[bytes] = []
         while True:
             if _is_silent(answers):
                 self.process.kill()
@@ -103,8 +103,11 @@ class _Worker:
             data = os.read(answers, 1 << 16)
             if not data:
                 return
-            *lines, begun = (begun + data).split(b"\n")
-            yield from lines
+            ended, _, rest = data.rpartition(b"\n")
+            if len(rest) < len(data):
+                yield from b"".join((*begun, ended)).split(b"\n")
+                begun = []
+            begun.append(rest)
 
     def how_it_ended(self) -> Problem:
         """Say why there is no answer, once it has ended; it is given a moment to do so by itself."""
