@@ -88,7 +88,7 @@ def describe(house: House, folder: Path, elsewhere: Sequence[str] = ()) -> tuple
     """Return the manifest and the lock of a house whose wheels lie in a folder."""
     rows = []
     for pressed in house.wheels:
-        (package,) = {entry.kept.file.package for entry in pressed.wheel.entries if entry.kept}
+        (package,) = {entry.package for entry in pressed.wheel.entries if entry.origin}
         path = folder / pressed.wheel.file_name
         record = next(each for each in house.solution.packages if each.name == package)
         rows.append(

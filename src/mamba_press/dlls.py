@@ -21,7 +21,7 @@ from mamba_press.types import Entry, Problem
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from mamba_press.types import Binary, Note
+    from mamba_press.types import Note
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,11 +83,11 @@ class _Wheel:
 
     @classmethod
     def of(cls, entries: Sequence[Entry], prefix: str, others: Mapping[str, str]) -> _Wheel:
-        ends = {entry.kept.file.link or entry.kept.file.path: entry.path for entry in entries if entry.kept}
+        ends = {entry.real: entry.path for entry in entries if entry.real}
         needs = {
-            entry.path: tuple(ends[link.path] for link in entry.kept.links if link.path in ends)
+            entry.path: tuple(ends[link.path] for link in entry.links if link.path in ends)
             for entry in entries
-            if entry.kept and _binary(entry)
+            if _is_image(entry)
         }
         return cls(entries={entry.path: entry for entry in entries}, prefix=prefix, needs=needs, others=others)
 
@@ -106,7 +106,7 @@ class _Wheel:
     def dlls(self) -> frozenset[str]:
         """The libraries of the prefix's own tree."""
         found = (path for path in self.needs if path.startswith(f"{self.prefix}/"))
-        return frozenset(path for path in found if (binary := _binary(self.entries[path])) and binary.kind == "shared")
+        return frozenset(path for path in found if (binary := self.entries[path].binary) and binary.kind == "shared")
 
     def reach(self, path: str) -> frozenset[str]:
         """Return all DLLs in other folders that loading a file brings along."""
@@ -121,8 +121,7 @@ class _Wheel:
 
     def foreign(self, paths: Iterable[str]) -> set[str]:
         """Return the folders of other wheels in which something lies that these files need."""
-        kept = (self.entries[path].kept for path in paths)
-        links = (link for each in kept if each for link in each.links if link.where == "external")
+        links = (link for path in paths for link in self.entries[path].links if link.where == "external")
         found = (external.find(posixpath.basename(link.needed), self.others) for link in links)
         return {each.folder for each in found if each}
 
@@ -147,15 +146,13 @@ def _refuse_alone(wheel: _Wheel, modules: Iterable[str]) -> None:
         raise ContentError(*problems)
 
 
-def _binary(entry: Entry) -> Binary | None:
-    binary = entry.kept.binary if entry.kept else None
-    return binary if binary is not None and binary.format == "pe" and binary.arch is not None else None
+def _is_image(entry: Entry) -> bool:
+    return entry.binary is not None and entry.binary.format == "pe" and entry.binary.arch is not None
 
 
 def _hooked(wheel: _Wheel, name: str) -> bytes | None:
-    source = wheel.entries[f"{name}/__init__.py"].source
     try:
-        return runtime.with_import(source if isinstance(source, bytes) else source.read_bytes())
+        return runtime.with_import(wheel.entries[f"{name}/__init__.py"].read())
     except ValueError:
         return None
 

@@ -194,7 +194,7 @@ def _licensed(asked: Project, entries: Sequence[Entry], environment: Environment
     found = licenses.read(_present(entries, environment), abouts, config.licenses)
     licenses.require(found, environment.packages, config.licenses)
     vendored = licenses.joined(licence.expression for licence in found)
-    has_code = asked.built is not None or any(entry.kept and entry.kept.file.package == OWN for entry in entries)
+    has_code = asked.built is not None or any(entry.package == OWN for entry in entries)
     warning = licenses.disagreement(asked, vendored, has_code=has_code)
     return Licensed(
         project=licenses.state(asked, vendored),
@@ -267,7 +267,7 @@ def _with_bill(
 
 
 def _present(entries: Sequence[Entry], environment: Environment) -> tuple[Package, ...]:
-    names = {entry.kept.file.package for entry in entries if entry.kept}
+    names = {entry.package for entry in entries}
     return tuple(package for package in environment.packages if package.name in names)
 
 
@@ -280,26 +280,25 @@ def _traces(entries: Sequence[Entry], workdir: Path) -> tuple[str, ...]:
     own = (workdir.name if workdir.name.startswith("mamba-press-") else str(workdir)).encode()
     leaks: list[Problem] = []
     for entry in filter(_is_made_here, entries):
-        data = entry.source if isinstance(entry.source, bytes) else entry.source.read_bytes()
-        if own in data:
+        if own in entry.read():
             what = f"holds the path of this build's temporary folder, {workdir}"
-            hint = _OWN_LEAK if entry.kept and entry.kept.file.package == OWN else _LEAK
+            hint = _OWN_LEAK if entry.package == OWN else _LEAK
             leaks.append(Problem(where=entry.path, what=what, hint=hint))
     if leaks:
         raise ContentError(*leaks)
-    built = {entry.kept.file.package for entry in entries if entry.kept and _is_built_elsewhere(entry.kept)}
+    built = {entry.package for entry in entries if _is_built_elsewhere(entry)}
     what = "paths of the machines that built the packages stand in files, and mean nothing"
     return (f"{what}: {', '.join(sorted(built))}",) if built else ()
 
 
 def _is_made_here(entry: Entry) -> bool:
     """Whether a file is another than its package has, and so can say where this build is."""
-    file = entry.kept.file if entry.kept else None
+    file = entry.origin
     return file is None or file.package == OWN or file.placeholder is not None or entry.source != file.source
 
 
-def _is_built_elsewhere(kept: Kept) -> bool:
-    return (kept.strings or strings.look(kept.file.source)).built
+def _is_built_elsewhere(entry: Entry) -> bool:
+    return entry.origin is not None and (entry.strings or strings.look(entry.origin.source)).built
 
 
 def _case_notes(tags: str, entries: Sequence[Entry]) -> tuple[str, ...]:
@@ -308,7 +307,7 @@ def _case_notes(tags: str, entries: Sequence[Entry]) -> tuple[str, ...]:
     if not clashes:
         return ()
     if "linux" not in tags:
-        in_prefix = {entry.path: entry.kept.file.path if entry.kept else entry.path for entry in entries}
+        in_prefix = {entry.path: entry.original for entry in entries}
         raise ContentError(
             *(
                 Problem(
@@ -334,8 +333,7 @@ def _refuse_impossible(tags: str, entries: Sequence[Entry]) -> None:
                 Problem(
                     where=entry.path,
                     what=f"cannot be installed on Windows, which the tag promises: {why}",
-                    hint="leave it out: [tool.mamba-press.select] exclude = "
-                    f"[{json.dumps(entry.kept.file.path if entry.kept else entry.path)}]",
+                    hint=f"leave it out: [tool.mamba-press.select] exclude = [{json.dumps(entry.original)}]",
                 )
                 for entry, why in found
             )
@@ -385,8 +383,7 @@ def _shadow_notes(entries: Sequence[Entry]) -> Iterator[Note]:
     for entry in entries:
         name, slash, _ = entry.path.partition(".")[0].partition("/")
         is_module = re.fullmatch(r"[^/.]+(?:/__init__)?(?:\.[\w.-]+)?\.(?:py|so|pyd)", entry.path)
-        if entry.kept and is_module and (name in _AT_START or name in sys.stdlib_module_names):
-            package = entry.kept.file.package
+        if entry.origin and is_module and (name in _AT_START or name in sys.stdlib_module_names):
             what = (
                 "runs at every start of Python"
                 if name in _AT_START
@@ -394,12 +391,14 @@ def _shadow_notes(entries: Sequence[Entry]) -> Iterator[Note]:
             )
             glob = f"**/site-packages/{name}/**" if slash else f"**/site-packages/{entry.path}"
             leave = f'leave it out if nothing needs it: [tool.mamba-press.select] exclude = ["{glob}"]'
-            yield Note(f"{entry.path} ({package}) {what}", "rename it" if package == OWN else leave, "warning")
+            yield Note(
+                f"{entry.path} ({entry.package}) {what}", "rename it" if entry.package == OWN else leave, "warning"
+            )
 
 
 def _pth_notes(entries: Sequence[Entry]) -> tuple[str, ...]:
     """Name what acts at every start of Python, wheel used or not, and zipped eggs, which nothing would find."""
-    kept = [(entry.path, entry.kept.file.package) for entry in entries if entry.kept and "/" not in entry.path]
+    kept = [(entry.path, entry.package) for entry in entries if entry.origin and "/" not in entry.path]
     found = []
     for end, what in ((".pth", "read at every start of Python"), (".egg", "zipped eggs cannot be imported")):
         names = sorted({f"{path} ({package})" for path, package in kept if path.endswith(end)})

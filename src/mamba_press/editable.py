@@ -85,11 +85,11 @@ def _is_in(folder: str, entries: Iterable[Entry]) -> bool:
 
 
 def _is_own(entry: Entry) -> bool:
-    return entry.kept is not None and entry.kept.file.package == OWN and ".data/" not in entry.path
+    return entry.package == OWN and ".data/" not in entry.path
 
 
 def _is_source(entry: Entry, root: Path) -> bool:
-    return _is_own(entry) and entry.kept is not None and entry.kept.file.source.is_relative_to(root)
+    return _is_own(entry) and entry.origin is not None and entry.origin.source.is_relative_to(root)
 
 
 def _watching(entry: Entry, lock: Path) -> Entry:

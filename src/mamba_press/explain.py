@@ -40,7 +40,7 @@ from mamba_press import wheel as writer
 from mamba_press.binaries import strings
 from mamba_press.errors import ReadError
 from mamba_press.problem import as_values, noted
-from mamba_press.types import Dropped, Entry, File, Floor, Kept, Package, Problem, Resolved
+from mamba_press.types import Dropped, Entry, File, Floor, Package, Problem, Resolved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -60,7 +60,6 @@ _LINUX = re.compile(r"(manylinux_\d+_\d+|manylinux1|manylinux2010|manylinux2014|
 _SHA256 = re.compile(r"sha256=[A-Za-z0-9_-]{43}")
 _NAME = re.compile(r"[^-]+-[^-]+(-\d[^-]*)?-[^-]+-[^-]+-[^-]+\.whl")
 _STEPS = 4
-_LOOKED_AT = 1 << 16
 _LONGEST = 500
 
 
@@ -154,8 +153,8 @@ class Explanation:
 def of_pressed(pressed: Pressed, rows: Sequence[Row], config: Config) -> Explanation:
     """Explain a wheel that is not written; the files that its entries name have to be there still."""
     entries = {entry.path: entry for entry in pressed.wheel.entries}
-    places = {_real(entry): entry.path for entry in entries.values() if entry.kept}
-    asked = {path: _names(entry.kept.file) for path, entry in entries.items() if entry.kept}
+    places = {entry.real: entry.path for entry in entries.values() if entry.real}
+    asked = {path: _names(entry.origin) for path, entry in entries.items() if entry.origin}
     pieces = [
         replace(
             _piece(entries.get(row.path) or Entry(path=row.path, source=b""), row, places),
@@ -243,13 +242,12 @@ def of_wheel(path: Path) -> Explanation:
 
 def _piece(entry: Entry, row: Row, places: Mapping[str, str]) -> Piece:
     """Return a file of the wheel with what it needs; ``places`` gives the wheel's path by that of the resolver."""
-    kept = entry.kept
-    binary = kept.binary if kept else None
+    binary = entry.binary
     return Piece(
         path=row.path,
         size=row.size,
-        package=(kept.file.package or None) if kept else None,
-        original=kept.file.path if kept else None,
+        package=entry.package or None,
+        original=entry.origin.path if entry.origin else None,
         why=row.why,
         sha256=row.sha256,
         binary=f"{binary.format} {binary.arch or 'of another machine'}" if binary else None,
@@ -257,17 +255,12 @@ def _piece(entry: Entry, row: Row, places: Mapping[str, str]) -> Piece:
             Need(name=link.needed, where=link.where, path=places.get(link.path or ""), why=link.why)
             if link.why != _MISSING
             else Need(name=link.needed, where="missing")
-            for link in (kept.links if kept else ())
+            for link in entry.links
         ),
     )
 
 
 _MISSING = "missing"
-
-
-def _real(entry: Entry) -> str:
-    assert entry.kept is not None
-    return entry.kept.file.link or entry.kept.file.path
 
 
 def _joined(pieces: Sequence[Piece], asked: Mapping[str, frozenset[str]], floors: Sequence[Floor]) -> list[Piece]:
@@ -347,7 +340,7 @@ def _names(file: File) -> frozenset[str]:
 
 
 def _changes(entry: Entry | None) -> tuple[str, ...]:
-    if entry is None or entry.kept is None:
+    if entry is None or entry.origin is None:
         return ()
     return ("text",) if isinstance(entry.source, bytes) else sbom.changes(entry.edits)
 
@@ -444,9 +437,6 @@ def _look(path: str, data: Data) -> _Seen:
             binary = binaries.read(data)
         except binaries.Malformed:
             binary = None
-    mode: Literal["text", "binary"] = "binary" if b"\0" in bytes(data[:_LOOKED_AT]) else "text"
-    file = File(path=path, source=Path(), package="", size=len(data), placeholder=mode)
-    entry = Entry(path=path, source=Path(), kept=Kept(file=file, why="", binary=binary))
     is_own = path.split("/", maxsplit=1)[0].endswith(".dist-info")
     return _Seen(
         path=path,
@@ -454,7 +444,7 @@ def _look(path: str, data: Data) -> _Seen:
         sha256=None,
         binary=binary,
         names=frozenset() if is_own or strings.is_mute(path) else strings.look_at(data).names,
-        lost=() if is_own else tuple(placeholders.left(entry, data)),
+        lost=() if is_own else placeholders.left(path, data),
     )
 
 
@@ -499,14 +489,11 @@ def _linked(seen: Sequence[_Seen], bill: _Bill, platforms: tuple[str, ...]) -> l
             path=one.path,
             source=Path(),
             why=_why(one.path, bill),
-            kept=Kept(
-                file=File(path=one.path, source=Path(), package=bill.of.get(one.path, ""), size=one.size),
-                why="",
-                binary=one.binary,
-                links=tuple(
-                    _resolved(needed, answers.get((unpack.installed(one.path), needed)))
-                    for needed in (one.binary.needed if one.binary else ())
-                ),
+            package=bill.of.get(one.path, ""),
+            binary=one.binary,
+            links=tuple(
+                _resolved(needed, answers.get((unpack.installed(one.path), needed)))
+                for needed in (one.binary.needed if one.binary else ())
             ),
         )
         for one in seen
@@ -575,14 +562,13 @@ def _sorted(floors: Sequence[Floor]) -> tuple[Floor, ...]:
 
 
 def _of_macos(entry: Entry) -> Floor | None:
-    binary = entry.kept.binary if entry.kept else None
-    if entry.kept is None or binary is None or binary.floor is None:
+    if entry.binary is None or entry.binary.floor is None:
         return None
-    version = ".".join(map(str, binary.floor))
+    version = ".".join(map(str, entry.binary.floor))
     return Floor(
-        version=binary.floor,
+        version=entry.binary.floor,
         path=entry.path,
-        package=entry.kept.file.package,
+        package=entry.package,
         library=posixpath.basename(entry.path),
         symbol=f"macOS {version}",
     )

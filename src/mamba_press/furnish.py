@@ -48,11 +48,11 @@ def with_runtime(linked: link.Linked, home: layout.Home, name: str, config: Conf
     A home that is a package's own imports it where importing the home is to have an effect.
     """
     variables = provide.environment(linked.entries, home.name, config.wheel.environment)
-    bound = [entry.kept.file.path for entry in linked.entries if entry.kept and _is_bound(entry, home)]
+    bound = [entry.original for entry in linked.entries if _is_bound(entry, home)]
     programs = provide.programs(linked.entries, home.name, dict.fromkeys((*config.wheel.executables, *bound)))
     starts = {name: f"{home.module}._mamba_press:{call}" for name, call in runtime.functions(programs).items()}
     has_prefix = any(entry.path.startswith(f"{home.prefix}/") for entry in linked.entries)
-    own_code = [entry.kept.file for entry in linked.entries if entry.kept and entry.kept.file.package == OWN]
+    own_code = [entry.origin for entry in linked.entries if entry.origin and entry.package == OWN]
     is_used = (has_prefix and (home.generated or own_code)) or any(map(asks.uses, own_code))
     if not variables and not programs and not linked.folders and not is_used:
         return Furnished(entries=linked.entries, programs=starts)
@@ -81,7 +81,7 @@ def with_runtime(linked: link.Linked, home: layout.Home, name: str, config: Conf
 def _without_import(entries: Sequence[Entry], home: layout.Home, variables: Sequence[str]) -> tuple[Note, ...]:
     """Warn of variables that nobody sets, where no module of the wheel speaks of the home that sets them."""
     sources = {entry.path: entry for entry in entries if entry.path.endswith(".py")}
-    if any(home.module.encode() in _content(entry) for entry in sources.values()):
+    if any(home.module.encode() in entry.read() for entry in sources.values()):
         return ()
     packages = sorted(path.partition("/")[0] for path in sources if path.count("/") == 1 and "/__init__.py" in path)
     names = " or ".join(f'"{name}"' for name in packages[:3]) or '"…", a name to be imported first'
@@ -91,19 +91,15 @@ def _without_import(entries: Sequence[Entry], home: layout.Home, variables: Sequ
     return (Note(what, f"set it to a package that is imported: layout.home = {names}", "warning"),)
 
 
-def _content(entry: Entry) -> bytes:
-    return entry.source if isinstance(entry.source, bytes) else entry.source.read_bytes()
-
-
 def _is_bound(entry: Entry, home: layout.Home) -> bool:
     """Whether an entry is a program of the project that lies with its libraries, and is started from there."""
-    return bool(entry.kept and entry.kept.file.package == OWN and entry.path.startswith(f"{home.prefix}/"))
+    return entry.package == OWN and entry.path.startswith(f"{home.prefix}/")
 
 
 def _importing(entry: Entry) -> Entry:
     """Return a home's ``__init__.py`` with the import of the generated module."""
     try:
-        return replace(entry, source=runtime.with_import(_content(entry)))
+        return replace(entry, source=runtime.with_import(entry.read()))
     except ValueError as error:
         raise ContentError(_no_import(entry.path, f"cannot be read: {error}")) from None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from keyword import iskeyword
 from typing import TYPE_CHECKING
 
@@ -138,29 +138,25 @@ def place(selection: Selection, *, home: Home, stem: str, config: Config) -> tup
 
 def _entry(kept: Kept, *, home: Home, stem: str, config: Config) -> Entry:
     file = kept.file
-    source = file.source
-    executable = kept.binary is not None or file.executable
     moved = _moved(file.path, config)
     if moved is not None:
-        placed = file.path in config.layout.move
         moved = stem + moved if moved.startswith(DATA) else moved
-        return Entry(path=moved, source=source, executable=executable, kept=kept, placed=placed, why="layout.move")
+        return replace(Entry.of(kept, moved), placed=file.path in config.layout.move, why="layout.move")
     if file.package == OWN:
         # A program has to stay where it is from its libraries, which nothing outside of site-packages does.
         is_bound = kept.binary is not None and any(link.where in ("wheel", "external") for link in kept.links)
         path = own.place(file.path, stem)
         path = f"{home.prefix}/{file.path}" if is_bound and path.startswith(f"{stem}.data/scripts/") else path
-        return Entry(path=path, source=source, executable=executable, kept=kept, why=kept.why)
+        return Entry.of(kept, path)
     found = _SITE_PACKAGES.fullmatch(file.path)
     if found:
-        return Entry(path=found["path"], source=source, executable=executable, kept=kept, why=kept.why)
+        return Entry.of(kept, found["path"])
     script = _script(file, kept)
     if script is not None:
         launched = _LAUNCHED.fullmatch(file.path)
         name = launched["name"] if launched else file.path.rpartition("/")[2]
-        return Entry(path=f"{stem}.data/scripts/{name}", source=script, executable=True, kept=kept, why=kept.why)
-    path = _outside(kept, stem) or f"{home.prefix}/{file.path}"
-    return Entry(path=path, source=source, executable=executable, kept=kept, why=kept.why)
+        return replace(Entry.of(kept, f"{stem}.data/scripts/{name}"), source=script, executable=True)
+    return Entry.of(kept, _outside(kept, stem) or f"{home.prefix}/{file.path}")
 
 
 def _outside(kept: Kept, stem: str) -> str | None:
@@ -260,15 +256,11 @@ def _without_collisions(entries: Sequence[Entry]) -> tuple[Entry, ...]:
 
 
 def _one_file(entries: Sequence[Entry]) -> bool:
-    return len(entries) == 1 or len({_content(entry) for entry in entries}) == 1
-
-
-def _content(entry: Entry) -> bytes:
-    return entry.source if isinstance(entry.source, bytes) else entry.source.read_bytes()
+    return len(entries) == 1 or len({entry.read() for entry in entries}) == 1
 
 
 def _collision(path: str, entries: Sequence[Entry]) -> Problem:
-    owners = [f"{entry.kept.file.path} of {entry.kept.file.package}" for entry in entries if entry.kept]
+    owners = [f"{entry.original} of {entry.package}" for entry in entries]
     return Problem(
         where=path,
         what=f"{len(entries)} different files would lie here: {', '.join(owners)}",

@@ -60,7 +60,7 @@ def link(entries: Sequence[Entry], environment: Environment, config: Config) -> 
 
     Raises ContentError where two libraries would get one name.
     """
-    libraries = {_real(entry): entry for entry in entries if _is_library(entry)}
+    libraries = {entry.real: entry for entry in entries if _is_library(entry)}
     graph = {path: _needs(entry) for path, entry in libraries.items()}
     inner = {path for path, entry in libraries.items() if _is_inner(entry)} & {
         path for entry in entries for path in _needs(entry)
@@ -125,32 +125,26 @@ class _Plan:
         return posixpath.join(posixpath.dirname(self.libraries[path].path), self.final[path])
 
 
-def _real(entry: Entry) -> str:
-    assert entry.kept is not None
-    return entry.kept.file.link or entry.kept.file.path
-
-
 def _binary(entry: Entry) -> Binary | None:
-    binary = entry.kept.binary if entry.kept else None
-    return binary if binary is not None and binary.arch is not None else None
+    return entry.binary if entry.binary is not None and entry.binary.arch is not None else None
 
 
 def _is_library(entry: Entry) -> bool:
     binary = _binary(entry)
-    return binary is not None and binary.kind == "shared" and entry.kept is not None and entry.kept.file.link is None
+    return binary is not None and binary.kind == "shared" and entry.origin is not None and entry.origin.link is None
 
 
 def _in_library_folder(entry: Entry) -> bool:
     binary = _binary(entry)
-    if entry.kept is not None and binary is not None and binary.format == "pe":
-        return windows.in_library_folder(entry.kept.file.path) and entry.kept.file.path.lower().endswith(".dll")
-    return entry.kept is not None and posixpath.dirname(entry.kept.file.path) == "lib"
+    if binary is not None and binary.format == "pe":
+        return windows.in_library_folder(entry.original) and entry.original.lower().endswith(".dll")
+    return posixpath.dirname(entry.original) == "lib"
 
 
 def _is_inner(entry: Entry) -> bool:
     """Whether a library lies below the library folder and has a name to be needed by: it is no module of Python."""
     binary = _binary(entry)
-    folder = posixpath.dirname(_real(entry))
+    folder = posixpath.dirname(entry.real)
     if binary is None or binary.format == "pe" or binary.name is None:
         return False
     return folder.startswith("lib/") and "/site-packages" not in folder
@@ -185,15 +179,15 @@ def _opened(entries: Sequence[Entry], names: Mapping[str, str]) -> _Opened:
     by_file: dict[str, set[str]] = {}
     by_entry: dict[str, frozenset[str]] = {}
     for entry in entries:
-        if entry.kept is None or entry.path.split("/")[0].endswith((".dist-info", ".egg-info")):
+        if entry.origin is None or entry.path.split("/")[0].endswith((".dist-info", ".egg-info")):
             continue
-        if strings.is_mute(entry.kept.file.path):
+        if strings.is_mute(entry.origin.path):
             continue
         # The file as it was installed: what is rewritten of it, such as a script's first line, opens nothing.
-        own = _real(entry)
-        said = entry.kept.strings or strings.look(entry.kept.file.source)
+        own = entry.real
+        said = entry.strings or strings.look(entry.origin.source)
         found = {name for name in said.names if names.get(name, own) != own}
-        asked = asks.calls(entry.kept.file)  # the generated module knows what these are called here
+        asked = asks.calls(entry.origin)  # the generated module knows what these are called here
         found -= asked.names | asked.perhaps
         if found:
             by_entry[entry.path] = frozenset(found)
@@ -219,9 +213,8 @@ def _kept_name(path: str, entry: Entry, opened: _Opened) -> str:
 def _is_hashed(entry: Entry, is_opened: bool, requested: frozenset[str], config: Config) -> bool:
     binary = _binary(entry)
     assert binary is not None
-    assert entry.kept is not None
     # What a DLL is called inside does not count: the loader knows its file.
-    name = posixpath.basename(_real(entry)) if binary.format == "pe" else binary.name
+    name = posixpath.basename(entry.real) if binary.format == "pe" else binary.name
     if name is None or not _LIBRARY_NAME.fullmatch(name):
         return False
     if toolchain.runtime_of(name) in toolchain.RENAMED:
@@ -233,12 +226,11 @@ def _is_hashed(entry: Entry, is_opened: bool, requested: frozenset[str], config:
         return rename
     if rename is not None:
         return globs.matches_library(posixpath.basename(name), rename) is not None
-    return entry.kept.file.package not in requested and not is_opened
+    return entry.package not in requested and not is_opened
 
 
 def _needs(entry: Entry) -> tuple[str, ...]:
-    assert entry.kept is not None
-    return tuple(link.path for link in entry.kept.links if link.path)
+    return tuple(link.path for link in entry.links if link.path)
 
 
 def _content(path: str, plan: _Plan) -> bytes:
@@ -319,9 +311,8 @@ def _pe_edits(entry: Entry, binary: Binary, plan: _Plan) -> Edits:
 
     An image that restricts where its imports are looked for would not find them in the wheel.
     """
-    assert entry.kept is not None
     names: list[tuple[str, str | None]] = []
-    for found in entry.kept.links:
+    for found in entry.links:
         if found.where == "removed":
             names.append((found.needed, None))
         elif found.where == "wheel" and found.path is not None:
@@ -341,10 +332,9 @@ def _macho_edits(entry: Entry, binary: Binary, plan: _Plan) -> Edits:
     two wheels' copies of a library that keeps its name would be confused: nothing of ours asks by ``@rpath``. Search
     paths remain for what is opened by name.
     """
-    assert entry.kept is not None
     here = posixpath.dirname(entry.path)
     needed: list[tuple[str, str | None]] = []
-    for found in entry.kept.links:
+    for found in entry.links:
         if found.where == "removed":
             needed.append((found.needed, None))
         elif found.where == "wheel" and found.path is not None:
@@ -358,7 +348,7 @@ def _macho_edits(entry: Entry, binary: Binary, plan: _Plan) -> Edits:
         elif found.where == "system" and (place := macos.at(found.needed, plan.system)):
             needed.append((found.needed, place))
     folders = tuple(_opened_folders(entry, plan))
-    own = _real(entry)
+    own = entry.real
     name = binary.name
     if name is not None and own in plan.final:
         name = f"@rpath/{plan.final[own]}"
@@ -371,11 +361,10 @@ def _macho_edits(entry: Entry, binary: Binary, plan: _Plan) -> Edits:
 
 
 def _elf_edits(entry: Entry, binary: Binary, plan: _Plan) -> Edits:
-    assert entry.kept is not None
     needed: list[tuple[str, str | None]] = []
     folders: list[str] = []
     outside: list[str] = []
-    for found in entry.kept.links:
+    for found in entry.links:
         if found.where == "removed":
             needed.append((found.needed, None))
         elif found.where == "wheel" and found.path is not None:
@@ -396,7 +385,7 @@ def _elf_edits(entry: Entry, binary: Binary, plan: _Plan) -> Edits:
         for path, library in plan.libraries.items()
         if posixpath.dirname(library.path) in folders
     )
-    own = _real(entry)
+    own = entry.real
     name = plan.final.get(own) if own in plan.hashed else None
     return Edits(
         name=name if name != binary.name else None,
@@ -426,11 +415,10 @@ def _may_be_the_systems(name: str) -> bool:
 
 
 def _edited(entry: Entry, plan: _Plan) -> Entry:
-    if _binary(entry) is None or entry.kept is None:
+    if _binary(entry) is None:
         return entry
     edits = _edits(entry, plan)
-    own = _real(entry)
-    path = plan.place(own) if own in plan.libraries and entry.kept.file.link is None else entry.path
+    path = plan.place(entry.real) if _is_library(entry) else entry.path
     return replace(entry, path=path, edits=None if edits == Edits(inherited=edits.inherited) else edits)
 
 
@@ -442,23 +430,21 @@ def _without_twins(entries: Iterable[Entry]) -> tuple[Entry, ...]:
         other = seen.setdefault(entry.path, entry)
         if other is entry or _same(entry, other):
             continue
-        if entry.kept and other.kept:
-            problems.append(
-                Problem(
-                    where=entry.path,
-                    what=f"two libraries have this name: {other.kept.file.path} of {other.kept.file.package} "
-                    f"and {entry.kept.file.path} of {entry.kept.file.package}",
-                    hint="leave one out with select.exclude, or let link.rename name the library that may be renamed",
-                )
+        problems.append(
+            Problem(
+                where=entry.path,
+                what=f"two libraries have this name: {other.original} of {other.package} "
+                f"and {entry.original} of {entry.package}",
+                hint="leave one out with select.exclude, or let link.rename name the library that may be renamed",
             )
+        )
     if problems:
         raise ContentError(*problems)
     return tuple(seen.values())
 
 
 def _same(one: Entry, other: Entry) -> bool:
-    sources = [entry.source if isinstance(entry.source, bytes) else entry.source.read_bytes() for entry in (one, other)]
-    return one.edits == other.edits and binaries.unsigned(sources[0]) == binaries.unsigned(sources[1])
+    return one.edits == other.edits and binaries.unsigned(one.read()) == binaries.unsigned(other.read())
 
 
 def _table(names: Mapping[str, str], plan: _Plan) -> dict[str, str]:
@@ -470,11 +456,11 @@ def _notes(plan: _Plan, requested: frozenset[str]) -> tuple[str, ...]:
     notes = []
     for path, asked in sorted(plan.opened.by_file.items()):
         entry = plan.libraries[path]
-        if path in plan.hashed or entry.kept is None:
+        if path in plan.hashed:
             continue
         by = sorted(opener for opener, found in plan.opened.by_entry.items() if found & asked)
         from_python = [opener for opener in by if opener.endswith(".py")]
-        if entry.kept.file.package in requested:
+        if entry.package in requested:
             # It keeps its name anyhow.
             by = from_python
         if by:

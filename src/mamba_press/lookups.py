@@ -84,7 +84,7 @@ class _Sought:
 
 def _of(entry: Entry, sought: _Sought) -> Iterator[Note]:
     """Yield what one file looks for, as the end of a sentence."""
-    file = entry.kept.file if entry.kept else None
+    file = entry.origin
     if file is None:
         return
     if _STDLIB.fullmatch(file.path):
@@ -235,11 +235,11 @@ def _texts(expression: ast.expr, values: Mapping[str, list[ast.expr]]) -> Iterat
 def _loaded(entries: Iterable[Entry]) -> Iterator[str]:
     """Yield the bare names of the libraries that own code asks the generated module for, or an extension needs."""
     for entry in entries:
-        if entry.kept is None:
+        if entry.origin is None:
             continue
-        yield from (_stem(name) for name in asks.calls(entry.kept.file).names)
+        yield from (_stem(name) for name in asks.calls(entry.origin).names)
         if "_prefix/" not in entry.path:
-            yield from (_stem(link.path) for link in entry.kept.links if link.path)
+            yield from (_stem(link.path) for link in entry.links if link.path)
 
 
 def _is_of_systems(name: str) -> bool:
@@ -301,10 +301,9 @@ def _data(entries: Iterable[Entry]) -> dict[str, str]:
     """Return by package a folder with files that are no binaries and lie in the wheel's own prefix, or such a file."""
     found: dict[str, str] = {}
     for entry in entries:
-        if entry.kept and entry.kept.binary is None and "_prefix/" in entry.path:
-            parts = entry.kept.file.path.split("/")
-            if not entry.kept.file.path.startswith(("bin/", "lib/python")):
-                found.setdefault(entry.kept.file.package, "/".join(parts[:2]))
+        is_data = entry.package and entry.binary is None and "_prefix/" in entry.path
+        if is_data and not entry.original.startswith(("bin/", "lib/python")):
+            found.setdefault(entry.package, "/".join(entry.original.split("/")[:2]))
     return found
 
 

@@ -70,7 +70,7 @@ def complete(  # noqa: PLR0913  # what a wheel says about itself has this many s
     base = f"{wheel.stem}.dist-info"
     licences = _licences(project, theirs, environment, _packages([*payload, *theirs]))
     paths = [entry.path for entry in licences]
-    has_binary = any(entry.kept and entry.kept.binary for entry in payload)
+    has_binary = any(entry.binary for entry in payload)
     pure = wheel.tags.endswith("-none-any") and not has_binary and not together
     written = {
         "METADATA": standard_metadata(project, version, license_files=paths),
@@ -89,7 +89,7 @@ def complete(  # noqa: PLR0913  # what a wheel says about itself has this many s
 def metadata_files(wheel: Wheel) -> dict[str, bytes]:
     """Return each file of the wheel's ``.dist-info`` but RECORD and our bill of materials, by path below it."""
     base = f"{wheel.stem}.dist-info/"
-    return {entry.path[len(base) :]: _bytes(entry) for entry in wheel.entries if entry.path.startswith(base)}
+    return {entry.path[len(base) :]: entry.read() for entry in wheel.entries if entry.path.startswith(base)}
 
 
 def own_name(files: Iterable[File], package: str) -> str | None:
@@ -130,11 +130,7 @@ def entry_points_file(points: Mapping[str, Mapping[str, str]]) -> bytes:
 
 
 def _packages(entries: Iterable[Entry]) -> tuple[str, ...]:
-    return tuple(sorted({entry.kept.file.package for entry in entries if entry.kept}))
-
-
-def _bytes(entry: Entry) -> bytes:
-    return entry.source if isinstance(entry.source, bytes) else entry.source.read_bytes()
+    return tuple(sorted({entry.package for entry in entries if entry.package}))
 
 
 def _header(data: bytes, name: str) -> str | None:
@@ -196,8 +192,8 @@ def _claimed(
     for entry in theirs:
         if not entry.path.lower().endswith("-info/entry_points.txt"):
             continue
-        owner = entry.kept.file.package if entry.kept else entry.path
-        points = _parsed(_bytes(entry), entry.path, owner)
+        owner = entry.package or entry.path
+        points = _parsed(entry.read(), entry.path, owner)
         known.setdefault(owner, set()).update(name for group, name, _ in _flat(points) if group.endswith("_scripts"))
         yield owner, points
     for package in sorted({*packages, *_packages(theirs)}):
@@ -239,7 +235,7 @@ def _without_generated(payload: Sequence[Entry], points: EntryPoints) -> list[En
         name = _script_name(entry)
         if name not in names:
             kept.append(entry)
-        elif b"python" not in _bytes(entry)[:512]:
+        elif b"python" not in entry.read()[:512]:
             what = f"is a script, and {name!r} is also an entry point"
             hint = "exclude the script with select.exclude, or name the entry point otherwise in [project]"
             problems.append(Problem(where=entry.path, what=what, hint=hint))
@@ -251,10 +247,10 @@ def _without_generated(payload: Sequence[Entry], points: EntryPoints) -> list[En
 def _script_name(entry: Entry) -> str | None:
     """Return under which name an entry would lie in an environment's ``bin``."""
     installed = re.fullmatch(r"[^/]+\.data/scripts/([^/]+)", entry.path)
-    made = re.fullmatch(r"bin/([^/]+)", entry.kept.file.path) if entry.kept and not entry.kept.binary else None
+    made = re.fullmatch(r"bin/([^/]+)", entry.real) if not entry.binary else None
     if installed:
         return installed[1]
-    return made[1] if made and b"python" in _bytes(entry)[:512] else None
+    return made[1] if made and b"python" in entry.read()[:512] else None
 
 
 # -- licences
@@ -265,12 +261,12 @@ def _licences(
 ) -> list[Entry]:
     """Return the licence files, sorted, with paths below ``licenses``: the project's, then each package's."""
     entries = {path: Entry(path=path, source=source) for path, source in license_files(project).items()}
-    taken = {path.lower(): _bytes(entry) for path, entry in entries.items()}
+    taken = {path.lower(): entry.read() for path, entry in entries.items()}
     for package in packages:
         seen = set()
         for name, entry in _licences_of(package, theirs, environment):
-            data = _bytes(entry)
-            if data in seen and entry.kept is not None:
+            data = entry.read()
+            if data in seen and entry.origin is not None:
                 continue  # the .dist-info's copy of what info/licenses has
             seen.add(data)
             path = _free(f"{_safe(package)}/{'/'.join(map(_safe, name.split('/')))}", data, taken)
@@ -295,7 +291,7 @@ def _licences_of(package: str, theirs: Sequence[Entry], environment: Environment
         yield name, Entry(path=name, source=source, why=why)
     for entry in sorted(theirs, key=lambda entry: entry.path):
         place = _FOLDER.fullmatch(entry.path)
-        if entry.kept is None or entry.kept.file.package != package or not place or not place[2]:
+        if entry.package != package or not place or not place[2]:
             continue
         name = re.sub(r"^(licenses|license_files)/", "", place[2])
         if name != place[2] or ("/" not in name and LICENSE_FILE.match(name)):

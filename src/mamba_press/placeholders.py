@@ -7,7 +7,7 @@ conda packages carry the path of the environment they will live in. A wheel has 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from mamba_press import globs
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _NEUTRAL = NEUTRAL.encode()
 _ANY_NEUTRAL = re.compile(b"|".join(re.escape(each.encode()) for each in (NEUTRAL, NEUTRAL_ON_WINDOWS)))
 _CONTEXT = 4096  # as far as the string around a place is looked at, on each side
+_LOOKED_AT = 1 << 16  # how far a zero byte is looked for, which no text has
 _SHOWN = 5  # lines for each package in the report
 
 # A path ends where no path goes on.
@@ -113,9 +114,17 @@ def examine(
     """
     findings: dict[tuple[str, str], Finding] = {}
     for entry in entries:
-        if entry.kept is None or entry.kept.file.placeholder is None:
+        if entry.origin is None or entry.origin.placeholder is None:
             continue
-        for finding in _in_file(entry, entry.kept.file.source.read_bytes()):
+        file = _File(
+            path=entry.path,
+            original=entry.original,
+            package=entry.package,
+            is_text=entry.origin.placeholder == "text",
+            rewritten=entry.source if isinstance(entry.source, bytes) else None,
+            replaced=_replaced(entry),
+        )
+        for finding in _in_file(file, entry.origin.source.read_bytes()):
             key = (finding.path, finding.text)
             if key not in findings or _weight(finding) > _weight(findings[key]):
                 findings[key] = finding
@@ -169,9 +178,10 @@ def _problems(package: str, group: Mapping[str, Sequence[Finding]]) -> Iterator[
             yield Problem(where=f"{package}: {same[0].file}", what=_line(consequence, same), hint=hint)
 
 
-def left(entry: Entry, data: Data) -> tuple[Finding, ...]:
-    """Return what a file says about the neutral prefix, each path once, whether or not the package lists it."""
-    return tuple({finding.text: finding for finding in _in_file(entry, data)}.values())
+def left(path: str, data: Data) -> tuple[Finding, ...]:
+    """Return what a file of a finished wheel says about the neutral prefix, each path once."""
+    file = _File(path=path, original=path, is_text=b"\0" not in bytes(data[:_LOOKED_AT]))
+    return tuple({finding.text: finding for finding in _in_file(file, data)}.values())
 
 
 def python_script(data: bytes) -> bytes | None:
@@ -180,10 +190,23 @@ def python_script(data: bytes) -> bytes | None:
     return b"#!python\n" + data[match.end() :] if match else None
 
 
-def _in_file(entry: Entry, data: Data) -> Iterator[Finding]:
-    assert entry.kept is not None
-    file = entry.kept.file
-    text = file.placeholder == "text"
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _File:
+    """A file that is searched.
+
+    ``rewritten`` is what the wheel gets in its place, ``replaced`` are the texts for which linking writes others.
+    """
+
+    path: str
+    original: str
+    package: str = ""
+    is_text: bool
+    rewritten: bytes | None = None
+    replaced: Collection[str] = ()
+
+
+def _in_file(file: _File, data: Data) -> Iterator[Finding]:
+    text = file.is_text
     end = 0
     while found := _ANY_NEUTRAL.search(data, end):
         start = found.start()
@@ -191,18 +214,20 @@ def _in_file(entry: Entry, data: Data) -> Iterator[Finding]:
         end = match.end() if match else found.end()
         written = bytes(data[start:end]).rstrip(b".")
         path = written.decode("utf-8", "replace")
-        rewritten = isinstance(entry.source, bytes) and written not in entry.source
+        rewritten = file.rewritten is not None and written not in file.rewritten
         before, after = _surroundings(data, start, end, text=text)
         below = _below(path)
         kind: Literal["relocated", "inert", "functional"] = "functional"
-        if rewritten or _is_search_path(entry, before, bytes(data[start:end]), after):
+        if rewritten or (
+            file.replaced and (before + bytes(data[start:end]) + after).decode("utf-8", "replace") in file.replaced
+        ):
             kind = "relocated"
-        elif _is_inert(file.path, below, before, text=text):
+        elif _is_inert(file.original, below, before, text=text):
             kind = "inert"
-        consequence = _consequence(below, file.path) if kind == "functional" else ""
+        consequence = _consequence(below, file.original) if kind == "functional" else ""
         yield Finding(
-            path=entry.path,
-            file=file.path,
+            path=file.path,
+            file=file.original,
             package=file.package,
             text=path,
             kind=kind,
@@ -225,15 +250,14 @@ def _surroundings(data: Data, start: int, end: int, *, text: bool) -> tuple[byte
     return bytes(data[first:start]), bytes(data[end : last if last >= 0 else end + _CONTEXT])
 
 
-def _is_search_path(entry: Entry, before: bytes, found: bytes, after: bytes) -> bool:
-    """Return whether this is the binary's own search path, or a name by which it is linked: linking replaces them."""
-    if entry.kept is None or entry.kept.binary is None or entry.edits is None or entry.edits.search is None:
-        return False
-    binary = entry.kept.binary
-    text = (before + found + after).decode("utf-8", "replace")
+def _replaced(entry: Entry) -> tuple[str, ...]:
+    """Return the binary's own search path, and the names by which it is linked, where linking replaces them."""
+    binary = entry.binary
+    if binary is None or entry.edits is None or entry.edits.search is None:
+        return ()
     if binary.format == "macho":
-        return text in (*binary.search, *binary.needed, binary.name)
-    return text == ":".join(binary.search)
+        return (*binary.search, *binary.needed, binary.name or "")
+    return (":".join(binary.search),)
 
 
 def _is_inert(file: str, below: str, before: bytes, *, text: bool) -> bool:

@@ -75,7 +75,7 @@ def programs(entries: Sequence[Entry], home: str, wanted: Iterable[str]) -> dict
 
     Of a script that installers put on the path themselves nothing is said.
     """
-    places = {entry.kept.file.path: entry.path for entry in entries if entry.kept}
+    places = {entry.origin.path: entry.path for entry in entries if entry.origin}
     found: dict[str, str] = {}
     problems = []
     for asked in wanted:
@@ -105,7 +105,7 @@ def spellings(path: str) -> tuple[str, ...]:
 def notes(installed: Environment, entries: Iterable[Entry], set_already: Iterable[str]) -> tuple[str, ...]:
     """Name the variables that packages in the wheel are known to look at, or set in an activated environment."""
     ours = frozenset(set_already)
-    owners = {entry.kept.file.path: entry.kept.file.package for entry in entries if entry.kept}
+    owners = {entry.origin.path: entry.package for entry in entries if entry.origin}
     beneath = _beneath(owners)
     found = []
     for row in _known():
@@ -137,7 +137,7 @@ def _places(entries: Iterable[Entry], path: str) -> set[str]:
     """Return where a file, or the files of a folder, of the prefix lie in the wheel."""
     found = set()
     for entry in entries:
-        own = entry.kept.file.path if entry.kept else ""
+        own = entry.origin.path if entry.origin else ""
         if own == path:
             found.add(entry.path)
         elif own.startswith(f"{path}/"):
@@ -152,7 +152,7 @@ def _outside(where: str, at: str, path: str, place: str) -> Problem:
 
 
 def _folders(entries: Iterable[Entry]) -> list[str]:
-    paths = {entry.kept.file.path for entry in entries if entry.kept}
+    paths = {entry.origin.path for entry in entries if entry.origin}
     parents = {posixpath.dirname(path) for path in paths}
     return sorted(paths | parents | {posixpath.dirname(path) for path in parents})
 

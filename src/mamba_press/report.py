@@ -70,7 +70,7 @@ def _entries_as_json(pressed: Pressed, rows: Sequence[Row]) -> list[dict[str, ob
             "path": row.path,
             "size": row.size,
             "package": row.package,
-            "file": entry.kept.file.path if (entry := entries.get(row.path)) and entry.kept else None,
+            "file": entry.origin.path if (entry := entries.get(row.path)) and entry.origin else None,
             "why": row.why,
             "edits": _edits(entry, neutral.get(row.path, ())) if entry else None,
             "sha256": row.sha256,
@@ -85,7 +85,7 @@ def _edits(entry: Entry, neutral: Sequence[str]) -> dict[str, object] | None:
     ``neutral`` are the paths that the file has below the neutral prefix, where the package has the conda prefix.
     """
     found: dict[str, object] = {"neutralised": list(neutral)} if neutral else {}
-    if entry.kept is not None and isinstance(entry.source, bytes):
+    if entry.origin is not None and isinstance(entry.source, bytes):
         found["text"] = "rewritten"
     if entry.edits is not None:
         nothing = asdict(Edits())

@@ -64,13 +64,13 @@ def rewrite(entries: Sequence[Entry], prefix: str, programs: Collection[str] = (
     ``prefix`` is the wheel's folder that holds the prefix's tree, ``programs`` are those that `wheel.executables`
     names. Only files that their package lists as having a placeholder are read.
     """
-    places = {entry.kept.file.path: entry.path for entry in entries if entry.kept}
+    places = {entry.origin.path: entry.path for entry in entries if entry.origin}
     tree = _Tree(prefix=prefix, places=places, programs=frozenset(programs))
     return tuple(_rewritten(entry, tree) for entry in entries)
 
 
 def _rewritten(entry: Entry, tree: _Tree) -> Entry:
-    if entry.kept is None or entry.kept.file.placeholder != "text" or isinstance(entry.source, bytes):
+    if entry.origin is None or entry.origin.placeholder != "text" or isinstance(entry.source, bytes):
         return entry
     try:
         text = entry.source.read_bytes().decode("utf-8")
@@ -86,8 +86,7 @@ def _rewritten(entry: Entry, tree: _Tree) -> Entry:
 
 def _method(entry: Entry, text: str) -> Callable[[str, Entry, _Tree], str | None] | None:
     """Return how a file is rewritten, by its name and its first line."""
-    assert entry.kept is not None
-    if _KERNEL.search(entry.kept.file.path):
+    if _KERNEL.search(entry.original):
         return _kernel
     if re.match(r"[^/]+\.data/", entry.path):
         return None  # nobody knows how far site-packages is from there

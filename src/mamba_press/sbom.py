@@ -83,10 +83,9 @@ def inherited(entries: Iterable[Entry], stem: str) -> tuple[Entry, ...]:
     found = []
     for entry in entries:
         place = _THEIRS.fullmatch(entry.path)
-        if place and entry.kept:
-            package = entry.kept.file.package
-            path = f"{stem}.dist-info/sboms/{package}/{place[1]}"
-            found.append(replace(entry, path=path, why=f"bill of materials of {package}"))
+        if place and entry.package:
+            path = f"{stem}.dist-info/sboms/{entry.package}/{place[1]}"
+            found.append(replace(entry, path=path, why=f"bill of materials of {entry.package}"))
     return tuple(found)
 
 
@@ -94,11 +93,11 @@ def document(wheel: Wheel, hashes: Mapping[str, str], facts: Facts) -> bytes:
     """Return the bill as JSON: the same for the same wheel, wherever and whenever it is made."""
     files: dict[str, list[Entry]] = {}
     for entry in wheel.entries:
-        if entry.kept is not None:
-            files.setdefault(entry.kept.file.package, []).append(entry)
+        if entry.package:
+            files.setdefault(entry.package, []).append(entry)
     present = [package for package in facts.packages if package.name in files]
     root = _root(wheel, facts.expression)
-    binaries = [entry for entry in files.get(OWN, ()) if entry.kept and entry.kept.binary]
+    binaries = [entry for entry in files.get(OWN, ()) if entry.binary]
     if binaries:
         root["components"] = [_file(entry, hashes) for entry in binaries]
     metadata: Json = {
@@ -310,14 +309,13 @@ def _in_recipe(text: str) -> list[tuple[str, str | None]]:
 
 
 def _file(entry: Entry, hashes: Mapping[str, str]) -> Json:
-    assert entry.kept is not None
-    file = entry.kept.file
+    before = entry.origin.sha256 if entry.origin else None
     after = hashes[entry.path]
-    ancestor: Json = {"type": "file", "name": file.path}
-    if file.sha256:
-        ancestor["hashes"] = [{"alg": "SHA-256", "content": file.sha256}]
+    ancestor: Json = {"type": "file", "name": entry.original}
+    if before:
+        ancestor["hashes"] = [{"alg": "SHA-256", "content": before}]
     pedigree: Json = {"ancestors": [ancestor]}
-    if file.sha256 and file.sha256 != after:
+    if before and before != after:
         pedigree["notes"] = f"changed by mamba-press: {', '.join(changes(entry.edits)) or 'its text'}"
     return {
         "type": "file",
@@ -397,9 +395,9 @@ def _closure(names: Iterable[str], graph: Mapping[str, set[str]]) -> set[str]:
 
 def _needs(entries: Iterable[Entry]) -> Iterator[Json]:
     """Yield which files of the wheel each binary needs."""
-    kept = [(entry, entry.kept) for entry in entries if entry.kept is not None]
-    places = {each.file.link or each.file.path: entry for entry, each in kept}
-    for entry, each in sorted(kept, key=lambda pair: pair[0].path):
-        needed = sorted({_reference(places[link.path]) for link in each.links if link.path in places})
+    theirs = sorted((entry for entry in entries if entry.real), key=lambda entry: entry.path)
+    places = {entry.real: entry for entry in theirs}
+    for entry in theirs:
+        needed = sorted({_reference(places[link.path]) for link in entry.links if link.path in places})
         if needed:
             yield {"ref": _reference(entry), "dependsOn": needed}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from mamba_press.binaries.format import Symbols
     from mamba_press.config import Config
-    from mamba_press.types import Kept, Package, Python, Target
+    from mamba_press.types import Binary, Kept, Package, Python, Target
 
 RECORD = "its conda record"
 """What stands for the library in a :class:`Floor` that a package states for itself."""
@@ -67,13 +67,13 @@ def tags(
     records = {package.name: package for package in packages}
     libraries = _Libraries.of(entries, others)
     interpreter, abi, notes = _python_tags(entries, records, target.python, libraries)
-    if target.system == "osx" and any(_format(entry) for entry in entries):
+    if target.system == "osx" and any(entry.binary for entry in entries):
         return _for_macos(entries, records, target, config, (interpreter, abi, notes))
     if target.system == "win" and any(_is_bound(entry, records) for entry in entries):
         # Windows' tags have no version: there is no floor to be found.
         tag = f"win_{target.arch}"
         return Tagging(tags=f"{interpreter}-{abi}-{tag}", lowest=tag, notes=(*notes, *_foreign(entries, target)))
-    if not any(_format(entry) == "elf" for entry in entries):
+    if not any(entry.binary and entry.binary.format == "elf" for entry in entries):
         return Tagging(
             tags=f"{interpreter}-{abi}-any", lowest="any", notes=(*notes, *_bound_to_systems(entries, records))
         )
@@ -104,7 +104,7 @@ def _unpromised(entries: Iterable[Entry], arch: str) -> tuple[Note, ...]:
     """Warn of libraries that have to come from the system, and that no tag promises."""
     users: dict[str, list[str]] = {}
     for entry in _elf(entries, arch):
-        for link in entry.kept.links if entry.kept else ():
+        for link in entry.links:
             if follow.is_unpromised(link, arch):
                 users.setdefault(link.needed, []).append(entry.path)
     if not users:
@@ -125,9 +125,9 @@ def _levels(entries: Sequence[Entry], records: Mapping[str, Package], arch: str,
         return ()
     found: dict[int, list[str]] = defaultdict(list)
     for entry in _of_format(entries, "elf", arch):
-        if entry.kept and entry.kept.binary and entry.kept.binary.isa:
-            found[_level(entry.kept.binary.isa)].append(f"{entry.path} ({_package(entry)})")
-    for name in sorted({_package(entry) for entry in entries} & records.keys()):
+        if entry.binary and entry.binary.isa:
+            found[_level(entry.binary.isa)].append(f"{entry.path} ({entry.package})")
+    for name in sorted({entry.package for entry in entries} & records.keys()):
         for spec in dict.fromkeys((*records[name].depends, *records[name].constrains)):
             level = _stated_level(spec)
             if level > 1:
@@ -178,12 +178,12 @@ def _for_macos(
         Floor(
             version=max(binary.floor or oldest, oldest),
             path=entry.path,
-            package=_package(entry),
+            package=entry.package,
             library=posixpath.basename(entry.path),
             symbol=f"macOS {'.'.join(map(str, binary.floor or oldest))}",
         )
         for entry in _of_format(entries, "macho", target.arch)
-        if entry.kept and (binary := entry.kept.binary)
+        if (binary := entry.binary)
     ]
     bounds = [*stated(entries, records, "__osx", oldest)]
     floors = files if config.link.floor == "symbols" else [*files, *bounds]
@@ -306,7 +306,7 @@ def demanded(entries: Iterable[Entry], arch: str) -> Iterator[Floor]:
 
 
 def _floor(entry: Entry, library: str, version: tuple[int, int], symbol: str) -> Floor:
-    return Floor(version=version, path=entry.path, package=_package(entry), library=library, symbol=symbol)
+    return Floor(version=version, path=entry.path, package=entry.package, library=library, symbol=symbol)
 
 
 _Internal = tuple[Entry, str, str, tuple[int, int] | None]
@@ -328,7 +328,7 @@ def _refuse_unpromised(entries: Iterable[Entry], internals: Iterable[_Internal],
     problems = [
         Problem(
             where=entry.path,
-            what=f"{_package(entry)} needs {version} of {library}, which no system promises",
+            what=f"{entry.package} needs {version} of {library}, which no system promises",
             hint=_unpromised_hint(entry, version),
         )
         for entry, library, versions in _requirements(entries, arch)
@@ -338,7 +338,7 @@ def _refuse_unpromised(entries: Iterable[Entry], internals: Iterable[_Internal],
     problems += [
         Problem(
             where=entry.path,
-            what=f"{_package(entry)} uses {symbol} of {library}, which the system's library does not offer",
+            what=f"{entry.package} uses {symbol} of {library}, which the system's library does not offer",
             hint=f"let the wheel have its own {library}: name its conda package in {TABLE}.packages, "
             "and leave it out of link.system",
         )
@@ -353,15 +353,14 @@ def _refuse_execstack(entries: Iterable[Entry], arch: str) -> None:
     """Refuse libraries that need an executable stack: since glibc 2.41 Python, which has none, cannot load them."""
     problems = []
     for entry in _elf(entries, arch):
-        binary = entry.kept.binary if entry.kept else None
-        if binary is None or entry.kept is None or not hazards.is_refused(binary):
+        if entry.binary is None or not hazards.is_refused(entry.binary):
             continue
         if entry.edits and entry.edits.clear_execstack:
             continue
-        path = entry.kept.file.path
+        path = entry.original
         problems.append(
             Problem(
-                where=f"{entry.path} ({_package(entry)})",
+                where=f"{entry.path} ({entry.package})",
                 what=hazards.EXECSTACK,
                 hint="choose another build of the package, leave the file out, "
                 f'[tool.mamba-press.select] exclude = ["{path}"], or, if its code does not run on the stack, '
@@ -375,33 +374,29 @@ def _refuse_execstack(entries: Iterable[Entry], arch: str) -> None:
 def _unpromised_hint(entry: Entry, version: str) -> str:
     if version.startswith(("GLIBCXX_", "CXXABI_", "GCC_")):
         return '[tool.mamba-press.link] runtimes = "bundle" packs the compiler\'s runtime that has it'
-    path = entry.kept.file.path if entry.kept else entry.path
-    return (
-        f'leave this file out: [tool.mamba-press.select] exclude = ["{path}"]; or choose another build of the package'
-    )
+    out = f'[tool.mamba-press.select] exclude = ["{entry.original}"]'
+    return f"leave this file out: {out}; or choose another build of the package"
 
 
 def _requirements(entries: Iterable[Entry], arch: str) -> Iterator[tuple[Entry, str, tuple[str, ...]]]:
     """Yield what files of this machine demand of libraries that are not in the wheel, nor in another one."""
     for entry in _elf(entries, arch):
-        assert entry.kept is not None
-        assert entry.kept.binary is not None
-        elsewhere = {link.needed for link in entry.kept.links if link.where != "system"}
-        for requirement in entry.kept.binary.requires:
+        assert entry.binary is not None
+        elsewhere = {link.needed for link in entry.links if link.where != "system"}
+        for requirement in entry.binary.requires:
             if requirement.library not in elsewhere:
                 yield entry, requirement.library, requirement.versions
 
 
 def _system_libraries(entry: Entry) -> Iterator[str]:
-    assert entry.kept is not None
-    yield from (link.needed for link in entry.kept.links if link.where == "system")
+    yield from (link.needed for link in entry.links if link.where == "system")
 
 
 def stated(
     entries: Iterable[Entry], records: Mapping[str, Package], virtual: str, oldest: tuple[int, int]
 ) -> Iterator[Floor]:
     """Yield the lower bounds on the system that the records of the packages in the wheel state."""
-    for name in sorted({_package(entry) for entry in entries} & records.keys()):
+    for name in sorted({entry.package for entry in entries} & records.keys()):
         record = records[name]
         # A bound stands in constrains, too: there it holds just as much for every machine of that system.
         for spec in dict.fromkeys((*record.depends, *record.constrains)):
@@ -425,17 +420,16 @@ def _foreign(entries: Iterable[Entry], target: Target) -> tuple[str, ...]:
     problems: list[Problem] = []
     notes: list[str] = []
     for entry in entries:
-        binary = entry.kept.binary if entry.kept else None
-        if entry.kept is None or binary is None or binary.arch == target.arch:
+        if entry.binary is None or entry.binary.arch == target.arch:
             continue
-        machine = binary.arch or "an unknown machine"
-        parent = PurePosixPath(entry.kept.file.path).parent
+        machine = entry.binary.arch or "an unknown machine"
+        parent = PurePosixPath(entry.original).parent
         if _importable(entry.path) or str(parent) in _LOADED_FROM:
             problems.append(
                 Problem(
                     where=entry.path,
-                    what=f"{entry.kept.file.package} has a binary of {machine}, not of {target.arch}",
-                    hint=f'leave it out: [tool.mamba-press.select] exclude = ["{entry.kept.file.path}"]',
+                    what=f"{entry.package} has a binary of {machine}, not of {target.arch}",
+                    hint=f'leave it out: [tool.mamba-press.select] exclude = ["{entry.original}"]',
                 )
             )
         else:
@@ -448,7 +442,7 @@ def _foreign(entries: Iterable[Entry], target: Target) -> tuple[str, ...]:
 def _bound_to_systems(entries: Iterable[Entry], records: Mapping[str, Package]) -> tuple[str, ...]:
     """Say which packages, by their own records, are for some systems only, although nothing in them is a binary."""
     notes = []
-    for name in sorted({_package(entry) for entry in entries} & records.keys()):
+    for name in sorted({entry.package for entry in entries} & records.keys()):
         record = records[name]
         virtual = {spec.split()[0] for spec in record.depends} & {"__linux", "__osx", "__unix", "__win"}
         systems = sorted(virtual | {record.subdir} - {"noarch"})
@@ -464,23 +458,14 @@ def _name(floor: tuple[int, int], arch: str) -> str:
     return f"manylinux_{floor[0]}_{floor[1]}_{arch}"
 
 
-def _format(entry: Entry) -> str | None:
-    return entry.kept.binary.format if entry.kept and entry.kept.binary else None
-
-
 def _elf(entries: Iterable[Entry], arch: str) -> Iterator[Entry]:
     return _of_format(entries, "elf", arch)
 
 
 def _of_format(entries: Iterable[Entry], wanted: str, arch: str) -> Iterator[Entry]:
     for entry in entries:
-        binary = entry.kept.binary if entry.kept else None
-        if binary is not None and binary.format == wanted and binary.arch == arch:
+        if entry.binary and (entry.binary.format, entry.binary.arch) == (wanted, arch):
             yield entry
-
-
-def _package(entry: Entry) -> str:
-    return entry.kept.file.package if entry.kept else ""
 
 
 # --- Python ---
@@ -496,7 +481,7 @@ def _python_tags(
     bound = _bound_packages(entries, records)
     if any(module.abi not in ("abi3", "abi3t") for module in modules):
         return python.interpreter, python.abi, ()
-    with_modules = {_package(module.entry) for module in modules}
+    with_modules = {module.entry.package for module in modules}
     alone = sorted(bound - with_modules)
     if alone:
         note = f"{alone[0]} is made for Python {python} by its record, though no extension in it says so"
@@ -504,7 +489,7 @@ def _python_tags(
     if not modules:
         return "py3", "none", ()
     notes: tuple[str, ...] = ()
-    oldest = max(_oldest_python(_package(module.entry), records, python) for module in modules)
+    oldest = max(_oldest_python(module.entry.package, records, python) for module in modules)
     stable = [module for module in modules if module.abi == "abi3"]
     demanding = _most_demanding(stable, libraries)
     if demanding:
@@ -534,8 +519,8 @@ class _Libraries:
     @classmethod
     def of(cls, entries: Iterable[Entry], others: Iterable[Kept]) -> _Libraries:
         """Index entries, and the files of other wheels."""
-        found = {each.file.path: Entry(path=each.file.path, source=each.file.source, kept=each) for each in others}
-        found.update({entry.kept.file.link or entry.kept.file.path: entry for entry in entries if entry.kept})
+        found = {each.file.path: Entry.of(each, each.file.path) for each in others}
+        found.update({entry.real: entry for entry in entries if entry.real})
         return cls(found)
 
     def offered_to(self, entry: Entry) -> frozenset[str]:
@@ -546,9 +531,7 @@ class _Libraries:
         seen: set[str] = set()
         todo = [entry]
         while todo:
-            kept = todo.pop().kept
-            paths = {link.path for link in kept.links if link.path in self.entries} if kept else set()
-            new = {path for path in paths if path} - seen
+            new = {link.path for link in todo.pop().links if link.path and link.path in self.entries} - seen
             seen |= new
             todo += [self.entries[path] for path in new]
         return frozenset().union(*map(self._offers, seen))
@@ -580,11 +563,11 @@ def _most_demanding(modules: Sequence[_Module], libraries: _Libraries) -> tuple[
 
 def _module(entry: Entry) -> _Module | None:
     """Return the extension module that an entry is, None for what Python cannot import as one."""
-    if _format(entry) not in ("elf", "macho", "pe") or not _importable(entry.path):
+    if entry.binary is None or not _importable(entry.path):
         return None
     name = PurePosixPath(entry.path).name
-    if _format(entry) == "pe":
-        return _windows_module(entry, name)
+    if entry.binary.format == "pe":
+        return _windows_module(entry, entry.binary, name)
     if found := _TAGGED.search(name):
         flags = found["flags"].replace("d", "")
         return _Module(entry=entry, stem=_stem(entry.path), abi=f"cp3{found['minor']}{flags}")
@@ -595,23 +578,21 @@ def _module(entry: Entry) -> _Module | None:
     return None
 
 
-def _windows_module(entry: Entry, name: str) -> _Module | None:
+def _windows_module(entry: Entry, binary: Binary, name: str) -> _Module | None:
     """Return the extension module that a ``.pyd`` is: where its name does not say for which Python, its imports do."""
-    assert entry.kept is not None
-    assert entry.kept.binary is not None
     if found := _WINDOWS.search(name):
         return _Module(entry=entry, stem=_stem(entry.path), abi=f"cp3{found['minor']}{found['flags']}")
     if not _exports(entry, f"PyInit_{name.partition('.')[0]}"):
         return None
-    return _Module(entry=entry, stem=_stem(entry.path), abi=windows.python_abi(entry.kept.binary.needed))
+    return _Module(entry=entry, stem=_stem(entry.path), abi=windows.python_abi(binary.needed))
 
 
 def _is_bound(entry: Entry, records: Mapping[str, Package]) -> bool:
     """Whether an entry is a binary for Windows, not one of the launchers that pip carries to every system."""
-    binary = entry.kept.binary if entry.kept else None
+    binary = entry.binary
     if binary is None or binary.arch is None:
         return False
-    record = records.get(_package(entry))
+    record = records.get(entry.package)
     return binary.kind == "shared" or record is None or record.noarch is None
 
 
@@ -656,7 +637,7 @@ def _refuse_other_pythons(modules: Sequence[_Module], python: Python) -> None:
     problems = [
         Problem(
             where=module.entry.path,
-            what=f"{_package(module.entry)} has this extension for {module.abi}; Python {python} does not load it",
+            what=f"{module.entry.package} has this extension for {module.abi}; Python {python} does not load it",
             hint=_other_python_hint(module, python),
         )
         for module in modules
@@ -679,9 +660,9 @@ def _bound_packages(entries: Iterable[Entry], records: Mapping[str, Package]) ->
     return {
         name
         for entry in entries
-        if entry.kept is not None and "/site-packages/" in f"/{entry.kept.file.path}"
+        if "/site-packages/" in f"/{entry.original}"
         if not entry.path.partition("/")[0].endswith((".dist-info", ".egg-info"))
-        if (name := entry.kept.file.package) in records
+        if (name := entry.package) in records
         if records[name].is_python and records[name].noarch is None
     }
 

@@ -107,6 +107,11 @@ class File:
     placeholder: Literal["text", "binary"] | None = None
     executable: bool = False
 
+    @property
+    def real(self) -> str:
+        """The path in the prefix of the file itself: where the link ends if this is one."""
+        return self.link or self.path
+
     def differs(self, sha256: str) -> Problem | None:
         """Return what is wrong where bytes of its package with this hash are not those that the package states."""
         if self.sha256 is None or sha256 == self.sha256.lower():
@@ -323,17 +328,52 @@ class Selection:
 class Entry:
     """One file of the wheel.
 
-    ``kept`` says which file of which package it was; None for what we wrote ourselves. ``placed`` means that the user
-    chose the path, so that linking keeps it.
+    ``origin`` is the file of the prefix that it is, None for what we wrote ourselves and for a file of a finished
+    wheel; ``package`` then is "" unless somebody knows it. ``binary``, ``links`` and ``strings`` are those of the file
+    as it was kept: ``strings`` is None where nobody looked. ``placed`` means that the user chose the path, so that
+    linking keeps it.
     """
 
     path: str
     source: Path | bytes
     executable: bool = False
     edits: Edits | None = None
-    kept: Kept | None = None
+    origin: File | None = None
+    package: str = ""
+    binary: Binary | None = None
+    links: tuple[Resolved, ...] = ()
+    strings: Strings | None = None
     placed: bool = False
     why: str = ""
+
+    @classmethod
+    def of(cls, kept: Kept, path: str) -> Entry:
+        """Return a file that stays as it is, at a path of the wheel."""
+        return cls(
+            path=path,
+            source=kept.file.source,
+            executable=kept.binary is not None or kept.file.executable,
+            origin=kept.file,
+            package=kept.file.package,
+            binary=kept.binary,
+            links=kept.links,
+            strings=kept.strings,
+            why=kept.why,
+        )
+
+    @property
+    def original(self) -> str:
+        """The path in its package, by which ``select`` knows it; that in the wheel where no package has it."""
+        return self.origin.path if self.origin else self.path
+
+    @property
+    def real(self) -> str:
+        """The path in the prefix of the file itself, "" for what was never there."""
+        return self.origin.real if self.origin else ""
+
+    def read(self) -> bytes:
+        """Return the bytes of the source: edits are not made in them."""
+        return self.source if isinstance(self.source, bytes) else self.source.read_bytes()
 
 
 class Bill(Protocol):

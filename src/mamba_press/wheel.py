@@ -308,7 +308,7 @@ def _bad_name(path: str) -> Iterator[tuple[str, str]]:
 
 def _repeated(entries: Sequence[Entry]) -> Problem:
     """Return the problem of entries whose paths are the same, perhaps only after Unicode normalisation."""
-    owners = ", ".join(_package(entry) or "mamba-press" for entry in entries)
+    owners = ", ".join(entry.package or "mamba-press" for entry in entries)
     alike = len({entry.path for entry in entries}) == 1
     what = f"{len(entries)} files have this path" if alike else "files have this path, in different Unicode spellings,"
     return Problem(
@@ -322,10 +322,6 @@ def _parents(path: str) -> Iterator[str]:
     while "/" in path:
         path = path.rpartition("/")[0]
         yield unicodedata.normalize("NFC", path)
-
-
-def _package(entry: Entry) -> str | None:
-    return entry.kept.file.package if entry.kept else None
 
 
 # --- contents
@@ -351,8 +347,8 @@ def _content(one: _Sized) -> bytes | bytearray:
     """Return the bytes that the wheel gets: the source's, edited."""
     entry = one.entry
     if isinstance(entry.source, bytes):
-        if entry.kept and _is_compared(entry) and entry.kept.file.source.is_file():
-            _vouch(entry, hashlib.sha256(entry.kept.file.source.read_bytes()).hexdigest())
+        if entry.origin and _is_compared(entry) and entry.origin.source.is_file():
+            _vouch(entry, hashlib.sha256(entry.origin.source.read_bytes()).hexdigest())
         return entry.source if entry.edits is None else _edited(entry, entry.source)
     try:
         if entry.edits is not None and one.size:
@@ -407,7 +403,7 @@ def _row(entry: Entry, size: int, sha256: str) -> Row:
     """Return the row of an entry whose bytes have this hash; raise ContentError where its package states another."""
     if entry.edits is None and isinstance(entry.source, Path):
         _vouch(entry, sha256)
-    return Row(path=entry.path, size=size, sha256=sha256, package=_package(entry), why=entry.why)
+    return Row(path=entry.path, size=size, sha256=sha256, package=entry.package or None, why=entry.why)
 
 
 def _is_compared(entry: Entry) -> bool:
@@ -415,7 +411,7 @@ def _is_compared(entry: Entry) -> bool:
 
     Files with a placeholder were changed by it; those are compared when the prefix is read.
     """
-    file = entry.kept.file if entry.kept else None
+    file = entry.origin
     if file is None or file.placeholder or not file.sha256:
         return False
     return isinstance(entry.source, bytes) or entry.source == file.source
@@ -423,7 +419,7 @@ def _is_compared(entry: Entry) -> bool:
 
 def _vouch(entry: Entry, found: str) -> None:
     """Raise ContentError where the file of a package is not the one whose hash the package states."""
-    if entry.kept and _is_compared(entry) and (problem := entry.kept.file.differs(found)):
+    if entry.origin and _is_compared(entry) and (problem := entry.origin.differs(found)):
         raise ContentError(problem)
 
 

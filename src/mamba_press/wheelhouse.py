@@ -110,8 +110,7 @@ def part(entries: Sequence[Entry], selection: Selection, solution: Solution, hou
     """
     by_package: dict[str, list[Entry]] = {}
     for entry in entries:
-        assert entry.kept is not None
-        by_package.setdefault(entry.kept.file.package, []).append(entry)
+        by_package.setdefault(entry.package, []).append(entry)
     own = installed.read(kept.file for kept in selection.kept)
     links = _links(selection.kept)
     members = []
@@ -174,7 +173,7 @@ def _names(package: Package) -> tuple[str, ...]:
 def _links(kept: Iterable[Kept]) -> dict[str, set[str]]:
     """Return by package the other packages whose libraries its files are linked to."""
     kept = tuple(kept)
-    owners = {each.file.link or each.file.path: each.file.package for each in kept}
+    owners = {each.file.real: each.file.package for each in kept}
     found: dict[str, set[str]] = {}
     for each in kept:
         others = {owners[link.path] for link in each.links if link.path in owners}
@@ -277,7 +276,7 @@ def _content(member: Member, stated: object) -> str:
         if isinstance(entry.source, bytes):
             source = hashlib.sha256(entry.source).hexdigest()
         else:
-            known = entry.kept.file.sha256 if entry.kept else None
+            known = entry.origin.sha256 if entry.origin else None
             source = known or hashlib.sha256(entry.source.read_bytes()).hexdigest()
         digest.update(repr((entry.path, entry.executable, entry.edits, source)).encode())
     return digest.hexdigest()
@@ -362,13 +361,10 @@ class _Reach:
 
     @classmethod
     def of(cls, members: Sequence[Member], selection: Selection) -> _Reach:
-        needs = {
-            each.file.link or each.file.path: tuple(link.path for link in each.links if link.path)
-            for each in selection.kept
-        }
-        entries = [entry for member in members for entry in member.entries if entry.kept]
-        places = {kept.file.link or kept.file.path: entry.path for entry in entries if (kept := entry.kept)}
-        owners = {kept.file.link or kept.file.path: kept.file.package for entry in entries if (kept := entry.kept)}
+        needs = {each.file.real: tuple(link.path for link in each.links if link.path) for each in selection.kept}
+        entries = [entry for member in members for entry in member.entries if entry.real]
+        places = {entry.real: entry.path for entry in entries}
+        owners = {entry.real: entry.package for entry in entries}
         return cls(needs, places, owners)
 
     def ordered(self, start: str) -> Iterator[str]:
@@ -390,10 +386,9 @@ def _with_loader(member: Member, reach: _Reach, house: str) -> Member:
     needed: dict[str, None] = {}
     modules = []
     for entry in member.entries:
-        binary = entry.kept.binary if entry.kept else None
-        if entry.kept is None or binary is None or entry.path.startswith(f"{folder}/"):
+        if entry.binary is None or entry.path.startswith(f"{folder}/"):
             continue
-        libraries = list(reach.ordered(entry.kept.file.link or entry.kept.file.path))
+        libraries = list(reach.ordered(entry.real))
         if any(reach.owners[library] != member.package.name for library in libraries):
             modules.append(entry.path)
             needed.update(dict.fromkeys(reach.places[library] for library in libraries))
@@ -436,8 +431,7 @@ def _hooks(modules: Iterable[str], paths: set[str]) -> tuple[frozenset[str], tup
 
 
 def _hooked(entry: Entry, statement: bytes) -> Entry:
-    source = entry.source if isinstance(entry.source, bytes) else entry.source.read_bytes()
-    return replace(entry, source=runtime.with_import(source, statement))
+    return replace(entry, source=runtime.with_import(entry.read(), statement))
 
 
 # -- programs

@@ -33,10 +33,10 @@ def names(folder, graph, contents, step=1):
         links = {f"lib{other}.so": f"lib/lib{other}.so" for other in needs}
         entries.append(entry(file, facts=binary(f"lib{index}.so", *links), links=links))
     environment = Environment(
-        prefix=folder, files=tuple(e.kept.file for e in entries), packages=(package("dep"),), info={}
+        prefix=folder, files=tuple(e.origin for e in entries), packages=(package("dep"),), info={}
     )
     linked = link.link(entries, environment, CONFIG)
-    new = {each.kept.file.path: each.path.rpartition("/")[2] for each in linked.entries}
+    new = {each.original: each.path.rpartition("/")[2] for each in linked.entries}
     return [new[f"lib/lib{index}.so"] for index in range(len(graph))]
 
 
@@ -86,9 +86,9 @@ def test_who_answers_a_name_decides_even_among_the_same_libraries(tmp_path):
             file = File(path=f"lib/lib{name}.so", source=folder / name, package="dep", size=1)
             made.append(entry(file, facts=binary(f"lib{name}.so", *links), links=links))
         environment = Environment(
-            prefix=folder, files=tuple(e.kept.file for e in made), packages=(package("dep"),), info={}
+            prefix=folder, files=tuple(e.origin for e in made), packages=(package("dep"),), info={}
         )
         linked = link.link([replace(each) for each in made], environment, CONFIG)
-        return next(each.path for each in linked.entries if each.kept.file.path == "lib/libtop.so")
+        return next(each.path for each in linked.entries if each.original == "lib/libtop.so")
 
     assert top("lib/libx.so", "lib/liby.so") != top("lib/liby.so", "lib/libx.so")

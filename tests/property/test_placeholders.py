@@ -16,7 +16,7 @@ def test_a_file_has_findings_exactly_where_it_names_the_prefix(tmp_path_factory,
     source = tmp_path_factory.getbasetemp() / "file"
     source.write_bytes(data)
     file = File(path="lib/x", source=source, package="x", size=len(data), placeholder=placeholder)
-    findings = examine([Entry(path="x", source=source, kept=Kept(file=file, why=""))])
+    findings = examine([Entry.of(Kept(file=file, why=""), "x")])
     assert bool(findings) == (NEUTRAL.encode() in data)
     assert len(findings) <= data.count(NEUTRAL.encode())
     for finding in findings:

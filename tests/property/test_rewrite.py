@@ -56,11 +56,11 @@ def test_a_rewritten_script_does_what_it_does_with_the_path_written_out(tmp_path
     source.write_text(f"#!/bin/sh\n{text}\n")
     file = File(path="bin/tool", source=source, package="x", size=1, placeholder="text")
     (entry,) = rewrite(
-        [Entry(path="home/_prefix/bin/tool", source=source, executable=True, kept=Kept(file=file, why=""))],
+        [replace(Entry.of(Kept(file=file, why=""), "home/_prefix/bin/tool"), executable=True)],
         "home/_prefix",
     )
     if isinstance(entry.source, Path):
         return  # left as it is, and reported
-    script.write_bytes(replace(entry, kept=None).source)
+    script.write_bytes(entry.source)
     source.write_text(source.read_text().replace(NEUTRAL, str(root / "home" / "_prefix")))
     assert said(script) == said(source)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,7 @@ def make(path, found, package="pkg"):
     binary, links = found or (None, ())
     inside = path.partition("/_prefix/")[2] or f"lib/python3/site-packages/{path}"
     file = File(path=inside, source=Path("/nowhere"), package=package, size=0)
-    return Entry(path=path, source=b"", kept=Kept(file=file, why="", binary=binary, links=links))
+    return replace(Entry.of(Kept(file=file, why="", binary=binary, links=links), path), source=b"")
 
 
 def suffixes(python):

@@ -123,4 +123,4 @@ def entry(
         for name, end in (links or {}).items()
     ]
     kept = Kept(file=file, why="a test", binary=facts, links=tuple(found))
-    return Entry(path=path or f"home/_prefix/{file.path}", source=file.source, kept=kept, why="a test")
+    return Entry.of(kept, path or f"home/_prefix/{file.path}")

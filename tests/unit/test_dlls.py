@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ def entry(path: str, *needs: str, why: str = "", own: str | None = None, elsewhe
     file = File(path=own or path.removeprefix(f"{PREFIX}/"), source=Path("/nowhere"), package="p", size=1)
     kind = "program" if path.endswith(".exe") else "shared"
     binary = Binary(format="pe", arch="amd64", kind=kind, needed=tuple(link.needed for link in links))
-    return Entry(path=path, source=b"", kept=Kept(file=file, why=why, binary=binary, links=tuple(links)), why=why)
+    return replace(Entry.of(Kept(file=file, why=why, binary=binary, links=tuple(links)), path), source=b"")
 
 
 def library(name: str, *needs: str, why: str = "needed by something") -> Entry:

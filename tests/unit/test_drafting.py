@@ -17,7 +17,7 @@ def entry(tmp_path: Path, data: bytes = b"", **facts: object) -> Entry:
     source = tmp_path / "file"
     source.write_bytes(data)
     file = replace(File(path="lib/x", source=source, package="p", size=len(data)), **facts)
-    return Entry(path="x", source=source, kept=Kept(file=file, why=""))
+    return Entry.of(Kept(file=file, why=""), "x")
 
 
 @pytest.mark.parametrize("how", ["own", "placeholder", "rewritten", "generated"])
@@ -28,7 +28,7 @@ def test_no_file_that_is_made_here_may_name_the_work_folder(tmp_path, how):
         "own": entry(tmp_path, data, package=OWN),
         "placeholder": entry(tmp_path, data, placeholder="text"),
         "rewritten": replace(plain, source=data),
-        "generated": replace(plain, source=data, kept=None),
+        "generated": replace(plain, source=data, origin=None),
     }[how]
     with pytest.raises(ContentError, match="temporary folder"):
         drafting._traces([made], WORKDIR)

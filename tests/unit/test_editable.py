@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ def sources(root: Path, folder: str = "src/mine", texts: dict[str, str] = TEXTS)
 
 def own(path: str, source: Path) -> Entry:
     file = File(path=f"lib/python3.10/site-packages/{path}", source=source, package=OWN, size=1)
-    return Entry(path=path, source=source, kept=Kept(file=file, why="of the project"))
+    return Entry.of(Kept(file=file, why="of the project"), path)
 
 
 MODULE = Entry(path="mine/_mamba_press.py", source=b"here = __file__\n")
@@ -88,7 +89,7 @@ def test_the_sources_and_what_was_pressed_are_one_package(version, tmp_path):
 
 def test_what_the_wheel_imports_first_is_imported_first(tmp_path):
     first, *others = sources(tmp_path)
-    changed = Entry(path=first.path, source=b"from . import _mamba_press as _mamba_press\n", kept=first.kept)
+    changed = replace(first, source=b"from . import _mamba_press as _mamba_press\n")
     module = Entry(path="mine/_mamba_press.py", source=b"import os; os.environ['MINE'] = 'set'\n")
     texts = sources(tmp_path, texts={"__init__.py": "import os\nseen = os.environ['MINE']\n"})
     assert texts
@@ -148,13 +149,13 @@ def test_what_the_sources_hide_is_told(tmp_path):
 
 def test_a_binary_of_the_sources_is_loaded_as_it_is(tmp_path):
     first, *others = sources(tmp_path)
-    (note,) = adjusted(tmp_path, first, Entry(path="mine/x.so", source=b"", kept=others[0].kept, edits=Edits())).notes
+    (note,) = adjusted(tmp_path, first, replace(others[0], path="mine/x.so", source=b"", edits=Edits())).notes
     assert note.startswith("mine/x.so is loaded from the sources as it is")
 
 
 def test_data_for_other_places_is_installed(tmp_path):
     (first, *_) = sources(tmp_path)
-    entry = Entry(path="mine-1.0.data/data/share/x", source=first.source, kept=first.kept)
+    entry = replace(first, path="mine-1.0.data/data/share/x")
     assert "mine-1.0.data/data/share/x" in [each.path for each in adjusted(tmp_path, entry).entries]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ PRIVATE = layout.Home(name="_demo_prefix", generated=True)
 
 def entry(path: str, source: bytes = b"", inside: str | None = None) -> Entry:
     file = File(path=inside or f"lib/python3.10/site-packages/{path}", source=Path("/nowhere"), package="pkg", size=0)
-    return Entry(path=path, source=source, kept=Kept(file=file, why=""))
+    return replace(Entry.of(Kept(file=file, why=""), path), source=source)
 
 
 DATA = entry("_demo_prefix/_prefix/lib/girepository-1.0/Gtk-3.0.typelib", inside="lib/girepository-1.0/Gtk-3.0.typelib")

@@ -33,7 +33,7 @@ def home(prefix, name="app", **table):
 
 def places(prefix, **table):
     entries = layout.place(selection(prefix), home=HOME, stem="app-1", config=config(layout=table))
-    return {each.kept.file.path: each.path for each in entries}
+    return {each.original: each.path for each in entries}
 
 
 # Home
@@ -117,7 +117,7 @@ def test_what_could_be_run_can_still_be_run(prefix):
     prefix.add("share/run", of="app", executable=True)
     prefix.add("lib/x.so", of="app")
     entries = layout.place(selection(prefix), home=HOME, stem="app-1", config=config())
-    executable = {each.kept.file.path for each in entries if each.executable}
+    executable = {each.original for each in entries if each.executable}
     assert executable == {"share/run", "lib/x.so"}
 
 

@@ -40,9 +40,9 @@ class Wheel:
     def elsewhere(self, name):
         """Let a needed library be one that another wheel brings."""
         self.entries = [
-            replace(each, kept=replace(each.kept, links=tuple(
-                Resolved(needed=name, where="external") if link.needed == name else link for link in each.kept.links
-            )))
+            replace(each, links=tuple(
+                Resolved(needed=name, where="external") if link.needed == name else link for link in each.links
+            ))
             for each in self.entries
         ]  # fmt: skip
 
@@ -56,10 +56,10 @@ class Wheel:
 
     def paths(self, **table):
         """The new path of each file, by its path in the prefix."""
-        return {each.kept.file.path: each.path for each in self.link(**table).entries}
+        return {each.original: each.path for each in self.link(**table).entries}
 
     def edits(self, path, **table):
-        return next(each.edits for each in self.link(**table).entries if each.kept.file.path == path)
+        return next(each.edits for each in self.link(**table).entries if each.original == path)
 
 
 def name(paths, path):
@@ -195,7 +195,7 @@ def test_a_needed_library_that_is_removed_is_removed(wheel):
     wheel.extension({"libpython3.10.so.1.0": "x"})
     (only,) = wheel.entries
     removed = Resolved(needed="libpython3.10.so.1.0", where="removed")
-    wheel.entries = [replace(only, kept=replace(only.kept, links=(removed,)))]
+    wheel.entries = [replace(only, links=(removed,))]
     assert wheel.edits("lib/python3.10/site-packages/app.so").needed == (("libpython3.10.so.1.0", None),)
 
 

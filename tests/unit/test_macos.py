@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -207,7 +208,7 @@ def entry(path: str, what: Dylib, package: str = "pkg") -> Entry:
     binary = binaries.read(dylib(what))
     inside = path.partition("/_prefix/")[2] or f"lib/python3.10/site-packages/{path}"
     file = File(path=inside, source=Path("/nowhere"), package=package, size=0)
-    return Entry(path=path, source=b"", kept=Kept(file=file, why="", binary=binary))
+    return replace(Entry.of(Kept(file=file, why="", binary=binary), path), source=b"")
 
 
 def record(*constrains: str) -> Package:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import configparser
 import email
 import json
+from dataclasses import replace
 
 import pytest
 from packaging.tags import parse_tag
@@ -22,7 +23,7 @@ def entry(tmp_path, path, data=b"", *, package="x", **changes):
     source.parent.mkdir(parents=True, exist_ok=True)
     source.write_bytes(data)
     file = File(path=installed, source=source, package=package, size=len(data))
-    return Entry(path=path, kept=Kept(file=file, why="", **changes), source=source)
+    return replace(Entry.of(Kept(file=file, why="", **changes), path), source=source)
 
 
 def environment(tmp_path, files=(), **infos):

@@ -20,7 +20,7 @@ def entry(tmp_path, data, *, path="lib/libx.so.1", placeholder="binary", **chang
     source.write_bytes(data)
     file = File(path=path, source=source, package="x", size=len(data), placeholder=placeholder)
     kept = Kept(file=file, why="", binary=changes.pop("binary", None))
-    return Entry(path=f"x/_prefix/{path}", kept=kept, **{"source": source, **changes})
+    return replace(Entry.of(kept, f"x/_prefix/{path}"), **{"source": source, **changes})
 
 
 def kinds(*entries):

@@ -14,7 +14,6 @@ from mamba_press.types import (
     File,
     Finding,
     Floor,
-    Kept,
     Note,
     Pressed,
     Selection,
@@ -103,14 +102,14 @@ def test_a_wheel_for_any_platform_has_no_floor_and_says_nothing_of_it(pressed):
 
 
 def test_each_entry_knows_its_file_its_edits_and_each_package_its_licence(pressed, tmp_path):
-    def kept(path):
-        return Kept(file=File(path=path, source=tmp_path, package="app", size=1), why="")
+    def file(path):
+        return File(path=path, source=tmp_path, package="app", size=1)
 
     edits = Edits(name="liba-1.so", needed=(("libb.so", "libb-1.so"), ("libc.so", None)), search=("$ORIGIN",))
     entries = (
-        Entry(path="app/a.so", source=tmp_path, edits=edits, kept=kept("lib/a.so")),
-        Entry(path="app/script", source=b"#!python", kept=kept("bin/script")),
-        Entry(path="app/plain", source=tmp_path, kept=kept("share/plain")),
+        Entry(path="app/a.so", source=tmp_path, edits=edits, origin=file("lib/a.so")),
+        Entry(path="app/script", source=b"#!python", origin=file("bin/script")),
+        Entry(path="app/plain", source=tmp_path, origin=file("share/plain")),
         Entry(path="app/ours", source=b"x"),
     )
     wheel = replace(pressed.wheel, entries=entries)

@@ -28,7 +28,7 @@ def entry(path, name, *, edits=None, needs=(), before=BEFORE, inside=None):
     file = File(path=path, source=Path("nowhere"), package=name, size=1, sha256=before)
     links = tuple(Resolved(needed=needed, where="wheel", path=needed) for needed in needs)
     kept = Kept(file=file, why="", links=links)
-    return Entry(path=inside or f"x/_prefix/{path}", source=Path("nowhere"), edits=edits, kept=kept)
+    return replace(Entry.of(kept, inside or f"x/_prefix/{path}"), edits=edits)
 
 
 ENTRIES = (

@@ -45,7 +45,7 @@ def record(name="pkg", depends=("python_abi 3.10.* *_cp310", "python >=3.10,<3.1
 def entry(path, package="pkg", binary=None, links=(), source=b""):
     inside = path.partition("/_prefix/")[2] or f"{SITE}/{path}"
     file = File(path=inside, source=Path("/nowhere"), package=package, size=len(source))
-    return Entry(path=path, source=source, kept=Kept(file=file, why="", binary=binary, links=links))
+    return replace(Entry.of(Kept(file=file, why="", binary=binary, links=links), path), source=source)
 
 
 def elf(path, *demands, package="pkg", where="system", arch="x86_64", source=b"", kind="shared"):
@@ -390,9 +390,9 @@ def with_shiboken(tmp_path, source):
     paths = [
         Resolved(needed=f"lib{name}.so", where="wheel", path=f"lib/lib{name}.so") for name in ("pyside", "shiboken")
     ]
-    module = replace(module, kept=replace(module.kept, links=(paths[0],)))
+    module = replace(module, links=(paths[0],))
     between = elf("pkg/_prefix/lib/libpyside.so", source=own_library(tmp_path, "libpyside.so", "side"))
-    between = replace(between, kept=replace(between.kept, links=(paths[1],)))
+    between = replace(between, links=(paths[1],))
     return [module, between, elf("pkg/_prefix/lib/libshiboken.so", source=source)]
 
 
@@ -412,7 +412,7 @@ def test_a_library_of_a_wheel_that_is_installed_with_this_one_counts_too(tmp_pat
     for entry in entries[1:]:
         source = tmp_path / Path(entry.path).name
         source.write_bytes(entry.source)
-        others.append(replace(entry.kept, file=replace(entry.kept.file, source=source)))
+        others.append(Kept(file=replace(entry.origin, source=source), why="", binary=entry.binary, links=entry.links))
     assert tags(entries[:1], [FROM_38], target(), Config(packages=("pkg",)), others).tags.startswith("cp38-abi3-")
 
 
@@ -501,7 +501,7 @@ def test_a_plain_so_without_the_init_function_is_a_library_beside_modules(tmp_pa
 def test_a_plain_so_on_disk_is_read_there(tmp_path):
     own_library(tmp_path, "_core.so", "PyInit__core")
     found = elf("pkg/_core.so")
-    on_disk = Entry(path=found.path, source=tmp_path / "_core.so", kept=found.kept)
+    on_disk = replace(found, source=tmp_path / "_core.so")
     assert tagged([on_disk], [record(noarch="python")]).tags.startswith("cp310-cp310-")
 
 
@@ -527,8 +527,8 @@ def test_libraries_that_no_system_of_the_tag_has_to_have_are_warned_of_with_what
 
 def test_of_a_library_that_link_system_names_nothing_is_warned():
     module = elf(EXTENSION, "libudev.so.1")
-    stated = replace(module.kept.links[0], why="link.system says so")
-    assert tagged([replace(module, kept=replace(module.kept, links=(stated,)))], [record()]).notes == ()
+    stated = replace(module.links[0], why="link.system says so")
+    assert tagged([replace(module, links=(stated,))], [record()]).notes == ()
 
 
 # --- what a library of the system keeps to itself ---
@@ -539,7 +539,7 @@ def with_zlib(tmp_path, symbol, where="system"):
     source = f"extern int {symbol}(void); int call(void) {{ return {symbol}(); }}"
     module = elf(EXTENSION, source=shared_library(tmp_path / "z.so", source).read_bytes())
     link = Resolved(needed="libz.so.1", where=where, path="lib/libz.so.1" if where == "wheel" else None)
-    return replace(module, kept=replace(module.kept, links=(link,)))
+    return replace(module, links=(link,))
 
 
 def test_a_symbol_that_the_systems_zlib_keeps_to_itself_is_refused(tmp_path):
@@ -564,7 +564,7 @@ def test_what_the_wheels_own_zlib_has_is_none_of_the_systems(tmp_path):
 def test_a_symbol_that_another_library_of_the_wheel_has_is_not_taken_from_the_systems(tmp_path):
     module = with_zlib(tmp_path, "zcalloc")
     link = Resolved(needed="libmine.so", where="wheel", path="lib/libmine.so")
-    module = replace(module, kept=replace(module.kept, links=(*module.kept.links, link)))
+    module = replace(module, links=(*module.links, link))
     mine = elf("pkg/_prefix/lib/libmine.so", source=own_library(tmp_path, "libmine.so", "zcalloc"))
     assert tagged([module, mine], [record()]).lowest == "manylinux_2_5_x86_64"
 
@@ -574,7 +574,7 @@ def test_a_symbol_that_another_library_of_the_wheel_has_is_not_taken_from_the_sy
 
 def level(isa):
     made = elf(EXTENSION, "libc.so.6:GLIBC_2.17")
-    return replace(made, kept=replace(made.kept, binary=replace(made.kept.binary, isa=isa)))
+    return replace(made, binary=replace(made.binary, isa=isa))
 
 
 def test_a_file_that_needs_a_later_processor_is_refused_and_named():
@@ -660,10 +660,10 @@ def test_a_wheel_for_one_kind_of_machine_is_never_one_for_any(system, arch, plat
 
 def test_a_library_that_needs_an_executable_stack_is_refused_unless_the_mark_is_taken_away():
     made = elf("pkg/_prefix/lib/libasm.so")
-    made = replace(made, kept=replace(made.kept, binary=replace(made.kept.binary, execstack=True)))
+    made = replace(made, binary=replace(made.binary, execstack=True))
     error = refusal([made])
     assert "glibc 2.41" in str(error)
     assert 'clear-execstack = ["libasm.so"]' in str(error)
     assert tagged([replace(made, edits=Edits(clear_execstack=True))]).lowest == "manylinux_2_5_x86_64"
-    in_program = replace(made, kept=replace(made.kept, binary=replace(made.kept.binary, kind="program")))
+    in_program = replace(made, binary=replace(made.binary, kind="program"))
     assert tagged([in_program]).lowest == "manylinux_2_5_x86_64"

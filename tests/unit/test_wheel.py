@@ -257,7 +257,7 @@ def test_the_listing_names_package_and_reason(tmp_path):
     source = tmp_path / "a"
     source.write_bytes(b"x")
     kept = Kept(file=File(path="lib/a", source=source, package="zlib", size=1), why="needed by b")
-    row = wheel.listing(demo(entry("demo/a", source, kept=kept, why="needed by b")))[0]
+    row = wheel.listing(demo(Entry.of(kept, "demo/a")))[0]
     assert (row.package, row.why, row.size) == ("zlib", "needed by b", 1)
     assert row.sha256 == hashlib.sha256(b"x").hexdigest()
 
@@ -448,7 +448,7 @@ def test_all_bad_names_are_named_at_once_with_their_packages(tmp_path):
     owned = [
         Kept(file=File(path="a", source=source, package=package, size=0), why="") for package in ("first", "second")
     ]
-    made = demo(entry("demo/x.pyc"), *(entry("demo/a", source, kept=kept) for kept in owned))
+    made = demo(entry("demo/x.pyc"), *(Entry.of(kept, "demo/a") for kept in owned))
     problems = wheel.refusals(made)
     assert [problem.where for problem in problems] == ["demo/x.pyc", "demo/a"]
     assert "first, second" in problems[1].what

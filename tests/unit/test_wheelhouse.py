@@ -42,7 +42,7 @@ class House:
         kept = Kept(file=file, why="a test", binary=facts, links=links)
         self.kept.append(kept)
         place = path[len(SITE) + 1 :] if path.startswith(SITE) else f"{HOME}/{path}"
-        self.entries.append(Entry(path=place, source=source, kept=kept, why="a test"))
+        self.entries.append(replace(Entry.of(kept, place), source=source))
         return self
 
     def python(self, name: str, *depends: str, version: str = "1.0") -> House:
