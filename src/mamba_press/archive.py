@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from mamba_press import __version__, atomic, policies
+from mamba_press import __version__, atomic, platforms
 from mamba_press.errors import HouseError
 from mamba_press.types import Problem
 from mamba_press.wording import printable
@@ -366,11 +366,9 @@ def floor(files: Iterable[str]) -> str:
 
 def _versions(file: str) -> Iterator[tuple[int, int]]:
     """Yield what each platform tag of a wheel asks for: one of them is enough."""
-    for tag in file.removesuffix(".whl").rpartition("-")[2].split("."):
-        if found := re.match(r"(?:manylinux|macosx)_(\d+)_(\d+)_", tag):
-            yield int(found[1]), int(found[2])
-        elif floor := policies.alias_floor(tag.partition("_")[0]):
-            yield floor
+    for text in file.removesuffix(".whl").rpartition("-")[2].split("."):
+        if (tag := platforms.parse(text)) and tag.floor:
+            yield tag.floor
 
 
 def stale(folder: Path, names: Sequence[str]) -> tuple[str, ...]:

@@ -20,9 +20,10 @@ from email.parser import HeaderParser
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from mamba_press import atomic, fields, policies, pythons, unpack, zip_read
+from mamba_press import atomic, fields, platforms, policies, pythons, unpack, zip_read
 from mamba_press.errors import WriteError
 from mamba_press.hazards import Habit, Remark, Style
+from mamba_press.platforms.linux import tag as linux
 from mamba_press.problem import harmless
 from mamba_press.types import Problem
 from mamba_press.unpack import installed, is_dist_info, scheme
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mamba_press.loader import Promise
+    from mamba_press.platforms.tag import Tag
     from mamba_press.types import Binary
     from mamba_press.unpack import Depth, Member
     from mamba_press.winload import Process
@@ -48,8 +50,6 @@ PYPI_RATIO_FROM = 64 << 20
 _STORE = 'write it uncompressed: tool.mamba-press.wheel.compression = "store"'
 _SPARE_ROWS = 1000
 _UNLISTED = ("RECORD.jws", "RECORD.p7s")
-_MANYLINUX = re.compile(r"(?:manylinux_(\d+)_(\d+)|(manylinux1|manylinux2010|manylinux2014)|linux)_(\w+)")
-_SAME_MACHINE = {"armv6l": "armv7l", "armv8l": "armv7l"}
 _SMALL = {"i686": "x86_64", "armv7l": "aarch64"}
 """The architectures of 32 bits whose files run on a system of 64 as well."""
 MODULE = re.compile(r"\.(?:cpython-3(?P<linux>\d+)[a-z]*(?:-[\w-]+)?\.so|cp3(?P<win>\d+)t?-win_\w+\.pyd)$")
@@ -76,6 +76,11 @@ class _Name:
     @property
     def platforms(self) -> frozenset[str]:
         return frozenset(tag.split("-")[2] for tag in self.tags)
+
+    @property
+    def known(self) -> tuple[Tag, ...]:
+        """The platform tags that can be read, sorted."""
+        return tuple(tag for platform in sorted(self.platforms) if (tag := platforms.parse(platform)))
 
     @property
     def pythons(self) -> str:
@@ -328,8 +333,6 @@ def _facts(members: Mapping[str, Member]) -> Iterator[str]:
 
 def _unjudged(contents: _Contents) -> Iterator[str]:
     """Yield the systems and files of which nobody knows whether the loader finds what they need."""
-    from mamba_press import macos, windows
-
     found = [member for member in contents.members.values() if member.binary and member.binary.kind != "static"]
     strangers = sorted(each.path for each in found if not _is_launcher(each, contents) and not _arch(each))
     if strangers:
@@ -345,7 +348,8 @@ def _unjudged(contents: _Contents) -> Iterator[str]:
     if found and not any(each.binary.needed for each in found if each.binary):
         return
     for platform in sorted(contents.name.platforms - {"any"}):
-        if not (promise(platform) or macos.parse(platform) or windows.parse(platform)):
+        tag = platforms.parse(platform)
+        if tag is None or not (tag.machines and (tag.system != "linux" or promise(tag))):
             yield f"what its binaries need was not checked: what a system of the tag {platform} has is not known"
 
 
@@ -402,10 +406,8 @@ def notes(path: Path) -> tuple[str, ...]:
         found.append(f"{path.name} is larger than 100 MiB: PyPI takes it only after a request for a higher limit")
     parsed = _parse_name(path.name)
     if isinstance(parsed, _Name):
-        bare = sorted(platform for platform in parsed.platforms if platform.startswith("linux_"))
-        found += [
-            f"PyPI does not take the platform {platform}: only manylinux says what it runs on" for platform in bare
-        ]
+        bare = [tag.text for tag in parsed.known if tag.family == linux.BARE]
+        found += [f"PyPI does not take the platform {each}: only manylinux says what it runs on" for each in bare]
         if "+" in parsed.version:
             found.append(f"PyPI does not take local versions such as {parsed.version}")
     return tuple(found)
@@ -552,7 +554,8 @@ def _is_same(name: _Name, other: str, version: str) -> bool:
 
 def _alike(contents: _Contents) -> Iterator[Problem]:
     """Yield paths that are one on Windows and macOS."""
-    if all(_MANYLINUX.fullmatch(platform) for platform in contents.name.platforms):
+    known = [tag for tag in contents.name.known if tag.system == "linux"]
+    if len(known) == len(contents.name.platforms):
         return
     seen: dict[str, str] = {}
     for path in contents.members:
@@ -565,7 +568,7 @@ def _impossible(contents: _Contents) -> Iterator[Problem]:
     """Yield paths that no file can have on Windows, where the tags promise it."""
     from mamba_press import windows
 
-    if any(platform == "any" or platform.startswith("win") for platform in contents.name.platforms):
+    if "any" in contents.name.platforms or any(tag.system == "win" for tag in contents.name.known):
         for path in contents.members:
             if why := windows.why_impossible(path):
                 yield Problem(where=path, what=f"cannot be installed on Windows, which the tag promises: {why}")
@@ -745,21 +748,16 @@ def _is_launcher(member: Member, contents: _Contents) -> bool:
     """Whether a file is a program for another system, as pip and setuptools (PE) and menuinst (Mach-O) carry them."""
     if member.binary is None or member.binary.kind != "program":
         return False
-    own = {"pe": "win", "macho": "macosx"}.get(member.binary.format)
-    return own is not None and not any(platform.startswith(own) for platform in contents.name.platforms)
+    own = {"pe": "win", "macho": "osx"}.get(member.binary.format)
+    return own is not None and not any(tag.system == own for tag in contents.name.known)
 
 
 def _foreign(contents: _Contents, found: Sequence[Member]) -> Iterator[Problem]:
     """Yield the binaries that are not for the machines that the tags name."""
-    from mamba_press import macos, windows
-
-    tags = [tag for platform in contents.name.platforms if (tag := macos.parse(platform))]
-    names = [name for platform in contents.name.platforms if (name := windows.parse(platform))]
-    win = {windows.ARCHES[name] for name in names}
-    mac = {arch for _, name in tags for arch in (("arm64", "x86_64") if name == "universal2" else (name,))}
-    matches = map(_MANYLINUX.fullmatch, contents.name.platforms)
-    linux = {_SAME_MACHINE.get(match[4], match[4]) for match in matches if match}
-    wanted_by = {"elf": linux, "macho": mac, "pe": win}
+    formats = {"linux": "elf", "osx": "macho", "win": "pe"}
+    wanted_by: dict[str, set[str]] = {each: set() for each in formats.values()}
+    for tag in contents.name.known:
+        wanted_by[formats[tag.system]] |= set(tag.machines)
     looked_at = [member for member in found if member.binary and member.binary.kind != "static"]
     # Assemblies of .NET are PE files, and run on any system.
     strangers = [member for member in looked_at if _format(member) != "pe" or member.path.endswith(".pyd")]
@@ -792,10 +790,8 @@ def _format(member: Member) -> str:
 
 def _too_new(contents: _Contents, found: Sequence[Member]) -> Iterator[Problem]:
     """Yield the files that state a later macOS than the tags promise."""
-    from mamba_press import macos
-
-    tags = [tag for platform in contents.name.platforms if (tag := macos.parse(platform))]
-    lowest = min((version for version, _ in tags), default=None)
+    tags = [tag for tag in contents.name.known if tag.system == "osx" and tag.machines]
+    lowest = min((tag.floor for tag in tags if tag.floor), default=None)
     for member in found:
         floor = member.binary.floor if member.binary else None
         # From macOS 11 on tags have no minors, and installers read macosx_12_0 as any 12.
@@ -809,33 +805,21 @@ def _too_new(contents: _Contents, found: Sequence[Member]) -> Iterator[Problem]:
 
 def _possible(contents: _Contents) -> Iterator[Problem]:
     """Yield the manylinux tags that no system has, so that no installer takes the wheel for them (PEP 600)."""
-    for platform in sorted(contents.name.platforms):
-        match, promised = _MANYLINUX.fullmatch(platform), _floor(platform)
-        if match is None or promised is None:
-            continue
-        arch = "armv7l" if match[4] == "armv8l" else match[4]
-        if arch not in policies.known():
-            what = f"is a tag that no installer takes: manylinux is for {', '.join(sorted(policies.known()))}"
-            yield Problem(where=platform, what=what)
-        elif promised < (first := policies.first_glibc(arch)):
-            what = f"is a tag that no system has: manylinux begins with glibc {first[0]}.{first[1]} on {arch}"
-            yield Problem(where=platform, what=what)
+    for tag in contents.name.known:
+        if why := linux.why_impossible(tag):
+            yield Problem(where=tag.text, what=why)
 
 
 def _c_library(contents: _Contents) -> Iterator[Problem]:
     """Yield the binaries that are for the other one of Linux' two C libraries than the tags are."""
-    platforms = contents.name.platforms
-    tagged = {"musl" if platform.startswith("musllinux_") else "glibc" for platform in platforms if _is_linux(platform)}
-    if len(tagged) != 1 or any(platform.startswith("linux_") for platform in platforms):
+    families = {tag.family for tag in contents.name.known if tag.system == "linux"}
+    tagged = {"musl" if family == linux.MUSL else "glibc" for family in families}
+    if len(tagged) != 1 or linux.BARE in families:
         return
     for member in contents.members.values():
         own = _c_library_of(member)
         if own and own not in tagged:
             yield Problem(where=member.path, what=f"is for {own}, the tags for {min(tagged)}")
-
-
-def _is_linux(platform: str) -> bool:
-    return platform.startswith(("manylinux", "musllinux_", "linux_"))
 
 
 def _c_library_of(member: Member) -> str | None:
@@ -894,24 +878,22 @@ def _loading(
     """Return what the loader would not find, for the lowest of the wheel's Linux tags."""
     from mamba_press import dyld, loader
 
-    processes = [
-        process for name in sorted(contents.name.platforms) if (process := _process(contents, name, elsewhere))
-    ]
-    if processes:
-        from mamba_press import windows, winload
+    known = contents.name.known
+    if tags := [tag for tag in known if tag.system == "win" and tag.machines]:
+        from mamba_press import winload
 
         libraries = _loadable(contents, "pe")
         return tuple(
             dict.fromkeys(
                 found
-                for each in processes
-                for found in winload.problems(_for(windows.ARCHES[each.arch], libraries), each)
+                for tag in tags
+                for found in winload.problems(_for(tag.machines[0], libraries), _process(contents, tag.arch, elsewhere))
             )
         )
-    if any(platform.startswith("macosx_") for platform in contents.name.platforms):
+    if any(tag.system == "osx" for tag in known):
         mach = _loadable(contents, "macho")
         return _own(mach, dyld.problems({**_of("macho", beside), **mach}, elsewhere, shared), beside)
-    promises = [found for name in sorted(contents.name.platforms) if (found := promise(name, elsewhere))]
+    promises = [found for tag in known if (found := promise(tag, elsewhere))]
     own = _loadable(contents, "elf")
     libraries = {**_of("elf", beside), **own}
     wrong: dict[Problem, None] = {}
@@ -937,13 +919,8 @@ def _own(
     return tuple(problem for problem in problems if problem.where in libraries or problem.where not in beside)
 
 
-def _process(contents: _Contents, platform: str, elsewhere: tuple[str, ...]) -> Process | None:
-    """Return what there is on a system of a Windows tag; None for a tag of another system."""
-    from mamba_press import windows
-
-    arch = windows.parse(platform)
-    if arch is None:
-        return None
+def _process(contents: _Contents, arch: str, elsewhere: tuple[str, ...]) -> Process:
+    """Return what there is on a Windows of an architecture."""
     from mamba_press import runtime
     from mamba_press.winload import Process
 
@@ -968,20 +945,10 @@ def _loadable(contents: _Contents, wanted: str) -> dict[str, Binary]:
     }
 
 
-def promise(platform: str, elsewhere: tuple[str, ...] = ()) -> Promise | None:
+def promise(tag: Tag, elsewhere: tuple[str, ...] = ()) -> Promise | None:
     """Return what a platform tag promises; None for what is not glibc's Linux, or an architecture not known."""
     from mamba_press.loader import Promise
 
-    match = _MANYLINUX.fullmatch(platform)
-    arch = _SAME_MACHINE.get(match[4], match[4]) if match else ""
-    if not match or arch not in policies.known():
+    if tag.system != "linux" or not set(tag.machines) & set(policies.known()):
         return None
-    return Promise(arch=arch, floor=_floor(platform), elsewhere=elsewhere)
-
-
-def _floor(platform: str) -> tuple[int, int] | None:
-    """Return the glibc that a manylinux tag names, None for any other tag."""
-    match = _MANYLINUX.fullmatch(platform)
-    if match is None:
-        return None
-    return (int(match[1]), int(match[2])) if match[1] else policies.alias_floor(match[3] or "")
+    return Promise(arch=tag.machines[0], floor=tag.floor, elsewhere=elsewhere)

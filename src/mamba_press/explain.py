@@ -28,6 +28,7 @@ from mamba_press import (
     loader,
     macos,
     placeholders,
+    platforms,
     policies,
     runtime,
     sbom,
@@ -39,6 +40,8 @@ from mamba_press import (
 from mamba_press import wheel as writer
 from mamba_press.binaries import strings
 from mamba_press.errors import ReadError
+from mamba_press.platforms.linux import tag as linux_tag
+from mamba_press.platforms.macos import tag as macos_tag
 from mamba_press.problem import as_values, noted
 from mamba_press.types import Dropped, Entry, File, Floor, Package, Problem, Resolved
 
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
     from mamba_press.binaries.format import Data
     from mamba_press.config import Config
     from mamba_press.fields import Fields
+    from mamba_press.platforms.tag import Tag
     from mamba_press.problem import Note
     from mamba_press.types import Binary, Finding, Pressed
     from mamba_press.wheel import Row
@@ -56,7 +60,6 @@ VERSION = 1
 """Of the JSON form, which docs/reference/explain.schema.json describes; a change that breaks a reader raises it."""
 
 _HASHED = re.compile(r"-[0-9a-f]{8}(?=\.)")
-_LINUX = re.compile(r"(manylinux_\d+_\d+|manylinux1|manylinux2010|manylinux2014|linux)_(\w+)")
 _SHA256 = re.compile(r"sha256=[A-Za-z0-9_-]{43}")
 _NAME = re.compile(r"[^-]+-[^-]+(-\d[^-]*)?-[^-]+-[^-]+-[^-]+\.whl")
 _STEPS = 4
@@ -207,9 +210,9 @@ def of_wheel(path: Path) -> Explanation:
     about = fields.parse(texts.get("WHEEL", b""))
     metadata = fields.parse(texts.get("METADATA", b""))
     tag = "-".join(path.name.removesuffix(".whl").split("-")[-3:])
-    platforms = tuple(tag.split("-")[2].split("."))
-    entries = _linked(seen, bill, platforms)
-    floors, lowest = _floors(entries, bill, platforms)
+    named = tuple(each for text in tag.split("-")[2].split(".") if (each := platforms.parse(text)))
+    entries = _linked(seen, bill, named)
+    floors, lowest = _floors(entries, bill, named)
     places = {entry.path: entry.path for entry in entries}
     pieces = [
         replace(
@@ -480,10 +483,10 @@ def _row(entry: Entry, seen: _Seen) -> Row:
     return writer.Row(path=entry.path, size=seen.size, sha256=seen.sha256, why=entry.why)
 
 
-def _linked(seen: Sequence[_Seen], bill: _Bill, platforms: tuple[str, ...]) -> list[Entry]:
+def _linked(seen: Sequence[_Seen], bill: _Bill, named: Sequence[Tag]) -> list[Entry]:
     """Return the files as entries, with what answers for each library that they need."""
     libraries = {unpack.installed(one.path): one.binary for one in seen if one.binary and one.binary.kind != "static"}
-    answers = _answers(libraries, platforms)
+    answers = _answers(libraries, named)
     return [
         Entry(
             path=one.path,
@@ -513,12 +516,12 @@ def _resolved(needed: str, answer: str | None) -> Resolved:
     return Resolved(needed=needed, where="wheel" if answer else "system", path=answer or None)
 
 
-def _answers(libraries: Mapping[str, Binary], platforms: tuple[str, ...]) -> dict[tuple[str, str], str | None]:
+def _answers(libraries: Mapping[str, Binary], named: Sequence[Tag]) -> dict[tuple[str, str], str | None]:
     """Return who answers for each needed name of each file: a path in the wheel, ``""`` the system, None nobody."""
     found: dict[tuple[str, str], str | None] = {}
     elf = {path: binary for path, binary in libraries.items() if binary.format == "elf"}
-    for platform in platforms:
-        if promise := check.promise(platform):
+    for tag in named:
+        if promise := check.promise(tag):
             found.update(loader.answers(elf, promise))
             break
     by_name = {posixpath.basename(path).lower(): path for path in libraries}
@@ -533,22 +536,20 @@ def _answers(libraries: Mapping[str, Binary], platforms: tuple[str, ...]) -> dic
     return found
 
 
-def _floors(entries: Sequence[Entry], bill: _Bill, platforms: tuple[str, ...]) -> tuple[tuple[Floor, ...], str | None]:
+def _floors(entries: Sequence[Entry], bill: _Bill, named: Sequence[Tag]) -> tuple[tuple[Floor, ...], str | None]:
     """Return what the binaries, and the records that the bill quotes, demand of a system, and the lowest tag."""
-    for platform in platforms:
-        match, parsed = _LINUX.fullmatch(platform), macos.parse(platform)
-        if match and match[2] in policies.known():
-            arch = match[2]
-            expected = check.promise(platform)
+    for tag in named:
+        arch = tag.arch
+        if tag.system == "linux" and arch in policies.known() and tag.machines:
             stated = [*tags.stated(entries, bill.records(), "__glibc", policies.baseline(arch))]
-            floors = _sorted([*tags.demanded(entries, arch), *_believed(stated, expected.floor if expected else None)])
+            floors = _sorted([*tags.demanded(entries, arch), *_believed(stated, tag.floor)])
             lowest = floors[0].version if floors else policies.baseline(arch)
-            return floors, f"manylinux_{lowest[0]}_{lowest[1]}_{arch}"
-        if parsed:
+            return floors, linux_tag.name(lowest, arch)
+        if tag.system == "osx" and tag.machines:
             stated = [*tags.stated(entries, bill.records(), "__osx", (0, 0))]
             found = [floor for entry in entries if (floor := _of_macos(entry))]
-            floors = _sorted([*found, *_believed(stated, parsed[0])])
-            return floors, macos.tag(floors[0].version, parsed[1]) if floors else None
+            floors = _sorted([*found, *_believed(stated, tag.floor)])
+            return floors, macos_tag.name(floors[0].version, arch) if floors else None
     return (), None
 
 

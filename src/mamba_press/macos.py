@@ -1,4 +1,4 @@
-"""What every macOS has of its own, and how its versions stand in tags."""
+"""What every macOS has of its own."""
 
 from __future__ import annotations
 
@@ -13,14 +13,8 @@ from mamba_press import globs
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-OLDEST = {"arm64": (11, 0), "x86_64": (10, 9)}
-"""The first macOS of each architecture for which there are tools, as tags."""
-
 SYSTEM = ("/usr/lib/", "/System/")
 """Where macOS keeps its own libraries; since macOS 11 most are no files but known to dyld all the same."""
-
-_TAG = re.compile(r"macosx_(\d+)_(\d+)_(x86_64|arm64|universal2)")
-_LAST_BEFORE_26 = 15
 
 
 def is_system(name: str) -> bool:
@@ -33,24 +27,6 @@ def at(name: str, places: Iterable[str]) -> str | None:
     known = {posixpath.basename(place): place for place in places if place.startswith("/")}
     found = globs.matches_library(posixpath.basename(name), known)
     return known[found] if found else None
-
-
-def rounded(version: tuple[int, int]) -> tuple[int, int]:
-    """Return the lowest version with a tag: from 11 on there is none for a minor, and after 15 comes 26."""
-    major, minor = version
-    if major < 11:
-        return version
-    if minor:
-        major += 1
-    if _LAST_BEFORE_26 < major < 26:
-        major = 26
-    return major, 0
-
-
-def tag(version: tuple[int, int], arch: str) -> str:
-    """Return the platform tag of a version, rounded up to one that there is."""
-    major, minor = rounded(max(version, OLDEST.get(arch, (10, 9))))
-    return f"macosx_{major}_{minor}_{arch}"
 
 
 def libcxx_since(symbol: str) -> tuple[int, int] | None:
@@ -75,9 +51,3 @@ def _libcxx() -> tuple[Mapping[int, tuple[int, int]], Mapping[int, re.Pattern[st
     table = json.loads(Path(__file__).with_name("data").joinpath("libcxx.json").read_text("utf-8"))
     versions = {int(number): (major, minor) for number, (major, minor) in table["macos"].items()}
     return versions, {int(number): re.compile("|".join(patterns)) for number, patterns in table["added"].items()}
-
-
-def parse(platform: str) -> tuple[tuple[int, int], str] | None:
-    """Return the version and the architecture of a platform tag, None for one of another system."""
-    found = _TAG.fullmatch(platform)
-    return ((int(found[1]), int(found[2])), found[3]) if found else None

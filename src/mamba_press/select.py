@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from mamba_press import asks, binaries, follow, globs, macos, policies, provide, toolchain, windows, wording
 from mamba_press.binaries import strings
 from mamba_press.errors import ConfigError, ContentError
+from mamba_press.platforms.macos import tag as macos_tag
+from mamba_press.platforms.windows import tag as windows_tag
 from mamba_press.specifiers import spec_name, twin
 from mamba_press.types import OWN, Dropped, Kept, Problem, Requirement, Selection
 
@@ -550,7 +552,7 @@ def _binary(file: File, target: Target) -> Binary | None:
         # The slices of a universal file for other machines come along.
         return replace(binary, arch=target.arch)
     # Windows has names of its own for the architectures.
-    wanted = windows.ARCHES.get(target.arch) if target.system == "win" else target.arch
+    wanted = windows_tag.MACHINES.get(target.arch) if target.system == "win" else target.arch
     return replace(binary, arch=target.arch if binary.arch == wanted else None)
 
 
@@ -746,7 +748,7 @@ def _macos_floor(
         owners = {search.candidates[path].package for path in paths}
         stated = (follow.stated_floor(each, "__osx") for each in environment.packages if each.name in owners)
         floors += [floor for floor in stated if floor]
-    return max((macos.OLDEST[target.arch], *floors))
+    return max((macos_tag.OLDEST[target.arch], *floors))
 
 
 def _demands(search: _Search, reached: _Reached, runtime: str) -> tuple[Requirement, ...] | None:

@@ -15,9 +15,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from mamba_press import binaries, follow, hazards, macos, policies, stable_abi, windows, wording
+from mamba_press import binaries, follow, hazards, policies, stable_abi, windows, wording
 from mamba_press.config import TABLE
 from mamba_press.errors import ContentError
+from mamba_press.platforms.linux import tag as linux
+from mamba_press.platforms.macos import tag as macos
+from mamba_press.platforms.windows import tag as windows_tag
 from mamba_press.types import OWN, Entry, Floor, Note, Problem, Tagging
 
 if TYPE_CHECKING:
@@ -71,7 +74,7 @@ def tags(
         return _for_macos(entries, records, target, config, (interpreter, abi, notes))
     if target.system == "win" and any(_is_bound(entry, records) for entry in entries):
         # Windows' tags have no version: there is no floor to be found.
-        tag = f"win_{target.arch}"
+        tag = windows_tag.name(None, target.arch)
         return Tagging(tags=f"{interpreter}-{abi}-{tag}", lowest=tag, notes=(*notes, *_foreign(entries, target)))
     if not any(entry.binary and entry.binary.format == "elf" for entry in entries):
         return Tagging(
@@ -89,12 +92,12 @@ def tags(
     floors.sort(key=lambda floor: (-floor.version[0], -floor.version[1], floor.package, floor.path, floor.library))
     lowest = max((floor.version for floor in floors), default=policies.baseline(target.arch))
     if config.link.floor == "symbols":
-        notes += _ignored(bounds, lowest, _name(lowest, target.arch))
+        notes += _ignored(bounds, lowest, linux.name(lowest, target.arch))
     platforms = _platforms(lowest, floors, target)
     notes += _levels(entries, records, target.arch, config)
     return Tagging(
         tags=f"{interpreter}-{abi}-{'.'.join(sorted(platforms))}",
-        lowest=_name(lowest, target.arch),
+        lowest=linux.name(lowest, target.arch),
         floors=tuple(floors),
         notes=(*notes, *_unpromised(entries, target.arch)),
     )
@@ -190,11 +193,11 @@ def _for_macos(
     floors.sort(key=lambda floor: (-floor.version[0], -floor.version[1], floor.package, floor.path))
     lowest = max((floor.version for floor in floors), default=oldest)
     if config.link.floor == "symbols":
-        notes += _ignored(bounds, lowest, macos.tag(lowest, target.arch))
+        notes += _ignored(bounds, lowest, macos.name(lowest, target.arch))
     if target.floor and macos.rounded(lowest) > target.floor:
         guilty = [floor for floor in floors if macos.rounded(floor.version) > target.floor]
-        name = macos.tag(lowest, target.arch)
-        promised = target.tag or macos.tag(target.floor, target.arch)
+        name = macos.name(lowest, target.arch)
+        promised = target.tag or macos.name(target.floor, target.arch)
         raise ContentError(
             Problem(
                 where="tool.mamba-press.platform" if target.tag else "MACOSX_DEPLOYMENT_TARGET",
@@ -202,7 +205,7 @@ def _for_macos(
                 hint="\n".join([*_grouped(guilty), *_ways_out(guilty, name)]),
             )
         )
-    name = macos.tag(lowest, target.arch)
+    name = macos.name(lowest, target.arch)
     return Tagging(tags=f"{interpreter}-{abi}-{target.tag or name}", lowest=name, floors=tuple(floors), notes=notes)
 
 
@@ -223,14 +226,14 @@ def narrowed(tagging: Tagging, built: Sequence[str], target: Target) -> Tagging:
         interpreter = next((name for name in interpreters if name.endswith(f"3{target.python.minor}")), interpreter)
     if platform == "any" and "any" not in platforms:
         lowest = {"linux": policies.baseline, "osx": macos.OLDEST.__getitem__}.get(target.system)
-        platform = f"win_{target.arch}" if lowest is None else _lowest(target, lowest(target.arch))
+        platform = windows_tag.name(None, target.arch) if lowest is None else _lowest(target, lowest(target.arch))
         tagging = replace(tagging, lowest=platform.split(".")[-1])
     return replace(tagging, tags=f"{interpreter}-{abi}-{platform}")
 
 
 def _lowest(target: Target, floor: tuple[int, int]) -> str:
     if target.system == "osx":
-        return target.tag or macos.tag(floor, target.arch)
+        return target.tag or macos.name(floor, target.arch)
     return ".".join(sorted(_platforms(floor, (), target)))
 
 
@@ -249,15 +252,15 @@ def _platforms(lowest: tuple[int, int], floors: Sequence[Floor], target: Target)
     """
     if target.tag is None or target.floor is None:
         covering = policies.covering_alias(lowest, target.arch)
-        return {_name(lowest, target.arch), *([covering] if covering else [])}
+        return {linux.name(lowest, target.arch), *([covering] if covering else [])}
     if lowest <= target.floor:
-        return {target.tag, *policies.aliases(target.floor, target.arch), _name(target.floor, target.arch)}
+        return {target.tag, *policies.aliases(target.floor, target.arch), linux.name(target.floor, target.arch)}
     guilty = [floor for floor in floors if floor.version > target.floor]
     raise ContentError(
         Problem(
             where="tool.mamba-press.platform",
-            what=f"{target.tag!r} would not be true: the lowest honest tag is {_name(lowest, target.arch)!r}",
-            hint="\n".join([*_grouped(guilty), *_ways_out(guilty, _name(lowest, target.arch))]),
+            what=f"{target.tag!r} would not be true: the lowest honest tag is {linux.name(lowest, target.arch)!r}",
+            hint="\n".join([*_grouped(guilty), *_ways_out(guilty, linux.name(lowest, target.arch))]),
         )
     )
 
@@ -452,10 +455,6 @@ def _bound_to_systems(entries: Iterable[Entry], records: Mapping[str, Package]) 
                 "nothing in the wheel is a binary, so the tag says 'any'"
             )
     return tuple(notes)
-
-
-def _name(floor: tuple[int, int], arch: str) -> str:
-    return f"manylinux_{floor[0]}_{floor[1]}_{arch}"
 
 
 def _elf(entries: Iterable[Entry], arch: str) -> Iterator[Entry]:

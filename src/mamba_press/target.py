@@ -13,9 +13,10 @@ import sysconfig
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from mamba_press import macos, policies
+from mamba_press import platforms, policies
 from mamba_press.errors import ConfigError
 from mamba_press.machine import Python, Target, VirtualPackage
+from mamba_press.platforms.macos import tag as macos
 from mamba_press.problem import Problem
 
 if TYPE_CHECKING:
@@ -375,24 +376,19 @@ def _read_platform(text: str) -> _Place:
     _refuse_unsupported(words)
     if "." in words:
         raise _RefusedError(f"{text!r} holds several tags", "name one; its other names are added by themselves")
-    if found := re.fullmatch(r"manylinux_(\d+)_(\d+)_(\w+)", words):
-        return _linux(words, (int(found[1]), int(found[2])), found[3])
-    if (found := re.fullmatch(r"(manylinux\d+)_(\w+)", words)) and (floor := policies.alias_floor(found[1])):
-        return _linux(words, floor, found[2])
-    if found := re.fullmatch(r"macosx_(\d+)_(\d+)_(x86_64|arm64)", words):
-        floor = _rounded((int(found[1]), int(found[2])))
-        if found[3] == "arm64" and floor < (11, 0):
-            raise _RefusedError(
-                f"{text!r}: no Mac with an ARM processor has a macOS before 11", "write 'macosx_11_0_arm64'"
-            )
-        return _Place("osx", found[3], floor=floor, tag=f"macosx_{floor[0]}_{floor[1]}_{found[3]}")
-    if found := re.fullmatch(r"win_(amd64|arm64)", words):
-        return _Place("win", found[1], tag=words)
-    if re.match(r"linux_\w+$", words):
+    tag = platforms.parse(words)
+    if tag and tag.system == "linux":
+        if tag.floor:
+            return _linux(words, tag.floor, tag.arch)
         raise _RefusedError(
             f"{text!r} says nothing about the systems on which the wheel works, and PyPI refuses it",
             "name a manylinux tag such as 'manylinux_2_28_x86_64', or a conda subdir such as 'linux-64'",
         )
+    if tag and (tag.system, tag.arch) in _SUBDIRS:
+        if tag.system == "win":
+            return _Place("win", tag.arch, tag=words)
+        if tag.floor:
+            return _macos(text, macos.rounded(tag.floor), tag.arch)
     from difflib import get_close_matches
 
     near = get_close_matches(words, [*_PLATFORMS, *_tags()], n=1)
@@ -406,6 +402,14 @@ def _tags() -> list[str]:
         *(f"manylinux2014_{arch}" for arch in policies.architectures()),
         *("macosx_11_0_arm64", "macosx_10_13_x86_64", "win_amd64", "win_arm64"),
     ]
+
+
+def _macos(text: str, floor: tuple[int, int], arch: str) -> _Place:
+    if arch == "arm64" and floor < (11, 0):
+        raise _RefusedError(
+            f"{text!r}: no Mac with an ARM processor has a macOS before 11", "write 'macosx_11_0_arm64'"
+        )
+    return _Place("osx", arch, floor=floor, tag=macos.spelled(floor, arch))
 
 
 def _linux(tag: str, floor: tuple[int, int], arch: str) -> _Place:
@@ -506,9 +510,4 @@ def _macos_floor(value: str, arch: str) -> tuple[int, int]:
 
 def _macos_at_least(floor: tuple[int, int], arch: str) -> tuple[int, int]:
     """Round up as tags need it; tools often state 10.9 for ARM too, where 11.0 is the first."""
-    return max(_rounded(floor), (11, 0) if arch == "arm64" else (10, 0))
-
-
-def _rounded(floor: tuple[int, int]) -> tuple[int, int]:
-    """Return the lowest version with a tag."""
-    return macos.rounded(floor)
+    return max(macos.rounded(floor), (11, 0) if arch == "arm64" else (10, 0))

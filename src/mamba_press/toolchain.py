@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from mamba_press import globs, macos, windows
+from mamba_press.platforms.linux.tag import family
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -81,11 +82,11 @@ def choose(
         return "bundle", "not every system has it" if runtime == "libatomic" else "no system promises it"
     beyond = {version: since for version, since in versions.items() if since is None or since > floor}
     if not beyond:
-        return "system", f"{_tag(floor)} promises every version needed"
+        return "system", f"{family(floor)} promises every version needed"
     copy = max(floor, bundled())
     if None not in beyond.values() and (system := max(filter(None, beyond.values()))) <= copy:
-        return "system", f"{_tag(system)} promises every version needed, and a copy would need {_tag(copy)}"
-    return "bundle", f"{max(beyond, key=_version_key)} is more than {_tag(floor)} promises"
+        return "system", f"{family(system)} promises every version needed, and a copy would need {family(copy)}"
+    return "bundle", f"{max(beyond, key=_version_key)} is more than {family(floor)} promises"
 
 
 def choose_for_macos(
@@ -130,10 +131,6 @@ def choose_for_windows(
     if lacking:
         return "bundle", f"Python {target.python} does not bring {lacking[0]}"
     return "system", f"Python {target.python} brings it"
-
-
-def _tag(floor: tuple[int, int]) -> str:
-    return f"manylinux_{floor[0]}_{floor[1]}"
 
 
 def _version_key(version: str) -> tuple[int, ...]:

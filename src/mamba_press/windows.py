@@ -12,13 +12,9 @@ from typing import TYPE_CHECKING, TypedDict
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-ARCHES = {"amd64": "x86_64", "arm64": "aarch64", "win32": "i686"}
-"""How binaries' architectures are spelled elsewhere, by how Windows' tags spell them; nothing is pressed for win32."""
-
 FOLDERS = ("Library/bin", "", "DLLs", "Library/mingw-w64/bin", "Library/usr/bin", "bin")
 """Where conda packages for Windows have libraries, the likeliest first; the empty one is beside ``python.exe``."""
 
-_TAG = re.compile(r"(?:win_)?((?<=_)(?:amd64|arm64)|win32)")
 _PYTHON = re.compile(r"python3(?P<minor>\d*)(?P<threads>t?)(?:_d)?\.dll")
 _FIRST_WITH_VCRUNTIME_1 = 8
 _IMPOSSIBLE = frozenset('<>:"|?*')
@@ -87,12 +83,6 @@ def brings(minor: int, arch: str) -> frozenset[str]:
     """Return the libraries of the C runtime that lie beside a Python's own ``python.exe``."""
     both = minor >= _FIRST_WITH_VCRUNTIME_1 and arch == "amd64"
     return frozenset({"vcruntime140.dll", "vcruntime140_1.dll"} if both else {"vcruntime140.dll"})
-
-
-def parse(platform: str) -> str | None:
-    """Return the architecture of a platform tag, None for one of another system."""
-    found = _TAG.fullmatch(platform)
-    return found[1] if found else None
 
 
 class _Names(TypedDict):

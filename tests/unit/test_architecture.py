@@ -28,6 +28,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset(
         {"atomic", "built", "policies", "stable_abi", "macos", "windows", "external", "binaries", "wording", "zip_read"}
     ),
+    frozenset({"platforms"}),
     frozenset({"config"}),
     frozenset({"reference", "target", "project", "overrides", "unmatched"}),
     frozenset({"reader"}),

@@ -74,6 +74,7 @@ def test_a_sound_wheel_has_no_problem(tmp_path):
 def test_a_wheel_for_linux_alone_may_have_names_that_differ_in_case(tmp_path):
     content = files({"demo/A.py": b"", "demo/a.py": b""})
     assert "only in case" not in said(make(tmp_path, content, "demo-1.0-py3-none-manylinux_2_28_x86_64.whl"))
+    assert "only in case" not in said(make(tmp_path, content, "demo-1.0-py3-none-musllinux_1_2_x86_64.whl"))
     assert "only in case" in said(make(tmp_path, content, "demo-1.0-py3-none-macosx_11_0_arm64.whl"))
 
 

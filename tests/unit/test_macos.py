@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from packaging.tags import mac_platforms
 
 from mamba_press import binaries, dyld, globs, macos, toolchain
 from mamba_press.binaries import strings
@@ -19,39 +18,6 @@ from mamba_press.types import Binary, Edits, Entry, File, Kept, Package, Python
 from tests.support.macho import BUNDLE, LOAD, Dylib, dylib, universal
 
 SYSTEM = "/usr/lib/libSystem.B.dylib"
-
-# --- versions
-
-
-@pytest.mark.parametrize(
-    ("version", "arch", "tag"),
-    [
-        ((10, 9), "x86_64", "macosx_10_9_x86_64"),
-        ((10, 6), "x86_64", "macosx_10_9_x86_64"),
-        ((10, 9), "arm64", "macosx_11_0_arm64"),
-        ((11, 0), "arm64", "macosx_11_0_arm64"),
-        ((11, 3), "arm64", "macosx_12_0_arm64"),
-        ((15, 4), "arm64", "macosx_26_0_arm64"),
-        ((26, 0), "x86_64", "macosx_26_0_x86_64"),
-    ],
-)
-def test_version_stands_in_a_tag_that_there_is(version, arch, tag) -> None:
-    assert macos.tag(version, arch) == tag
-
-
-@pytest.mark.parametrize("arch", ["x86_64", "arm64"])
-def test_every_computed_tag_is_one_that_installers_know(arch) -> None:
-    known = set(mac_platforms((26, 0), arch))
-    for version in [(10, minor) for minor in range(9, 16)] + [
-        (major, minor) for major in (11, 15, 26) for minor in (0,)
-    ]:
-        assert macos.tag(version, arch) in known
-
-
-def test_tag_of_another_system_is_not_parsed() -> None:
-    assert macos.parse("manylinux_2_28_x86_64") is None
-    assert macos.parse("macosx_11_0_universal2") == ((11, 0), "universal2")
-
 
 # --- libraries
 

@@ -1,0 +1,24 @@
+"""What the platform tag of a wheel says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mamba_press.machine import System
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tag:
+    """A platform tag that was read.
+
+    ``family`` is what its grammar is called, ``arch`` the architecture as it stands there, ``machines`` are those of
+    the binaries that it is for, as they state them: none where nothing is known of the tag's systems. ``floor`` is the
+    version of glibc or macOS that the tag asks for, None where it asks for none.
+    """
+
+    text: str
+    system: System
+    family: str
+    arch: str
+    machines: tuple[str, ...] = ()
+    floor: tuple[int, int] | None = None

@@ -1,0 +1,40 @@
+"""A platform tag is read in one place, whatever its system is."""
+
+from __future__ import annotations
+
+import pytest
+
+from mamba_press import platforms
+from mamba_press.platforms.tag import Tag
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        Tag(
+            text="manylinux_2_28_x86_64",
+            system="linux",
+            family="manylinux",
+            arch="x86_64",
+            machines=("x86_64",),
+            floor=(2, 28),
+        ),
+        Tag(
+            text="macosx_11_0_universal2",
+            system="osx",
+            family="macosx",
+            arch="universal2",
+            machines=("arm64", "x86_64"),
+            floor=(11, 0),
+        ),
+        Tag(text="win_amd64", system="win", family="win", arch="amd64", machines=("x86_64",)),
+    ],
+    ids=lambda tag: tag.text,
+)
+def test_a_tag_says_system_family_machines_and_floor(tag):
+    assert platforms.parse(tag.text) == tag
+
+
+@pytest.mark.parametrize("text", ["any", "", "pyodide_2025_0_wasm32", "ios_13_0_arm64_iphoneos"])
+def test_a_tag_of_a_system_that_is_not_known_is_none(text):
+    assert platforms.parse(text) is None
