@@ -42,10 +42,10 @@ def _structure_problems(image: Image, loads: list[Segment]) -> Iterator[str]:
 
 def _segment_problems(image: Image, loads: list[Segment]) -> Iterator[str]:
     yield from _load_problems(loads)
+    image.left.take(RECORD * len(image.segments))
     for segment in image.segments:
         if segment.file_size and segment.file_end > len(image.data):
             yield f"the segment at {segment.address:#x} ends at {segment.file_end:#x}, behind the end of the file"
-        image.left.take(RECORD)
         if segment.type in (elf.PT_DYNAMIC, elf.PT_PHDR, elf.PT_INTERP) and not _is_loaded(segment, loads):
             yield f"the segment of type {segment.type} at {segment.address:#x} is not where its offset says"
     header = image.segment(elf.PT_PHDR)
@@ -101,22 +101,21 @@ def _table_problems(image: Image) -> Iterator[str]:
 
 def _section_problems(image: Image, loads: list[Segment]) -> Iterator[str]:
     """Sections must say what the segments say, or a tool that rewrites the file destroys it."""
-    tables = {elf.SHT_DYNAMIC: image.segment(elf.PT_DYNAMIC)}
-    for number, section in enumerate(image.sections()):
-        where = f"section {number}"
-        if section.type not in (0, elf.SHT_NOBITS) and section.offset + section.size > len(image.data):
-            yield f"{where} ends behind the end of the file"
-        if not section.flags & elf.SHF_ALLOC or section.type == elf.SHT_NOBITS or not section.size:
+    dynamic = image.segment(elf.PT_DYNAMIC)
+    homes = [(load.offset, load.file_end, load.address - load.offset) for load in loads]
+    image.left.take(RECORD * len(homes) * len(image.sections()))
+    for number, (_, kind, flags, address, offset, size, *_) in enumerate(image.sections()):
+        end = offset + size
+        if end > len(image.data) and kind not in (0, elf.SHT_NOBITS):
+            yield f"section {number} ends behind the end of the file"
+        if not flags & elf.SHF_ALLOC or kind == elf.SHT_NOBITS or not size:
             continue
-        image.left.take(RECORD * len(loads))
-        home = [s for s in loads if s.offset <= section.offset and section.offset + section.size <= s.file_end]
-        if not any(section.address - section.offset == load.address - load.offset for load in home):
-            yield f"{where} at {section.address:#x} is not in a segment at its offset {section.offset:#x}"
-        segment = tables.get(section.type)
-        if segment and segment.address != section.address:
-            yield f"{where} says the dynamic section is at {section.address:#x}, PT_DYNAMIC {segment.address:#x}"
-        if section.type == elf.SHT_GNU_VERNEED and image.tags.get(elf.DT_VERNEED) != section.address:
-            yield f"{where} says the needed versions are at {section.address:#x}, DT_VERNEED does not"
+        if address - offset not in [shift for start, last, shift in homes if start <= offset and end <= last]:
+            yield f"section {number} at {address:#x} is not in a segment at its offset {offset:#x}"
+        if kind == elf.SHT_DYNAMIC and dynamic and dynamic.address != address:
+            yield f"section {number} says the dynamic section is at {address:#x}, PT_DYNAMIC {dynamic.address:#x}"
+        if kind == elf.SHT_GNU_VERNEED and image.tags.get(elf.DT_VERNEED) != address:
+            yield f"section {number} says the needed versions are at {address:#x}, DT_VERNEED does not"
     sections = image.sections()
     for section in sections:
         if section.type == elf.SHT_DYNSYM and section.link < len(sections):
