@@ -43,7 +43,7 @@ def packages(environment: Environment, selection: Selection, *, is_empty: bool, 
     notes = []
     for each in asked:
         what = f"no file of {each.name} is in the wheel: {_why(each, selection.dropped)}"
-        stands = each.name not in with_files and (requires or present & {spec.split()[0] for spec in each.depends})
+        stands = each.name not in with_files and (requires or present & {spec.name for spec in each.depends})
         notes.append(Note(what, _instead(each, environment), "note" if stands else "warning"))
     return tuple(notes)
 
@@ -56,7 +56,7 @@ def _why(package: Package, dropped: Iterable[Dropped]) -> str:
 
 def _instead(package: Package, environment: Environment) -> str:
     requested = {other.name for other in environment.packages if other.requested}
-    names = {spec.split()[0] for spec in package.depends} - requested - _PYTHON
+    names = {spec.name for spec in package.depends} - requested - _PYTHON
     others = sorted(name for name in names if not name.startswith("__"))
     first = f"perhaps it stands for others: packages = {json.dumps(others)}\n" if others else ""
     if any(file.package == package.name for file in environment.files):
@@ -131,7 +131,7 @@ class _Host:
             return True
         if name not in self.bare or name in seen:
             return False
-        return any(self.is_used(spec.split()[0], (*seen, name)) for spec in self.packages[name].depends)
+        return any(self.is_used(spec.name, (*seen, name)) for spec in self.packages[name].depends)
 
 
 def _stem(name: str, libraries: Iterable[File]) -> str:

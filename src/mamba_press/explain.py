@@ -32,6 +32,7 @@ from mamba_press import (
     policies,
     runtime,
     sbom,
+    specifiers,
     tags,
     unpack,
     windows,
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     from mamba_press.fields import Fields
     from mamba_press.platforms.tag import Tag
     from mamba_press.problem import Note
-    from mamba_press.types import Binary, Finding, Pressed
+    from mamba_press.types import Binary, Finding, Pressed, Spec
     from mamba_press.wheel import Row
 
 VERSION = 1
@@ -605,11 +606,11 @@ def _finished_parts(pieces: Sequence[Piece], bill: _Bill) -> Iterator[Part]:
         yield Part(name=folder, version=None, build=None, license=None, why="", files=len(group), size=size)
 
 
-def _demands(component: Mapping[str, object]) -> tuple[str, ...]:
+def _demands(component: Mapping[str, object]) -> tuple[Spec, ...]:
     properties = component.get("properties")
     found = properties if isinstance(properties, list) else []
     ours = [one for one in found if isinstance(one, dict) and one.get("name") == "mamba-press:system"]
-    return tuple(str(one["value"]) for one in ours if "value" in one)
+    return tuple(specifiers.read(str(one["value"])) for one in ours if "value" in one)
 
 
 def _build(purl: str) -> str | None:

@@ -8,11 +8,11 @@ wrong ones.
 from __future__ import annotations
 
 import posixpath
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mamba_press import binaries, external, globs, macos, policies, toolchain, windows
+from mamba_press.specifiers import minimum
 from mamba_press.types import OWN, Problem, Resolved
 
 if TYPE_CHECKING:
@@ -238,28 +238,8 @@ def stated_floor(package: Package, virtual: str = "__glibc") -> tuple[int, int] 
 
     A bound in ``constrains`` holds just as much for every machine that has glibc.
     """
-    bounds = (lower_bound(spec, virtual) for spec in (*package.depends, *package.constrains))
-    return max((bound for bound in bounds if bound), default=None)
-
-
-def lower_bound(spec: str, name: str) -> tuple[int, int] | None:
-    """Return the lowest ``major.minor`` that a conda spec of this package allows, None where it sets no lower bound."""
-    words = re.fullmatch(rf"{re.escape(name)}(?![\w.-])([^\[]*)(\[.*)?", spec.strip())
-    if not words:
-        return None
-    bracketed = re.search(r"\bversion=['\"]?([^'\"\]]+)", words[2] or "")
-    bounds = [_highest_clause(alternative) for alternative in (bracketed or words)[1].split("|")]
-    return None if None in bounds else min(bound for bound in bounds if bound is not None)
-
-
-def _highest_clause(text: str) -> tuple[int, int] | None:
-    """Return the lower bound of clauses that all hold, ``>=2.17,<3.0.a0``; a build string may stand after them."""
-    found = []
-    for clause in text.split(","):
-        bound = re.match(r"\s*(?:>=|>|~=|==|=|)\s*(\d+)(?:\.(\d+))?", clause)
-        if bound:
-            found.append((int(bound[1]), int(bound[2] or 0)))
-    return max(found, default=None)
+    specs = (spec for spec in (*package.depends, *package.constrains) if spec.name == virtual)
+    return max(filter(None, map(minimum, specs)), default=None)
 
 
 def glibc_floor(found: Sequence[tuple[Binary, str]], arch: str) -> tuple[int, int]:

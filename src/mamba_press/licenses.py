@@ -372,7 +372,7 @@ def _permission(licence: Licence, why: str) -> str:
 
 def _way(name: str, packages: Sequence[Package]) -> tuple[str, ...]:
     """Return the shortest chain of dependencies from a requested package to this one."""
-    depends = {package.name: sorted(spec.split()[0] for spec in package.depends) for package in packages}
+    depends = {package.name: sorted(spec.name for spec in package.depends) for package in packages}
     ways: list[tuple[str, ...]] = [(package.name,) for package in packages if package.requested]
     seen = {way[0] for way in ways}
     while ways:

@@ -11,7 +11,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mamba_press.types import OWN, File, Package
+from mamba_press.types import OWN, File, Package, Spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -86,7 +86,9 @@ def _package(own: Own) -> Package:
         url="",
         file_name="",
         noarch=None if oldest is None else "generic",  # else `tags` takes it for made for one Python
-        depends=() if oldest is None else (f"cpython >=3.{oldest}",),
+        depends=()
+        if oldest is None
+        else (Spec(text=f"cpython >=3.{oldest}", name="cpython", version=f">=3.{oldest}"),),
         requested=True,
     )
 

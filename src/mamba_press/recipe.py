@@ -375,7 +375,7 @@ def _python_dependencies(plugin: _Node) -> None:
 
 def _bare(node: _Node) -> str:
     """Return the name of a spec; nothing else of it can be said of a package that leaves."""
-    spec = specifiers.dependency(node.text() or "*")
+    spec = specifiers.read(node.text() or "*")
     if spec.version != "*":
         node.wrong(f"found {node.value!r}: a version cannot be said of what leaves", f"write {spec.name}")
     return spec.name
@@ -469,7 +469,7 @@ def _external(path: str, recipe: Recipe) -> tuple[str, str]:
 def _version(name: str, recipe: Recipe) -> str:
     """Return the PEP 440 specifiers that the recipe itself has for a package, with a space before them."""
     for spec in (*recipe.constraints, *recipe.packages):
-        found = specifiers.dependency(spec)
+        found = specifiers.read(spec)
         if found.name == name and found.version != "*":
             try:
                 return f" {specifiers.translate(found.version).specifiers}"

@@ -23,7 +23,7 @@ from mamba_press import installed as of_installed
 from mamba_press import unmatched
 from mamba_press.config import TABLE
 from mamba_press.errors import ConfigError, ContentError
-from mamba_press.specifiers import Dependency, UntranslatableError, dependency, intersection, translate
+from mamba_press.specifiers import UntranslatableError, intersection, translate
 from mamba_press.target import marker_environment
 from mamba_press.types import Derived, Problem
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from mamba_press.config import Config
     from mamba_press.installed import Installed
-    from mamba_press.types import Environment, Note, Package, Solution, Target
+    from mamba_press.types import Environment, Note, Package, Solution, Spec, Target
 
 KEY = f"{TABLE}.requires"
 _METADATA = re.compile(r"(?:.*/)?site-packages/([^/]+\.(?:dist-info|egg-info))(?:/.*)?")
@@ -45,8 +45,8 @@ class Need:
     """A Python package that stays out of the wheel, and which of the wheel's packages want or limit which versions."""
 
     package: Package
-    by: tuple[tuple[str, Dependency], ...]
-    constrained: tuple[tuple[str, Dependency], ...] = ()
+    by: tuple[tuple[str, Spec], ...]
+    constrained: tuple[tuple[str, Spec], ...] = ()
 
 
 def needs(solution: Solution, stays: Collection[Package], config: Config) -> tuple[Need, ...]:
@@ -56,14 +56,14 @@ def needs(solution: Solution, stays: Collection[Package], config: Config) -> tup
     """
     by_name = {package.name: package for package in solution.packages}
     inside = {package.name for package in stays}
-    by: dict[str, list[tuple[str, Dependency]]] = {}
-    constrained: dict[str, list[tuple[str, Dependency]]] = {}
+    by: dict[str, list[tuple[str, Spec]]] = {}
+    constrained: dict[str, list[tuple[str, Spec]]] = {}
     for owner in sorted(stays, key=lambda package: package.name):
-        for each in _dependencies(owner.depends):
+        for each in owner.depends:
             package = by_name.get(each.name)
             if package is not None and each.name not in inside and package.is_python and each.name != "python":
                 by.setdefault(each.name, []).append((owner.name, each))
-        for each in _dependencies(owner.constrains) if config.requires_constrains else ():
+        for each in owner.constrains if config.requires_constrains else ():
             constrained.setdefault(each.name, []).append((owner.name, each))
     return tuple(
         Need(package=by_name[name], by=tuple(by[name]), constrained=tuple(constrained.get(name, ())))
@@ -74,11 +74,6 @@ def needs(solution: Solution, stays: Collection[Package], config: Config) -> tup
 def overridden(config: Config) -> frozenset[str]:
     """Return the conda packages whose requirement the project states: nobody has to find out their PyPI name."""
     return frozenset(name.lower() for name in config.requires)
-
-
-def _dependencies(specs: Iterable[str]) -> Iterator[Dependency]:
-    """Yield what the lines of a record name, without what they ask of the machine."""
-    yield from (dependency(text) for text in specs if not text.startswith("__"))
 
 
 # -- names
@@ -116,7 +111,7 @@ def pypi_name(package: Package, contents: Mapping[str, Contents], solution: Solu
     if name := of_installed.name_of(known.folders, package.name):
         return name
     if not known.folders and not known.files and not known.problem:
-        depends = {each.name for each in _dependencies(package.depends)}
+        depends = {each.name for each in package.depends}
         for other in solution.packages:
             if other.name in depends and other.name != package.name:
                 name = of_installed.name_of(contents.get(other.name, Contents()).folders, other.name)
@@ -138,7 +133,7 @@ def asked(needed: Iterable[Need], solution: Solution, config: Config) -> frozens
         each.name
         for need in needed
         if need.package.name in names
-        for each in _dependencies(need.package.depends)
+        for each in need.package.depends
         if _alike(each.name, need.package.name)
     }
     there = {package.name for package in solution.packages if package.is_python and package.name != "python"}
@@ -331,11 +326,16 @@ def _wanted(need: Need, deriving: _Deriving) -> list[tuple[str, SpecifierSet]]:
     return list(found.items())
 
 
-def _translated(owner: str, conda: str, each: Dependency, deriving: _Deriving) -> SpecifierSet:
+def _unsayable(spec: Spec) -> str:
+    key = "extras" if spec.extras else "when" if spec.when else ""
+    return key and f"has {key!r}, which a requirement has no words for"
+
+
+def _translated(owner: str, conda: str, each: Spec, deriving: _Deriving) -> SpecifierSet:
     """Return the specifiers of one line of a record; what has none is a problem, what is widened a note."""
     try:
-        if each.problem:
-            raise UntranslatableError(each.problem)  # noqa: TRY301 - two ways to have no words
+        if problem := each.problem or _unsayable(each):
+            raise UntranslatableError(problem)  # noqa: TRY301 - two ways to have no words
         translated = translate(each.version)
     except UntranslatableError as error:
         what = f"{owner} depends on {conda} {each.version}: {error}"
@@ -511,8 +511,8 @@ def _own_bounds(own: Sequence[Installed], deriving: _Deriving) -> Iterator[tuple
 
 def _channel_bounds(context: Context, deriving: _Deriving) -> Iterator[tuple[SpecifierSet, str]]:
     for package in context.stays:
-        tied = {each.split()[0] for each in package.depends} & {"python_abi", "_python_abi3_support"}
-        for each in () if tied else _dependencies(package.depends):
+        tied = {each.name for each in package.depends} & {"python_abi", "_python_abi3_support"}
+        for each in () if tied else package.depends:
             if each.name != "python":
                 continue
             try:

@@ -247,7 +247,8 @@ def _component(package: Package, files: Sequence[Entry], hashes: Mapping[str, st
     if licence is not None:
         component["licenses"] = [{"expression": licence.expression, "acknowledgement": "declared"}]
     properties = [("license", licence.text)] if licence and licence.text not in (None, licence.expression) else []
-    properties += [("system", spec) for spec in (*package.depends, *package.constrains) if spec.startswith(SYSTEMS)]
+    specs = (*package.depends, *package.constrains)
+    properties += [("system", spec.text) for spec in specs if spec.text.startswith(SYSTEMS)]
     if properties:
         component["properties"] = [{"name": f"mamba-press:{name}", "value": value} for name, value in properties]
     references = list(_references(package, about, facts.info.get(package.name)))
@@ -371,14 +372,13 @@ def _reached(package: Package, by_name: Mapping[str, Package], inside: set[str])
     todo = [package]
     while todo:
         for spec in todo.pop().depends:
-            name = spec.split()[0]
-            if name in seen:
+            if spec.name in seen:
                 continue
-            seen.add(name)
-            if name in inside:
-                found.add(name)
-            elif name in by_name:
-                todo.append(by_name[name])
+            seen.add(spec.name)
+            if spec.name in inside:
+                found.add(spec.name)
+            elif spec.name in by_name:
+                todo.append(by_name[spec.name])
     return found
 
 

@@ -77,7 +77,7 @@ def vendored(solution: Solution, config: Config) -> Solution:
         if package is None or name in reached or pruned or not (_passes(package) or _is_vendored(package, config)):
             continue
         reached.add(name)
-        todo.extend(spec.split()[0] for spec in package.depends)
+        todo.extend(spec.name for spec in package.depends)
     named = {name for name in reached if _is_vendored(by_name[name], config)}
     halves = (twin(package, by_name) for package in by_name.values() if package.requested)
     named |= {half.name for half in halves if half and not globs.matches(half.name, config.select.prune)}
@@ -101,7 +101,7 @@ def _closure(names: Iterable[str], by_name: Mapping[str, Package]) -> dict[str, 
         package = by_name.get(name)
         if package is not None and name not in found and _passes(package):
             found[name] = package
-            todo.extend(spec.split()[0] for spec in package.depends)
+            todo.extend(spec.name for spec in package.depends)
     return found
 
 

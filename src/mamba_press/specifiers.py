@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from mamba_press import wording
+from mamba_press.types import Spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _SPEC = re.compile(r"\s*(?:[^\s\[\]]*::)?(?P<name>[\w.+-]+?)\s*(?P<rest>(?:[\s=<>!~\[*(].*)?)", re.DOTALL)
 _KEY = re.compile(r"""\s*(\w+)\s*=\s*("[^"]*"|'[^']*'|\[[^\]]*\]|[^,\s]+)\s*(?:,|$)""")
 _CONSTRAINT = re.compile(r"(==|!=|>=|<=|~=|=|>|<)?\s*(.+)", re.DOTALL)
+_LOW = re.compile(r"(?:>=|>|~=|==|=|)\s*(\d+)(?:\.(\d+))?")
 _BELOW = re.compile(r"^(.*?)(?:\.0)*\.?(?:0a0?|0dev0?|a0?|\.?dev0?)$")
 # A letter alone, as in 2024a: conda reads it as later than 2024, PEP 440 as a pre-release.
 _LONE_LETTER = re.compile(r"(?<![a-z])[a-z](?![a-z0-9])")
@@ -34,18 +36,6 @@ _STEPS = 12
 
 class UntranslatableError(ValueError):
     """A spec that no set of PEP 440 specifiers can stand for."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Dependency:
-    """One line of a record's ``depends``; the version is conda's text, ``*`` where there is none.
-
-    ``problem`` says what PEP 508 has no words for.
-    """
-
-    name: str
-    version: str
-    problem: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,7 +75,7 @@ def twin(package: Package, by_name: Mapping[str, Package]) -> Package | None:
     ``typing-extensions`` has no files, and needs the same version of ``typing_extensions``: a wheel of that name can
     require neither of the two.
     """
-    for name in map(spec_name, package.depends):
+    for name in (spec.name for spec in package.depends):
         other = by_name.get(name)
         is_alike = name != package.name and canonicalize_name(name) == canonicalize_name(package.name)
         if is_alike and other is not None and other.is_python and other.version == package.version:
@@ -93,32 +83,50 @@ def twin(package: Package, by_name: Mapping[str, Package]) -> Package | None:
     return None
 
 
-def spec_name(spec: str) -> str:
+def spec_name(text: str) -> str:
     """Return the package name that a conda spec begins with: ``zlib`` of ``conda-forge::zlib >=1.2``."""
-    return re.split(r"[\s=<>!~\[;@]", spec.strip().rpartition("::")[2], maxsplit=1)[0].lower()
+    return read(text).name
 
 
-def dependency(text: str) -> Dependency:
-    """Return the name and the version of a conda spec; the build is dropped. One without end is none."""
+def read(text: str) -> Spec:
+    """Return what a spec says that no worker has read: a user's, a recipe's, a bill of materials'.
+
+    Records come with their specs as rattler reads them; here none is at hand. One without end is none.
+    """
     match = _SPEC.fullmatch(text) if len(text) <= _LONGEST else None
     if match is None:
         name = "".join(text.split(maxsplit=1)[:1]).lower()
-        return Dependency(name=name, version="*", problem="is no conda spec")
-    name, rest = match["name"].lower(), match["rest"].strip()
-    version, problem = "", ""
-    before, opened, bracket = rest.partition("[")
-    if opened and bracket.endswith("]"):
-        rest = before.strip()
-        keys = {key: value.strip("\"'") for key, value in _KEY.findall(bracket[:-1])}
-        strange = sorted({"when", "extras"} & set(keys))
-        problem = f"has {strange[0]!r}, which a requirement has no words for" if strange else ""
-        version = keys.get("version", "")
-    rest = re.sub(r"\s*([,|])\s*", r"\1", rest)
+        return Spec(text=text, name=name, problem="is no conda spec")
+    rest, opened, bracket = match["rest"].partition("[")
+    keys = {}
+    if opened and bracket.rstrip().endswith("]"):
+        keys = {key: value.strip("\"'[]") for key, value in _KEY.findall(bracket.rstrip()[:-1])}
+    rest = re.sub(r"\s*([,|])\s*", r"\1", rest.strip())
     rest = re.sub(r"([=<>!~])\s+", r"\1", rest)
-    if pinned := re.fullmatch(r"=([^=<>!~,|\s]+)=[^=\s]+", rest):
-        rest = pinned[1]  # name=version=build is exact
-    parts = rest.split()
-    return Dependency(name=name, version=version or (parts[0] if parts else "*"), problem=problem)
+    rest = re.sub(r"^={0,2}([^=<>!~,|\s]+)=([^=\s]+)$", r"\1 \2", rest)  # name=version=build is exact
+    version, build = [*rest.split(maxsplit=1), "*", "*"][:2]
+    return Spec(
+        text=text,
+        name=match["name"].lower(),
+        version=keys.get("version", version),
+        build=keys.get("build", build),
+        when=keys.get("when"),
+        extras=tuple(re.split(r"[\s,]+", keys["extras"])) if "extras" in keys else (),
+    )
+
+
+def minimum(spec: Spec) -> tuple[int, int] | None:
+    """Return the lowest ``major.minor`` that a spec allows, None where it sets no lower bound."""
+    try:
+        bounds = [_highest_bound(constraints) for constraints in _alternatives(spec.version)]
+    except UntranslatableError:
+        return None
+    return None if None in bounds else min(bound for bound in bounds if bound is not None)
+
+
+def _highest_bound(constraints: Iterable[str]) -> tuple[int, int] | None:
+    found = (_LOW.match(constraint) for constraint in constraints)
+    return max(((int(bound[1]), int(bound[2] or 0)) for bound in found if bound), default=None)
 
 
 def translate(version: str, *, within: str = "") -> Translated:

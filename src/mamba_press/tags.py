@@ -21,6 +21,7 @@ from mamba_press.errors import ContentError
 from mamba_press.platforms.linux import tag as linux
 from mamba_press.platforms.macos import tag as macos
 from mamba_press.platforms.windows import tag as windows_tag
+from mamba_press.specifiers import minimum
 from mamba_press.types import OWN, Entry, Floor, Note, Problem, Tagging
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from mamba_press.binaries.format import Symbols
     from mamba_press.config import Config
-    from mamba_press.types import Binary, Kept, Package, Python, Target
+    from mamba_press.types import Binary, Kept, Package, Python, Spec, Target
 
 RECORD = "its conda record"
 """What stands for the library in a :class:`Floor` that a package states for itself."""
@@ -134,7 +135,7 @@ def _levels(entries: Sequence[Entry], records: Mapping[str, Package], arch: str,
         for spec in dict.fromkeys((*records[name].depends, *records[name].constrains)):
             level = _stated_level(spec)
             if level > 1:
-                found[level].append(f"{name}, whose record states {spec!r}")
+                found[level].append(f"{name}, whose record states {spec.text!r}")
     if not found:
         return ()
     highest = max(found)
@@ -156,11 +157,12 @@ def _level(isa: str) -> int:
     return int(isa.rpartition("v")[2])
 
 
-def _stated_level(spec: str) -> int:
+def _stated_level(spec: Spec) -> int:
     """Return the level of x86-64 that a conda spec asks for, 1 where it asks for none."""
-    bound = follow.lower_bound(spec, "_x86_64-microarch-level")
-    named = re.match(r"__archspec(?![\w.-]).*x86[_-]64[_-]v([234])(?!\w)", spec)
-    return max(bound[0] if bound else 1, int(named[1]) if named else 1)
+    if spec.name == "_x86_64-microarch-level":
+        return (minimum(spec) or (1, 0))[0]
+    named = re.search(r"x86[_-]64[_-]v([234])(?!\w)", spec.build) if spec.name == "__archspec" else None
+    return int(named[1]) if named else 1
 
 
 def _for_macos(
@@ -403,10 +405,10 @@ def stated(
         record = records[name]
         # A bound stands in constrains, too: there it holds just as much for every machine of that system.
         for spec in dict.fromkeys((*record.depends, *record.constrains)):
-            bound = follow.lower_bound(spec, virtual)
+            bound = minimum(spec) if spec.name == virtual else None
             if bound is not None:
                 version = max(bound, oldest)
-                yield Floor(version=version, path=record.file_name, package=name, library=RECORD, symbol=spec)
+                yield Floor(version=version, path=record.file_name, package=name, library=RECORD, symbol=spec.text)
 
 
 def _ignored(stated: Sequence[Floor], lowest: tuple[int, int], tag: str) -> tuple[str, ...]:
@@ -447,7 +449,7 @@ def _bound_to_systems(entries: Iterable[Entry], records: Mapping[str, Package]) 
     notes = []
     for name in sorted({entry.package for entry in entries} & records.keys()):
         record = records[name]
-        virtual = {spec.split()[0] for spec in record.depends} & {"__linux", "__osx", "__unix", "__win"}
+        virtual = {spec.name for spec in record.depends} & {"__linux", "__osx", "__unix", "__win"}
         systems = sorted(virtual | {record.subdir} - {"noarch"})
         if systems:
             notes.append(
@@ -678,7 +680,6 @@ def _oldest_python(name: str, records: Mapping[str, Package], python: Python) ->
     bounds = [
         bound
         for spec in record.depends
-        for wanted in ("cpython", "python")
-        if (bound := follow.lower_bound(spec, wanted)) is not None and bound[0] == 3
+        if spec.name in ("cpython", "python") and (bound := minimum(spec)) is not None and bound[0] == 3
     ]
     return min(max(bounds)[1], python.minor) if bounds else python.minor

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -44,6 +43,25 @@ OWN = "the project"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Spec:
+    """What one package says of another: ``text`` as it is written, the rest as conda reads it.
+
+    ``version`` is conda's text, ``*`` where any will do. ``when`` is the condition under which it holds, ``extras`` are
+    groups of the other package's ``extra_depends``, ``flags`` say what its build has to have. ``problem`` is why conda
+    cannot read it: then ``name`` is its first word, and the rest says nothing.
+    """
+
+    text: str
+    name: str
+    version: str = "*"
+    build: str = "*"
+    when: str | None = None
+    extras: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Package:
     """A conda record as the channel's repodata states it, which repairs what stands inside the archive."""
 
@@ -59,8 +77,10 @@ class Package:
     md5: str | None = None
     size: int | None = None
     license: str | None = None
-    depends: tuple[str, ...] = ()
-    constrains: tuple[str, ...] = ()
+    depends: tuple[Spec, ...] = ()
+    constrains: tuple[Spec, ...] = ()
+    extra_depends: Mapping[str, tuple[Spec, ...]] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()
     noarch: Literal["python", "generic"] | None = None
     timestamp: int | None = None
     site_packages: str | None = None
@@ -69,9 +89,7 @@ class Package:
     @property
     def is_python(self) -> bool:
         """Whether this is a Python package: known from the record, so what leaves is never downloaded."""
-        return self.noarch == "python" or any(
-            re.match(r"(?:python|python_abi)(?![\w.-])", spec) for spec in self.depends
-        )
+        return self.noarch == "python" or any(spec.name in ("python", "python_abi") for spec in self.depends)
 
     def __str__(self) -> str:
         return f"{self.name} {self.version} {self.build}"

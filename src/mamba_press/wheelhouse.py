@@ -167,7 +167,7 @@ def _why_nothing(reasons: Counter[str]) -> str:
 
 
 def _names(package: Package) -> tuple[str, ...]:
-    return tuple(spec.split()[0] for spec in package.depends)
+    return tuple(spec.name for spec in package.depends)
 
 
 def _links(kept: Iterable[Kept]) -> dict[str, set[str]]:

@@ -27,7 +27,6 @@ from mamba_press import (
     archive,
     binaries,
     check,
-    conda,
     described,
     edit,
     explain,
@@ -45,7 +44,7 @@ from mamba_press import (
     zip_read,
 )
 from mamba_press.binaries import Malformed, elf, elf_strip, macho, macho_sign, strings
-from mamba_press.conda import lock, package_info, worker
+from mamba_press.conda import lock, package_info, records, worker
 from mamba_press.config import Licenses
 from mamba_press.errors import PressError
 from mamba_press.types import Binary, Derived, Edits, File, Package, Project
@@ -552,7 +551,13 @@ def _rules() -> Licenses:
 
 
 def _package(**more: object) -> Package:
-    return conda.package_of({**corpus.INDEX, **more})
+    return _read_record({**corpus.INDEX, **more})
+
+
+def _read_record(record: dict[str, object]) -> Package:
+    texts = [text for key in ("depends", "constrains") for text in record.get(key) or ()]  # type: ignore[attr-defined]
+    [package] = records.packages_of({"packages": [record], "specs": {text: worker.parts(text) for text in texts}})
+    return package
 
 
 def _file(path: str, source: Path) -> File:
@@ -624,11 +629,11 @@ def _index_json(data: bytes) -> Outcome:
     # rattler takes no lone surrogates, and where a package lies is the user's word.
     known = {key: value for key, value in said.items() if type(value) is type(sound.get(key)) and _is_plain(value)}
     record = {**sound, **known, "channel": sound["channel"], "url": sound["url"]}
-    package = conda.package_of(record)
     try:
+        package = _read_record(record)
         sbom.purl(package)
-        for text in (*package.depends, *package.constrains):
-            specifiers.dependency(text)
+        for spec in (*package.depends, *package.constrains):
+            specifiers.minimum(spec)
         licenses.read([package], {}, _rules())
         project.pep440(package)
     except PressError:
@@ -805,8 +810,8 @@ def _words_of(texts: Sequence[str]) -> Callable[[Random], bytes]:
 
 def _spec(data: bytes) -> Outcome:
     text = data.decode("utf-8", "replace")
-    specifiers.spec_name(text)
-    found = specifiers.dependency(text)
+    found = specifiers.read(text)
+    specifiers.minimum(found)
     try:
         translated = specifiers.translate(found.version, within=">=3.8" if len(data) % 3 == 0 else "")
         specifiers.intersection(translated.specifiers, SpecifierSet(">=1.0,<5"))

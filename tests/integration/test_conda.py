@@ -25,11 +25,11 @@ from pathlib import Path
 import pytest
 
 from mamba_press import conda
-from mamba_press.conda import lock
+from mamba_press.conda import lock, records
 from mamba_press.config import Config
 from mamba_press.errors import ConfigError, ContentError, FetchError, SolveError
 from mamba_press.target import virtual_packages
-from mamba_press.types import NEUTRAL, Environment, Python, Solution, Target
+from mamba_press.types import NEUTRAL, Environment, Python, Solution, Spec, Target
 from tests.support.channel import (
     PLACEHOLDER,
     Channel,
@@ -240,6 +240,49 @@ def test_constraints_narrow_without_installing(make_channel):
 def test_the_repodata_is_the_truth_about_dependencies(make_channel):
     repaired = CondaPackage(name="repaired", depends=("gone",), record={"depends": ["greet"]})
     assert names(solve([make_channel([repaired, GREET]).url], ["repaired"])) == ["greet", "repaired"]
+
+
+NEW = CondaPackage(
+    name="new",
+    record={
+        "depends": ["greet >=1,<2.0a0 *0", "absent[when='__win and python >=3.9']", "groups[extras=[more]]"],
+        "constrains": ["other 1.2.*"],
+        "flags": ["cuda"],
+    },
+)
+GROUPS = CondaPackage(name="groups", record={"extra_depends": {"more": ["plus>=1"], "less": ["absent"]}})
+
+
+def test_what_records_say_of_others_arrives_as_rattler_reads_it(make_channel):
+    solution = solve([make_channel([NEW, GROUPS, GREET, CondaPackage(name="plus")]).url], ["new"])
+    _, groups, new, _ = solution.packages
+    assert new.depends == (
+        Spec(text="greet >=1,<2.0a0 *0", name="greet", version=">=1,<2.0a0", build="*0"),
+        Spec(text="absent[when='__win and python >=3.9']", name="absent", when="__win and python>=3.9"),
+        Spec(text="groups[extras=[more]]", name="groups", extras=("more",)),
+    )
+    assert new.constrains == (Spec(text="other 1.2.*", name="other", version="1.2.*"),)
+    assert new.flags == ("cuda",)
+    assert groups.extra_depends == {
+        "more": (Spec(text="plus>=1", name="plus", version=">=1"),),
+        "less": (Spec(text="absent", name="absent"),),
+    }
+
+
+def test_a_lock_keeps_all_that_records_say_of_others(make_channel, tmp_path):
+    solution = solve([make_channel([NEW, GROUPS, GREET, CondaPackage(name="plus")]).url], ["new"])
+    write_lock([solution], tmp_path / "mamba-press.lock", tmp_path)
+    [held] = conda.read_lock(tmp_path / "mamba-press.lock", tmp_path)
+    assert held.packages == tuple(replace(package, requested=False) for package in solution.packages)
+
+
+def test_a_line_of_a_lock_that_rattler_cannot_read_is_kept_with_its_first_word(tmp_path):
+    channel = write_channel(tmp_path / "channel", [GREET, CondaPackage(name="asks", depends=("greet >=1",))])
+    path = tmp_path / "mamba-press.lock"
+    write_lock([solve([channel.url], ["asks"])], path, tmp_path)
+    path.write_text(path.read_text().replace("greet >=1", "greet (>=1"))
+    [held] = conda.read_lock(path, tmp_path)
+    assert held.packages[0].depends == (Spec(text="greet (>=1", name="greet", problem="is no conda spec"),)
 
 
 def test_the_channels_are_those_of_a_day(make_channel):
@@ -944,18 +987,23 @@ def test_an_archive_whose_lists_inflate_beyond_all_bounds_is_not_looked_into(tmp
         member = tarfile.TarInfo(f"info/{name}")
         member.size = size
         archive.addfile(member, io.BytesIO(bytes(size)))
-    package = conda.package_of(
+    [package] = records.packages_of(
         {
-            "name": "evil",
-            "version": "1.0",
-            "build": "0",
-            "build_number": 0,
-            "subdir": "noarch",
-            "fn": file.name,
-            "url": file.as_uri(),
-            "channel": file.parent.as_uri(),
-            "depends": [],
-            "constrains": [],
+            "specs": {},
+            "packages": [
+                {
+                    "name": "evil",
+                    "version": "1.0",
+                    "build": "0",
+                    "build_number": 0,
+                    "subdir": "noarch",
+                    "fn": file.name,
+                    "url": file.as_uri(),
+                    "channel": file.parent.as_uri(),
+                    "depends": [],
+                    "constrains": [],
+                }
+            ],
         }
     )
     environ = {**os.environ, "RATTLER_CACHE_DIR": str(tmp_path / "cache")}

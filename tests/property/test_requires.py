@@ -10,6 +10,8 @@ from packaging.version import Version
 from rattler.package.build_string import BuildString
 
 from mamba_press import specifiers
+from mamba_press.conda import worker
+from mamba_press.types import Spec
 
 numbers = st.lists(st.integers(0, 4), min_size=1, max_size=3)
 releases = numbers.map(lambda parts: ".".join(map(str, parts)))
@@ -23,6 +25,7 @@ constraints = st.one_of(
     st.just("*"),
 )
 conjunctions = st.lists(constraints, min_size=1, max_size=3).map(",".join)
+spaces = st.sampled_from([" ", "  "])
 specs = st.lists(conjunctions, min_size=1, max_size=3).map("|".join)
 finals = st.lists(st.integers(0, 5), min_size=1, max_size=4).map(lambda parts: ".".join(map(str, parts)))
 ranges = st.lists(
@@ -39,12 +42,27 @@ def conda_takes(spec: str, version: str) -> bool:
 def test_what_conda_takes_the_specifiers_take_and_no_more_unless_they_say_so(spec, version):
     taken = conda_takes(spec, version)
     try:
-        translated = specifiers.translate(specifiers.dependency(f"x {spec}").version)
+        translated = specifiers.translate(Spec(text="", **worker.parts(f"x {spec}")).version)
     except specifiers.UntranslatableError:
         assert not taken, "only what nothing fits has no words"
         return
     if taken or not translated.widened:
         assert translated.specifiers.contains(version) == taken
+
+
+builds = st.sampled_from(["", " *_cp310", " py_0", " *"])
+brackets = st.sampled_from(["", "[when='python >=3.12']", "[extras=[a, b]]", '[build_number=">1"]'])
+written = st.builds("{}x{}{}{}{}".format, st.sampled_from(["", "conda-forge::", " "]), spaces, specs, builds, brackets)
+
+
+@given(written)
+def test_what_no_worker_reads_is_read_as_rattler_does(text):
+    found = worker.parts(text)
+    own = specifiers.read(text)
+    assert (own.name, own.build, bool(own.when), list(own.extras)) == (
+        found["name"], found.get("build", "*"), "when" in found, found.get("extras", []),
+    )  # fmt: skip
+    assert rattler.VersionSpec(own.version) == rattler.VersionSpec(found.get("version", "*"))
 
 
 @given(ranges, ranges, finals)

@@ -14,6 +14,7 @@ from mamba_press.config import Config
 from mamba_press.errors import ContentError
 from mamba_press.tags import tags
 from mamba_press.types import Binary, Entry, File, Kept, Package, Python, Requirement, Resolved, Target
+from tests.support.values import specs
 
 CONFIG = Config(packages=("pkg",))
 
@@ -78,7 +79,7 @@ def wheels(draw):
     noarch = draw(st.sampled_from([None, "python"]))
     package = Package(
         name="pkg", version="1", build="0", build_number=0, channel="c", subdir="s", url="u", file_name="f",
-        depends=tuple(depends), noarch=noarch,
+        depends=specs(*depends), noarch=noarch,
     )  # fmt: skip
     return entries, [package], target
 

@@ -9,11 +9,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from mamba_press.types import Binary, Entry, Environment, File, Kept, Package, Python, Resolved, Target
+from mamba_press import specifiers
+from mamba_press.types import Binary, Entry, Environment, File, Kept, Package, Python, Resolved, Spec, Target
 from tests.support.compile import Linking, program, shared_library
 
 TARGET = Target(system="linux", arch="x86_64", subdir="linux-64", python=Python(minor=10), floor=(2, 36))
 """Whatever x86_64 Linux turns out to be enough."""
+
+
+def specs(*texts: str) -> tuple[Spec, ...]:
+    """Lines of a record as values; a test of the worker holds these to what rattler reads."""
+    return tuple(map(specifiers.read, texts))
 
 
 def package(
@@ -29,7 +35,7 @@ def package(
         subdir="linux-64",
         url=f"https://example.org/{name}-1.0-0.conda",
         file_name=f"{name}-1.0-0.conda",
-        depends=depends,
+        depends=specs(*depends),
         noarch=noarch,
         requested=requested,
     )

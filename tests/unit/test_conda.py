@@ -17,10 +17,11 @@ from pathlib import Path
 import pytest
 
 from mamba_press import conda
-from mamba_press.conda import hints, lock, prefix, process, worker
+from mamba_press.conda import hints, lock, prefix, process, records, worker
 from mamba_press.config import Config
 from mamba_press.errors import ConfigError, ContentError, FetchError, SolveError
 from mamba_press.types import Package, Python, Solution, Target, VirtualPackage
+from tests.support.values import specs
 
 TARGET = Target(system="linux", arch="x86_64", subdir="linux-64", python=Python(minor=10), floor=(2, 28))
 
@@ -37,7 +38,8 @@ def package(name: str = "greet", **changes: object) -> Package:
         "url": f"https://example.org/channel/linux-64/{name}-1.0-h1_0.conda",
         "file_name": f"{name}-1.0-h1_0.conda",
     }
-    return Package(name=name, **{**values, **changes})  # type: ignore[arg-type]
+    lines = {key: specs(*changes[key]) for key in ("depends", "constrains") if key in changes}  # type: ignore[misc]
+    return Package(name=name, **{**values, **changes, **lines})  # type: ignore[arg-type]
 
 
 # Channels
@@ -181,7 +183,7 @@ def test_a_solve_is_bound_to_one_abi(python, abi):
 def test_what_is_no_conda_package_is_refused():
     wheel = package("wheely", url="https://example.org/wheely-1.0-py3-none-any.whl", file_name="wheely-1.0-0.whl")
     with pytest.raises(SolveError, match=r"wheely-1\.0-0\.whl', which is no conda package"):
-        conda.refuse_foreign([package(), wheel])
+        records.refuse_foreign([package(), wheel])
 
 
 BEYOND = {
@@ -209,7 +211,7 @@ BEYOND = {
 def test_a_record_beyond_all_bounds_is_refused(key):
     changes, what = BEYOND[key]
     with pytest.raises(SolveError) as caught:
-        conda.refuse_foreign([package(), package("evil", **changes)])
+        records.refuse_foreign([package(), package("evil", **changes)])
     [problem] = caught.value.problems
     assert problem.what == what
     assert problem.where.startswith("evil of ")
@@ -224,6 +226,9 @@ def test_a_solution_survives_the_hand_over_exactly():
         packages=(
             package(depends=("a", "b >=1"), constrains=("c",), sha256="00", timestamp=1, noarch="python"),
             package("other", requested=True, license="MIT", site_packages="lib/python3.14t/site-packages"),
+            replace(
+                package(depends=("a[when='__unix', extras=[x, y]]",)), extra_depends={"x": specs("c")}, flags=("cuda",)
+            ),
         ),
         channels=("conda-forge", "file:///x"),
     )
@@ -1047,6 +1052,7 @@ def test_a_folder_whose_name_is_not_utf_8_is_named_with_its_variable(key, variab
 STUCK = """\
 import json, sys, threading
 from mamba_press.conda import worker
+from tests.support.values import specs
 threading.Thread(target=worker._TASK.watch, args=(0.5, lambda said: print(json.dumps(said)), threading.Event())).start()
 """
 

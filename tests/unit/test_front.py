@@ -13,6 +13,7 @@ import pytest
 from mamba_press import front, hooks, series, solving, target
 from mamba_press.errors import BuildError, ConfigError, FetchError, SolveError, WriteError
 from mamba_press.types import Package, Problem, Python, Solution, Target
+from tests.support.values import specs
 
 PROJECT = """\
 [project]
@@ -49,7 +50,7 @@ def solution() -> Solution:
         subdir="linux-64",
         url="https://example.org/linux-64/greet-1.0-0.conda",
         file_name="greet-1.0-0.conda",
-        depends=("words",),
+        depends=specs("words"),
         requested=True,
     )
     return Solution(target=TARGET, packages=(package,), channels=("here",))

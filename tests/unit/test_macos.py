@@ -16,6 +16,7 @@ from mamba_press.tags import tags
 from mamba_press.target import Machine, resolve
 from mamba_press.types import Binary, Edits, Entry, File, Kept, Package, Python
 from tests.support.macho import BUNDLE, LOAD, Dylib, dylib, universal
+from tests.support.values import specs
 
 SYSTEM = "/usr/lib/libSystem.B.dylib"
 
@@ -181,7 +182,7 @@ def record(*constrains: str) -> Package:
     return Package(
         name="pkg", version="1.0", build="0", build_number=0, channel="forge", subdir="osx-arm64",
         url="https://example.org/pkg-1.0-0.conda", file_name="pkg-1.0-0.conda",
-        depends=("python_abi 3.10.* *_cp310",), constrains=constrains,
+        depends=specs("python_abi 3.10.* *_cp310"), constrains=specs(*constrains),
     )  # fmt: skip
 
 

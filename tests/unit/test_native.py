@@ -10,6 +10,7 @@ import pytest
 from mamba_press import native, target
 from mamba_press.config import Config
 from mamba_press.types import Package, Python, Solution, Target
+from tests.support.values import specs
 
 LINUX = Target(system="linux", arch="x86_64", subdir="linux-64", python=Python(minor=11), floor=(2, 28))
 
@@ -20,7 +21,7 @@ def package(name: str, **more: object) -> Package:
 
 
 ZLIB, PNG = package("zlib", sha256="aa"), package("libpng", sha256="bb")
-NUMPY = package("numpy", depends=("python >=3.11,<3.12", "python_abi 3.11.*"))
+NUMPY = package("numpy", depends=specs("python >=3.11,<3.12", "python_abi 3.11.*"))
 SOLUTION = Solution(
     target=LINUX, packages=(PNG, NUMPY, package("python"), package("python_abi"), ZLIB), channels=("c",)
 )

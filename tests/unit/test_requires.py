@@ -10,7 +10,7 @@ from mamba_press.config import Config
 from mamba_press.errors import ConfigError, ContentError
 from mamba_press.installed import Installed
 from mamba_press.types import Solution
-from tests.support.values import TARGET, package
+from tests.support.values import TARGET, package, specs
 
 DYNAMIC = frozenset({"dependencies", "requires-python"})
 
@@ -69,7 +69,7 @@ def test_several_specs_for_one_package_become_one_requirement():
 
 
 def test_constraints_narrow_only_on_request():
-    pressed = replace(package("p", "six >=1.5"), constrains=("six <2.0a0", "other <1"))
+    pressed = replace(package("p", "six >=1.5"), constrains=specs("six <2.0a0", "other <1"))
     assert derive(pressed, python("six"), python("other")).dependencies == ("six>=1.5",)
     assert derive(pressed, python("six"), python("other"), requires_constrains=True).dependencies == ("six<2,>=1.5",)
 
@@ -339,7 +339,7 @@ def test_requires_python_is_what_record_and_package_ask_for():
     assert (
         derive(python("p"), own=(installed("P", requires_python=">=3.9,!=3.9.1"),)).requires_python == "!=3.9.1,>=3.9"
     )
-    assert derive(replace(python("p"), depends=("python",))).requires_python is None
+    assert derive(replace(python("p"), depends=specs("python"))).requires_python is None
 
 
 def test_a_package_that_is_tied_to_an_abi_says_so_by_its_tag():
@@ -356,7 +356,7 @@ def test_a_package_that_was_built_for_one_python_leaves_the_bound_to_its_own_met
 
 
 def test_a_package_for_every_platform_that_works_with_one_python_only_says_so():
-    assert derive(replace(python("p"), depends=("python >=3.10,<3.11",))).requires_python == "<3.11,>=3.10"
+    assert derive(replace(python("p"), depends=specs("python >=3.10,<3.11"))).requires_python == "<3.11,>=3.10"
 
 
 def test_a_bound_that_is_wider_than_one_python_is_kept_in_a_package_of_one_platform():
@@ -364,10 +364,10 @@ def test_a_bound_that_is_wider_than_one_python_is_kept_in_a_package_of_one_platf
 
 
 def test_python_2_is_not_spoken_of():
-    pressed = replace(python("p"), depends=("python ==2.7.*|>=3.7",))
+    pressed = replace(python("p"), depends=specs("python ==2.7.*|>=3.7"))
     assert derive(pressed).requires_python == ">=3.7"
     assert derive(pressed).notes == ()
-    assert derive(replace(pressed, depends=("python >=2.7",))).requires_python is None
+    assert derive(replace(pressed, depends=specs("python >=2.7"))).requires_python is None
 
 
 def test_pythons_that_contradict_each_other_are_an_error_unless_the_project_states_them():

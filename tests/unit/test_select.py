@@ -88,6 +88,11 @@ def test_a_python_has_its_packages_in_one_of_the_usual_places(place):
         closure(package("app", requested=True), replace(package("python"), site_packages="lib/py/site-packages"))
 
 
+@pytest.mark.parametrize("spec", ["zlib>=1", "forge::zlib", "zlib[version='>=1', build='0']"])
+def test_the_closure_follows_every_way_to_write_a_spec(spec):
+    assert closure(package("app", spec, requested=True), package("zlib")) == (["app", "zlib"], {})
+
+
 def test_the_closure_does_not_pass_through_python():
     stays, dropped = closure(
         package("app", "python >=3.10,<3.11.0a0", "python_abi 3.10.* *_cp310", "zlib", requested=True),

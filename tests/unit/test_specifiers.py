@@ -5,31 +5,55 @@ import time
 import pytest
 from packaging.specifiers import SpecifierSet
 
-from mamba_press.specifiers import Dependency, UntranslatableError, dependency, intersection, translate
+from mamba_press.specifiers import UntranslatableError, intersection, minimum, read, translate
+from mamba_press.types import Spec
 
 
 @pytest.mark.parametrize(
-    ("text", "name", "version"),
+    ("text", "name", "version", "build"),
     [
-        ("numpy", "numpy", "*"),
-        ("numpy *", "numpy", "*"),
-        ("numpy >=1.22.4,<2.0a0", "numpy", ">=1.22.4,<2.0a0"),
-        ("typing_extensions 4.12.2 pyha770c72_0", "typing_extensions", "4.12.2"),
-        ("numpy >=1.20, <2 *_cpu", "numpy", ">=1.20,<2"),
-        ("numpy>=1.20", "numpy", ">=1.20"),
-        ("foo =1.2=py_0", "foo", "1.2"),
-        ("foo =1.2", "foo", "=1.2"),
-        ("conda-forge::Foo[version='>=1,<2',build=*]", "foo", ">=1,<2"),
-        ("foo >=1[build_number='>1']", "foo", ">=1"),
+        ("numpy", "numpy", "*", "*"),
+        ("numpy *", "numpy", "*", "*"),
+        ("numpy >=1.22.4,<2.0a0", "numpy", ">=1.22.4,<2.0a0", "*"),
+        ("typing_extensions 4.12.2 pyha770c72_0", "typing_extensions", "4.12.2", "pyha770c72_0"),
+        ("numpy >=1.20, <2 *_cpu", "numpy", ">=1.20,<2", "*_cpu"),
+        ("numpy>=1.20", "numpy", ">=1.20", "*"),
+        ("foo =1.2=py_0", "foo", "1.2", "py_0"),
+        ("foo =1.2", "foo", "=1.2", "*"),
+        ("conda-forge::Foo[version='>=1,<2',build=*_0]", "foo", ">=1,<2", "*_0"),
+        ("foo >=1[build_number='>1']", "foo", ">=1", "*"),
     ],
 )
-def test_a_dependency_is_a_name_and_a_version_without_build(text, name, version):
-    assert dependency(text) == Dependency(name=name, version=version)
+def test_a_spec_is_a_name_a_version_and_a_build(text, name, version, build):
+    assert read(text) == Spec(text=text, name=name, version=version, build=build)
 
 
-@pytest.mark.parametrize("text", ["foo[when='python >=3.12']", "foo >=1[extras=[a]]", "[]"])
-def test_what_a_requirement_cannot_say_is_told(text):
-    assert dependency(text).problem
+@pytest.mark.parametrize(
+    ("text", "when", "extras"),
+    [("foo[when='python >=3.12']", "python >=3.12", ()), ("foo >=1[extras=[a, b]]", None, ("a", "b"))],
+)
+def test_a_spec_may_hold_under_a_condition_and_ask_for_groups(text, when, extras):
+    found = read(text)
+    assert (found.when, found.extras) == (when, extras)
+
+
+@pytest.mark.parametrize(
+    ("version", "lowest"),
+    [
+        (">=2.28,<3.0.a0", (2, 28)),
+        ("2.28.*", (2, 28)),
+        (">12", (12, 0)),
+        (">=2.34|>=2.28,<2.30", (2, 28)),
+        (">=1,(>=2|>=3)", (2, 0)),
+        ("(>=2|>=3),<5", (2, 0)),
+        (">=2|<1", None),
+        ("<3", None),
+        ("!=3", None),
+        ("*", None),
+    ],
+)
+def test_the_minimum_of_a_spec_holds_for_all_that_it_allows(version, lowest):
+    assert minimum(Spec(text="", name="x", version=version)) == lowest
 
 
 @pytest.mark.parametrize(
@@ -131,8 +155,8 @@ def test_a_number_of_thousands_of_digits_is_no_version_in_few_words():
     assert str(raised.value) == f"'>={'9' * 97}…' is longer than 1,000 characters"
 
 
-@pytest.mark.parametrize("text", ["x " + "[" * 100_000, f"x[{'y' * 70_000}]", "x" * 100_000])
+@pytest.mark.parametrize("text", ["[]", "x " + "[" * 100_000, f"x[{'y' * 70_000}]", "x" * 100_000])
 def test_a_spec_without_end_is_none_and_takes_no_time(text):
     start = time.process_time()
-    assert dependency(text).problem == "is no conda spec"
+    assert read(text).problem == "is no conda spec"
     assert time.process_time() - start < 1

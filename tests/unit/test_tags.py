@@ -25,6 +25,7 @@ from mamba_press.types import (
     Target,
 )
 from tests.support.compile import shared_library
+from tests.support.values import specs
 
 SITE = "lib/python3.10/site-packages"
 MACHINE = Machine(implementation="cpython", python=Python(minor=10), platform="linux-x86_64", glibc=(2, 36))
@@ -37,8 +38,8 @@ def target(platform="linux-64", python="3.10"):
 def record(name="pkg", depends=("python_abi 3.10.* *_cp310", "python >=3.10,<3.11.0a0"), noarch=None, constrains=()):
     return Package(
         name=name, version="1.0", build="0", build_number=0, channel="forge", subdir="linux-64",
-        url=f"https://example.org/{name}-1.0-0.conda", file_name=f"{name}-1.0-0.conda", depends=depends,
-        constrains=constrains, noarch=noarch,
+        url=f"https://example.org/{name}-1.0-0.conda", file_name=f"{name}-1.0-0.conda", depends=specs(*depends),
+        constrains=specs(*constrains), noarch=noarch,
     )  # fmt: skip
 
 

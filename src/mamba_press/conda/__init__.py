@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mamba_press import log
 from mamba_press.atomic import replacing, temporary
 from mamba_press.channels import folder_of, is_folder, meant_as_name
-from mamba_press.conda import hints, lock, prefix, process
+from mamba_press.conda import hints, lock, prefix, process, records
 from mamba_press.conda.process import one_process as one_process
 from mamba_press.credentials import added, public
 from mamba_press.errors import ConfigError, FetchError, PressError, SolveError, WriteError
@@ -30,19 +30,13 @@ from mamba_press.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from mamba_press.config import Config
 
 Json = dict[str, Any]
 
 KEY = "tool.mamba-press"
-
-_LONGEST = {"license": 10_000, "spec": 2_000}
-_MOST_SPECS = 10_000
-"""What the record of a package may have; the largest of conda-forge have a tenth."""
-
-_UNBOUND = f"tell the makers of the channel, or take another build with {KEY}.constraints"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,7 +100,7 @@ def _tell_vain(solved: Sequence[tuple[Question, Mapping[str, list[str]]]]) -> No
             log.note(f"{what} for {', '.join(dict.fromkeys(lacking))}")
 
 
-_NOTHING: Json = {"packages": [], "names": []}
+_NOTHING: Json = {"packages": [], "specs": {}, "names": []}
 
 
 def _as_json(question: Question) -> Json:
@@ -119,7 +113,7 @@ def _as_json(question: Question) -> Json:
         "subdir": target.subdir,
         "virtual": [[package.name, package.version, package.build] for package in question.virtual],
         "exclude_newer": None if config.exclude_newer is None else config.exclude_newer.timestamp(),
-        "locked": [asdict(package) for package in question.locked],
+        "locked": list(map(records.plain, question.locked)),
     }
 
 
@@ -138,9 +132,8 @@ def _solution(question: Question, answer: Json) -> Solution | PressError:
     if "error" in answer:
         facts = {**answer, "alike": question.alike}
         return hints.translate(process.RefusedError(answer["error"], facts), question.target)
-    packages = tuple(sorted(map(package_of, answer["packages"]), key=lambda package: package.name))
     try:
-        refuse_foreign(packages)
+        packages = records.packages_of(answer)
     except SolveError as error:
         return error
     asked = answer["names"][: len(question.config.packages)]
@@ -218,7 +211,7 @@ def _install(  # noqa: PLR0913  # what an installation consists of
     request = {
         "do": "fetch",
         "packages": _asked_for(_chosen(solution, names), config),
-        "python": [asdict(package) for package in solution.packages if package.name == "python"],
+        "python": [records.plain(package) for package in solution.packages if package.name == "python"],
         "prefix": str(root),
         "platform": "linux-64" if target.system == "osx" and is_pressed else target.subdir,
         "neutral": written,
@@ -336,66 +329,7 @@ def _public(question: Question) -> tuple[str, ...]:
 
 def _asked_for(packages: Iterable[Package], config: Config) -> list[Json]:
     """Return packages for the worker, which asks servers for them, with the credentials that the channels are given."""
-    return [asdict(replace(package, url=added(package.url, config.channels))) for package in packages]
-
-
-def package_of(record: Json) -> Package:
-    """Make a package of a record as rattler writes it."""
-    noarch = record.get("noarch")
-    return Package(
-        name=record["name"],
-        version=record["version"],
-        build=record["build"],
-        build_number=record["build_number"],
-        channel=public(record.get("channel") or ""),
-        subdir=record["subdir"],
-        url=public(record["url"]),
-        file_name=record["fn"],
-        sha256=record.get("sha256"),
-        md5=record.get("md5"),
-        size=record.get("size"),
-        license=record.get("license"),
-        depends=tuple(record.get("depends", ())),
-        constrains=tuple(record.get("constrains", ())),
-        noarch=noarch if noarch in ("python", "generic") else None,
-        timestamp=record.get("timestamp"),
-        site_packages=record.get("python_site_packages_path"),
-    )
-
-
-def refuse_foreign(packages: Iterable[Package]) -> None:
-    """Raise SolveError for packages in another form than conda's, such as wheels, and for records without a bound."""
-    packages = tuple(packages)
-    problems = [
-        Problem(
-            where=str(package),
-            what=f"its channel offers it as {package.file_name!r}, which is no conda package",
-            hint=f"name a build that is .conda or .tar.bz2 in {KEY}.constraints, or a channel that has one",
-        )
-        for package in packages
-        if not package.url or not package.file_name.endswith((".conda", ".tar.bz2"))
-    ]
-    problems += [
-        Problem(where=f"{package.name[:80]} of {package.channel}", what=what, hint=_UNBOUND)
-        for package in packages
-        for what in _beyond(package)
-    ]
-    if problems:
-        raise SolveError(*problems)
-
-
-def _beyond(package: Package) -> Iterator[str]:
-    """Yield what of a record is far beyond all that is real, and would take for ever to be read."""
-    for key in ("name", "version", "build", "license"):
-        length, most = len(getattr(package, key) or ""), _LONGEST.get(key, 200)
-        if length > most:
-            yield f"its record has a {key} of {length:,} characters; at most {most:,} are accepted"
-    specs = (*package.depends, *package.constrains)
-    if len(specs) > _MOST_SPECS:
-        yield f"its record has {len(specs):,} dependencies; at most {_MOST_SPECS:,} are accepted"
-    longest = max(map(len, specs), default=0)
-    if longest > _LONGEST["spec"]:
-        yield f"its record has a dependency of {longest:,} characters; at most {_LONGEST['spec']:,} are accepted"
+    return [records.plain(replace(package, url=added(package.url, config.channels))) for package in packages]
 
 
 def _mark(solution: Solution, names: Collection[str]) -> Solution:
@@ -433,8 +367,7 @@ def read_lock(path: Path, root: Path, *, environ: Mapping[str, str] | None = Non
         if foreign := entry.pop("foreign"):
             what = "it locks what is no conda package: " + ", ".join(foreign)
             raise ConfigError(Problem(where=path.name, what=what, hint="write it with `mamba-press lock`"))
-        packages = tuple(sorted(map(package_of, entry.pop("packages")), key=lambda package: package.name))
-        refuse_foreign(packages)
+        packages = records.packages_of({key: entry.pop(key) for key in ("packages", "specs")})
         known = {package.name: contents[package.file_name] for package in packages if package.file_name in contents}
         one = lock.Held(entry=entry, packages=packages, contents=known)
         held.append(replace(one, asked=made.get(one.name)))
@@ -445,7 +378,7 @@ def entry_of(held: lock.Held) -> Json:
     """Return a solution that was read as `write_lock` takes it."""
     return {
         **held.entry,
-        "packages": [asdict(package) for package in held.packages],
+        "packages": list(map(records.plain, held.packages)),
         "asked": held.asked or {},
         "contents": {
             package.file_name: held.contents[package.name] for package in held.packages if package.name in held.contents
@@ -481,7 +414,7 @@ def _located(
         "channels": list(question.channels),
         "alike": question.alike,
         "subdir": question.target.subdir,
-        "packages": [asdict(package) for package in held.packages],
+        "packages": list(map(records.plain, held.packages)),
         "offline": question.config.offline,
         "cache": str(cache_folder(environ)),
     }
@@ -495,13 +428,22 @@ def _located(
                 hint=f"name channels that have it, or {lock.UPDATE}",
             )
         )
-    found = sorted(answer["packages"], key=lambda package: str(package["name"]))
-    return tuple(_thawed({**each, "url": public(each["url"]), "channel": public(each["channel"])}) for each in found)
+    found = ((package, answer["places"][package.file_name]) for package in held.packages)
+    return tuple(
+        replace(package, url=public(place["url"]), channel=public(place["channel"])) for package, place in found
+    )
 
 
 def to_json(solution: Solution) -> str:
     """Return a solution as text, to hand it from one hook to another."""
-    return json.dumps(asdict(solution), indent=1, sort_keys=True)
+    values = {
+        "target": asdict(solution.target),
+        "packages": list(map(records.plain, solution.packages)),
+        "specs": records.specs_of(solution.packages),
+        "channels": solution.channels,
+        "contents": solution.contents,
+    }
+    return json.dumps(values, indent=1, sort_keys=True)
 
 
 def from_json(text: str) -> Solution:
@@ -512,13 +454,9 @@ def from_json(text: str) -> Solution:
         floor = target["floor"] and tuple(target["floor"])
         return Solution(
             target=Target(**{**target, "python": Python(**target["python"]), "floor": floor}),
-            packages=tuple(_thawed(package) for package in values["packages"]),
+            packages=records.again(values["packages"], values["specs"]),
             channels=tuple(values["channels"]),
             contents=values["contents"],
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"this is no solution: {error}") from None
-
-
-def _thawed(values: Json) -> Package:
-    return Package(**{**values, "depends": tuple(values["depends"]), "constrains": tuple(values["constrains"])})

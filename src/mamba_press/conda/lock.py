@@ -8,13 +8,15 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from mamba_press.channels import folder_of, is_folder
+from mamba_press.conda import records
 from mamba_press.credentials import public
+from mamba_press.specifiers import minimum
 from mamba_press.types import Problem
 
 if TYPE_CHECKING:
@@ -168,7 +170,7 @@ def entry(solution: Solution, asked: Json) -> Json:
         "virtual": virtual,
         "channels": [public(channel) for channel in solution.channels],
         "packages": [
-            asdict(replace(package, url=public(package.url), channel=public(package.channel)))
+            records.plain(replace(package, url=public(package.url), channel=public(package.channel)))
             for package in solution.packages
         ],
         "asked": asked,
@@ -322,8 +324,8 @@ def _of_floor(fitting: Sequence[Held], target: Target) -> Held | None:
 
 def _stated(package: Package) -> tuple[int, ...]:
     """Return the version of the system that a package asks for at least."""
-    found = [re.match(r"__(?:glibc|osx)\s*>=?\s*(\d+(?:\.\d+)*)", spec) for spec in package.depends]
-    return max((tuple(map(int, each[1].split("."))) for each in found if each), default=())
+    found = [minimum(spec) for spec in package.depends if spec.name in ("__glibc", "__osx")]
+    return max(filter(None, found), default=())
 
 
 def pins(held: Sequence[Held], target: Target, specs: Mapping[str, str]) -> tuple[str, ...]:

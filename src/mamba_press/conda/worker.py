@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
+_LONGEST_SPEC = 2_000
+"""A spec with more characters than this is not read: thousands of brackets in each other end the process."""
+
 RELATIONS: Literal["disabled"] = "disabled"
 """Packages come from the channels that the user names, not from others that these may point to (CEP 42)."""
 
@@ -96,7 +99,7 @@ async def _answer(question: Json, gateway: rattler.Gateway) -> Json:
         facts = await _failed_solve(question, where, specs)
         raise RefusedError("solve", text=str(error), **facts) from None
     return {
-        "packages": [json.loads(record.to_json()) for record in records],
+        **_packages(records),
         "names": [_name(spec) for spec in specs],
         "vain": await _vain(dict(zip(question["constraints"], map(_name, constraints), strict=True)), names, where),
     }
@@ -160,9 +163,9 @@ async def locate(request: Json, _: Callable[[Json], None]) -> Json:
     for record in (record for answer in answers for record in answer):
         key = (record.file_name, record.sha256.hex() if record.sha256 else "")
         if key in wanted:
-            found.setdefault(key, {**wanted[key], "url": record.url, "channel": record.channel})
+            found.setdefault(key, {"url": record.url, "channel": record.channel})
     missing = [_title(each) for key, each in wanted.items() if key not in found]
-    return {"packages": list(found.values()), "missing": missing}
+    return {"places": {name: place for (name, _), place in found.items()}, "missing": missing}
 
 
 async def _attempt(
@@ -226,6 +229,30 @@ def _spec(text: str) -> tuple[rattler.MatchSpec | None, str]:
 
 def _name(spec: rattler.MatchSpec) -> str:
     return str(getattr(spec.name, "normalized", ""))
+
+
+def _packages(records: Sequence[rattler.RepoDataRecord]) -> Json:
+    """Return records as they are written, and each spec of theirs, by its text, as rattler reads it."""
+    packages = [json.loads(record.to_json()) for record in records]
+    lists = [each.get(key) or () for each in packages for key in ("depends", "constrains")]
+    lists += [specs for each in packages for specs in (each.get("extra_depends") or {}).values()]
+    return {"packages": packages, "specs": {text: parts(text) for specs in lists for text in specs}}
+
+
+def parts(text: str) -> Json:
+    """Return what a spec says; of one that rattler cannot read, the first word, as rattler's installer takes it."""
+    spec, problem = _spec(text) if len(text) <= _LONGEST_SPEC else (None, "it is too long")
+    if spec is None or problem:
+        return {"name": "".join(text.split(maxsplit=1)[:1]).lower(), "problem": "is no conda spec"}
+    found = {
+        "name": _name(spec),
+        "version": spec.version,
+        "build": spec.build,
+        "when": spec.condition,
+        "extras": spec.extras,
+        "flags": spec._match_spec.flags,  # noqa: SLF001 - py-rattler 0.28 has no public name for them
+    }
+    return {key: value for key, value in found.items() if value}
 
 
 def _is_noarch_python(record: rattler.RepoDataRecord) -> bool:
@@ -332,11 +359,12 @@ async def _failed_solve(question: Json, where: Where, specs: Sequence[rattler.Ma
 
 def _python_of(record: rattler.RepoDataRecord) -> str:
     """Return the Python that a record is built for: ``3.10``, ``3.14t``, or nothing when it is for none or many."""
-    for depend in record.depends:
-        if match := re.match(r"python_abi\s+\S+\s+\*?_?cp(\d)(\d+)(t?)m?$", depend):
+    specs = list(map(parts, record.depends))
+    for spec in (spec for spec in specs if spec["name"] == "python_abi"):
+        if match := re.fullmatch(r"\*?_?cp(\d)(\d+)(t?)m?", spec.get("build", "")):
             return f"{match[1]}.{match[2]}{match[3]}"
-    for depend in record.depends:
-        if match := re.match(r"python\s+>=(\d\.\d+)[^,]*,<(\d)\.(\d+)", depend):
+    for spec in (spec for spec in specs if spec["name"] == "python"):
+        if match := re.match(r">=(\d\.\d+)[^,]*,<(\d)\.(\d+)", spec.get("version", "")):
             return match[1] if int(match[3]) == int(match[1].split(".")[1]) + 1 else ""
     return ""
 
@@ -462,6 +490,8 @@ def _record(package: Json) -> rattler.RepoDataRecord:
         noarch=package.get("noarch"),
         depends=list(package["depends"]),
         constrains=list(package["constrains"]),
+        extra_depends=package.get("extra_depends"),
+        flags=package.get("flags"),
         sha256=bytes.fromhex(package["sha256"]) if package.get("sha256") else None,
         md5=bytes.fromhex(package["md5"]) if package.get("md5") else None,
         size=package.get("size"),
@@ -1009,7 +1039,7 @@ async def read_lock(request: Json, _: Callable[[Json], None]) -> Json:
                     "subdir": str(platform.subdir),
                     "virtual": list(platform.virtual_packages),
                     "channels": [str(channel) for channel in content.channels()],
-                    "packages": [json.loads(record.to_json()) for record in records],
+                    **_packages(records),
                     "foreign": [item.name for item in locked if not hasattr(item, "repo_data_record")],
                 }
             )

@@ -1,0 +1,134 @@
+"""What channels say of packages: their records as values, and as text for the worker, a lock and other hooks."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any
+
+from mamba_press.credentials import public
+from mamba_press.errors import SolveError
+from mamba_press.types import Package, Problem, Spec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+Json = dict[str, Any]
+Specs = dict[str, Json]
+"""What rattler reads in specs, by their text, as the worker answers."""
+
+_LONGEST = {"license": 10_000, "spec": 2_000}
+_MOST_SPECS = 10_000
+"""What the record of a package may have; the largest of conda-forge have a tenth."""
+
+_KEY = "tool.mamba-press.constraints"
+_UNBOUND = f"tell the makers of the channel, or take another build with {_KEY}"
+
+
+def packages_of(answer: Json) -> tuple[Package, ...]:
+    """Return the packages of an answer of the worker, sorted by name; raise SolveError as `refuse_foreign`."""
+    specs = _values(answer["specs"])
+    packages = tuple(sorted((_package(each, specs) for each in answer["packages"]), key=lambda each: each.name))
+    refuse_foreign(packages)
+    return packages
+
+
+def _values(specs: Specs) -> dict[str, Spec]:
+    values: Specs = {
+        text: {key: tuple(part) if isinstance(part, list) else part for key, part in parts.items()}
+        for text, parts in specs.items()
+    }
+    return {text: Spec(**{"text": text, **parts}) for text, parts in values.items()}
+
+
+def _package(record: Json, specs: Mapping[str, Spec]) -> Package:
+    """Make a package of a record as rattler writes it."""
+    noarch = record.get("noarch")
+    return Package(
+        name=record["name"],
+        version=record["version"],
+        build=record["build"],
+        build_number=record["build_number"],
+        channel=public(record.get("channel") or ""),
+        subdir=record["subdir"],
+        url=public(record["url"]),
+        file_name=record["fn"],
+        sha256=record.get("sha256"),
+        md5=record.get("md5"),
+        size=record.get("size"),
+        license=record.get("license"),
+        **_with_values(record, specs),
+        noarch=noarch if noarch in ("python", "generic") else None,
+        timestamp=record.get("timestamp"),
+        site_packages=record.get("python_site_packages_path"),
+    )
+
+
+def _with_values(record: Json, specs: Mapping[str, Spec]) -> Json:
+    extras = (record.get("extra_depends") or {}).items()
+    return {
+        "depends": tuple(specs[text] for text in record.get("depends", ())),
+        "constrains": tuple(specs[text] for text in record.get("constrains", ())),
+        "extra_depends": {extra: tuple(specs[text] for text in texts) for extra, texts in extras},
+        "flags": tuple(record.get("flags") or ()),
+    }
+
+
+def plain(package: Package) -> Json:
+    """Return a package as JSON, with specs as text."""
+    return {
+        **{each.name: getattr(package, each.name) for each in fields(package)},
+        "depends": [spec.text for spec in package.depends],
+        "constrains": [spec.text for spec in package.constrains],
+        "extra_depends": {extra: [spec.text for spec in specs] for extra, specs in package.extra_depends.items()},
+    }
+
+
+def specs_of(packages: Iterable[Package]) -> Specs:
+    """Return what is said in the specs of packages, by their text, as the worker answers."""
+    return {spec.text: asdict(spec) for package in packages for spec in _all(package)}
+
+
+def again(values: Iterable[Json], specs: Specs) -> tuple[Package, ...]:
+    """Return the packages of which `plain` and `specs_of` made these."""
+    read = _values(specs)
+    return tuple(Package(**{**each, **_with_values(each, read)}) for each in values)
+
+
+def _all(package: Package) -> tuple[Spec, ...]:
+    extras = (spec for specs in package.extra_depends.values() for spec in specs)
+    return (*package.depends, *package.constrains, *extras)
+
+
+def refuse_foreign(packages: Iterable[Package]) -> None:
+    """Raise SolveError for packages in another form than conda's, such as wheels, and for records without a bound."""
+    packages = tuple(packages)
+    problems = [
+        Problem(
+            where=str(package),
+            what=f"its channel offers it as {package.file_name!r}, which is no conda package",
+            hint=f"name a build that is .conda or .tar.bz2 in {_KEY}, or a channel that has one",
+        )
+        for package in packages
+        if not package.url or not package.file_name.endswith((".conda", ".tar.bz2"))
+    ]
+    problems += [
+        Problem(where=f"{package.name[:80]} of {package.channel}", what=what, hint=_UNBOUND)
+        for package in packages
+        for what in _beyond(package)
+    ]
+    if problems:
+        raise SolveError(*problems)
+
+
+def _beyond(package: Package) -> Iterator[str]:
+    """Yield what of a record is far beyond all that is real, and would take for ever to be read."""
+    for key in ("name", "version", "build", "license"):
+        length, most = len(getattr(package, key) or ""), _LONGEST.get(key, 200)
+        if length > most:
+            yield f"its record has a {key} of {length:,} characters; at most {most:,} are accepted"
+    specs = _all(package)
+    if len(specs) > _MOST_SPECS:
+        yield f"its record has {len(specs):,} dependencies; at most {_MOST_SPECS:,} are accepted"
+    longest = max((len(spec.text) for spec in specs), default=0)
+    if longest > _LONGEST["spec"]:
+        yield f"its record has a dependency of {longest:,} characters; at most {_LONGEST['spec']:,} are accepted"
