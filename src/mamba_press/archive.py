@@ -121,7 +121,7 @@ def describe(house: House, folder: Path, elsewhere: Sequence[str] = ()) -> tuple
 def pylock(rows: Iterable[Row], target: Target) -> bytes:
     """Return the text of the lock file (https://packaging.python.org/specifications/pylock-toml/)."""
     machine = {"amd64": "AMD64"}.get(target.arch, target.arch)
-    system = {"linux": "linux", "osx": "darwin", "win": "win32"}[target.system]
+    system = platforms.facts(target).markers[0]
     marker = f"sys_platform == '{system}' and platform_machine == '{machine}' and implementation_name == 'cpython'"
     lines = [
         'lock-version = "1.0"',

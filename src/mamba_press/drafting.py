@@ -22,6 +22,7 @@ from mamba_press import (
     lookups,
     metadata,
     placeholders,
+    platforms,
     project,
     provide,
     pythons,
@@ -306,7 +307,8 @@ def _case_notes(tags: str, entries: Sequence[Entry]) -> tuple[str, ...]:
     clashes = layout.case_clashes(entry.path for entry in entries)
     if not clashes:
         return ()
-    if "linux" not in tags:
+    systems = [platforms.facts_of(tag) for tag in tags.rpartition("-")[2].split(".")]
+    if not any(each and each.tells_case for each in systems):
         in_prefix = {entry.path: entry.original for entry in entries}
         raise ContentError(
             *(

@@ -15,6 +15,7 @@ from mamba_press import (
     metadata,
     pipeline,
     placeholders,
+    platforms,
     project,
     requires,
     select,
@@ -48,7 +49,7 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str, ep
     left = wheelhouse.left(chosen.solution, chosen.selection)
     members = wheelhouse.part(entries, chosen.selection, chosen.solution, name)
     wheelhouse.require_some(members, left)
-    if order.target.system == "linux":
+    if platforms.facts(order.target).loaded_answers:
         members = wheelhouse.with_loaders(members, chosen.selection, name)
     members = wheelhouse.with_programs(members, order.config.wheel.executables, name)
     chosen = replace(chosen, called=_called(members, chosen))

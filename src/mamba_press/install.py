@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mamba_press import archive, atomic, trial
+from mamba_press import archive, atomic, platforms, trial
 from mamba_press.errors import ConfigError, HouseError
+from mamba_press.target import arch
 from mamba_press.types import Problem
 
 if TYPE_CHECKING:
@@ -38,15 +39,6 @@ print(json.dumps({
 }))
 """
 """Runs in any Python 3."""
-
-_PLATFORMS = {
-    "linux-64": ("linux", "x86_64"),
-    "linux-aarch64": ("linux", "aarch64"),
-    "linux-ppc64le": ("linux", "ppc64le"),
-    "linux-riscv64": ("linux", "riscv64"),
-    "osx-64": ("macosx", "x86_64"),
-    "osx-arm64": ("macosx", "arm64"),
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,13 +89,14 @@ def require_fit(manifest: Manifest, facts: Mapping[str, str], where: str) -> Non
     if facts["version"] not in manifest.pythons or facts["implementation"] != "cpython":
         is_other = "" if facts["implementation"] == "cpython" else f"{facts['implementation']} "
         found.append(f"is for CPython {', '.join(manifest.pythons)}; this is {is_other}{facts['version']}")
-    system, arch = _PLATFORMS.get(manifest.subdir, (manifest.subdir, ""))
+    made = platforms.of_subdir(manifest.subdir)
     platform = facts["platform"].split("-")
-    if platform[0] != system or platform[-1] not in (arch, "universal2"):
+    if made is None or platform[0] != made.sysconfig or platform[-1] not in (arch(manifest.subdir), "universal2"):
         found.append(f"is for {manifest.subdir}; this is {facts['platform']}")
     elif manifest.floor and _numbers(facts["floor"]) < _numbers(manifest.floor):
-        needs = "macOS" if system == "macosx" else "glibc"
-        found.append(f"needs {needs} {manifest.floor}; this machine has {facts['floor'] or 'another C library'}")
+        found.append(
+            f"needs {made.versioned} {manifest.floor}; this machine has {facts['floor'] or 'another C library'}"
+        )
     if found:
         hint = "name another interpreter with --python, or make a wheelhouse for this one"
         raise ConfigError(*(Problem(where=where, what=what, hint=hint) for what in found))

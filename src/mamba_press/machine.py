@@ -7,6 +7,24 @@ from typing import Literal
 
 System = Literal["linux", "osx", "win"]
 
+NEUTRAL = "/proc/mamba-press"
+"""The prefix written into installed files in place of a real one.
+
+Nobody can create it, on Linux not even root: the kernel makes what is in ``/proc``. macOS has no such folder, and its
+root folder is sealed. So no library can be made to load from it, no temporary path leaks, and every place that needs
+care is found by searching for this text. What is opened there is missing (ENOENT), as anything that is not installed:
+below a file such as ``/dev/null`` it would be an error of another kind (ENOTDIR), at which MIT Kerberos gives up.
+"""
+
+
+NEUTRAL_ON_WINDOWS = "//./NUL/mamba-press"
+"""The same for files that lie on Windows, in place of :data:`NEUTRAL`.
+
+``//./NUL`` is the device that swallows everything, not a name in a folder: what is opened below it is empty, and nobody
+can put anything there (``C:/NUL/x`` would be a path that anybody can create). The slashes lean forward because a
+backslash would begin an escape in many of the texts that it is written into; Windows takes both.
+"""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Python:

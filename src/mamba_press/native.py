@@ -30,7 +30,7 @@ _LENGTH = 100
 def assumed(wanted: Target) -> Target:
     """Return what a solve for a native prefix may count on: what is built there has to run on this machine as well."""
     machine = target.this_machine()
-    if machine.platform != f"linux-{wanted.arch}" or wanted.system != "linux" or machine.glibc is None:
+    if machine.platform != f"{wanted.system}-{wanted.arch}" or machine.glibc is None:
         return wanted
     return replace(wanted, floor=min(wanted.floor or machine.glibc, machine.glibc))
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-from mamba_press import wording
+from mamba_press import platforms, wording
 from mamba_press.config import GROUPS, Condition, State, keys
 from mamba_press.problem import Problem
 
@@ -224,8 +224,7 @@ def _met(old: object, new: object, mode: Mode) -> object:
 
 def _names(target: Target) -> tuple[str, ...]:
     """Return how a platform is called: its conda subdir, cibuildwheel's name for it, and the tag that was asked for."""
-    system = {"linux": "manylinux", "osx": "macosx", "win": "win"}[target.system]
-    return (target.subdir, f"{system}_{target.arch}", *filter(None, (target.tag,)))
+    return (target.subdir, f"{platforms.facts(target).family}_{target.arch}", *filter(None, (target.tag,)))
 
 
 def _is_true(value: str) -> bool:

@@ -11,6 +11,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from mamba_press import platforms
 from mamba_press.types import OWN, File, Package, Spec
 
 if TYPE_CHECKING:
@@ -66,11 +67,7 @@ def _file(file: OwnFile, target: Target, name: str) -> File:
 
 def _folder(scheme: str, target: Target, name: str) -> str:
     """Return where conda's Python of the target has the folder of a scheme."""
-    python = f"python{target.python}"
-    folders = {"platlib": f"lib/{python}/site-packages/", "scripts": "bin/", "headers": f"include/{python}/{name}/"}
-    if target.system == "win":
-        folders = {"platlib": "Lib/site-packages/", "scripts": "Scripts/", "headers": f"Include/{name}/"}
-    return folders.get(scheme, "")
+    return platforms.facts(target).folders.get(scheme, "").format(python=target.python, name=name)
 
 
 def _package(own: Own) -> Package:

@@ -18,6 +18,7 @@ from mamba_press import (
     metadata,
     own,
     placeholders,
+    platforms,
     project,
     providers,
     rewrite,
@@ -57,7 +58,7 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str, ep
     home = layout.home(pressed_project.name, selection, environment.packages, config)
     stem = metadata.stem(pressed_project.name, version)
     linked = link.link(layout.place(selection, home=home, stem=stem, config=config), environment, config)
-    if order.target.system == "win":
+    if not platforms.facts(order.target).has_search_paths:
         linked = furnish.with_dlls(linked, home, config)
     linked = replace(linked, entries=texts_moved(linked.entries, home, config))
     ready = furnish.with_runtime(linked, home, pressed_project.name, config)

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from mamba_press import specifiers
+from mamba_press import platforms, specifiers
 from mamba_press.errors import ConfigError
 from mamba_press.problem import Problem
 
@@ -75,11 +75,12 @@ class Recipe:
     @property
     def site_packages(self) -> str:
         """Where conda puts Python packages for the recipe's Python and platform, in the prefix."""
-        if self.platform.startswith("win"):
-            return "Lib/site-packages"
+        tag = platforms.parse(self.platform)
+        folders = platforms.FACTS[tag.system if tag else "linux"].folders
         found = re.search(r"3\.\d+", self.python)
         free_threaded = re.search(r"cp3\d+t|3\.\d+t", self.python)
-        return f"lib/python{found[0] if found else '3'}{'t' if free_threaded else ''}/site-packages"
+        python = f"{found[0] if found else '3'}{'t' if free_threaded else ''}"
+        return folders["platlib"].format(python=python).rstrip("/")
 
 
 def read(path: Path) -> Recipe:
@@ -329,11 +330,12 @@ def _platform(node: _Node) -> str:
     system = parts["os"].text() if "os" in parts else ""
     version = parts["version"].text() if "version" in parts else ""
     arch = parts["arch"].text() if "arch" in parts else ""
-    if system == "win":
-        return f"win_{arch}"
+    facts = next((each for each in platforms.FACTS.values() if each.family == system), None)
+    if facts and not facts.versioned:
+        return f"{system}_{arch}"
     if system and not version:
         node.wrong("has no 'version'", 'name the lowest system version: version: "2.28"')
-    if system and system not in ("manylinux", "macosx"):
+    if system and facts is None:
         parts["os"].wrong(f"found {system!r}, expected manylinux, macosx or win")
     return f"{system}_{version.replace('.', '_')}_{arch}"
 

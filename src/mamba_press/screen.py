@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from mamba_press import explain
+from mamba_press import explain, platforms
 from mamba_press.problem import harmless, warnings
 from mamba_press.tags import RECORD
 
@@ -101,7 +101,8 @@ def answer(found: Explanation) -> str:
     tag = found.lowest if found.lowest in names else ".".join(names)
     if not found.steps:
         reason = "nothing in the wheel is bound to a system" if tag == "any" else "nothing in the wheel demands more"
-        return f"{tag}: {'Windows has no versions in its tags' if tag.startswith('win') else reason}"
+        system = platforms.facts_of(tag)
+        return f"{tag}: {reason if not system or system.versioned else f'{system.label} has no versions in its tags'}"
     first = found.steps[0]
     asked = f", where {found.lowest} would be enough" if found.lowest not in names else ""
     otherwise = f"; without {_these(first)}: {first.otherwise}" if first.otherwise else "; nothing else sets a floor"

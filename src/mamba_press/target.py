@@ -153,13 +153,10 @@ def virtual_packages(target: Target, hints: Mapping[str, str] | None = None) -> 
     """
     archspec = _ARCHSPECS.get(target.subdir, target.arch)
     packages = [VirtualPackage(name="__archspec", version="1", build=archspec)]
-    if target.system == "win":
-        packages.append(VirtualPackage(name="__win", version="0"))
-    else:
-        packages.append(VirtualPackage(name="__unix", version="0"))
+    facts = platforms.facts(target)
+    packages.append(VirtualPackage(name="__unix" if facts.is_posix else "__win", version="0"))
     if target.floor is not None:
-        version = ".".join(map(str, target.floor))
-        packages.append(VirtualPackage(name="__osx" if target.system == "osx" else "__glibc", version=version))
+        packages.append(VirtualPackage(name=facts.virtual, version=".".join(map(str, target.floor))))
     if target.system == "linux":
         glibc = target.floor or (0, 0)
         kernel = next(version for since, version in _KERNELS if glibc >= since)
@@ -180,12 +177,7 @@ def virtual_packages(target: Target, hints: Mapping[str, str] | None = None) -> 
 
 def marker_environment(target: Target) -> dict[str, str]:
     """Return what markers are evaluated against where the wheel is for."""
-    systems = {
-        "linux": ("linux", "Linux", "posix"),
-        "osx": ("darwin", "Darwin", "posix"),
-        "win": ("win32", "Windows", "nt"),
-    }
-    platform, system, name = systems[target.system]
+    platform, system, name = platforms.facts(target).markers
     return {
         "extra": "",
         "os_name": name,
@@ -198,6 +190,11 @@ def marker_environment(target: Target) -> dict[str, str]:
         "python_full_version": f"{target.python.version}.0",
         "implementation_version": f"{target.python.version}.0",
     }
+
+
+def arch(subdir: str) -> str:
+    """Return the architecture of a conda subdir as tags spell it, "" for one that is not known."""
+    return _PLATFORMS[subdir][1] if subdir in _PLATFORMS else ""
 
 
 def this_machine() -> Machine:
@@ -458,10 +455,10 @@ def _from_identifier(value: str) -> _Place | None:
     """``cp311-manylinux_x86_64``: the image's glibc stands in AUDITWHEEL_PLAT, not here."""
     _, _, platform = value.partition("-")
     _refuse_unsupported(platform)
-    found = re.fullmatch(r"(manylinux|macosx|win)_(\w+)", platform)
-    systems: dict[str, System] = {"manylinux": "linux", "macosx": "osx", "win": "win"}
-    if found and (systems[found[1]], found[2]) in _SUBDIRS:
-        return _Place(systems[found[1]], found[2])
+    family, _, arch = platform.partition("_")
+    for facts in platforms.FACTS.values():
+        if family == facts.family and (facts.system, arch) in _SUBDIRS:
+            return _Place(facts.system, arch)
     raise _RefusedError("no platform that is pressed for", f"set platform = {_EXAMPLES}")
 
 

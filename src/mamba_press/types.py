@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 # ruff: noqa: PLC0414 - nouns like the others, in homes of their own: light questions need no more
+from mamba_press.machine import NEUTRAL as NEUTRAL
+from mamba_press.machine import NEUTRAL_ON_WINDOWS as NEUTRAL_ON_WINDOWS
 from mamba_press.machine import Python as Python
 from mamba_press.machine import System as System
 from mamba_press.machine import Target as Target
@@ -18,25 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from packaging.version import Version
-
-NEUTRAL = "/proc/mamba-press"
-"""The prefix written into installed files in place of a real one.
-
-Nobody can create it, on Linux not even root: the kernel makes what is in ``/proc``. macOS has no such folder, and its
-root folder is sealed. So no library can be made to load from it, no temporary path leaks, and every place that needs
-care is found by searching for this text. What is opened there is missing (ENOENT), as anything that is not installed:
-below a file such as ``/dev/null`` it would be an error of another kind (ENOTDIR), at which MIT Kerberos gives up.
-"""
-
-
-NEUTRAL_ON_WINDOWS = "//./NUL/mamba-press"
-"""The same for files that lie on Windows, in place of :data:`NEUTRAL`.
-
-``//./NUL`` is the device that swallows everything, not a name in a folder: what is opened below it is empty, and nobody
-can put anything there (``C:/NUL/x`` would be a path that anybody can create). The slashes lean forward because a
-backslash would begin an escape in many of the texts that it is written into; Windows takes both.
-"""
-
 
 OWN = "the project"
 """What stands for the project's own code where files have the name of their conda package: none can have this one."""

@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, is_normalized_name
 from packaging.version import InvalidVersion, Version
 
-from mamba_press import __version__, installed, provide, runtime
+from mamba_press import __version__, installed, platforms, provide, runtime
 from mamba_press.config import TABLE
 from mamba_press.errors import ConfigError, ContentError
 from mamba_press.types import Dropped, Entry, Problem
@@ -54,7 +54,7 @@ def require_possible(house: str, target: Target, config: Config) -> None:
     if not is_normalized_name(canonicalize_name(house)):
         hint = "take letters, digits and . _ - in between, with --name"
         problems.append(Problem(where="--name", what=f"{house!r} is no name", hint=hint))
-    if target.system == "win":
+    if not platforms.facts(target).has_search_paths:
         what = "Windows has no search paths: a DLL in another wheel would have to be loaded by hand, in every order"
         hint = "press one wheel with all of it: mamba-press press SPEC… -C 'select.python-packages=*'"
         problems.append(Problem(where=f"{TABLE}.platform", what=what, hint=hint))

@@ -6,6 +6,7 @@ Arrows go one way: a module imports only what lies in a layer below its own. Hea
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -168,6 +169,23 @@ def test_a_module_imports_only_from_below(source):
     path, text = source
     module = path.split("/")[0].removesuffix(".py")
     assert upward(module, text) == []
+
+
+def sisters(path: str, source: str) -> list[str]:
+    """What a module of one platform's imports of another platform's."""
+    own = re.match(r"platforms/(linux|macos|windows)/", path)
+    others = re.compile(rf"mamba_press\.platforms\.(?!{own[1]}\b)(?:linux|macos|windows)\b" if own else r"(?!)")
+    return sorted(name for name in imports(ast.parse(source)) if others.match(name))
+
+
+def test_no_platform_knows_another_one(source):
+    assert sisters(*source) == []
+
+
+def test_the_rule_on_platforms_sees_what_breaks_it():
+    text = "from mamba_press.platforms.macos import tag\nfrom mamba_press.platforms.linux import policy"
+    assert sisters("platforms/linux/loader.py", text) == ["mamba_press.platforms.macos.tag"]
+    assert sisters("platforms/target.py", text) == []
 
 
 def test_a_library_stays_in_its_home(source):

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mamba_press import platforms
 from mamba_press.commands import asked, output
 from mamba_press.errors import ConfigError
 from mamba_press.problem import Problem
@@ -122,7 +123,8 @@ def _values(manifest: Manifest) -> dict[str, object]:
 
 def _lines(manifest: Manifest) -> list[str]:
     width = max((len(f"{row.name} {row.version}") for row in manifest.wheels), default=0)
-    floor = f", {'macOS' if manifest.subdir.startswith('osx') else 'glibc'} {manifest.floor}" if manifest.floor else ""
+    system = platforms.of_subdir(manifest.subdir)
+    floor = f", {system.versioned if system else ''} {manifest.floor}" if manifest.floor else ""
     size = sum(row.size for row in manifest.wheels)
     lines = [f"{manifest.name}: {manifest.subdir}{floor}, Python {', '.join(manifest.pythons)}", ""]
     for row in manifest.wheels:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mamba_press import log
+from mamba_press import log, platforms
 from mamba_press.atomic import replacing, temporary
 from mamba_press.channels import folder_of, is_folder, meant_as_name
 from mamba_press.conda import hints, lock, prefix, process, records
@@ -18,8 +18,6 @@ from mamba_press.credentials import added, public
 from mamba_press.errors import ConfigError, FetchError, PressError, SolveError, WriteError
 from mamba_press.specifiers import spec_name as spec_name
 from mamba_press.types import (
-    NEUTRAL,
-    NEUTRAL_ON_WINDOWS,
     Environment,
     Package,
     Problem,
@@ -164,7 +162,7 @@ def fetch(
     root.mkdir(parents=True, exist_ok=True)
     if not _chosen(solution, names):
         return Environment(prefix=root, files=(), packages=(), info={})
-    neutral = NEUTRAL_ON_WINDOWS if solution.target.system == "win" else NEUTRAL
+    neutral = platforms.facts(solution.target).neutral
     _install(solution, names, root, neutral, config=config, environ=environ)
     notes: list[str] = []
     environment = prefix.read(root, _chosen(solution, names), notes, neutral=neutral)
@@ -204,16 +202,13 @@ def _install(  # noqa: PLR0913  # what an installation consists of
 ) -> None:
     """Install into ``root`` with the prefix ``written`` in the files; warn of archives that nothing vouches for."""
     root.mkdir(parents=True, exist_ok=True)
-    target = solution.target
-    # rattler signs what it patches with macOS's codesign if it hears that the files are for macOS: what runs has to
-    # be signed, what is pressed is signed by us.
-    is_pressed = written in (NEUTRAL, NEUTRAL_ON_WINDOWS)
+    target, facts = solution.target, platforms.facts(solution.target)
     request = {
         "do": "fetch",
         "packages": _asked_for(_chosen(solution, names), config),
         "python": [records.plain(package) for package in solution.packages if package.name == "python"],
         "prefix": str(root),
-        "platform": "linux-64" if target.system == "osx" and is_pressed else target.subdir,
+        "platform": (facts.installed_as if written == facts.neutral else "") or target.subdir,
         "neutral": written,
         "offline": config.offline,
         "cache": str(cache_folder(environ)),

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mamba_press import wording
+from mamba_press import platforms, wording
 from mamba_press.channels import meant_as_name
 from mamba_press.credentials import hidden
 from mamba_press.errors import ConfigError, ContentError, FetchError, PressError, SolveError
@@ -159,8 +159,9 @@ def _hints(facts: Json, target: Target) -> list[str]:
     if "strict channel priority" in text:
         hints.append(f"the first of {KEY}.channels that has a package is the only one for it: reorder them, or write")
         hints.append("channel::package for a package that is to come from another")
+    versioned = {each.virtual for each in platforms.FACTS.values()}
     for name, version, _ in facts["virtual"]:
-        if name in ("__glibc", "__osx") and (asked := re.findall(rf"{name} >=([\d.]+)", text)):
+        if name in versioned and (asked := re.findall(rf"{name} >=([\d.]+)", text)):
             hints.append(f"{name} >={asked[-1]} is asked for, the {whose} has {version}" + (see and f"{see}platform"))
     return hints
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
+from mamba_press import platforms
 from mamba_press.channels import folder_of, is_folder
 from mamba_press.conda import records
 from mamba_press.credentials import public
@@ -186,9 +187,9 @@ def _platform(target: Target) -> tuple[str, list[str]]:
     """Return the name of a platform in a lock, and the virtual packages that it stands for."""
     if target.floor is None:
         return target.subdir, []
-    system = "osx" if target.system == "osx" else "glibc"
-    name = "-".join(map(str, (target.subdir, system, *target.floor)))
-    return name, [f"__{system}={'.'.join(map(str, target.floor))}"]
+    virtual = platforms.facts(target).virtual
+    name = "-".join(map(str, (target.subdir, virtual.strip("_"), *target.floor)))
+    return name, [f"{virtual}={'.'.join(map(str, target.floor))}"]
 
 
 def portable(text: str, root: Path, channels: Iterable[str] = ()) -> str:

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mamba_press import platforms
 from mamba_press.types import NEUTRAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from mamba_press.platforms.facts import Facts
     from mamba_press.types import System
 
 _COMPILERS = {"CC": ("cc", "clang"), "CXX": ("c++", "clang++"), "FC": ("gfortran",)}
@@ -59,7 +61,7 @@ def environment(environ: Mapping[str, str], place: Place) -> dict[str, str]:
     if place.host:
         found = {**dict.fromkeys(_ALLOW, "1"), **found}
     found |= {name: str(path) for name, path in _compilers(place).items() if not environ.get(name)}
-    if place.system != "win":
+    if _facts(place).is_posix:
         found |= _rust(environ, place)
     return found
 
@@ -70,12 +72,15 @@ def isolated() -> tuple[tuple[str, ...], tuple[str, ...]]:
     Of an interpreter of the system they are none: its programs lie among all others.
     """
     sites = [path for path in sys.path if Path(path).name == "site-packages"]
-    scripts = "Scripts" if sys.platform == "win32" else "bin"
-    up = 2 if sys.platform == "win32" else 3
+    scripts, up = ("Scripts", 2) if sys.platform == "win32" else ("bin", 3)
     roots = [Path(path).parents[up - 1] for path in sites if len(Path(path).parents) >= up]
     programs = [sysconfig.get_path("scripts")] if sys.prefix != sys.base_prefix else []
     programs += [str(root / scripts) for root in roots if root != Path(sys.base_prefix)]
     return tuple(dict.fromkeys(programs)), tuple(dict.fromkeys(sites))
+
+
+def _facts(place: Place) -> Facts:
+    return platforms.FACTS[place.system]
 
 
 def _path(path: str, place: Place) -> str:
@@ -88,20 +93,19 @@ def _path(path: str, place: Place) -> str:
 
 
 def _programs(prefix: Path, place: Place) -> tuple[Path, ...]:
-    if place.system == "win":
-        return prefix, prefix / "Library" / "bin", prefix / "Scripts"
-    return (prefix / "bin",)
+    return tuple(prefix / folder for folder in _facts(place).programs)
 
 
 def _folders(place: Place) -> Iterator[tuple[str, tuple[Path, ...]]]:
     """Yield the variables that hold lists of folders, and what goes in front of each."""
     if place.host is None:
         return
-    root = place.host / "Library" if place.system == "win" else place.host
+    facts = _facts(place)
+    root = place.host / facts.root
     yield "CMAKE_PREFIX_PATH", (root,)
     yield "PKG_CONFIG_PATH", (root / "lib" / "pkgconfig", root / "share" / "pkgconfig")
-    headers, libraries = ("INCLUDE", "LIB") if place.system == "win" else ("CPATH", "LIBRARY_PATH")
-    if place.system == "win" or not place.stays:  # Meson leaves out the flag below for what is in CPATH
+    headers, libraries = facts.variables
+    if not facts.is_posix or not place.stays:  # Meson leaves out the flag below for what is in CPATH
         yield headers, (root / "include",)
     yield libraries, (root / "lib",)
 
@@ -112,7 +116,7 @@ def _flags(place: Place) -> Iterator[tuple[str, tuple[str, ...]]]:
     CFLAGS is not among them: in its presence setuptools and configure scripts leave out their own, -O2 included.
     CPPFLAGS adds to those in setuptools, Meson and configure; CMake knows it not and takes initial values by name.
     """
-    if place.system == "win":
+    if not _facts(place).is_posix:
         return
     maps = tuple(f"-ffile-prefix-map={old}={new}" for old, new in mapped(place))
     if place.stays and place.host:
@@ -144,7 +148,7 @@ def mapped(place: Place) -> tuple[tuple[str, str], ...]:
 
 def _compilers(place: Place) -> dict[str, Path]:
     """Return the compilers of the ``build`` prefix by the variable that names each: conda's names have a prefix."""
-    folder = place.build / "bin" if place.build and place.system != "win" else None
+    folder = place.build / "bin" if place.build and _facts(place).is_posix else None
     names = sorted(path.name for path in folder.iterdir()) if folder and folder.is_dir() else []
     return {
         variable: folder / name

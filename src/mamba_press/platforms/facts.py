@@ -1,0 +1,58 @@
+"""What can be said of a system in a word: data that costs nothing to ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mamba_press.machine import System
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """One system.
+
+    ``format`` is that of its binaries, ``family`` how cibuildwheel calls it, ``sysconfig`` how Python does; ``markers``
+    are ``sys_platform``, ``platform_system`` and ``os_name``. ``versioned`` is what the version in its tags is one of,
+    and ``virtual`` conda's package of that version; both are empty where tags have no version. ``neutral`` is the
+    prefix that nobody can make.
+
+    ``folders`` are where conda's Python has the parts of a wheel, ``libraries`` where conda has libraries. ``root``,
+    ``programs`` and ``variables`` are where compilers and build tools find a prefix, and by which variables; where
+    ``is_posix``, they take the flags of GCC.
+
+    ``has_search_paths``: a binary can say where its libraries are. ``loaded_answers``: a library that was loaded
+    answers for its name. ``can_strip``: what no loader reads can leave its binaries. ``tells_case``: names may differ
+    in case alone. ``is_carried``: its programs lie in wheels for others, too. ``installed_as`` is the platform that
+    rattler is told for a prefix to be pressed, where it is not the own one.
+    """
+
+    system: System
+    label: str
+    format: str
+    family: str
+    sysconfig: str
+    markers: tuple[str, str, str]
+    versioned: str = ""
+    virtual: str = ""
+    neutral: str
+    folders: Mapping[str, str]
+    libraries: str = "lib/"
+    root: str = ""
+    programs: tuple[str, ...] = ("bin",)
+    variables: tuple[str, str] = ("CPATH", "LIBRARY_PATH")
+    is_posix: bool = True
+    has_search_paths: bool = True
+    loaded_answers: bool = False
+    can_strip: bool = False
+    tells_case: bool = False
+    is_carried: bool = True
+    installed_as: str = ""
+
+
+POSIX = {
+    "platlib": "lib/python{python}/site-packages/",
+    "scripts": "bin/",
+    "headers": "include/python{python}/{name}/",
+}
+"""Where conda's Python has the parts of a wheel on Linux and macOS."""
