@@ -22,9 +22,8 @@ from typing import TYPE_CHECKING
 
 from mamba_press import atomic, fields, platforms, policies, pythons, unpack, zip_read
 from mamba_press.errors import WriteError
-from mamba_press.hazards import Habit, Remark, Style
 from mamba_press.platforms.linux import tag as linux
-from mamba_press.problem import harmless
+from mamba_press.problem import Habit, Remark, Style, harmless
 from mamba_press.types import Problem
 from mamba_press.unpack import installed, is_dist_info, scheme
 from mamba_press.zip_read import Damage

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from mamba_press import binaries, macos
-from mamba_press.hazards import Habit, Remark
+from mamba_press.problem import Habit, Remark
 from mamba_press.types import Problem
 
 if TYPE_CHECKING:

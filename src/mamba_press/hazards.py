@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mamba_press import toolchain
+from mamba_press.problem import Habit, Remark
 from mamba_press.types import Problem
 
 if TYPE_CHECKING:
@@ -34,21 +34,6 @@ EXECSTACK = (
 )
 
 _SHARED_BY_ALL = ("libstdcxx", "libgcc")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Habit(Problem):
-    """What mamba-press would not write, and what works nevertheless: wrong in a wheel of ours, a note on any other."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Style(Habit):
-    """A habit that says nothing to the users of a wheel, and that most tools have: no word of it on other wheels."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Remark(Problem):
-    """What the wheel alone cannot tell to be right or wrong: a note on every wheel."""
 
 
 def runtimes(libraries: Mapping[str, Binary]) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mamba_press import binaries, globs, hazards, policies, wording
-from mamba_press.hazards import Habit, Remark
+from mamba_press.problem import Habit, Remark
 from mamba_press.types import Problem
 
 if TYPE_CHECKING:

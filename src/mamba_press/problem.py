@@ -23,6 +23,21 @@ class Problem:
         return _with_hint(text, self.hint)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Habit(Problem):
+    """What mamba-press would not write, and what works nevertheless: wrong in a wheel of ours, a note on any other."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Style(Habit):
+    """A habit that says nothing to the users of a wheel, and that most tools have: no word of it on other wheels."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Remark(Problem):
+    """What the wheel alone cannot tell to be right or wrong: a note on every wheel."""
+
+
 @dataclass(frozen=True, slots=True)
 class Note:
     """Something that the user should know of what was made, and what to do about it.

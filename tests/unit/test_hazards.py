@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mamba_press import hazards
-from mamba_press.hazards import Remark
+from mamba_press.problem import Remark
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from mamba_press import binaries, hazards, loader
-from mamba_press.hazards import Habit, Remark
 from mamba_press.loader import Promise
+from mamba_press.problem import Habit, Remark
 from mamba_press.types import Binary, Requirement
 from tests.support.compile import Linking, shared_library
 

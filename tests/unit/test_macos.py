@@ -11,7 +11,7 @@ from mamba_press import binaries, dyld, globs, macos, toolchain
 from mamba_press.binaries import strings
 from mamba_press.config import Config, Link
 from mamba_press.errors import ContentError
-from mamba_press.hazards import Remark
+from mamba_press.problem import Remark
 from mamba_press.tags import tags
 from mamba_press.target import Machine, resolve
 from mamba_press.types import Binary, Edits, Entry, File, Kept, Package, Python

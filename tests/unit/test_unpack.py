@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mamba_press import unpack, zip_read
-from mamba_press.hazards import Remark
+from mamba_press.problem import Remark
 
 ELF = next(path for path in map(Path, ("/bin/true", "/bin/ls")) if path.exists() or path.name == "ls")
 HERE = "/somewhere/mamba-press-abcd1234/lib"
