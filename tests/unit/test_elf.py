@@ -8,6 +8,7 @@ import shutil
 import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -760,3 +761,48 @@ def test_the_library_for_which_another_one_stands_is_needed_and_can_be_renamed(t
     code = "import ctypes, sys; print(ctypes.CDLL(sys.argv[1]).x())"
     shown = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
     assert shown.stdout == "42\n"
+
+
+def more_entries_than_a_section_has() -> bytes:
+    return written.elf({"strings": b"\0"}, [(99, 1)] * 0x10001)
+
+
+def versions_outside_of_their_segment() -> bytes:
+    chain = written.verneed((1, 0, 16, 0x1000))
+    return written.elf({"strings": b"\0", "chain": chain}, [(written.VERNEED, "chain"), (written.VERNEEDNUM, 2)])
+
+
+def symbol_hashes_without_a_last_one() -> bytes:
+    hashes = struct.pack("<4IQI", 1, 1, 1, 0, 0, 1) + bytes(4)
+    entries: list[tuple[int, int | str]] = [(written.GNU_HASH, "hashes"), (written.SYMTAB, "strings")]
+    data = bytearray(written.elf({"strings": b"\0", "hashes": hashes}, entries))
+    struct.pack_into("<Q", data, 64 + 32, data.index(hashes) + len(hashes))  # the dynamic section is in no segment
+    return bytes(data)
+
+
+def symbol_with_a_name_outside_of_the_strings() -> bytes:
+    symbols = bytes(24) + struct.pack("<IBBHQQ", 9, 0x12, 0, 1, 0, 0)
+    tables = {"strings": b"\0a\0", "symbols": symbols, "names": b"\0"}
+    return written.elf(tables, [(written.SYMTAB, "symbols")], sections=[(11, 2, "symbols", 0)])
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (more_entries_than_a_section_has, "the dynamic section has 65539 entries"),
+        (
+            versions_outside_of_their_segment,
+            "the needed versions: 16 bytes at 0x1100 are not in the segment, which ends at 0x160",
+        ),
+        (symbol_hashes_without_a_last_one, "the GNU symbol hash table: the chain at 0x11c has no end"),
+        (
+            symbol_with_a_name_outside_of_the_strings,
+            "a symbol's name at 0x9 of the dynamic strings is outside of them or has no end",
+        ),
+    ],
+)
+def test_tables_that_lead_out_of_what_holds_them_are_malformed(make: Callable[[], bytes], message: str) -> None:
+    data = make()
+    with pytest.raises(Malformed) as raised:
+        _ = binaries.read(data), binaries.symbols(data)
+    assert str(raised.value) == message

@@ -748,3 +748,45 @@ def test_search_path_that_is_there_twice_is_a_problem() -> None:
 def test_broken_file_is_refused_with_what_is_wrong(change, said) -> None:
     with pytest.raises(Malformed, match=said):
         binaries.apply(change(dylib(Dylib())), Edits(search=("@loader_path",), sign=True))
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ((0, 0), "the signature at 0x0 is in the load commands"),
+        ((0x8280, 16), "the signature at 0x8280 with 16 bytes end after the slice"),
+    ],
+)
+def test_signature_that_is_nowhere_is_malformed(place, message) -> None:
+    data = bytearray(binaries.apply(dylib(Dylib()), Edits(sign=True)))
+    (image,) = macho.images(bytes(data))
+    (command,) = image.of(0x1D)
+    struct.pack_into("<2I", data, command.offset + 8, *place)
+    with pytest.raises(Malformed) as raised:
+        binaries.read(bytes(data))
+    assert str(raised.value) == message
+
+
+def test_section_after_the_end_of_its_slice_is_malformed_where_it_would_move() -> None:
+    data = bytearray(dylib(Dylib(room=0)))
+    struct.pack_into("<I", data, data.index(b"__unwind_info") + 48, len(data) - 8)
+    with pytest.raises(Malformed) as raised:
+        binaries.apply(bytes(data), Edits(name="@rpath/" + "x" * 100))
+    assert str(raised.value) == "the unwind information at 0x8078 with 88 bytes end after the slice"
+
+
+def test_file_without_linkedit_cannot_be_signed() -> None:
+    with pytest.raises(Malformed) as raised:
+        binaries.apply(dylib(Dylib()).replace(b"__LINKEDIT", b"__LINKEDIX"), Edits(sign=True))
+    message = "there is no __LINKEDIT segment, or it ends after the slice or in the load commands"
+    assert str(raised.value) == message
+
+
+def test_blobs_of_a_signature_that_share_their_bytes_are_a_problem() -> None:
+    data = bytearray(binaries.apply(dylib(Dylib()), Edits(sign=True)))
+    found = signature(bytes(data))
+    assert found
+    index = found.limit + 12
+    data[index + 12 : index + 16] = data[index + 4 : index + 8]
+    message = "the signature cannot be read: the blobs of the signature overlap"
+    assert binaries.layout_problems(bytes(data)) == (message,)
