@@ -247,7 +247,7 @@ def _without_generated(payload: Sequence[Entry], points: EntryPoints) -> list[En
 def _script_name(entry: Entry) -> str | None:
     """Return under which name an entry would lie in an environment's ``bin``."""
     installed = re.fullmatch(r"[^/]+\.data/scripts/([^/]+)", entry.path)
-    made = re.fullmatch(r"bin/([^/]+)", entry.real) if not entry.binary else None
+    made = re.fullmatch(r"bin/([^/]+)", entry.original) if entry.origin and not entry.binary else None
     if installed:
         return installed[1]
     return made[1] if made and b"python" in entry.read()[:512] else None

@@ -395,9 +395,9 @@ def _closure(names: Iterable[str], graph: Mapping[str, set[str]]) -> set[str]:
 
 def _needs(entries: Iterable[Entry]) -> Iterator[Json]:
     """Yield which files of the wheel each binary needs."""
-    theirs = sorted((entry for entry in entries if entry.real), key=lambda entry: entry.path)
+    theirs = [entry for entry in entries if entry.real]
     places = {entry.real: entry for entry in theirs}
-    for entry in theirs:
+    for entry in sorted(theirs, key=lambda entry: entry.path):
         needed = sorted({_reference(places[link.path]) for link in entry.links if link.path in places})
         if needed:
             yield {"ref": _reference(entry), "dependsOn": needed}

@@ -135,8 +135,8 @@ def _debugging(packed: Mapping[str, int], entries: Sequence[Entry], config: Conf
         return
     saved = 0.0
     for entry in entries:
-        if entry.origin and entry.binary and entry.binary.format == "elf":
-            data = entry.origin.source.read_bytes()
+        if entry.binary and entry.binary.format == "elf":
+            data = entry.read()
             stripped = binaries.apply(data, Edits(strip=True))
             saved += (1 - len(stripped) / len(data)) * packed.get(entry.path, 0)
     yield int(saved), "the linker's symbols: link.strip = true"

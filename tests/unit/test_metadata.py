@@ -171,6 +171,13 @@ def test_script_that_installers_make_from_an_entry_point_leaves(tmp_path):
     assert paths(complete(tmp_path, script, other, table=table))[:1] == ["my_name-1.0.data/scripts/other"]
 
 
+def test_script_that_is_a_link_has_the_name_of_the_link(tmp_path):
+    script = entry(tmp_path, "x/_prefix/bin/run", b"#!/usr/bin/python\n", installed="bin/run")
+    linked = replace(script, origin=replace(script.origin, link="bin/run3"))
+    table = {"scripts": {"run": "x:main"}}
+    assert not any("bin/run" in path for path in paths(complete(tmp_path, linked, table=table)))
+
+
 def test_script_that_is_no_python_and_an_entry_point_of_its_name_are_an_error(tmp_path):
     script = entry(tmp_path, "my_name-1.0.data/scripts/run", b"#!/bin/sh\n", installed="bin/run")
     with pytest.raises(ContentError, match="'run' is also an entry point"):
