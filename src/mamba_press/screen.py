@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from mamba_press import explain, platforms
+from mamba_press import explain, platforms, wording
 from mamba_press.problem import harmless, warnings
 from mamba_press.tags import RECORD
 
@@ -87,7 +87,7 @@ def matching(found: Explanation, patterns: Sequence[str]) -> tuple[Section, ...]
     else:
         sections += [_block(piece, found) for piece in pieces]
     if left:
-        rows = tuple((one.package, one.path or "the whole package", _size(one.size), one.why) for one in left)
+        rows = tuple((one.package, one.path or "the whole package", wording.size(one.size), one.why) for one in left)
         sections.append(Section(title="left", columns=("package", "path", ">size", "by which rule"), rows=rows))
     return tuple(sections)
 
@@ -127,10 +127,10 @@ def _reason(step: Step) -> str:
 
 
 def _head(found: Explanation) -> Section:
-    packed = f", {_size(found.size)} packed" if found.size else ", not written"
+    packed = f", {wording.size(found.size)} packed" if found.size else ", not written"
     return Section(
         title=answer(found),
-        rows=((f"{found.wheel}: {_size(found.unpacked)} in {len(found.pieces)} files{packed}",),),
+        rows=((f"{found.wheel}: {wording.size(found.unpacked)} in {len(found.pieces)} files{packed}",),),
     )
 
 
@@ -148,7 +148,7 @@ def _packages(found: Explanation) -> Section:
 
 def _table_of_packages(title: str, parts: Sequence[explain.Part]) -> Section:
     rows = tuple(
-        (part.name, part.version or "", _size(part.size), str(part.files), part.license or "", part.why)
+        (part.name, part.version or "", wording.size(part.size), str(part.files), part.license or "", part.why)
         for part in parts
     )
     return _without_empty(
@@ -192,7 +192,7 @@ def _left(found: Explanation) -> Section:
         groups[one.why].append((one.package, one.path, one.size))
     ordered = sorted(groups.items(), key=lambda item: (-sum(size for *_, size in item[1]), -len(item[1])))
     rows = tuple(
-        (why, str(len(group)), _size(sum(size for *_, size in group)), _some({package for package, *_ in group}))
+        (why, str(len(group)), wording.size(sum(size for *_, size in group)), _some({package for package, *_ in group}))
         for why, group in ordered
     )
     return Section(title="left", columns=("by which rule", ">how many", ">size", "of"), rows=rows)
@@ -216,7 +216,7 @@ def _files(found: Explanation) -> Section:
 
 
 def _table_of_files(title: str, pieces: Sequence[Piece]) -> Section:
-    rows = tuple((_size(piece.size), piece.package or "", piece.path, piece.why) for piece in pieces)
+    rows = tuple((wording.size(piece.size), piece.package or "", piece.path, piece.why) for piece in pieces)
     return _without_empty(Section(title=title, columns=(">size", "package", "path", "why"), rows=rows))
 
 
@@ -270,10 +270,6 @@ def _some(names: Iterable[str]) -> str:
     ordered = sorted(names)
     shown = ", ".join(ordered[:_NAMED])
     return shown + (f" and {len(ordered) - _NAMED} more" if len(ordered) > _NAMED else "")
-
-
-def _size(size: int) -> str:
-    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB"
 
 
 def _first(section: Section, most: int, name: str) -> Section:

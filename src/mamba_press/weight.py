@@ -9,7 +9,7 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from mamba_press import binaries, zip_read
+from mamba_press import binaries, wording, zip_read
 from mamba_press.errors import ContentError
 from mamba_press.types import Edits, Problem
 
@@ -56,7 +56,8 @@ def refuse(path: Path, explanation: Explanation, entries: Sequence[Entry], confi
     raise ContentError(
         Problem(
             where=explanation.wheel,
-            what=f"weighs {_shown(size)}, {_shown(over)} more than tool.mamba-press.wheel.max-size = {most!r} allows",
+            what=f"weighs {wording.size(size)}, {wording.size(over)} more than "
+            f"tool.mamba-press.wheel.max-size = {most!r} allows",
             hint="\n".join([*lines, "`mamba-press explain` tells the rest; PyPI takes 100 MiB without asking"]),
         )
     )
@@ -66,7 +67,7 @@ def _heaviest(explanation: Explanation, packed: Mapping[str, int]) -> Iterator[s
     for part in sorted(explanation.parts, key=lambda part: -_weight(_of(part.name, explanation), packed))[:_SHOWN]:
         pieces = _of(part.name, explanation)
         largest = max(pieces, key=lambda piece: packed.get(piece.path, 0))
-        yield f"{_shown(_weight(pieces, packed))}: {part.name}, {part.why}; most of it {largest.path}"
+        yield f"{wording.size(_weight(pieces, packed))}: {part.name}, {part.why}; most of it {largest.path}"
 
 
 def _of(package: str, explanation: Explanation) -> list[Piece]:
@@ -89,7 +90,7 @@ def _advice(
     ]
     for saved, text in sorted(found, reverse=True):
         if saved >= size * _WORTH:
-            yield f"saves about {_shown(saved)}: {text}"
+            yield f"saves about {wording.size(saved)}: {text}"
 
 
 def _prunable(explanation: Explanation, packed: Mapping[str, int]) -> Iterator[tuple[int, str]]:
@@ -140,7 +141,3 @@ def _debugging(packed: Mapping[str, int], entries: Sequence[Entry], config: Conf
             stripped = binaries.apply(data, Edits(strip=True))
             saved += (1 - len(stripped) / len(data)) * packed.get(entry.path, 0)
     yield int(saved), "the linker's symbols: link.strip = true"
-
-
-def _shown(size: int) -> str:
-    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB"

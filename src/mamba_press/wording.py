@@ -40,6 +40,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in short)
 
 
+def size(count: int) -> str:
+    """Return a number of bytes as a person reads it."""
+    return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count / 1e3:.1f} kB"
+
+
 def others(count: int) -> str:
     """Return what stands behind the first of several, for which there is no room; nothing for none or less."""
     return f" (and {count} more)" if count > 0 else ""

@@ -555,7 +555,7 @@ def test_versions_of_a_library_that_is_not_needed_are_reported(outer: bytes) -> 
 
 def test_a_section_that_only_says_to_be_the_needed_versions_keeps_its_header(outer: bytes) -> None:
     image = elf.Image(outer)
-    number = next(n for n, section in enumerate(image.sections()) if section.type == elf.SHT_GNU_VERSYM)
+    number = next(n for n, section in enumerate(image.sections()) if section.type == 0x6FFFFFFF)  # SHT_GNU_versym
     broken = bytearray(outer)
     struct.pack_into("<I", broken, image.header.sections_at + 64 * number + 4, elf.SHT_GNU_VERNEED)
     before = elf.Image(bytes(broken)).sections()[number]

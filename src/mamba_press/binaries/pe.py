@@ -87,9 +87,8 @@ class Image:
         self.data = data
         self.left = Allowance(len(data))
         self.header = _header(data)
-        self.machine, self.section_count, _, self.symbols_at, self.symbol_count, self.optional_size, self.flags = (
-            self.unpack(struct.Struct("<2H3I2H"), self.header + 4)
-        )
+        fields = struct.Struct("<2H12x2H")
+        self.machine, self.section_count, self.optional_size, self.flags = self.unpack(fields, self.header + 4)
         self.optional = self.header + 24
         self.sections_at = self.optional + self.optional_size
         (self.magic,) = self.unpack(struct.Struct("<H"), self.optional)
