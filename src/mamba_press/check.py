@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from mamba_press import atomic, fields, platforms, policies, pythons, unpack, zip_read
 from mamba_press.errors import WriteError
+from mamba_press.installed import entry_points
 from mamba_press.platforms.linux import tag as linux
 from mamba_press.problem import Habit, Remark, Style, harmless
 from mamba_press.types import Problem
@@ -708,17 +709,13 @@ def _entry_points(contents: _Contents) -> Iterator[Problem]:
     text = contents.text("entry_points.txt")
     if not text:
         return
-    from configparser import ConfigParser, Error
-
-    parser = ConfigParser(delimiters=("=",), interpolation=None, default_section="\0")
-    parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
-        parser.read_string(text.decode("utf-8"))
-    except (UnicodeDecodeError, Error) as error:
-        yield Problem(where=where, what=f"cannot be read: {' '.join(str(error).split())}")
+        groups = entry_points(text, strict=True)
+    except ValueError as error:
+        yield Problem(where=where, what=f"cannot be read: {error}")
         return
-    for group in parser.sections():
-        for name, target in parser[group].items():
+    for group, names in groups.items():
+        for name, target in names.items():
             if not _OBJECT.fullmatch(target.strip()):
                 yield Problem(where=where, what=f"{group}: {name} = {target!r} names no object")
             if group in ("console_scripts", "gui_scripts") and not _SCRIPT.fullmatch(name):

@@ -83,17 +83,19 @@ def of(package: str, installed: Iterable[Installed]) -> Installed | None:
     return same[0] if same else theirs[0] if len(theirs) == 1 else None
 
 
-def entry_points(data: bytes) -> dict[str, dict[str, str]]:
+def entry_points(data: bytes, *, strict: bool = False) -> dict[str, dict[str, str]]:
     """Return entry_points.txt by group and name; raises ValueError for what cannot be read.
 
+    ``strict`` refuses what not every tool reads: a name or a group that stands there twice, and a byte order mark.
     https://packaging.python.org/specifications/entry-points/#file-format
     """
     from configparser import ConfigParser, Error
 
-    parser = ConfigParser(delimiters=("=",), interpolation=None, strict=False)
+    # A group may have every name, that of configparser's own section too.
+    parser = ConfigParser(delimiters=("=",), interpolation=None, strict=strict, default_section="\0")
     parser.optionxform = str  # type: ignore[method-assign,assignment]  # names keep their case
     try:
-        parser.read_string(data.decode("utf-8-sig"))
+        parser.read_string(data.decode("utf-8" if strict else "utf-8-sig"))
     except (Error, UnicodeDecodeError) as error:
         raise ValueError(" ".join(str(error).split())) from None
     return {group: dict(parser.items(group)) for group in parser.sections()}

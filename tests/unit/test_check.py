@@ -142,6 +142,8 @@ WRONG: dict[str, Callable[[], tuple[Files, bytes | None]]] = {
     "script": lambda: (files(**{"entry_points.txt": b"[console_scripts]\n../a = b:c\n"}), None),
     "line end": lambda: (files({"a\u2028b.py": b""}), None),
     "entry points": lambda: (files(**{"entry_points.txt": b"a = b\n"}), None),
+    "an entry point twice": lambda: (files(**{"entry_points.txt": b"[g]\na = b:c\na = b:d\n"}), None),
+    "a byte order mark": lambda: (files(**{"entry_points.txt": b"\xef\xbb\xbf[g]\na = b:c\n"}), None),
     "data folder": lambda: (files({"other-1.0.data/scripts/x": b""}), None),
     "case": lambda: (files({"demo/A.py": b"", "demo/a.py": b""}), None),
     "windows' names": lambda: (files({"demo/A::B.3": b""}), None),

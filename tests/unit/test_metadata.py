@@ -150,6 +150,12 @@ def test_two_packages_that_want_one_name_are_both_named(tmp_path):
     }
 
 
+def test_a_group_of_entry_points_may_be_called_default(tmp_path):
+    text = b"[DEFAULT]\nd = x:d\n[g]\nn = x:n\n"
+    wheel = complete(tmp_path, entry(tmp_path, "x-1.dist-info/entry_points.txt", text))
+    assert metadata.metadata_files(wheel)["entry_points.txt"] == b"[DEFAULT]\nd = x:d\n\n[g]\nn = x:n\n"
+
+
 def test_unreadable_entry_points_name_file_and_package(tmp_path):
     with pytest.raises(ContentError, match=r"x-1\.dist-info/entry_points\.txt: is not readable(?s:.*)package x"):
         complete(tmp_path, entry(tmp_path, "x-1.dist-info/entry_points.txt", b"no group = x\n"))
