@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mamba_press import installed
+from mamba_press import fields, installed
 from mamba_press.errors import BuildError
 from mamba_press.types import Own, Problem
 
@@ -69,13 +69,10 @@ def metadata(project: Project, license_files: Sequence[str]) -> bytes:
     assert project.built is not None
     assert project.built.metadata is not None
     raw, _ = parse_email(project.built.metadata)
-    head, gap, body = _split(project.built.metadata)
-    lines = [line for line in head if not re.match(rb"license-file:", line, re.IGNORECASE)]
+    found = fields.parse(project.built.metadata).setting("License-File", ())
     if license_files:
-        lines = [_at_least_2_4(line) for line in lines]
-    lines += [line.encode() for line in _added(project, raw)]
-    lines += [f"License-File: {path}".encode() for path in license_files]
-    return b"\n".join(lines) + b"\n" + gap + body
+        found = replace(found, lines=tuple(map(_at_least_2_4, found.lines)))
+    return bytes(found.adding([*_added(project, raw), *(f"License-File: {path}" for path in license_files)]))
 
 
 def source(asked: Project, pkg_info: bytes) -> tuple[Project, bytes]:
@@ -87,14 +84,14 @@ def source(asked: Project, pkg_info: bytes) -> tuple[Project, bytes]:
 
     found = project(asked, Own(metadata=pkg_info))
     raw, _ = parse_email(pkg_info)
-    head, gap, body = _split(pkg_info)
     dynamic = found.table["dynamic"]
     assert isinstance(dynamic, list)
-    fields = ["License-File", *(_FIELDS[name] for name in dynamic)]
+    names = ["License-File", *(_FIELDS[name] for name in dynamic)]
     there = {name.lower() for name in raw.get("dynamic", ())}
-    if tuple(map(int, raw.get("metadata_version", "1.0").split("."))) >= (2, 2):  # before, nothing was binding
-        head += [f"Dynamic: {field}".encode() for field in fields if field.lower() not in there]
-    return found, b"\n".join(head) + b"\n" + gap + body
+    if tuple(map(int, raw.get("metadata_version", "1.0").split("."))) < (2, 2):  # before, nothing was binding
+        return found, pkg_info
+    added = [f"Dynamic: {name}" for name in names if name.lower() not in there]
+    return found, bytes(fields.parse(pkg_info).adding(added))
 
 
 def _added(project: Project, raw: RawMetadata) -> Iterator[str]:
@@ -108,13 +105,6 @@ def _added(project: Project, raw: RawMetadata) -> Iterator[str]:
     for each in dependencies if isinstance(dependencies, list) else ():
         if each not in there:
             yield f"Requires-Dist: {each}"
-
-
-def _split(data: bytes) -> tuple[list[bytes], bytes, bytes]:
-    """Return the lines of the head, the empty line after it, and the description below that."""
-    found = re.search(rb"\r?\n(\r?\n)", data)
-    head, gap, body = (data[: found.start()], found[1], data[found.end() :]) if found else (data, b"", b"")
-    return [line.rstrip(b"\r") for line in head.rstrip(b"\r\n").split(b"\n")], gap, body
 
 
 def _at_least_2_4(line: bytes) -> bytes:

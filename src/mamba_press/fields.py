@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from packaging.metadata import Metadata, RawMetadata
 
 HEAD = 1 << 20
@@ -42,6 +44,10 @@ class Fields:
         kept = [(place, line) for place, line in enumerate(self.lines) if place not in places]
         before = tuple(line for place, line in kept if place < at)
         return replace(self, lines=(*before, *new, *(line for place, line in kept if place > at)))
+
+    def adding(self, lines: Iterable[str]) -> Fields:
+        """Return the fields with these lines behind all others; the last of them ends."""
+        return replace(self, lines=(*self.lines, *(line.encode() for line in lines)), rest=self.rest or self.newline)
 
     def __bytes__(self) -> bytes:
         return self.newline.join(self.lines) + self.rest

@@ -54,6 +54,22 @@ def test_licence_files_are_stated_as_they_lie_in_the_wheel():
     assert body == METADATA.partition(b"\n\n")[2]
 
 
+def test_a_field_on_several_lines_goes_with_all_of_them():
+    text = METADATA.replace(b"License-File: LICENSE\n", b"License-File:\n LICENSE\n")
+    assert built.metadata(of(text), []) == METADATA.replace(b"License-File: LICENSE\n", b"")
+
+
+def test_the_line_endings_of_the_inner_backend_are_those_of_what_is_added():
+    text = METADATA.replace(b"License-File: LICENSE\n", b"").replace(b"\n", b"\r\n")
+    assert built.metadata(of(text), []) == text
+    head = text.partition(b"\r\n\r\n")[0].replace(b"2.1", b"2.4")
+    assert built.metadata(of(text), ["LICENSE"]).startswith(head + b"\r\nLicense-File: LICENSE\r\n\r\n# Head")
+
+
+def test_the_last_field_ends_where_the_inner_backend_forgot_it():
+    assert built.metadata(of(b"Metadata-Version: 2.4\nName: x\nVersion: 1"), []).endswith(b"\nVersion: 1\n")
+
+
 def test_a_newer_format_is_kept():
     text = METADATA.replace(b"2.1", b"2.5")
     assert built.metadata(of(text), ["LICENSE"]).startswith(b"Metadata-Version: 2.5\n")
