@@ -546,7 +546,7 @@ class Config:
     Example: "scikit_build_core.build"
     """
     backend_path: tuple[Folder, ...] = ()
-    """Folders of the project in which the inner backend is looked for first, for one that is part of the project.
+    """Folders of the project in which the inner backend lies, for one that is part of the project.
 
     Example: ["backend"]
     """

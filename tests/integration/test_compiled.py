@@ -30,6 +30,7 @@ TOOLS = (
     *("maturin >= 1.8, < 2", "cffi"),
     *(
         "packaging >= 26.1",
+        "pyproject-hooks >= 1.3",
         "pyproject-metadata >= 0.11",
         "tomli; python_version < '3.11'",
         "py-rattler >= 0.28, < 0.29",
@@ -375,7 +376,8 @@ def test_settings_reach_the_inner_backend(tools, environ, tmp_path):
 def test_a_backend_that_is_not_installed_is_named_by_the_light_hook(environ, tmp_path):
     root = tree(EXAMPLES["meson"], tmp_path / "tree")
     bare = environment(tmp_path / "bare")
-    bare.install("packaging >= 26.1", "pyproject-metadata >= 0.11", "tomli; python_version < '3.11'")
+    needs = ("packaging >= 26.1", "pyproject-hooks >= 1.3", "pyproject-metadata >= 0.11")
+    bare.install(*needs, "tomli; python_version < '3.11'")
     done = press.run(
         bare.python,
         "-c",

@@ -40,7 +40,7 @@ def caller(words, monkeypatch) -> BuildBackendHookCaller:
 # --- light questions
 
 HEAVY = {"rattler", "lief", "asyncio", "zipfile", "tarfile", "deflate", "concurrent.futures"}
-HEAVY |= {"mamba_press.pipeline", "mamba_press.solving"}
+HEAVY |= {"mamba_press.pipeline", "mamba_press.solving", "pyproject_hooks"}
 
 
 def imported(*arguments: str | Path, cwd: Path) -> tuple[press.Done, set[str]]:

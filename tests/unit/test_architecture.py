@@ -87,6 +87,7 @@ HOMES = {
     "zipfile": {"wheel.py", "sdist.py", "archive.py", "inner/archive.py"},
     "tarfile": {"wheel.py", "sdist.py", "check.py"},
     "wheel": {"check.py"},
+    "pyproject_hooks": {"inner/"},
     "pyproject_metadata": {"project.py", "metadata.py"},
     "deflate": {"wheel.py"},
     "rich": {"screen.py"},

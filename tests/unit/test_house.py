@@ -37,7 +37,7 @@ def test_the_extra_all_brings_what_a_build_asks_for():
 
 def test_the_dependencies_are_those_that_the_design_allows():
     names = {Requirement(text).name for text in PYPROJECT["project"]["dependencies"]}
-    assert names == {"packaging", "pyproject-metadata", "tomli"}
+    assert names == {"packaging", "pyproject-hooks", "pyproject-metadata", "tomli"}
 
 
 def test_tomli_is_only_for_pythons_without_tomllib():

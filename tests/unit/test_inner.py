@@ -10,13 +10,14 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mamba_press import binaries, inner
+from mamba_press import binaries, inner, interrupts
 from mamba_press.errors import BuildError, ConfigError
 from mamba_press.inner import surroundings
 from mamba_press.inner.surroundings import Place
@@ -70,10 +71,57 @@ def test_what_a_backend_prints_and_does_to_argv_is_no_answer(tmp_path, capfd):
     assert "said" in captured.err
 
 
-def test_the_hooks_script_offers_nothing_to_import(tmp_path):
-    text = "def get_requires_for_build_wheel(settings):\n    import surroundings\n"
-    with pytest.raises(BuildError):
-        inner.requires(backend(tmp_path, text), "wheel", ENVIRON)
+def test_a_backend_of_the_project_is_not_taken_from_elsewhere(tmp_path):
+    backend(tmp_path, "")
+    other = inner.Backend(name="colorsys", root=tmp_path, path=("backend",))
+    with pytest.raises(
+        ConfigError, match="No module named 'colorsys' in backend-path\n  colorsys has to lie in a folder"
+    ):
+        inner.require(other, "wheel", ENVIRON)
+
+
+def test_an_object_that_its_module_does_not_have_is_told_by_the_first_hook(tmp_path):
+    with pytest.raises(ConfigError, match=r"'made:api' cannot be imported: module 'made' has no attribute 'api'"):
+        inner.requires(backend(tmp_path, "", name="made:api"), "wheel", ENVIRON)
+
+
+def test_what_a_front_end_tells_our_own_hook_is_not_told_to_the_inner_backend(tmp_path):
+    folder = backend(tmp_path, "def get_requires_for_build_wheel(settings): return ['x']\n").root / "backend"
+    outer = {"_PYPROJECT_HOOKS_BUILD_BACKEND": "ours", "_PYPROJECT_HOOKS_BACKEND_PATH_JSON": '["/nowhere"]'}
+    installed = inner.Backend(name="made", root=tmp_path)
+    assert inner.requires(installed, "wheel", {**ENVIRON, **outer, "PYTHONPATH": str(folder)}) == ["x"]
+
+
+def test_a_warning_of_a_backend_is_shown_and_ends_nothing(tmp_path, recwarn):
+    warned = "import warnings\nwarnings.warn('old keys')\n"
+    made = backend(
+        tmp_path, f"{warned}def build_wheel(*all): pass\ndef get_requires_for_build_wheel(settings): return ['x']\n"
+    )
+    inner.require(made, "wheel", ENVIRON)
+    assert inner.requires(made, "wheel", ENVIRON) == ["x"]
+    assert [str(warning.message) for warning in recwarn] == ["old keys"]
+
+
+def test_a_signal_while_a_hook_runs_ends_it_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    text = (
+        "import os, time\ndef get_requires_for_build_wheel(settings):\n"
+        "    open('began', 'w').write(str(os.getpid()))\n    os.kill(os.getppid(), 15)\n    time.sleep(60)\n"
+    )
+    made = backend(tmp_path, text)
+    there = {*tmp_path.iterdir()}
+    with interrupts.caught(), pytest.raises(interrupts.EndedError) as caught:
+        inner.requires(made, "wheel", ENVIRON)
+    assert caught.value.number == 15
+    assert {*tmp_path.iterdir()} - there == {tmp_path / "began"}
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "began").read_text()), 0)
+
+
+def test_a_backend_that_can_make_no_sdist_says_why(tmp_path):
+    text = "class UnsupportedOperation(Exception): pass\ndef build_sdist(*all): raise UnsupportedOperation('no git')\n"
+    with pytest.raises(BuildError, match=r"made\.build_sdist: the inner backend cannot do that here: no git"):
+        inner.make(backend(tmp_path, text), "sdist", place(tmp_path), ENVIRON)
 
 
 def test_a_backend_that_is_not_there_is_a_mistake_of_the_configuration(tmp_path):
@@ -87,7 +135,7 @@ def test_a_backend_that_is_not_there_is_a_mistake_of_the_configuration(tmp_path)
     [
         ("made", "'made' cannot be imported: no gears"),
         ("made:A.c", "'made:A.c' cannot be imported: type object 'A' has no attribute 'c'"),
-        ("made.api", "'made.api' cannot be imported: No module named 'made'"),
+        ("made.api", "'made.api' cannot be imported: No module named 'made' in backend-path"),
     ],
 )
 def test_a_backend_is_required_before_anything_is_built(tmp_path, name, said):

@@ -5,19 +5,22 @@ Each of its hooks runs in a process of its own, on the interpreter that builds, 
 
 from __future__ import annotations
 
-import json
+import re
 import subprocess
 import sys
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from mamba_press import atomic, log
+from mamba_press import interrupts, log
 from mamba_press.errors import BuildError, ConfigError
 from mamba_press.problem import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pyproject_hooks import BuildBackendHookCaller
 
     from mamba_press.config import Config
     from mamba_press.inner.surroundings import Place
@@ -54,20 +57,26 @@ def require(backend: Backend, what: str, environ: Mapping[str, str]) -> None:
 
     It is imported for that, without the packages of the prefix: what else goes wrong then is left to the build.
     """
+    hook = f"build_{what}"
     try:
-        _answer(backend, f"build_{what}", None, environ, said=subprocess.DEVNULL)
-    except AbsentError:
-        raise BuildError(_no_hook(backend, what)) from None
-    except BuildError:
-        return
+        with _caller(backend, environ, subprocess.PIPE, below=hook) as caller:
+            caller._supported_features()  # noqa: SLF001 -- nothing else only imports; pip calls it, too
+    except subprocess.CalledProcessError as error:
+        kind, said = _ended((error.stderr or b"").decode(errors="replace"))
+        if kind == "AttributeError":
+            raise (
+                BuildError(_no_hook(backend, what)) if hook in said else ConfigError(_no_backend(backend, said))
+            ) from None
 
 
 def requires(backend: Backend, kind: str, environ: Mapping[str, str]) -> list[str]:
     """Return what the inner backend needs beyond `[build-system] requires` to build a ``kind`` (wheel, sdist, …)."""
     try:
-        found = call(backend, f"get_requires_for_build_{kind}", backend.settings, environ=environ)
-    except AbsentError:
-        return []
+        found = call(backend, f"get_requires_for_build_{kind}", environ)
+    except BuildError:
+        with suppress(BuildError):
+            require(backend, kind, environ)  # an object that its module does not have is the configuration's mistake
+        raise
     return [str(each) for each in found] if isinstance(found, (list, tuple)) else []
 
 
@@ -81,10 +90,8 @@ def make(backend: Backend, what: str, place: Place, environ: Mapping[str, str]) 
     folder = place.work / what
     folder.mkdir(parents=True)
     log.step(f"building with {backend.name}")
-    around = surroundings.environment(environ, place)
-    last = () if what == "sdist" else (None,)  # the folder of prepared metadata, which is ours
     try:
-        name = call(backend, f"build_{what}", str(folder), backend.settings, *last, environ=around)
+        name = call(backend, f"build_{what}", surroundings.environment(environ, place), str(folder))
     except AbsentError:
         raise BuildError(_no_hook(backend, what)) from None
     if isinstance(name, str) and name and (folder / name).is_file():
@@ -99,7 +106,7 @@ def prepare(backend: Backend, what: str, place: Place, environ: Mapping[str, str
     folder = place.work / f"metadata-{what}"
     folder.mkdir(parents=True)
     around = surroundings.environment(environ, place)
-    name = call(backend, f"prepare_metadata_for_build_{what}", str(folder), backend.settings, environ=around)
+    name = call(backend, f"prepare_metadata_for_build_{what}", around, str(folder))
     if isinstance(name, str) and name and (folder / name / "METADATA").is_file():
         return folder / name
     raise BuildError(Problem(where=backend.name, what=f"says that it prepared {name!r}, which is not there"))
@@ -115,57 +122,63 @@ def unpack(path: Path, folder: Path, target: Target, *, root: Path | None = None
     return archive.unpack(path, folder, target, root)
 
 
-def call(backend: Backend, hook: str, *arguments: object, environ: Mapping[str, str]) -> object:
-    """Return what a hook of the inner backend returns; what it prints goes to stderr.
+def call(backend: Backend, hook: str, environ: Mapping[str, str], *folder: str) -> object:
+    """Return what a hook of the inner backend returns, given the ``folder`` for what it makes; prints go to stderr.
 
     Raises AbsentError where the backend has no such hook, ConfigError where there is no such backend, BuildError where
     the hook fails.
     """
-    return _answer(backend, hook, [_plain(each) for each in arguments], environ, said=sys.__stderr__)
+    from pyproject_hooks import HookMissing, UnsupportedOperation
+
+    options = {"_allow_fallback": False} if hook.startswith("prepare_") else {}
+    try:
+        with _caller(backend, environ, sys.__stderr__) as caller:
+            return getattr(caller, hook)(*folder, dict(backend.settings) or None, **options)
+    except HookMissing:
+        raise AbsentError from None
+    except UnsupportedOperation as error:
+        what = f"the inner backend cannot do that here: {_ended(error.traceback)[1]}"
+        raise BuildError(Problem(where=f"{backend.name}.{hook}", what=what)) from None
+    except subprocess.CalledProcessError as error:
+        raise BuildError(_failed(backend, hook, error.returncode)) from None
 
 
-def _answer(
-    backend: Backend,
-    hook: str,
-    arguments: list[object] | None,
-    environ: Mapping[str, str],
-    *,
-    said: TextIO | int | None,
-) -> object:
-    """Do what `call` does; without arguments, the hook is only looked for. ``said`` is where prints go."""
-    asked = {
-        "backend": backend.name,
-        "path": [str(backend.root / folder) for folder in backend.path],
-        "hook": hook,
-        "arguments": arguments,
-    }
-    with atomic.temporary() as folder:
-        answer = folder / "answer.json"
-        script = Path(__file__).with_name("hook.py")
-        done = subprocess.run(
-            [sys.executable, str(script), json.dumps(asked), str(answer)],
-            cwd=backend.root,
-            env=dict(environ),
-            stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=said,
-            check=False,
-        )
-        found: dict[str, Any] = json.loads(answer.read_text("utf-8")) if answer.is_file() else {}
-    if done.returncode or not found:
-        raise BuildError(_failed(backend, hook, done.returncode))
-    if "no-backend" in found:
-        raise ConfigError(_no_backend(backend, found["no-backend"]))
-    if "no-hook" in found:
-        raise AbsentError
-    return found["result"]
+@contextmanager
+def _caller(
+    backend: Backend, environ: Mapping[str, str], said: TextIO | int | None, *, below: str = ""
+) -> Iterator[BuildBackendHookCaller]:
+    """Give what calls the hooks of the inner backend, or of what it has ``below``; ``said`` is where prints go.
+
+    Raises ConfigError where it cannot be imported, CalledProcessError where it ends without an answer.
+    """
+    import warnings
+
+    from pyproject_hooks import BackendUnavailable, BuildBackendHookCaller
+
+    # What a front end tells the hook that runs now is not for the inner backend.
+    around = {key: value for key, value in environ.items() if not key.startswith("_PYPROJECT_HOOKS_")}
+
+    def run(cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
+        env = {**around, **(extra_environ or {})}
+        with interrupts.released():
+            subprocess.run(cmd, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=said, stderr=said, check=True)
+
+    name = f"{backend.name}{'.' if ':' in backend.name else ':'}{below}" if below else backend.name
+    try:
+        with interrupts.held(), warnings.catch_warnings():  # the folder of the hook's answer is removed in any case
+            warnings.simplefilter("ignore" if below else "always")  # the inner backend's own, which are only shown
+            yield BuildBackendHookCaller(str(backend.root), name, backend.path, runner=run)
+    except BackendUnavailable as error:
+        raise ConfigError(_no_backend(backend, _ended(error.traceback)[1])) from None
+    except FileNotFoundError:
+        raise subprocess.CalledProcessError(0, name) from None
 
 
-def _plain(value: object) -> object:
-    """Return settings as front ends give them: lists, and nothing for none."""
-    if not hasattr(value, "items"):
-        return value
-    return {name: list(each) if isinstance(each, tuple) else each for name, each in value.items()} or None
+def _ended(text: str) -> tuple[str, str]:
+    """Return the kind of the exception that a traceback ends with, and what it says."""
+    end = re.search(r"^\S.*", text.rpartition("Traceback (most recent call last):\n")[2], re.MULTILINE | re.DOTALL)
+    kind, _, said = end[0].strip().partition(": ") if end else ("", "", "")
+    return kind, said or kind
 
 
 def _failed(backend: Backend, hook: str, code: int) -> Problem:
@@ -177,14 +190,21 @@ def _failed(backend: Backend, hook: str, code: int) -> Problem:
     )
 
 
-def _no_backend(backend: Backend, text: str) -> Problem:
+def _no_backend(backend: Backend, said: str) -> Problem:
+    """Return what is wrong with a backend that cannot be imported; without a word it is not in ``backend-path``."""
     package = backend.name.partition(":")[0].partition(".")[0]
+    text = said or f"No module named {package!r} in backend-path"
     hint = f"name the package that has {package} in [build-system] requires, beside mamba-press\n"
     hint += "install it, too, where nothing installs what stands there: for this command, or without isolation"
     gone = [folder for folder in backend.path if not (backend.root / folder).is_dir()]
     if gone:
         hint = f"backend-path names {gone[0]!r}, which is no folder of the project"
-    elif not backend.path:
+    elif backend.path:
+        hint = (
+            f"{package} has to lie in a folder of backend-path, and what it imports in one, too, or in a package that "
+        )
+        hint += "[build-system] requires names"
+    else:
         hint += "\nfor a backend of the project itself, set backend-path"
     return Problem(where=KEY, what=f"{backend.name!r} cannot be imported: {text}", hint=hint)
 
