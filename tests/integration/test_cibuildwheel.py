@@ -25,6 +25,7 @@ macos = pytest.importorskip("cibuildwheel.platforms.macos", reason="cibuildwheel
 windows = pytest.importorskip("cibuildwheel.platforms.windows", reason="cibuildwheel is not installed")
 
 SUBDIRS = {"macosx_arm64": "osx-arm64", "macosx_x86_64": "osx-64", "win_amd64": "win-64", "win_arm64": "win-arm64"}
+SYSTEMS = {"linux": "linux", "macos": "osx", "windows": "win"}
 RUNNERS = {macos: ("macosx-arm64", "macosx-x86_64"), windows: ("win-amd64", "win-arm64")}
 
 
@@ -104,7 +105,12 @@ def test_the_settings_of_the_page_leave_builds_that_have_a_target(make_project, 
     selected = press.run(sys.executable, *words, cwd=project).ok().out.split()
     assert len(selected) >= 5
     for identifier in selected:
-        target.resolve(None, None, {"CIBUILDWHEEL_BUILD_IDENTIFIER": identifier})
+        found = target.resolve(None, None, {"CIBUILDWHEEL_BUILD_IDENTIFIER": identifier})
+        interpreter, _, platform = identifier.partition("-")
+        python = Python(minor=int(interpreter[3:].rstrip("t")), free_threaded=interpreter.endswith("t"))
+        arch = platform.removeprefix("many").removeprefix("linux_").removeprefix("macosx_")
+        names = {"win_amd64": "x86_64", "win_arm64": "aarch64"}
+        assert (found.python, found.arch, found.system) == (python, names.get(arch, arch), SYSTEMS[system]), identifier
 
 
 def extension(platform: str, minor: int) -> dict[str, bytes | str]:

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -109,11 +110,20 @@ def test_validate_pyproject_takes_every_example(name, validate):
     validate(nested(name, EXAMPLES[name]))
 
 
-@pytest.mark.parametrize("moment", ["2026-10-01", "2026-10-01T12:00:00Z", "2026-10-01T12:00:00", '"2026-10-01"'])
-def test_validate_pyproject_takes_dates_of_toml(moment, validate):
+@pytest.mark.parametrize(
+    ("moment", "read"),
+    [
+        ("2026-10-01", "2026-10-01T23:59:59+00:00"),
+        ("2026-10-01T12:00:00Z", "2026-10-01T12:00:00+00:00"),
+        ("2026-10-01T12:00:00+02:00", "2026-10-01T10:00:00+00:00"),
+        ("2026-10-01T12:00:00", "2026-10-01T12:00:00+00:00"),
+        ('"2026-10-01"', "2026-10-01T23:59:59+00:00"),
+    ],
+)
+def test_validate_pyproject_takes_dates_of_toml(moment, read, validate):
     table = toml(f'packages = ["zlib"]\nexclude-newer = {moment}')
     validate(table)
-    assert from_values(table, None, {}).exclude_newer is not None
+    assert from_values(table, None, {}).exclude_newer == datetime.fromisoformat(read)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ INNER = "int first(void) { return 1; } int second(void) { return 2; }"
 OUTER = """
 int first(void); int second(void); int third(void);
 static int relocated = 5; int *pointer = &relocated;
-static char zeros[%d]; static __thread int mine = 7; static __thread int unset;
+static volatile char zeros[%d]; static __thread int mine = 7; static __thread int unset;
 int total(void) { return first() + 10 * second() + 100 * third() + 1000 * *pointer + zeros[9] + 10000 * mine + unset; }
 """
 EXPECTED = 1 + 20 + 300 + 5000 + 70000
@@ -54,7 +54,7 @@ LAYOUTS = {
 }
 
 ZEROS = {"small .bss": 100, "large .bss": 300_000}
-"""A large .bss is not written out: then a segment is added instead."""
+"""A large .bss is not written out: then a segment is added instead. It is volatile, lest the compiler leave it out."""
 
 
 class Samples:
@@ -627,6 +627,27 @@ def test_an_aarch64_library_is_edited_for_every_page_size_and_loads_under_qemu(t
     built.write_bytes(main)
     result = subprocess.run([qemu, "-L", "/usr/aarch64-linux-gnu", str(built)], capture_output=True, check=False)
     assert result.returncode == 7, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("machine", "arch", "page"),
+    [(62, "x86_64", 0x1000), (183, "aarch64", 0x10000), (21, "ppc64le", 0x10000), (243, "riscv64", 0x10000)],
+)
+def test_an_added_segment_is_laid_out_for_the_largest_pages_of_its_machine(
+    samples: Samples, machine: int, arch: str, page: int
+) -> None:
+    data = bytearray(samples.outer(("-Wl,-z,max-page-size=0x10000", "-s"), zeros=300_000).read_bytes())
+    struct.pack_into("<H", data, 18, machine)  # what is laid out does not depend on the code
+    before = {s.address for s in elf.Image(bytes(data)).segments if s.type == elf.PT_LOAD}
+    edited = binaries.apply(bytes(data), Edits(search=(LONG,)))
+    assert (facts(edited).arch, facts(edited).search) == (arch, (LONG,))
+    loads = [s for s in elf.Image(edited).segments if s.type == elf.PT_LOAD]
+    (added,) = (s for s in loads if s.address not in before)
+    assert (added.align, (added.address - added.offset) % page) == (page, 0)
+    assert added.address // page == -(
+        -max(s.end for s in loads if s != added) // page
+    )  # the next page, shared with none
+    assert binaries.layout_problems(edited) == ()
 
 
 def test_a_riscv64_library_is_judged_for_pages_of_4_kib_and_edited_for_64(tmp_path: Path) -> None:

@@ -53,12 +53,18 @@ def test_what_is_no_requirement_and_path_is_refused(value):
 
 
 @pytest.mark.parametrize(
-    "value", ["torch: a.so", "torch[cuda] ==2.*: torch/lib/x.so.1", "t >=2, <3: t/x.so", *TORCH.values()]
+    ("value", "requirement", "path"),
+    [
+        ("torch: a.so", "torch", "a.so"),
+        ("torch[cuda] ==2.*: torch/lib/x.so.1", "torch[cuda]==2.*", "torch/lib/x.so.1"),
+        ("t >=2, <3: t/x.so", "t<3,>=2", "t/x.so"),
+        ("torch >=2.3,<3: torch/lib/libtorch.so", "torch<3,>=2.3", "torch/lib/libtorch.so"),
+    ],
 )
-def test_what_is_accepted_is_a_requirement_for_packaging_too(value):
+def test_what_is_accepted_is_a_requirement_for_packaging_too(value, requirement, path):
     from packaging.requirements import Requirement
 
     config = reader.from_values({"packages": ["x"], "link": {"external": {"libx.so": value}}}, {}, {})
     found = external.find("libx.so", config.link.external)
     assert found is not None
-    Requirement(found.requirement)
+    assert (str(Requirement(found.requirement)), found.path) == (requirement, path)

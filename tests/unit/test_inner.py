@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from packaging.tags import parse_tag
 
 from mamba_press import binaries, inner, interrupts
 from mamba_press.errors import BuildError, ConfigError
@@ -464,7 +465,9 @@ def test_what_a_wheel_says_of_itself_is_kept(tmp_path):
     ["py3-none-any", "py2.py3-none-any", "cp38-abi3-linux_x86_64", "cp311-none-any", "py3-none-manylinux_2_17_x86_64"],
 )
 def test_a_wheel_for_the_target_is_taken(tmp_path, tag):
-    assert inner.unpack(write(tmp_path, FILES, name=f"made-1.0-{tag}.whl"), tmp_path / "out", LINUX).tags
+    own = inner.unpack(write(tmp_path, FILES, name=f"made-1.0-{tag}.whl"), tmp_path / "out", LINUX)
+    assert set(own.tags) == {str(each) for each in parse_tag(tag)}
+    assert [file.path for file in own.files] == ["share/made.txt", "made.h", "made/__init__.py", "made/pure.py", "made"]
 
 
 @pytest.mark.parametrize(

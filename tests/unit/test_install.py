@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -17,8 +18,19 @@ def manifest(subdir: str = "linux-64", floor: str = "2.28") -> Manifest:
     )
 
 
-def test_the_python_that_the_house_was_made_for_fits():
-    install.require_fit(manifest(), FACTS, "house.zip")
+@pytest.mark.parametrize("floor", ["2.28", "2.29", "2.100", "3.0"])
+def test_the_python_that_the_house_was_made_for_fits_on_that_glibc_or_a_newer_one(floor):
+    install.require_fit(manifest(), {**FACTS, "floor": floor}, "house.zip")
+    with pytest.raises(ConfigError, match=rf"needs glibc 3\.1; this machine has {floor}\n"):
+        install.require_fit(manifest(floor="3.1"), {**FACTS, "floor": floor}, "house.zip")
+
+
+@pytest.mark.parametrize("version", ["3.10", "3.13t"])
+def test_a_house_for_several_pythons_fits_each(version):
+    several = replace(manifest(), pythons=("3.10", "3.13t"))
+    install.require_fit(several, {**FACTS, "version": version}, "house.zip")
+    with pytest.raises(ConfigError, match=r"is for CPython 3\.10, 3\.13t; this is 3\.13"):
+        install.require_fit(several, {**FACTS, "version": "3.13"}, "house.zip")
 
 
 @pytest.mark.parametrize(

@@ -181,7 +181,13 @@ def test_a_library_without_versions_serves_all():
 
 def test_versions_of_what_is_not_needed_stop_the_loader():
     (problem,) = loader.problems({"x.so": elf(requires=(Requirement(library="liba.so", versions=("A_1",)),))}, PROMISE)
-    assert "assertion" in problem.what
+    assert problem.where == "x.so"
+    assert problem.what == (
+        "demands symbol versions of liba.so but does not need it: the loader stops with an assertion"
+    )
+    requires = (Requirement(library="liba.so", versions=("A_1",)),)
+    needed = elf("liba.so", requires=requires, rpath="$ORIGIN")
+    assert wheres(x_so=needed, liba_so=elf(name="liba.so", defines=frozenset({"A_1"}))) == []
 
 
 @pytest.mark.parametrize(

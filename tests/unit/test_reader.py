@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 
 import pytest
@@ -131,7 +132,8 @@ def test_no_settings_come_as_none_or_as_nothing(settings):
 
 @pytest.mark.parametrize("spelling", ["exclude-newer", "exclude_newer", "mamba_press.exclude_newer"])
 def test_dashes_and_underscores_are_one_in_settings(spelling):
-    assert config(settings={spelling: "2026-10-01"}).exclude_newer is not None
+    got = config(settings={spelling: "2026-10-01"})
+    assert got == replace(config(), exclude_newer=datetime(2026, 10, 1, 23, 59, 59, tzinfo=timezone.utc))
 
 
 def test_names_below_a_mapping_stay_as_they_are_written():

@@ -139,9 +139,18 @@ def test_unzip_finds_no_error(mixed, tmp_path):
 def test_the_wheel_package_reads_it_back(mixed, tmp_path):
     from wheel.wheelfile import WheelFile
 
-    with WheelFile(write(mixed, tmp_path / "out")) as archive:
-        for name in archive.namelist():
-            archive.read(name)
+    path = write(mixed, tmp_path / "out")
+    with WheelFile(path) as archive:
+        found = {name: archive.read(name) for name in archive.namelist()}
+    assert found.pop("demo-1.0.dist-info/RECORD").count(b"sha256=") == len(mixed.entries)
+    assert found == {
+        one.path: one.source if isinstance(one.source, bytes) else one.source.read_bytes() for one in mixed.entries
+    }
+    broken = path.read_bytes().replace(b"value = 1\n", b"value = 7\n")  # the one that is stored
+    assert broken != path.read_bytes()
+    path.write_bytes(broken)
+    with WheelFile(path) as archive, pytest.raises(Exception, match=r"many/001\.py"):
+        archive.read("demo/many/001.py")
 
 
 def test_dist_info_is_last_and_record_very_last(tmp_path):
