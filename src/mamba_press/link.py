@@ -87,7 +87,7 @@ def link(entries: Sequence[Entry], environment: Environment, config: Config) -> 
     )
     deciding = hashed.union(*(_reach(path, graph) for path in hashed))
     graph = {path: graph[path] for path in graph if path in deciding}
-    digests = _digests(graph, {path: _content(path, draft) for path in graph})
+    digests = _digests(graph, {path: _content(libraries[path], draft) for path in graph})
     final = {path: _hashed_name(keep[path], digests[path]) if path in hashed else keep[path] for path in libraries}
     plan = replace(draft, final=final)
     linked = _without_twins(sorted((_edited(entry, plan) for entry in entries), key=lambda entry: entry.path))
@@ -233,18 +233,19 @@ def _needs(entry: Entry) -> tuple[str, ...]:
     return tuple(link.path for link in entry.links if link.path)
 
 
-def _content(path: str, plan: _Plan) -> bytes:
-    """Return what decides a library's behaviour apart from names: its bytes and the edits that are no names."""
-    entry = plan.libraries[path]
+def _content(entry: Entry, plan: _Plan) -> bytes:
     assert not isinstance(entry.source, bytes)
-    edits = _edits(entry, plan)
+    return hashlib.sha256(_sha256(entry.source) + decisive(_edits(entry, plan))).digest()
+
+
+def decisive(edits: Edits) -> bytes:
+    """Return what of a library's edits decides its behaviour: all but names, and the signature, which all get."""
     removed = tuple(old for old, new in edits.needed if new is None)
-    return hashlib.sha256(
-        _sha256(entry.source)
-        + repr((removed, edits.search, edits.inherited, edits.unbind_unique)).encode()
+    return (
+        repr((removed, edits.search, edits.inherited, edits.unbind_unique)).encode()
         + (b"stripped" if edits.strip else b"")
         + (b"cleared" if edits.clear_execstack else b"")
-    ).digest()
+    )
 
 
 def _sha256(path: Path) -> bytes:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mamba_press import link, reader
-from mamba_press.types import Environment, File
+from mamba_press.types import Edits, Environment, File
 from tests.support.values import binary, entry, package
 
 CONFIG = reader.from_values({"packages": ["app"]}, {}, {})
@@ -68,6 +68,32 @@ def test_the_order_of_the_files_decides_no_name(tmp_path_factory, graph):
     folder = tmp_path_factory.mktemp("link")
     contents = [f"content {index}" for index in range(len(graph))]
     assert names(folder, graph, contents, step=-1) == names(folder, graph, contents)
+
+
+EDITS = st.builds(
+    Edits,
+    name=st.none() | st.just("libx-0123abcd.so"),
+    needed=st.lists(st.tuples(st.sampled_from(["liba.so", "libb.so"]), st.none() | st.just("libc.so"))).map(tuple),
+    search=st.none() | st.lists(st.sampled_from(["$ORIGIN", "$ORIGIN/.."])).map(tuple),
+    **{name: st.booleans() for name in ("inherited", "unbind_unique", "sign", "strip", "clear_execstack")},
+)
+
+
+@given(EDITS, EDITS, st.sampled_from([each.name for each in fields(Edits) if each.name != "needed"]))
+def test_a_library_edited_in_any_other_way_than_by_names_gets_another_digest(one, other, name):
+    """The promise that two wheels in one process never take each other's: a new field of Edits breaks it or is here."""
+    changed = replace(one, **{name: getattr(other, name)})
+    decides = name not in ("name", "sign") and changed != one
+    assert (link.decisive(changed) != link.decisive(one)) == decides
+
+
+@given(EDITS, EDITS)
+def test_of_needed_names_those_that_are_removed_decide(one, other):
+    def removed(edits):
+        return [old for old, new in edits.needed if new is None]
+
+    changed = replace(one, needed=other.needed)
+    assert (link.decisive(changed) != link.decisive(one)) == (removed(one) != removed(other))
 
 
 def test_who_answers_a_name_decides_even_among_the_same_libraries(tmp_path):

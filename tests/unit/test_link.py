@@ -352,6 +352,18 @@ def test_binaries_are_stripped_where_the_configuration_says_so_and_then_have_ano
     assert wheel.paths()["lib/libdep.so.1"] != wheel.paths(strip=True)["lib/libdep.so.1"]
 
 
+def test_a_library_that_finds_other_files_or_lost_a_library_has_another_hash(wheel):
+    """By its edits alone: the bytes of the file and the libraries that answer are the same."""
+    wheel.library("lib/libuser.so", "libuser.so", links={"libgone.so": ""}, search=("/old",))
+    plain = wheel.paths()["lib/libuser.so"]
+    links = (Resolved(needed="libgone.so", where="removed"),)
+    whole, wheel.entries = wheel.entries, [replace(wheel.entries[0], links=links)]
+    assert wheel.paths()["lib/libuser.so"] != plain
+    wheel.entries = [replace(whole[0], binary=replace(whole[0].binary, search=()))]
+    assert wheel.edits("lib/libuser.so").search is None
+    assert wheel.paths()["lib/libuser.so"] != plain
+
+
 def test_the_mark_for_an_executable_stack_is_taken_from_the_named_libraries_that_have_it(wheel):
     wheel.library("lib/libdep.so.1", "libdep.so.1", execstack=True)
     wheel.library("lib/libplain.so.1", "libplain.so.1")
