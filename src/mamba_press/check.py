@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from mamba_press.loader import Promise
     from mamba_press.platforms.tag import Tag
+    from mamba_press.second_reader import SecondReader
     from mamba_press.types import Binary
     from mamba_press.unpack import Depth, Member
     from mamba_press.winload import Process
@@ -139,22 +140,32 @@ class Findings:
     files: int = 0
 
 
-def examine(path: Path, *, name: str | None = None, elsewhere: Sequence[str] = (), depth: Depth = "all") -> Findings:
+def examine(
+    path: Path,
+    *,
+    name: str | None = None,
+    elsewhere: Sequence[str] = (),
+    depth: Depth = "all",
+    second: SecondReader | None = None,
+) -> Findings:
     """Return everything that is wrong with a wheel, as :func:`check`, and everything that is worth knowing of it.
 
-    ``depth`` says how much of the files is read, beside the archive's directory.
+    ``depth`` says how much of the files is read, beside the archive's directory; ``second`` reads the wheel, too.
     """
-    return _judged(_opened(path, name, depth), elsewhere, None)
+    wheel = _opened(path, name, depth, second)
+    return _doubted({wheel.name: (wheel, _judged(wheel, elsewhere, None))}, second)[0]
 
 
-def together(paths: Sequence[Path], *, elsewhere: Sequence[str] = ()) -> tuple[Findings, ...]:
+def together(
+    paths: Sequence[Path], *, elsewhere: Sequence[str] = (), second: SecondReader | None = None
+) -> tuple[Findings, ...]:
     """Return what is wrong with each of these wheels once all of them are installed into one folder.
 
     Beside what :func:`examine` finds: libraries of one that another one has not where it is looked for, different files
     at one path, and requirements that the others do not satisfy; libraries that are carried twice are noted, and
     different ones that one process would take for each other.
     """
-    wheels = [_opened(path) for path in paths]
+    wheels = [_opened(path, second=second) for path in paths]
     found = []
     for number, wheel in enumerate(wheels):
         others = [each for each in wheels[:number] + wheels[number + 1 :] if each.contents]
@@ -164,7 +175,28 @@ def together(paths: Sequence[Path], *, elsewhere: Sequence[str] = ()) -> tuple[F
         more = (*_clashes(wheel, earlier), *_unsatisfied(wheel, others))
         notes = (*judged.notes, *_twice(wheel, earlier), *_confused(wheel, earlier))
         found.append(replace(judged, problems=(*judged.problems, *more), notes=notes))
-    return tuple(found)
+    return _doubted({wheel.name: (wheel, one) for wheel, one in zip(wheels, found, strict=True)}, second)
+
+
+def _doubted(found: Mapping[str, tuple[_Opened, Findings]], second: SecondReader | None) -> tuple[Findings, ...]:
+    """Return what was found in wheels, by their names, with what a second reader reads differently or not at all."""
+    if second is None:
+        return tuple(one for _, one in found.values())
+    verdict = second.verdict({name: _as_rows(wheel.contents) for name, (wheel, _) in found.items() if wheel.contents})
+    return tuple(
+        replace(
+            one,
+            problems=(*one.problems, *map(_harmless, verdict.problems.get(name, ()))),
+            notes=(*one.notes, *(map(harmless, (verdict.said, *verdict.notes)) if not number else ())),
+        )
+        for number, (name, (_, one)) in enumerate(found.items())
+    )
+
+
+def _as_rows(contents: _Contents) -> dict[str, tuple[int, str | None]]:
+    """Return the size of each file of a wheel, and its hash where RECORD has one for it."""
+    without = {f"{contents.dist_info}/RECORD", *_free(contents)}
+    return {path: (each.size, None if path in without else each.sha256) for path, each in contents.members.items()}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -172,33 +204,38 @@ class _Opened:
     """A wheel as read; without ``contents`` where what was ``found`` makes all further questions idle."""
 
     path: Path
+    name: str
     found: Findings
     contents: _Contents | None = None
 
 
-def _opened(path: Path, name: str | None = None, depth: Depth = "all") -> _Opened:
+def _opened(path: Path, name: str | None = None, depth: Depth = "all", second: SecondReader | None = None) -> _Opened:
+    name = name or path.name
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
             listing = zip_read.read(file)
         is_bomb = unpack.is_bomb(listing.members, size)
-        members = unpack.read(path, listing.members, "texts" if is_bomb else depth)
+        if second and not is_bomb:
+            second.open(path, name)
+        seen = second.offer if second and second.whole else None
+        members = unpack.read(path, listing.members, "texts" if is_bomb else depth, seen)
     except unpack.UNREADABLE as error:
         why = getattr(error, "strerror", None) or error
-        problem = Damage(where=name or path.name, what=f"cannot be read as a wheel: {why}")
-        return _Opened(path=path, found=Findings(problems=(_harmless(problem),)))
+        problem = Damage(where=name, what=f"cannot be read as a wheel: {why}")
+        return _Opened(path=path, name=name, found=Findings(problems=(_harmless(problem),)))
     problems = [*listing.wrong, *_structure(listing, size)]
     problems += [problem for member in members.values() for problem in member.problems]
     found = Findings(size=size, unpacked=sum(member.size for member in members.values()), files=len(members))
-    parsed = _parse_name(name or path.name)
+    parsed = _parse_name(name)
     if isinstance(parsed, Problem):
-        return _Opened(path=path, found=_with(found, (*problems, parsed)))
-    problems += _tag_order(name or path.name)
+        return _Opened(path=path, name=name, found=_with(found, (*problems, parsed)))
+    problems += _tag_order(name)
     folders = sorted({member.split("/")[0] for member in members if is_dist_info(member)})
     if len(folders) != 1:
-        return _Opened(path=path, found=_with(found, (*problems, _not_one(folders))))
+        return _Opened(path=path, name=name, found=_with(found, (*problems, _not_one(folders))))
     contents = _Contents(name=parsed, members=members, dist_info=folders[0])
-    return _Opened(path=path, found=_with(found, problems), contents=contents)
+    return _Opened(path=path, name=name, found=_with(found, problems), contents=contents)
 
 
 def _with(found: Findings, problems: Sequence[Problem]) -> Findings:

@@ -626,6 +626,17 @@ class Config:
 
     Example: "error"
     """
+    second_reader: Literal["off", "foreign", "always"] = "foreign"
+    """Which of the binaries that were edited LIEF reads again, beside the writing: none (`"off"`), those that cannot be
+    loaded on this machine (`"foreign"`: for macOS, Windows and other architectures), or all of them (`"always"`). What
+    it reads otherwise than mamba-press is an error, and the wheel is not written. Unless this is `"off"`, the wheel is
+    also opened by the package `wheel` where that is installed.
+
+    LIEF is one of the requirements of a build for another machine. Where it is not installed there is a note, with
+    `"always"` an error. With `"always"`, `wheel` reads every file to its end.
+
+    Example: "always"
+    """
     matrix: Matrix = field(default_factory=Matrix)
     sources: Sources = field(default_factory=Sources)
     select: Select = field(default_factory=Select)

@@ -21,12 +21,16 @@ if TYPE_CHECKING:
     from mamba_press.archive import Manifest
     from mamba_press.conda.lock import Held
     from mamba_press.config import Config, State
+    from mamba_press.second_reader import SecondReader
     from mamba_press.solving import Order
     from mamba_press.types import House, Pressed, Project, Solution, Target
 
 RATTLER = "py-rattler>=0.28,<0.29"
 DEFLATE = "deflate>=0.8"
+LIEF = "lief>=1.0"
+WHEEL = "wheel>=0.42"
 _DEFLATE_WHEELS = {"linux-x86_64", "linux-aarch64", "macosx-arm64", "win-amd64"}
+_LIEF_WHEELS = _DEFLATE_WHEELS | {"macosx-x86_64", "win-arm64"}
 KEEP = "MAMBA_PRESS_KEEP"
 
 ELSEWHERE = "choose another folder with -o, give it another version or build number, or --force it"
@@ -110,7 +114,7 @@ def requirements(
     root = Path.cwd()
     try:
         config = reader.read(root, settings, environ, state=state)
-        target.resolve(config.python, config.platform, environ)
+        chosen = target.resolve(config.python, config.platform, environ)
         if not (config.packages or config.host or config.build_backend):
             read(root, settings, environ, state)  # says if there is no code either
             return ([DEFLATE] if _has_deflate() else []) + providers.requirements(root)
@@ -121,7 +125,8 @@ def requirements(
     wanted = [] if environ.get("MAMBA_PRESS_WORKER") else [_rattler()]
     inner = _of_inner(config, root, environ, state)
     refuse_warnings(config)
-    return [*wanted, *([DEFLATE] if _has_deflate() else []), *inner]
+    others = _of_second_reader(config, target.is_here(chosen)) if state != "sdist" else []
+    return [*wanted, *([DEFLATE] if _has_deflate() else []), *others, *inner]
 
 
 def _of_inner(config: Config, root: Path, environ: Mapping[str, str], state: State) -> list[str]:
@@ -164,6 +169,18 @@ def _has_deflate() -> bool:
     from mamba_press import target
 
     return target.this_machine().platform in _DEFLATE_WHEELS and not sysconfig.get_config_var("Py_GIL_DISABLED")
+
+
+def _of_second_reader(config: Config, is_here: bool) -> list[str]:
+    """Return what reads again what will be edited; LIEF where it has a wheel for the interpreter that builds."""
+    from mamba_press import target
+
+    if config.second_reader == "off" or (config.second_reader == "foreign" and is_here):
+        return []
+    machine = target.this_machine()
+    is_old = machine.glibc is not None and machine.glibc < (2, 28)
+    has_wheel = machine.platform in _LIEF_WHEELS and not is_old
+    return [*([LIEF] if has_wheel and not (machine.python.free_threaded and machine.python.minor < 14) else []), WHEEL]
 
 
 def read(
@@ -398,10 +415,10 @@ def make(
 
     atomic.require(directory)
     date = epoch(asked.environ)
-    with pressed(asked, solution) as result:
+    with second_reader(asked) as second, pressed(asked, solution) as result:
 
         def verify(path: Path, name: str) -> None:
-            _verify(path, name, result, asked.config)
+            _verify(path, name, result, asked.config, second)
             if not replaces:
                 _refuse_taken([(path, directory / name)])
 
@@ -412,10 +429,34 @@ def make(
             directory,
             compression=asked.config.wheel.compression,
             epoch=date,
+            seen=second.offer if second else None,
             verify=verify,
         )
     log.tell(result.notes)
     return path, result
+
+
+@contextmanager
+def second_reader(asked: Order) -> Iterator[SecondReader | None]:
+    """Give who reads again what is made, None for nobody; for another machine LIEF is imported in its process already.
+
+    Raises ConfigError where it is asked for and cannot be had.
+    """
+    from mamba_press import second_reader, target
+
+    mode, is_here = asked.config.second_reader, target.is_here(asked.target)
+    second_reader.require(mode)
+    if mode == "off" or (is_here and not second_reader.is_there("wheel")):
+        yield None
+        return
+    always = mode == "always"
+    with second_reader.beside(here="" if always else target.this_machine().platform, whole=always) as second:
+        second.begin(lief=always or not is_here)
+        yield second
+        for verdict in second.verdicts:
+            log.detail(verdict.said)
+            for each in verdict.notes:
+                log.note(each)
 
 
 def refuse_warnings(config: Config, notes: Iterable[Note] = ()) -> None:
@@ -432,7 +473,7 @@ def refuse_warnings(config: Config, notes: Iterable[Note] = ()) -> None:
         raise WarnedError.of(counts)
 
 
-def _verify(path: Path, name: str, result: Pressed, config: Config) -> None:
+def _verify(path: Path, name: str, result: Pressed, config: Config, second: SecondReader | None) -> None:
     """Refuse a file that is too large, or that a check finds something wrong with, and warnings that are errors."""
     from mamba_press import check, pipeline
 
@@ -446,7 +487,8 @@ def _verify(path: Path, name: str, result: Pressed, config: Config) -> None:
             weight.refuse(path, found, result.wheel.entries, config)
     if size > check.PYPI_FILE and config.wheel.max_size is None:
         log.warn(f"{name} is larger than 100 MiB, which PyPI takes only after a request; wheel.max-size can refuse it")
-    check.require(path, name, elsewhere=pipeline.elsewhere(config))
+    if problems := check.examine(path, name=name, elsewhere=pipeline.elsewhere(config), second=second).problems:
+        raise WriteError(*problems)
     refuse_warnings(config, result.notes)
 
 
@@ -469,16 +511,19 @@ def house(
         atomic.require(archive.parent)
     compression, date = asked.config.wheel.compression, epoch(asked.environ)
     generator = writer.generator(compression)
-    with atomic.stage(directory) as stage, atomic.temporary() as workdir:
+    with second_reader(asked) as second, atomic.stage(directory) as stage, atomic.temporary() as workdir:
         houses.require_possible(asked, workdir)
         with conda.one_process():
             solution = solving.solve(asked)
             found = houses.press(asked, solution, workdir, generator=generator, epoch=date)
         count = len(found.wheels)
         log.step(f"writing {count} wheel{'s' * (count != 1)}")
-        paths = [writer.write(each.wheel, stage, compression=compression, epoch=date) for each in found.wheels]
+        seen = second.offer if second else None
+        paths = [
+            writer.write(each.wheel, stage, compression=compression, epoch=date, seen=seen) for each in found.wheels
+        ]
         elsewhere = pipeline.elsewhere(asked.config)
-        require_together(paths, elsewhere)
+        require_together(paths, elsewhere, second)
         manifest, lock = house_archive.describe(found, stage, elsewhere)
         (stage / house_archive.MANIFEST).write_bytes(manifest.to_json())
         (stage / house_archive.LOCK).write_bytes(lock)
@@ -523,13 +568,13 @@ def _place(stage: Path, manifest: Manifest, places: tuple[Path | None, Path | No
             house_archive.pack(stage, manifest, archive, fill)
 
 
-def require_together(paths: Sequence[Path], elsewhere: Sequence[str]) -> None:
+def require_together(paths: Sequence[Path], elsewhere: Sequence[str], second: SecondReader | None = None) -> None:
     """Raise WriteError with everything that is wrong with wheels that are installed together."""
     from mamba_press import check
 
     wrong = [
         replace(problem, where=f"{path.name}: {problem.where}")
-        for path, found in zip(paths, check.together(paths, elsewhere=elsewhere), strict=True)
+        for path, found in zip(paths, check.together(paths, elsewhere=elsewhere, second=second), strict=True)
         for problem in found.problems
     ]
     if wrong:

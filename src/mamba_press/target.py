@@ -145,6 +145,12 @@ def foreign(wanted: Target, hints: Mapping[str, str]) -> tuple[Problem, ...]:
     return tuple(problems)
 
 
+def is_here(wanted: Target) -> bool:
+    """Whether what is pressed for a target can be loaded by what runs this, as far as system and architecture tell."""
+    system = {"osx": "macosx"}.get(wanted.system, wanted.system)
+    return f"{system}-{wanted.arch}" == this_machine().platform
+
+
 def virtual_packages(target: Target, hints: Mapping[str, str] | None = None) -> tuple[VirtualPackage, ...]:
     """Return what a solve may assume about the target, sorted by name.
 

@@ -9,6 +9,7 @@ import hashlib
 import mmap
 import tempfile
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -66,8 +67,13 @@ class Member(NamedTuple):
 Depth = Literal["texts", "hashes", "all"]
 """How much is read: only :data:`TEXTS`; of all other files the hash, too; or what they are."""
 
+Seen = Callable[[str, "Data"], None]
+"""Is given each binary with its path, by any thread."""
 
-def read(path: Path, entries: Sequence[zip_read.Member], depth: Depth = "all") -> dict[str, Member]:
+
+def read(
+    path: Path, entries: Sequence[zip_read.Member], depth: Depth = "all", seen: Seen | None = None
+) -> dict[str, Member]:
     """Read the files on all cores; what cannot be unpacked says so.
 
     Unpacks with zlib, as installers do, and not with the library that compressed: what one gets wrong the other sees.
@@ -79,7 +85,7 @@ def read(path: Path, entries: Sequence[zip_read.Member], depth: Depth = "all") -
     found = {
         entry.name: Member(path=entry.name, size=entry.size, sha256=None, problems=_too_large(entry)) for entry in files
     }
-    source = _Source(path, depth)
+    source = _Source(path, depth, seen)
     binaries.load()
     with ThreadPoolExecutor(1 if depth == "texts" else cores.count(), thread_name_prefix="mamba-press") as pool:
         for members in pool.map(source.members, cores.batches(wanted, lambda entry: entry.size, _BATCH)):
@@ -127,8 +133,9 @@ def installed(path: str) -> str:
 class _Source:
     """An archive from which several threads read, each with a file of its own."""
 
-    def __init__(self, path: Path, depth: Depth) -> None:
+    def __init__(self, path: Path, depth: Depth, seen: Seen | None) -> None:
         self._path = path
+        self._seen = seen
         self._looks = depth == "all"
         self._large = threading.Semaphore(_LARGE_AT_ONCE)
 
@@ -143,8 +150,10 @@ class _Source:
                 return _hashed(file, entry)
             with self._large if entry.size >= LARGE else nullcontext():
                 if entry.size >= HUGE:
-                    return _huge(file, entry)
+                    return _huge(file, entry, self._seen)
                 data = _whole(file, entry)
+                if self._seen and _is_binary(data):
+                    self._seen(entry.name, data)
                 problems = hazards.traces(entry.name, data, is_binary=_is_binary(data))
                 return _described(entry, data, hashlib.sha256(data).hexdigest(), problems)
         except zip_read.ArchiveError as error:
@@ -185,7 +194,7 @@ def _whole(file: BinaryIO, entry: zip_read.Member) -> bytes | bytearray:
     return data
 
 
-def _huge(file: BinaryIO, entry: zip_read.Member) -> Member:
+def _huge(file: BinaryIO, entry: zip_read.Member, seen: Seen | None) -> Member:
     """Return what a file is that is never in memory as a whole; what is looked into is unpacked to the disk."""
     digest, head, before = hashlib.sha256(), b"", b""
     problems: dict[Problem, None] = {}
@@ -204,6 +213,8 @@ def _huge(file: BinaryIO, entry: zip_read.Member) -> Member:
         if not (is_text or is_binary):
             return _described(entry, b"", digest.hexdigest(), tuple(problems))
         with _mapped(unpacked) as data:
+            if seen and is_binary:
+                seen(entry.name, data)
             return _described(entry, data, digest.hexdigest(), tuple(problems))
 
 

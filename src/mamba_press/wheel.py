@@ -41,6 +41,8 @@ from mamba_press.types import Entry, Problem, Wheel
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from mamba_press.unpack import Seen
+
 Compression = Literal["libdeflate", "zlib", "store"]
 
 _Result = TypeVar("_Result")
@@ -169,22 +171,23 @@ def generator(compression: Compression | None) -> str:
     return f"mamba-press {__version__} ({compressor(compression)})"
 
 
-def write(  # noqa: PLR0913  # the wheel and its place, and four ways to say how, each with one clear default
+def write(  # noqa: PLR0913  # the wheel and its place, and five ways to say how, each with one clear default
     wheel: Wheel,
     directory: Path,
     *,
     compression: Compression | None,
     epoch: int | None,
     threads: int | None = None,
+    seen: Seen | None = None,
     verify: Callable[[Path, str], None] | None = None,
 ) -> Path:
     """Write the wheel and return its path; ``directory`` is created when it is missing.
 
     ``epoch`` dates the entries (SOURCE_DATE_EPOCH), ``threads`` defaults to the cores that the process may use.
-    ``verify`` gets the complete file, still under a temporary name, and the name it is about to get; what it raises
-    keeps the file from getting it. Until then, and after any error or interrupt, a wheel of the same name stays as it
-    was. Raises ContentError for what PyPI or pip would refuse, ConfigError when the compressor
-    is not there, WriteError for everything else.
+    ``seen`` gets what was edited, in these threads, perhaps twice. ``verify`` gets the complete file, still under a
+    temporary name, and the name it is about to get; what it raises keeps the file from getting it. Until then, and
+    after any error or interrupt, a wheel of the same name stays as it was. Raises ContentError for what PyPI or pip
+    would refuse, ConfigError when the compressor is not there, WriteError for everything else.
     """
     entries = _ordered(wheel)
     used = compressor(compression)
@@ -194,21 +197,32 @@ def write(  # noqa: PLR0913  # the wheel and its place, and four ways to say how
         # The threads end before others begin: they would keep their memory.
         with _pool(threads) as pool:
             archive = _Archive(file, _dos_time(epoch))
-            _fill(archive, wheel, sized, used, pool)
+            work = _Work(wheel, sized, pool, seen)
+            _fill(archive, work, used)
             if archive.looks_like_an_attack():
                 archive.start_again()
-                _fill(archive, wheel, sized, compressor("store"), pool)
+                _fill(archive, work, compressor("store"))
         if verify:
             file.flush()
             verify(Path(file.name), wheel.file_name)
     return target
 
 
-def _fill(archive: _Archive, wheel: Wheel, sized: Sequence[_Sized], used: Compressor, pool: ThreadPoolExecutor) -> None:
+class _Work(NamedTuple):
+    """What is written, by whom, and who else is given what was edited."""
+
+    wheel: Wheel
+    sized: Sequence[_Sized]
+    pool: ThreadPoolExecutor
+    seen: Seen | None
+
+
+def _fill(archive: _Archive, work: _Work, used: Compressor) -> None:
     """Write all entries, RECORD and the directory."""
+    wheel, sized, pool, seen = work
     rows: list[Row] = []
     done, total = 0, sum(one.size for one in sized) if log.shows_progress() else 0
-    for packed in _in_order(pool, sized, lambda one: _pack(one, used)):
+    for packed in _in_order(pool, sized, lambda one: _pack(one, used, seen)):
         rows.append(archive.append(packed) if packed.row else _append_huge(archive, packed.of, used, pool))
         if total:
             done += packed.of.size
@@ -434,11 +448,13 @@ def _describe(one: _Sized) -> Row:
     return _row(one.entry, one.size, digest.hexdigest())
 
 
-def _pack(one: _Sized, used: Compressor) -> _Packed:
+def _pack(one: _Sized, used: Compressor, seen: Seen | None = None) -> _Packed:
     """Return an entry with its row, ready to be appended; a huge one as it is."""
     if one.is_huge:
         return _Packed(of=one)
     data = _content(one)
+    if seen and one.entry.edits is not None:
+        seen(one.entry.path, data)
     row = _row(one.entry, len(data), hashlib.sha256(data).hexdigest())
     crc = used.crc32(data)
     small = used.deflate(data) if used.deflate else data

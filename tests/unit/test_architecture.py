@@ -48,6 +48,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     )
     | {"toolchain", "trial", "winload"},
     frozenset({"dlls", "follow", "hazards", "own", "tree"}),
+    frozenset({"second_reader_process"}),
+    frozenset({"second_reader"}),
     frozenset({"asks", "dyld", "kept", "loader", "recipe", "unpack"}),
     # the stages
     frozenset(
@@ -83,10 +85,10 @@ LAYERS: tuple[frozenset[str], ...] = (
 
 HOMES = {
     "rattler": {"conda/worker.py"},
-    "lief": {"binaries/"},
+    "lief": {"second_reader_process.py"},
     "zipfile": {"wheel.py", "sdist.py", "archive.py", "inner/archive.py"},
     "tarfile": {"wheel.py", "sdist.py", "check.py"},
-    "wheel": {"check.py"},
+    "wheel": {"second_reader_process.py"},
     "pyproject_hooks": {"inner/"},
     "pyproject_metadata": {"project.py", "metadata.py"},
     "deflate": {"wheel.py"},
@@ -236,7 +238,7 @@ def test_a_module_without_a_place_is_refused():
         ("select.py", "def f():\n    from lief import ELF", ["lief"]),
         ("conda/__init__.py", "from rattler import solve", ["rattler"]),
         ("conda/worker.py", "import rattler, rattler.solver", []),
-        ("binaries/macho.py", "import lief", []),
+        ("second_reader_process.py", "import lief", []),
         ("wheel.py", "import zipfile, tarfile", []),
     ],
 )

@@ -682,10 +682,10 @@ def test_a_failure_ends_what_has_not_begun(tmp_path, monkeypatch):
     begun = []
     pack = wheel._pack
 
-    def count(one, used):
+    def count(one, *rest):
         begun.append(one)
         time.sleep(0.01)
-        return pack(one, used)
+        return pack(one, *rest)
 
     monkeypatch.setattr(wheel, "_pack", count)
     gone = tmp_path / "gone"

@@ -10,7 +10,7 @@ import mmap
 import os
 import struct
 from importlib import import_module
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from mamba_press.binaries import elf, macho, pe
 from mamba_press.binaries.format import READING, Data, Malformed, Symbols
@@ -24,12 +24,14 @@ if TYPE_CHECKING:
 __all__ = [
     "Data",
     "Malformed",
+    "Part",
     "Symbols",
     "apply",
     "format_of",
     "layout_problems",
     "load",
     "lookup",
+    "parts",
     "read",
     "read_file",
     "symbols",
@@ -49,6 +51,17 @@ _PARTS = (
 _THIN = {b"\xce\xfa\xed\xfe", b"\xcf\xfa\xed\xfe", b"\xfe\xed\xfa\xce", b"\xfe\xed\xfa\xcf"}
 _FAT = {b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf"}
 _MOST_SLICES = 30
+
+
+class Part(NamedTuple):
+    """What is read of one architecture's part of a file, which begins ``at`` an offset.
+
+    Each of the ``segments`` is what is mapped: what kind it is, where it lies in the file and in memory, and its sizes.
+    """
+
+    at: int
+    binary: Binary
+    segments: tuple[tuple[int | str, ...], ...]
 
 
 def load() -> None:
@@ -95,6 +108,27 @@ def read_file(path: Path) -> Binary | None:
             return read(data)
     finally:
         os.close(descriptor)
+
+
+def parts(data: Data) -> tuple[Part, ...]:
+    """The parts of a binary for the machines that are read closely, none for what is static; raises Malformed."""
+    kind = format_of(bytes(data[:8]))
+    found: list[Part] = []
+    if kind == "elf" and elf.is_read(data):
+        image = elf.Image(data)
+        loads = (each for each in image.segments if each.type == elf.PT_LOAD)
+        mapped = ((each.flags & 7, each.offset, each.address, each.file_size, each.memory_size) for each in loads)
+        found = [Part(0, elf.facts(image), tuple(mapped))]
+    elif kind == "macho":
+        for slice_ in macho.images(data):
+            each_of = (
+                (each.name, each.offset, each.address, each.file_size, each.memory_size) for each in slice_.segments
+            )
+            found.append(Part(slice_.start, macho.facts(slice_), tuple(each_of)))
+    elif kind == "pe" and pe.is_pe(data):
+        sections = ((each.offset, each.address, each.raw_size, each.virtual_size) for each in pe.Image(data).sections)
+        found = [Part(0, pe.read(data), tuple(sections))]
+    return tuple(part for part in found if part.binary.arch and part.binary.kind != "static")
 
 
 def apply(data: Data, edits: Edits) -> bytes | bytearray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,9 @@ from mamba_press.commands import output
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
+
+    from mamba_press.second_reader import SecondReader
 
 EXAMPLES = """\
   mamba-press check dist/*.whl --import            install each afresh, and import it
@@ -29,6 +33,7 @@ class Arguments(argparse.Namespace):
     copy_to: Path | None
     elsewhere: list[str]
     together: bool
+    second_reader: bool
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +55,19 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--together", action="store_true", help="judge the wheels as they are when all lie in one site-packages"
     )
+    parser.add_argument(
+        "--second-reader", action="store_true", help="let LIEF read the binaries too, and wheel the whole archive"
+    )
     output.options(parser)
+
+
+def _second_reader(arguments: Arguments) -> AbstractContextManager[SecondReader | None]:
+    if not arguments.second_reader:
+        return nullcontext()
+    from mamba_press import second_reader
+
+    second_reader.require("always", "--second-reader")
+    return second_reader.beside(whole=True)
 
 
 def run(arguments: Arguments, environ: Mapping[str, str]) -> int:  # noqa: ARG001 - a wheel is judged by itself
@@ -59,10 +76,12 @@ def run(arguments: Arguments, environ: Mapping[str, str]) -> int:  # noqa: ARG00
     from mamba_press.errors import WriteError
 
     paths = [Path(what) for what in arguments.what]
-    if arguments.together:
-        findings = check.together(paths, elsewhere=arguments.elsewhere)
-    else:
-        findings = tuple(check.examine(path, elsewhere=arguments.elsewhere) for path in paths)
+    with _second_reader(arguments) as second:
+        if arguments.together:
+            findings = check.together(paths, elsewhere=arguments.elsewhere, second=second)
+        else:
+            each = (check.examine(path, elsewhere=arguments.elsewhere, second=second) for path in paths)
+            findings = tuple(each)
     reports = {}
     for what, examined in zip(arguments.what, findings, strict=True):
         found = examined

@@ -1,0 +1,204 @@
+"""A program of its own, which `second_reader` starts: LIEF reads binaries, and `wheel` opens wheels.
+
+Each line of stdin is a request and each line of stdout its answer, both JSON. What is read may be hostile: what takes
+too long or too much memory ends this process, and LIEF ends some by itself. Nothing of mamba-press is imported here.
+"""
+
+from __future__ import annotations
+
+import sys
+
+if __name__ == "__main__":
+    sys.path.pop(0)  # the folder of this file, whose modules are called like those of other people
+
+import faulthandler
+import json
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lief import ELF, PE, MachO
+
+Json = dict[str, Any]
+
+_LOADED, _SONAME, _RPATH, _RUNPATH = (0x1, 0x7FFFFFFD, 0x7FFFFFFF), 14, 15, 29
+"""DT_NEEDED, DT_AUXILIARY and DT_FILTER name libraries that are loaded."""
+_PT_LOAD = 1
+_DYLIBS, _ID_DYLIB, _SEGMENT, _RPATH_COMMAND = (0xC, 0x20, 0x80000018, 0x8000001F, 0x80000023), 0xD, 0x19, 0x8000001C
+_LONGEST = 16 << 20
+"""How long an answer may be: files whose tables overlap say far more than they hold."""
+
+
+def main(memory: int, patience: float) -> None:
+    """Answer until stdin ends; ``memory`` bounds all, ``patience`` is for one request."""
+    _bound(memory)
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what LIEF prints is no answer
+    for line in sys.stdin.buffer:
+        request = json.loads(line)
+        faulthandler.dump_traceback_later(patience, exit=True)
+        answer = _answer(request)
+        faulthandler.cancel_dump_traceback_later()
+        if answer is not None:
+            text = json.dumps(answer).encode("ascii")
+            if len(text) > _LONGEST:
+                text = b'{"cannot": "it says more than any file does"}'
+            answers.write(text + b"\n")
+            answers.flush()
+        if answer == _NO_MEMORY:
+            return
+
+
+_NO_MEMORY = {"memory": True}
+
+
+def _bound(memory: int) -> None:
+    """Bound the memory where the system can, and leave no core file behind."""
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+
+
+def _answer(request: Json) -> Json | None:
+    """Return what came of a request; whatever a library raises is its answer."""
+    act: dict[str, Callable[[Json], Json | None]] = {"load": _load, "read": _read, "open": _open}
+    try:
+        return act[request["do"]](request)
+    except ImportError as error:
+        return None if request["do"] == "load" else {"absent": str(error)}
+    except MemoryError:
+        return _NO_MEMORY
+    except Exception as error:  # noqa: BLE001 - other people's libraries raise anything
+        return {"cannot": f"{type(error).__name__}: {error}"}
+
+
+def _load(_: Json) -> None:
+    import lief
+
+    lief.logging.disable()
+
+
+def _read(request: Json) -> Json:
+    """Return what LIEF reads of each architecture's part of a file."""
+    import lief
+
+    lief.logging.disable()
+    path, parts = request["path"], None
+    if request["format"] == "elf":
+        elf = lief.ELF.parse(path, _elf_config())
+        parts = None if elf is None else [_elf(elf)]
+    elif request["format"] == "macho":
+        fat = lief.MachO.parse(path, lief.MachO.ParserConfig.quick)
+        parts = None if fat is None else [_macho(each) for each in fat]
+    else:
+        pe = lief.PE.parse(path, _pe_config())
+        parts = None if pe is None else [_pe(pe)]
+    if parts is None:
+        return {"cannot": "it takes it for no binary"}
+    return {"parts": parts, "version": lief.__version__.partition("-")[0]}  # type: ignore[attr-defined]
+
+
+def _elf_config() -> ELF.ParserConfig:
+    """What is compared needs neither symbols nor relocations, and without them LIEF takes a fifth of the time."""
+    import lief
+
+    config = lief.ELF.ParserConfig()
+    config.parse_relocations = config.parse_dyn_symbols = config.parse_symtab_symbols = False
+    config.parse_notes = config.parse_overlay = False
+    return config
+
+
+def _pe_config() -> PE.ParserConfig:
+    import lief
+
+    config = lief.PE.ParserConfig()
+    config.parse_signature = config.parse_rsrc = config.parse_reloc = config.parse_exceptions = False
+    return config
+
+
+def _elf(binary: ELF.Binary) -> Json:
+    entries: list[tuple[int, Any]] = [(int(entry.tag), entry) for entry in binary.dynamic_entries]
+    paths = {tag: _text(entry.rpath) for tag, entry in entries if tag == _RPATH}
+    paths |= {tag: _text(entry.runpath) for tag, entry in entries if tag == _RUNPATH}
+    search = paths.get(_RUNPATH, paths.get(_RPATH))
+    requires = [(each.name, each.get_auxiliary_symbols()) for each in binary.symbols_version_requirement]
+    defines = [list(each.auxiliary_symbols) for each in binary.symbols_version_definition if not each.flags & 1]
+    return {
+        "at": 0,
+        "needed": [_text(entry.name) for tag, entry in entries if tag in _LOADED],
+        "name": next((_text(entry.name) for tag, entry in entries if tag == _SONAME), None),
+        "search": search.split(":") if search else [],
+        "requires": [[_text(library), [_text(each.name) for each in versions]] for library, versions in requires],
+        "defines": sorted({_text(names[0].name) for names in defines if names}),
+        "segments": [
+            [int(each.flags) & 7, each.file_offset, each.virtual_address, each.physical_size, each.virtual_size]
+            for each in binary.segments
+            if int(each.type) == _PT_LOAD
+        ],
+    }
+
+
+def _macho(binary: MachO.Binary) -> Json:
+    commands: list[tuple[int, Any]] = [(int(command.command), command) for command in binary.commands]
+    return {
+        "at": binary.fat_offset,
+        "needed": [_text(command.name) for kind, command in commands if kind in _DYLIBS],
+        "name": next((_text(command.name) for kind, command in commands if kind == _ID_DYLIB), None),
+        "search": [_text(command.path) for kind, command in commands if kind == _RPATH_COMMAND],
+        "segments": [
+            [_text(each.name), each.file_offset, each.virtual_address, each.file_size, each.virtual_size]
+            for kind, each in commands
+            if kind == _SEGMENT
+        ],
+    }
+
+
+def _pe(binary: PE.Binary) -> Json:
+    export, config = binary.get_export(), binary.load_configuration
+    forwards = [each.forward_information for each in (export.entries if export else ()) if each.is_forwarded]
+    imports = [each.name for each in binary.imports] + [each.name for each in binary.delay_imports]
+    return {
+        "at": 0,
+        "needed": [_text(name) for name in imports],
+        "forwards": [_text(each.library) for each in forwards],
+        "name": _text(export.name) if export else None,
+        "search": [f"DependentLoadFlags {config.dependent_load_flags:#x}"]
+        if config and config.dependent_load_flags
+        else [],
+        "segments": [
+            [each.pointerto_raw_data, each.virtual_address, each.sizeof_raw_data, each.virtual_size]
+            for each in binary.sections
+        ],
+    }
+
+
+def _text(name: str | bytes) -> str:
+    return name if isinstance(name, str) else name.decode("utf-8", "surrogateescape")
+
+
+def _open(request: Json) -> Json:
+    """Return what `wheel` says of each file of a wheel, after it has read all of them where that is asked for."""
+    import wheel
+    from wheel.wheelfile import WheelFile
+
+    with WheelFile(request["path"]) as opened:
+        if request["whole"]:
+            for name in opened.namelist():
+                with opened.open(name) as file:
+                    while file.read(1 << 20):
+                        faulthandler.dump_traceback_later(request["patience"], exit=True)
+        listed = opened._file_hashes  # noqa: SLF001 - the rows of RECORD as it has read them
+        rows = {}
+        for member in opened.infolist():
+            algorithm, digest = listed.get(member.filename, (None, None))
+            rows[member.filename] = [member.file_size, algorithm, digest.hex() if digest else None]
+    return {"rows": rows, "version": wheel.__version__}
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), float(sys.argv[2]))
