@@ -1,4 +1,4 @@
-"""Which text names a channel by a folder's path, and which by its name or a URL."""
+"""Channels: which text names one by a folder's path, which by its name or a URL, and where the folders are."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
+
+from mamba_press.errors import ConfigError
+from mamba_press.types import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,3 +62,42 @@ def alike(channels: Iterable[str], root: Path) -> tuple[str, ...]:
 def meant_as_name(channel: str) -> str:
     """Say what to write for the folder in place of a name that `alike` has found."""
     return f"{channel!r} is taken as a channel's name; for the folder of that name write './{channel}'"
+
+
+def urls(channels: Iterable[str], root: Path) -> tuple[str, ...]:
+    """Return the channels with paths made URLs, relative ones from the project's folder; names and URLs stay.
+
+    Raises ConfigError for each folder that is not there.
+    """
+    problems = []
+    found = []
+    for channel in channels:
+        path = folder_of(channel, root)
+        if path is not None and not is_folder(path):
+            problems.append(_no_folder(channel, path))
+        found.append(channel if path is None else path.as_uri())
+    if problems:
+        raise ConfigError(*problems)
+    return tuple(found)
+
+
+def outside(channels: Iterable[str], root: Path) -> tuple[str, ...]:
+    """Return the channels that are folders but not of the project: they do not travel with its sdist."""
+    folders = ((channel, folder_of(channel, root)) for channel in channels)
+    here = Path(os.path.normpath(root.absolute()))
+    return tuple(channel for channel, path in folders if path is not None and not path.is_relative_to(here))
+
+
+def inside(channels: Iterable[str], root: Path) -> tuple[str, ...]:
+    """Return the folders of the project that are channels, relative to it: they travel with its sdist."""
+    here = Path(os.path.normpath(root.absolute()))
+    folders = (folder_of(channel, root) for channel in channels)
+    return tuple(path.relative_to(here).as_posix() for path in folders if path and path.is_relative_to(here))
+
+
+def _no_folder(channel: str, path: Path) -> Problem:
+    return Problem(
+        where="tool.mamba-press.channels",
+        what=f"{channel!r} is a folder that is not there: {path}",
+        hint="give a URL or an absolute path, or override it for this build with -C channels=… or MAMBA_PRESS_CHANNELS",
+    )

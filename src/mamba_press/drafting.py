@@ -12,7 +12,6 @@ from packaging.tags import parse_tag
 
 from mamba_press import (
     absent,
-    conda,
     described,
     external,
     globs,
@@ -33,6 +32,7 @@ from mamba_press import (
     windows,
 )
 from mamba_press.binaries import strings
+from mamba_press.conda import fetch
 from mamba_press.errors import ContentError
 from mamba_press.problem import noted
 from mamba_press.types import OWN, Info, Note, Pressed, Problem
@@ -184,7 +184,7 @@ def describe(order: Order, asked: Project, chosen: Chosen) -> tuple[Project, tup
 def _contents(solution: Solution, names: frozenset[str], order: Order, *, local: bool) -> dict[str, requires.Contents]:
     """Return what is in packages that stay out: what the lock says, else what can be found out."""
     unknown = [package for package in solution.packages if package.name in names - solution.contents.keys()]
-    found = conda.inspect(unknown, order.config, offline=local, environ=order.environ)
+    found = fetch.inspect(unknown, replace(order.access, offline=local))
     known = {**solution.contents, **{package.name: found[package.file_name] for package in unknown}}
     return {name: requires.Contents(**known[name]) for name in names}
 

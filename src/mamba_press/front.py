@@ -340,13 +340,14 @@ def each(named: Matrix, make: Callable[[dict[str, str]], Order]) -> tuple[Order,
 @contextmanager
 def pressed(asked: Order, solution: Solution | None = None) -> Iterator[Pressed]:
     """Give the finished wheel as a value; the files that its entries name are there until the block ends."""
-    from mamba_press import conda, pipeline, solving
+    from mamba_press import pipeline, solving
     from mamba_press import wheel as writer
+    from mamba_press.conda.process import one_process
 
     require_native(asked)
     generator, date = writer.generator(asked.config.wheel.compression), epoch(asked.environ)
     with workdir(asked.environ) as folder:
-        with conda.one_process():
+        with one_process():
             solved = solution or solving.solve(asked)
             result = pipeline.press(asked, solved, folder, generator=generator, epoch=date)
         yield result
@@ -391,9 +392,10 @@ def workdir(environ: Mapping[str, str]) -> Iterator[Path]:
 
 def modules(asked: Order) -> tuple[str, ...]:
     """Return the top-level modules and packages of what would be pressed, sorted; installs it for a moment."""
-    from mamba_press import atomic, conda, pipeline, solving
+    from mamba_press import atomic, pipeline, solving
+    from mamba_press.conda.process import one_process
 
-    with conda.one_process(), atomic.temporary() as folder:
+    with one_process(), atomic.temporary() as folder:
         return pipeline.modules(asked, solving.solve(asked), folder)
 
 
@@ -501,8 +503,9 @@ def house(
     All wheels are checked together before one of them gets its place. What was there before stays where anything fails.
     """
     from mamba_press import archive as house_archive
-    from mamba_press import atomic, conda, houses, pipeline, solving
+    from mamba_press import atomic, houses, pipeline, solving
     from mamba_press import wheel as writer
+    from mamba_press.conda.process import one_process
 
     if archive is not None and (archive.is_dir() or archive == directory):
         what, hint = "is a folder, and --archive writes one file", "name a file: --archive env.zip"
@@ -513,7 +516,7 @@ def house(
     generator = writer.generator(compression)
     with second_reader(asked) as second, atomic.stage(directory) as stage, atomic.temporary() as workdir:
         houses.require_possible(asked, workdir)
-        with conda.one_process():
+        with one_process():
             solution = solving.solve(asked)
             found = houses.press(asked, solution, workdir, generator=generator, epoch=date)
         count = len(found.wheels)

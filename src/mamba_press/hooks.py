@@ -43,7 +43,8 @@ def wheel(
 
 def _editable_of_inner(asked: Order, directory: Path) -> str:
     """Write the editable wheel that the inner backend makes against a prefix that stays; return its file name."""
-    from mamba_press import conda, native, pipeline, solving
+    from mamba_press import native, pipeline, solving
+    from mamba_press.conda.process import one_process
 
     if asked.config.packages:
         what = "presses packages whole beside an inner backend: an editable install has only what that builds"
@@ -51,7 +52,7 @@ def _editable_of_inner(asked: Order, directory: Path) -> str:
         hint += 'if.state = "editable", packages = []; or install without -e'
         raise ConfigError(Problem(where="tool.mamba-press.packages", what=what, hint=hint))
     front.require_native(asked)
-    with conda.one_process(), front.workdir(asked.environ) as workdir:
+    with one_process(), front.workdir(asked.environ) as workdir:
         made = native.editable(pipeline.job(asked, solving.solve(asked), workdir))
         front.refuse_warnings(asked.config)
         return _copied(made, directory)
@@ -69,19 +70,21 @@ def metadata(
     The bill of materials is left out: it states the hash of every file. An old ``.dist-info`` in the same folder is
     replaced.
     """
-    from mamba_press import conda, solving
     from mamba_press import metadata as described
+    from mamba_press import solving
+    from mamba_press.conda import records
+    from mamba_press.conda.process import one_process
 
     asked = front.order(Path.cwd(), settings, environ, state)
     if asked.config.build_backend is not None:
         return _metadata_of_inner(asked, Path(directory), state)
-    with conda.one_process():
+    with one_process():
         solution = solving.solve(asked)
         with front.pressed(asked, solution) as result:
             files = described.metadata_files(result.wheel)
     front.refuse_warnings(asked.config, result.notes)
     folder = Path(directory, f"{result.wheel.stem}.dist-info")
-    _replace_folder(folder, {**files, _HANDED: _hand_over(asked, conda.to_json(solution))})
+    _replace_folder(folder, {**files, _HANDED: _hand_over(asked, records.to_json(solution))})
     return folder.name
 
 
@@ -91,10 +94,11 @@ def _metadata_of_inner(asked: Order, directory: Path, state: State) -> str:
     Which libraries are in a wheel, and so whose licences, is known when it is built: it is built here, and left beside
     its metadata for `wheel`. An editable one has nothing but what the inner backend says.
     """
-    from mamba_press import conda, native, pipeline, solving
+    from mamba_press import native, pipeline, solving
+    from mamba_press.conda.process import one_process
     from mamba_press.inner import archive
 
-    with conda.one_process(), front.workdir(asked.environ) as workdir:
+    with one_process(), front.workdir(asked.environ) as workdir:
         if state == "metadata_editable":
             front.require_native(asked)
             made = native.metadata(pipeline.job(asked, solving.solve(asked), workdir))
@@ -190,14 +194,14 @@ def _handed_over(prepared: str | None, asked: Order) -> Solution | None:
     """
     import json
 
-    from mamba_press import conda
+    from mamba_press.conda import records
 
     if prepared is None:
         return None
     try:
         handed = json.loads(Path(prepared, _HANDED).read_text("utf-8"))
         if handed["for"] == _fingerprint(asked):
-            return conda.from_json(json.dumps(handed["solution"]))
+            return records.from_json(json.dumps(handed["solution"]))
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
     return None
@@ -218,15 +222,16 @@ def _fingerprint(asked: Order) -> str:
 
 def sdist(directory: str, settings: Mapping[str, object] | None, *, environ: Mapping[str, str]) -> str:
     """Write the sdist of the project in the current folder, the solve frozen in it; return its file name."""
-    from mamba_press import conda
+    from mamba_press.conda.process import one_process
 
-    with conda.one_process():
+    with one_process():
         return _sdist(Path(directory), settings, environ)
 
 
 def _sdist(directory: Path, settings: Mapping[str, object] | None, environ: Mapping[str, str]) -> str:
-    from mamba_press import atomic, conda, locking, log, pipeline, project, providers, solving, sources, tree
+    from mamba_press import atomic, channels, locking, log, pipeline, project, providers, solving, sources, tree
     from mamba_press import sdist as source
+    from mamba_press.conda import lock as locks
 
     asked = front.order(Path.cwd(), settings, environ, "sdist")
     assert asked.project is not None
@@ -242,10 +247,10 @@ def _sdist(directory: Path, settings: Mapping[str, object] | None, environ: Mapp
         made: dict[str, Path | bytes] = {}
         if solution.packages:
             made[solving.LOCK] = lock = Path(folder, solving.LOCK)
-            conda.write_lock(locking.for_sdist(pressed, solution), lock, asked.root, environ=environ)
+            locks.write(locking.for_sdist(pressed, solution), lock, asked.root, environ=environ)
         if asked.config.sources.version_file is not None:
             made[asked.config.sources.version_file] = sources.version_text(version)
-        needed = [*conda.inside(asked.config.channels, asked.root), *_hook_file(asked)]
+        needed = [*channels.inside(asked.config.channels, asked.root), *_hook_file(asked)]
         collected = tree.collect(asked.root, directory, always=needed, include=asked.config.sources.include)
         files = [file for file in collected if file[0] not in made and file[0] != solving.LOCK]
         front.refuse_warnings(asked.config)
@@ -263,8 +268,9 @@ def _sdist(directory: Path, settings: Mapping[str, object] | None, environ: Mapp
 
 def _sdist_of_inner(asked: Order, pressed: Order, solution: Solution, directory: Path) -> str:
     """Write the sdist that the inner backend makes, with the lock and what the configuration needs added to it."""
-    from mamba_press import built, conda, locking, log, native, pipeline, solving, tree
+    from mamba_press import built, channels, locking, log, native, pipeline, solving, tree
     from mamba_press import sdist as source
+    from mamba_press.conda import lock as locks
 
     assert asked.project is not None
     _warn_of_channels_outside(asked)
@@ -277,8 +283,8 @@ def _sdist_of_inner(asked: Order, pressed: Order, solution: Solution, directory:
         assert found.version is not None
         lock = workdir / solving.LOCK
         if solution.packages:
-            conda.write_lock(locking.for_sdist(pressed, solution), lock, asked.root, environ=asked.environ)
-        needed = [*conda.inside(asked.config.channels, asked.root), *_hook_file(asked)]
+            locks.write(locking.for_sdist(pressed, solution), lock, asked.root, environ=asked.environ)
+        needed = [*channels.inside(asked.config.channels, asked.root), *_hook_file(asked)]
         there = {path for path, _, _ in files}
         more = tree.collect(asked.root, directory, always=needed, only=needed) if needed else ()
         front.refuse_warnings(asked.config)
@@ -304,9 +310,9 @@ def _hook_file(asked: Order) -> tuple[str, ...]:
 
 def _warn_of_channels_outside(asked: Order) -> None:
     """Say which channels of the project do not travel with its sdist."""
-    from mamba_press import conda, log
+    from mamba_press import channels, log
 
-    for channel in conda.outside(asked.config.channels, asked.root):
+    for channel in channels.outside(asked.config.channels, asked.root):
         log.warn(
             f"tool.mamba-press.channels has the path {channel!r}, which lies outside the project and is not part of "
             "the sdist: a build from it needs -C channels=... or MAMBA_PRESS_CHANNELS"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from mamba_press import conda, described, log, solving, wording
-from mamba_press.conda import lock
+from mamba_press import described, log, solving, wording
+from mamba_press.conda import fetch, lock, solver
 from mamba_press.errors import ConfigError, PressError
 from mamba_press.types import Problem
 
@@ -71,8 +71,8 @@ def solutions(orders: Sequence[Order], update: Collection[str] | None = None) ->
         kept = tuple(each for each in found.packages if each.name not in (update or ())) if found else ()
         questions.append(replace(solving.question(order), locked=kept))
     log.step(f"solving for {len(orders)} target{'s' * (len(orders) != 1)}")
-    answers = conda.solve_all(questions, orders[0].environ)
-    conda.note_alike(questions, answers)
+    answers = solver.solve_all(questions, orders[0].environ)
+    solver.note_alike(questions, answers)
     solved = tuple(answer for answer in answers if not isinstance(answer, PressError))
     failed = [
         (lock.title(order.target), answer)
@@ -114,7 +114,7 @@ def refuse_stale(orders: Sequence[Order], held: Sequence[lock.Held]) -> None:
 
 def write(orders: Sequence[Order], solved: Sequence[Solution], path: Path) -> None:
     """Write one lock with the solutions of the orders, at once or not at all."""
-    conda.write_lock(list(map(entry, orders, solved)), path, orders[0].root, environ=orders[0].environ)
+    lock.write(list(map(entry, orders, solved)), path, orders[0].root, environ=orders[0].environ)
 
 
 def entry(order: Order, solution: Solution) -> Json:
@@ -125,7 +125,7 @@ def entry(order: Order, solution: Solution) -> Json:
 def for_sdist(order: Order, solution: Solution) -> list[Json]:
     """Return the entries of the lock that travels in an sdist: the project's own, and the solve for this target."""
     held = read(order.root, order)
-    entries = [conda.entry_of(each) for each in held]
+    entries = [lock.entry_of(each) for each in held]
     if solving.best(order, held) is not None:
         return entries
     return [*entries, entry(order, _with_contents(order, solution))]
@@ -166,7 +166,7 @@ def _with_contents(order: Order, solution: Solution) -> Solution:
         for package in solution.packages
         if package.is_python and not package.requested and package.name != "python"
     ]
-    found = conda.inspect(outside, order.config, offline=order.config.offline, environ=order.environ)
+    found = fetch.inspect(outside, order.access)
     unread = [package.name for package in outside if "problem" in found[package.file_name]]
     if unread:
         log.note(f"nothing could be learnt of the contents of {', '.join(unread)}: a build asks again")

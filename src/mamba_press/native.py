@@ -14,8 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mamba_press import atomic, conda, inner, kept, log, target
+from mamba_press import atomic, channels, inner, kept, log, target
+from mamba_press.conda import fetch, process, solver
 from mamba_press.inner import surroundings
+from mamba_press.specifiers import spec_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -103,7 +105,7 @@ def _backend(job: Job) -> inner.Backend:
 
 def names(solution: Solution, specs: Iterable[str]) -> frozenset[str]:
     """Return the packages of a native prefix: no Python, and of Python packages those that the project names."""
-    asked = {conda.spec_name(spec) for spec in specs}
+    asked = set(map(spec_name, specs))
     return frozenset(
         package.name for package in solution.packages if not package.is_python or package.name in asked
     ) - {"python", "python_abi"}
@@ -117,7 +119,7 @@ def _place(job: Job, *, stays: bool = False) -> surroundings.Place:
     chosen = names(job.solution, (*job.config.packages, *job.config.host))
     folder = job.workdir / "host".ljust(_LENGTH - len(str(job.workdir)) - 1, "_")
     asked = tools(job.config, job.root, job.environ)
-    machine = conda.solve(asked, job.environ) if asked else None
+    machine = solver.solve(asked, job.environ) if asked else None
     there = names(machine, job.config.build) if machine else frozenset()
     return surroundings.Place(
         system=job.solution.target.system,
@@ -136,14 +138,15 @@ def _prefix(job: Job, solution: Solution, chosen: frozenset[str], folder: Path |
     """Return the prefix with these packages, in ``folder`` or, without one, in the cache, where it may be already."""
     if not chosen:
         return None
+    access = fetch.Access(environ=job.environ, channels=job.config.channels, offline=job.config.offline)
     if folder is not None:
-        conda.install(solution, chosen, folder, config=job.config, environ=job.environ)
+        fetch.install(solution, chosen, folder, access=access)
         return folder
     folder = _kept(job, solution, chosen)
     if not _is_there(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with atomic.temporary(folder.parent) as made:
-            conda.install(solution, chosen, made, stands=folder, config=job.config, environ=job.environ)
+            fetch.install(solution, chosen, made, stands=folder, access=access)
             try:
                 made.rename(folder)
             except OSError:
@@ -171,18 +174,20 @@ def _kept(job: Job, solution: Solution, chosen: frozenset[str]) -> Path:
 
 
 def _cache(job: Job) -> Path:
-    return conda.cache_folder(job.environ) / "mamba-press"
+    return process.cache_folder(job.environ) / "mamba-press"
 
 
-def tools(config: Config, root: Path, environ: Mapping[str, str]) -> conda.Question | None:
+def tools(config: Config, root: Path, environ: Mapping[str, str]) -> solver.Question | None:
     """Return what to solve for the compilers and tools that a project asks for, on the machine that builds."""
     if config.build_backend is None or not config.build:
         return None
     machine = target.resolve(None, None, {})
-    return conda.Question(
-        config=replace(config, packages=config.build, host=(), constraints=()),
+    return solver.Question(
+        packages=config.build,
+        exclude_newer=config.exclude_newer,
+        offline=config.offline,
         target=machine,
-        channels=conda.channel_urls(config.channels, root),
+        channels=channels.urls(config.channels, root),
         virtual=target.virtual_packages(machine, environ),
         key="build",
     )

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from mamba_press import (
     built,
-    conda,
     drafting,
     editable,
     external,
@@ -28,6 +27,7 @@ from mamba_press import (
     toolchain,
     unmatched,
 )
+from mamba_press.conda import fetch
 from mamba_press.errors import ConfigError
 from mamba_press.problem import noted
 from mamba_press.types import Own
@@ -146,7 +146,7 @@ def _fetched(order: Order, solution: Solution, workdir: Path) -> tuple[Environme
     """Fetch the packages that may stay; those that leave by their record alone come back, too."""
     stays, gone = select.packages(solution, order.config)
     names = frozenset(package.name for package in stays)
-    return conda.fetch(solution, names, workdir, config=order.config, environ=order.environ), gone
+    return fetch.environment(solution, names, workdir, access=order.access), gone
 
 
 def choose(order: Order, solution: Solution, workdir: Path) -> drafting.Chosen:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import parse_wheel_filename
 
-from mamba_press import atomic, conda, front, log, select, solving
+from mamba_press import atomic, front, log, select, solving
 from mamba_press.conda import lock
+from mamba_press.conda.process import one_process
 from mamba_press.errors import ContentError, PressError, WarnedError, WriteError
 from mamba_press.types import Problem
 
@@ -49,7 +50,7 @@ class _Done:
     tags: frozenset[Tag]
 
 
-@conda.one_process()
+@one_process()
 def press(orders: Sequence[Order], directory: Path, *, replaces: bool = True) -> tuple[Made, ...]:
     """Press for every order, and return what became of each, in their order; one that fails does not stop the others.
 

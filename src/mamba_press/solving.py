@@ -6,19 +6,21 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from mamba_press import channels, conda, log, target
-from mamba_press.conda import lock
+from mamba_press import channels, log, target
+from mamba_press.conda import lock, solver
+from mamba_press.conda.fetch import Access
 from mamba_press.config import TABLE
+from mamba_press.credentials import public
 from mamba_press.errors import ConfigError, PressError
-from mamba_press.specifiers import twin
+from mamba_press.specifiers import spec_name, twin
 from mamba_press.types import Problem, Solution
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from mamba_press.config import Config, State
-    from mamba_press.types import Package, Project, Target
+    from mamba_press.types import Package, Project, Target, VirtualPackage
 
     Covered = Callable[[Sequence[lock.Held], Target], Sequence[tuple["Order", lock.Held]]]
 
@@ -51,8 +53,13 @@ class Order:
     channels_from: Path | None = None
     covered: Covered | None = field(default=None, compare=False, repr=False)
 
+    @property
+    def access(self) -> Access:
+        """How servers are asked for packages."""
+        return Access(environ=self.environ, channels=self.config.channels, offline=self.config.offline)
 
-def question(order: Order) -> conda.Question:
+
+def question(order: Order) -> solver.Question:
     """Return what is to be solved, with the channels where they are from here.
 
     Raises ConfigError for specs of virtual packages: these are properties of the target, and no packages.
@@ -63,10 +70,14 @@ def question(order: Order) -> conda.Question:
         from mamba_press import native
 
         assumed = native.assumed(order.target)
-    return conda.Question(
-        config=order.config,
+    return solver.Question(
+        packages=order.config.packages,
+        host=order.config.host,
+        constraints=order.config.constraints,
+        exclude_newer=order.config.exclude_newer,
+        offline=order.config.offline,
         target=order.target,
-        channels=conda.channel_urls(order.config.channels, order.root),
+        channels=channels.urls(order.config.channels, order.root),
         virtual=target.virtual_packages(assumed, order.environ),
         alike=_alike(order),
     )
@@ -79,7 +90,7 @@ def _refuse_virtual(config: Config) -> None:
         Problem(where=f"{TABLE}.{key}", what=what.format(repr(spec)), hint=hint)
         for key in ("packages", "host")
         for spec in getattr(config, key)
-        if conda.spec_name(spec).startswith("__")
+        if spec_name(spec).startswith("__")
     ]
     if problems:
         raise ConfigError(*problems)
@@ -113,14 +124,14 @@ def solve_all(orders: Sequence[Order]) -> list[Solution | PressError]:
         refuse_stale(first, held)
     found = [_locked(order, held) for order in orders]
     tools = [_tools(order) for order in orders]
-    questions = [each for each in (*found, *tools) if isinstance(each, conda.Question)]
-    solved = conda.solve_all(questions, first.environ) if questions else []
-    conda.note_alike(questions, solved)
+    questions = [each for each in (*found, *tools) if isinstance(each, solver.Question)]
+    solved = solver.solve_all(questions, first.environ) if questions else []
+    solver.note_alike(questions, solved)
     for package in (package for each in solved if isinstance(each, Solution) for package in each.packages):
         log.detail(f"solved: {package} from {package.channel}")
     answers = iter(solved)
-    wanted = [next(answers) if isinstance(each, conda.Question) else each for each in found]
-    built_with = [next(answers) if isinstance(each, conda.Question) else each for each in tools]
+    wanted = [next(answers) if isinstance(each, solver.Question) else each for each in found]
+    built_with = [next(answers) if isinstance(each, solver.Question) else each for each in tools]
     return list(map(_unless_wrong, wanted, built_with))
 
 
@@ -128,14 +139,14 @@ def read_lock(order: Order) -> tuple[lock.Held, ...] | None:
     """Return what the project's lock holds, None where there is none; raises ConfigError for what is no file."""
     path = order.root / LOCK
     if path.is_file():
-        return conda.read_lock(path, order.root, environ=order.environ)
+        return lock.read(path, order.root, environ=order.environ)
     if not os.path.lexists(path):
         return None
     what = "is a symlink that leads to no file" if path.is_symlink() else "is no file"
     raise ConfigError(Problem(where=LOCK, what=what, hint=f"remove it, then {lock.UPDATE}"))
 
 
-def _tools(order: Order) -> conda.Question | PressError | None:
+def _tools(order: Order) -> solver.Question | PressError | None:
     """Return what is to be solved for the tools that build, if any."""
     if order.config.build_backend is None:
         return None
@@ -156,14 +167,17 @@ def _unless_wrong(wanted: Solution | PressError, tools: Solution | PressError | 
     return type(tools)(*dict.fromkeys((*problems, *tools.problems)))
 
 
-def _locked(order: Order, held: Sequence[lock.Held] | None) -> Solution | conda.Question | PressError:
+def _locked(order: Order, held: Sequence[lock.Held] | None) -> Solution | solver.Question | PressError:
     """Return what the lock has for a target, or what is to be solved."""
     try:
         asked = question(order)
         found = best(order, held or ())
         if found is not None:
             _refuse_absent(order, found)
-            return conda.locked(found, asked, order.root, order.environ)
+            changed = (
+                () if order.config.frozen else lock.changed(found, stated(order.config, asked.virtual), order.root)
+            )
+            return solver.locked(found, asked, changed, order.root, order.environ)
         _require_locked(order, held)
     except PressError as error:
         return error
@@ -174,14 +188,27 @@ def _locked(order: Order, held: Sequence[lock.Held] | None) -> Solution | conda.
         f"{LOCK} has nothing for {title}: solved anew, with the locked versions of the requested packages",
         f"{_LOCK_IT}; --locked (locked = true) makes this an error",
     )
-    specs = {conda.spec_name(spec): spec for spec in (*order.config.packages, *order.config.host)}
-    pinned = (*order.config.constraints, *lock.pins(held, order.target, specs))
-    return replace(asked, config=replace(order.config, constraints=pinned))
+    specs = {spec_name(spec): spec for spec in (*order.config.packages, *order.config.host)}
+    return replace(asked, constraints=(*asked.constraints, *lock.pins(held, order.target, specs)))
 
 
 def asked(order: Order) -> dict[str, Any]:
     """Return what a lock says that a solution for the order was made for."""
-    return lock.asked(order.config, question(order).virtual)
+    return stated(order.config, question(order).virtual)
+
+
+def stated(config: Config, virtual: Iterable[VirtualPackage] = ()) -> dict[str, Any]:
+    """Return what a configuration says of that, with the virtual packages that are assumed."""
+    newest = config.exclude_newer
+    wanted = {
+        "channels": [public(channel) for channel in config.channels],
+        "packages": list(config.packages),
+        "host": list(config.host),
+        "build": list(config.build),
+        "constraints": list(config.constraints),
+        "exclude-newer": None if newest is None else newest.isoformat(),
+    }
+    return lock.asked(wanted, virtual)
 
 
 def best(order: Order, held: Sequence[lock.Held]) -> lock.Held | None:
@@ -235,7 +262,7 @@ def _refuse_absent(order: Order, found: lock.Held) -> None:
     if not order.config.frozen:
         return
     there = {package.name for package in found.packages}
-    absent = [spec for spec in (*order.config.packages, *order.config.host) if conda.spec_name(spec) not in there]
+    absent = [spec for spec in (*order.config.packages, *order.config.host) if spec_name(spec) not in there]
     if not absent:
         return
     what = f"{LOCK} has no {', '.join(map(repr, absent))}, and {TABLE}.frozen is true"
@@ -268,6 +295,6 @@ def first_requested(config: Config, solution: Solution) -> Package | None:
     if not config.packages:
         return None
     by_name = {package.name: package for package in solution.packages}
-    asked = by_name[conda.spec_name(config.packages[0])]
+    asked = by_name[spec_name(config.packages[0])]
     other = twin(asked, by_name)
     return other if other is not None and other.requested else asked

@@ -82,7 +82,7 @@ class Package:
 class Solution:
     """The packages that a solve chose for a target, sorted by name, ``python`` included when something needs it.
 
-    ``contents`` is what a lock says of packages that stay out, by name: as `conda.inspect` answers.
+    ``contents`` is what a lock says of packages that stay out, by name: as `fetch.inspect` answers.
     """
 
     target: Target

@@ -24,8 +24,11 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press import conda
-from mamba_press.conda import lock, records
+import mamba_press
+from mamba_press import channels, solving
+from mamba_press.conda import fetch as fetching
+from mamba_press.conda import lock, records, solver
+from mamba_press.conda.fetch import Access
 from mamba_press.config import Config
 from mamba_press.errors import ConfigError, ContentError, FetchError, SolveError
 from mamba_press.target import virtual_packages
@@ -58,18 +61,15 @@ GREET = CondaPackage(
 linux = pytest.mark.skipif(sys.platform != "linux", reason="kills processes and looks into /proc")
 
 
-def solve(
-    channels: list[str], packages: list[str], target: Target = TARGET, key: str = "packages", **keys: object
-) -> Solution:
-    config = Config(channels=tuple(channels), packages=tuple(packages), **keys)  # type: ignore[arg-type]
-    urls = conda.channel_urls(config.channels, Path.cwd())
-    question = conda.Question(config=config, target=target, channels=urls, virtual=virtual_packages(target), key=key)
-    return conda.solve(question, os.environ)
+def solve(named: list[str], packages: list[str], target: Target = TARGET, **keys: object) -> Solution:
+    urls, virtual = channels.urls(named, Path.cwd()), virtual_packages(target)
+    question = solver.Question(packages=tuple(packages), target=target, channels=urls, virtual=virtual)
+    return solver.solve(replace(question, **keys), os.environ)
 
 
 def fetch(solution: Solution, workdir: Path, *, names: list[str] | None = None, offline: bool = False) -> Environment:
     chosen = [package.name for package in solution.packages] if names is None else names
-    return conda.fetch(solution, chosen, workdir, config=Config(offline=offline), environ=os.environ)
+    return fetching.environment(solution, chosen, workdir, access=Access(environ=os.environ, offline=offline))
 
 
 def names(solution: Solution) -> list[str]:
@@ -174,7 +174,7 @@ def test_libmambapy_solves_with_a_python_that_is_only_a_record(forge):
     assert names(solution) == sorted(names(solution))
     assert [package.name for package in solution.packages if package.requested] == ["libmambapy"]
     assert chosen(solution, "python") == "python 3.10.14 hd12c33a_0_cpython"
-    assert conda.from_json(conda.to_json(solution)) == solution
+    assert records.from_json(records.to_json(solution)) == solution
 
 
 def test_packages_without_python_solve_in_a_channel_without_python(make_channel):
@@ -272,7 +272,7 @@ def test_what_records_say_of_others_arrives_as_rattler_reads_it(make_channel):
 def test_a_lock_keeps_all_that_records_say_of_others(make_channel, tmp_path):
     solution = solve([make_channel([NEW, GROUPS, GREET, CondaPackage(name="plus")]).url], ["new"])
     write_lock([solution], tmp_path / "mamba-press.lock", tmp_path)
-    [held] = conda.read_lock(tmp_path / "mamba-press.lock", tmp_path)
+    [held] = lock.read(tmp_path / "mamba-press.lock", tmp_path)
     assert held.packages == tuple(replace(package, requested=False) for package in solution.packages)
 
 
@@ -281,7 +281,7 @@ def test_a_line_of_a_lock_that_rattler_cannot_read_is_kept_with_its_first_word(t
     path = tmp_path / "mamba-press.lock"
     write_lock([solve([channel.url], ["asks"])], path, tmp_path)
     path.write_text(path.read_text().replace("greet >=1", "greet (>=1"))
-    [held] = conda.read_lock(path, tmp_path)
+    [held] = lock.read(path, tmp_path)
     assert held.packages[0].depends == (Spec(text="greet (>=1", name="greet", problem="is no conda spec"),)
 
 
@@ -754,18 +754,20 @@ def test_offline_folders_need_no_cache(make_channel, tmp_path):
 
 
 def write_lock(solutions: list[Solution], path: Path, root: Path, config: Config | None = None) -> None:
-    made_for = lock.asked(config or Config(), ())
-    conda.write_lock([lock.entry(solution, made_for) for solution in solutions], path, root)
+    made_for = solving.stated(config or Config())
+    lock.write([lock.entry(solution, made_for) for solution in solutions], path, root)
 
 
 def locked(path: Path, target: Target = TARGET, config: Config | None = None) -> Solution:
     """What a lock gives for a target; the channels asked are those of the configuration."""
     asked = config or Config()
-    found = lock.best(conda.read_lock(path, path.parent), target)
+    found = lock.best(lock.read(path, path.parent), target)
     assert found is not None
-    urls = conda.channel_urls(asked.channels, path.parent)
-    question = conda.Question(config=asked, target=target, channels=urls, virtual=virtual_packages(target))
-    return conda.locked(found, question, path.parent, os.environ)
+    urls = channels.urls(asked.channels, path.parent)
+    virtual = virtual_packages(target)
+    question = solver.Question(packages=asked.packages, target=target, channels=urls, virtual=virtual)
+    changed = lock.changed(found, solving.stated(asked, virtual), path.parent)
+    return solver.locked(found, question, changed, path.parent, os.environ)
 
 
 def test_a_lock_gives_back_exactly_the_packages(forge, tmp_path):
@@ -789,7 +791,7 @@ def test_a_lock_holds_several_targets(make_channel, tmp_path):
     write_lock(solutions, path, tmp_path, config)
     for solution in solutions:
         assert locked(path, solution.target, config).packages == solution.packages
-    held = conda.read_lock(path, tmp_path)
+    held = lock.read(path, tmp_path)
     other = replace(TARGET, python=Python(minor=12))
     assert lock.best(held, other) is None
     assert lock.pins(held, other, {"pure": "pure", "greet": "greet"}) == ("pure ==1.0", "greet ==1.0")
@@ -863,14 +865,14 @@ def test_a_lock_with_packages_of_pypi_is_refused(tmp_path):
     six = f"- pypi: {location}\n  name: six\n  version: 1.16.0\n"
     path.write_text(text.replace("mamba-press:\n", f"{six}mamba-press:\n"))
     with pytest.raises(ConfigError, match="no conda package: six"):
-        conda.read_lock(path, tmp_path)
+        lock.read(path, tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "no lock", "version: 99\n", "[1, 2"])
 def test_what_is_no_lock_is_an_error(tmp_path, text):
     (tmp_path / "mamba-press.lock").write_text(text)
     with pytest.raises(ConfigError, match="cannot be read"):
-        conda.read_lock(tmp_path / "mamba-press.lock", tmp_path)
+        lock.read(tmp_path / "mamba-press.lock", tmp_path)
 
 
 # Interruption
@@ -879,18 +881,18 @@ def test_what_is_no_lock_is_an_error(tmp_path, text):
 BUILD = """
 import os, sys
 from pathlib import Path
-from mamba_press import conda
-from mamba_press.config import Config
-solution = conda.from_json(Path(sys.argv[1]).read_text())
+from mamba_press.conda import fetch, records
+solution = records.from_json(Path(sys.argv[1]).read_text())
 print("begins", flush=True)
-conda.fetch(solution, [p.name for p in solution.packages], Path(sys.argv[2]), config=Config(), environ=os.environ)
+names = [package.name for package in solution.packages]
+fetch.environment(solution, names, Path(sys.argv[2]), access=fetch.Access(environ=os.environ))
 """
 
 
 def start_build(solution: Solution, workdir: Path) -> subprocess.Popen[str]:
     workdir.mkdir(parents=True)
-    (workdir / "solution.json").write_text(conda.to_json(solution))
-    source = str(Path(conda.__file__).parents[2])
+    (workdir / "solution.json").write_text(records.to_json(solution))
+    source = str(Path(mamba_press.__file__).parents[1])
     return subprocess.Popen(
         [sys.executable, "-c", BUILD, str(workdir / "solution.json"), str(workdir)],
         env={**os.environ, "PYTHONPATH": source},
@@ -1007,5 +1009,5 @@ def test_an_archive_whose_lists_inflate_beyond_all_bounds_is_not_looked_into(tmp
         }
     )
     environ = {**os.environ, "RATTLER_CACHE_DIR": str(tmp_path / "cache")}
-    found = conda.inspect([package], Config(), offline=False, environ=environ)
+    found = fetching.inspect([package], Access(environ=environ))
     assert found == {file.name: {"problem": f"info has more than {size >> 20} MiB"}}

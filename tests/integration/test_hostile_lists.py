@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press import conda
-from mamba_press.config import Config
+from mamba_press.conda import fetch as fetching
+from mamba_press.conda import solver
 from mamba_press.errors import ContentError
 from mamba_press.target import virtual_packages
 from mamba_press.types import Environment, Python, Target
@@ -194,10 +194,11 @@ def channel_of(case: Case, make_channel: Callable[..., Channel]) -> Channel:
 
 
 def fetch(channel: Channel, workdir: Path, target: Target = LINUX, specs: tuple[str, ...] = ("evil",)) -> Environment:
-    config = Config(channels=(channel.url,), packages=specs)
-    question = conda.Question(config=config, target=target, channels=config.channels, virtual=virtual_packages(target))
-    solution = conda.solve(question, os.environ)
-    return conda.fetch(solution, [each.name for each in solution.packages], workdir, config=config, environ=os.environ)
+    virtual = virtual_packages(target)
+    question = solver.Question(packages=specs, target=target, channels=(channel.url,), virtual=virtual)
+    solution = solver.solve(question, os.environ)
+    names = [each.name for each in solution.packages]
+    return fetching.environment(solution, names, workdir, access=fetching.Access(environ=os.environ))
 
 
 BY_RATTLER = {"CACHEDIR.TAG", "conda-meta", "conda-meta/history"}

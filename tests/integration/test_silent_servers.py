@@ -12,12 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press import conda
-from mamba_press.conda import process
-from mamba_press.config import Config
+from mamba_press.conda import fetch as fetching
+from mamba_press.conda import process, solver
 from mamba_press.errors import FetchError
 from mamba_press.target import virtual_packages
-from mamba_press.types import Python, Solution, Target
+from mamba_press.types import Environment, Python, Solution, Target
 from tests.support.channel import CondaPackage
 
 pytest.importorskip("rattler")
@@ -110,13 +109,13 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def solve(url: str) -> Solution:
-    config = Config(channels=(url,), packages=("words",))
-    question = conda.Question(config=config, target=TARGET, channels=(url,), virtual=virtual_packages(TARGET))
-    return conda.solve(question, os.environ)
+    virtual = virtual_packages(TARGET)
+    question = solver.Question(packages=("words",), target=TARGET, channels=(url,), virtual=virtual)
+    return solver.solve(question, os.environ)
 
 
-def fetch(solution: Solution, workdir: Path) -> conda.Environment:
-    return conda.fetch(solution, ["words"], workdir, config=Config(), environ=os.environ)
+def fetch(solution: Solution, workdir: Path) -> Environment:
+    return fetching.environment(solution, ["words"], workdir, access=fetching.Access(environ=os.environ))
 
 
 @pytest.mark.parametrize("way", [nothing, headers_only, one_byte])

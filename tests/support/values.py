@@ -74,7 +74,7 @@ class Prefix:
         return self._added(File(path=path, source=end, package=of, size=end.stat().st_size, link=to))
 
     def environment(self) -> Environment:
-        """The prefix as `conda.fetch` hands it on."""
+        """The prefix as `fetch.environment` hands it on."""
         files = tuple(sorted(self.files, key=lambda file: (file.path, file.package)))
         return Environment(prefix=self.root, files=files, packages=tuple(self.packages.values()), info={})
 

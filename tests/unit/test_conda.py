@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press import conda
-from mamba_press.conda import hints, lock, prefix, process, records, worker
+from mamba_press import channels, solving, specifiers
+from mamba_press.conda import hints, lock, prefix, process, records, solver, worker
 from mamba_press.config import Config
 from mamba_press.errors import ConfigError, ContentError, FetchError, SolveError
 from mamba_press.types import Package, Python, Solution, Target, VirtualPackage
@@ -49,31 +49,31 @@ def package(name: str = "greet", **changes: object) -> Package:
     "channel", ["conda-forge", "bioconda", "conda-forge/label/rust_dev", "https://example.org/t/a/b", "oci://ghcr.io/x"]
 )
 def test_names_and_urls_stay_as_they_are(tmp_path, channel):
-    assert conda.channel_urls([channel], tmp_path) == (channel,)
+    assert channels.urls([channel], tmp_path) == (channel,)
 
 
 @pytest.mark.parametrize("channel", ["./channel", "./sub/../channel", "../{here}/channel"])
 def test_relative_paths_start_at_the_project(tmp_path, channel):
     (tmp_path / "channel").mkdir()
     channel = channel.replace("{here}", tmp_path.name)
-    assert conda.channel_urls([channel], tmp_path) == ((tmp_path / "channel").as_uri(),)
+    assert channels.urls([channel], tmp_path) == ((tmp_path / "channel").as_uri(),)
 
 
 def test_absolute_paths_and_file_urls_name_the_same_folder(tmp_path):
     folder = tmp_path / "a channel"
     folder.mkdir()
-    assert set(conda.channel_urls([str(folder), folder.as_uri()], Path("/elsewhere"))) == {folder.as_uri()}
+    assert set(channels.urls([str(folder), folder.as_uri()], Path("/elsewhere"))) == {folder.as_uri()}
 
 
 def test_a_relative_root_gives_an_absolute_url(tmp_path, monkeypatch):
     (tmp_path / "channel").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert conda.channel_urls(["./channel"], Path()) == ((tmp_path / "channel").as_uri(),)
+    assert channels.urls(["./channel"], Path()) == ((tmp_path / "channel").as_uri(),)
 
 
 def test_every_missing_folder_is_reported_with_the_ways_out(tmp_path, golden):
     with pytest.raises(ConfigError) as raised:
-        conda.channel_urls(["../one", "conda-forge", "./two/three"], tmp_path)
+        channels.urls(["../one", "conda-forge", "./two/three"], tmp_path)
     text = str(raised.value).replace(str(tmp_path.parent), "<above>").replace(tmp_path.name, "<project>")
     golden("channel-folders-not-there.txt", text + "\n")
 
@@ -81,16 +81,16 @@ def test_every_missing_folder_is_reported_with_the_ways_out(tmp_path, golden):
 @pytest.mark.parametrize("channel", ["./" + "x" * 300, "~nobody-of-this-name/channel", "C:\\no\\channel"])
 def test_a_path_that_no_folder_can_have_is_a_folder_that_is_not_there(tmp_path, channel):
     with pytest.raises(ConfigError, match="is a folder that is not there"):
-        conda.channel_urls([channel], tmp_path)
+        channels.urls([channel], tmp_path)
 
 
 def test_channels_outside_the_project_are_told_from_those_that_travel(tmp_path):
     project = tmp_path / "project"
     (project / "channel").mkdir(parents=True)
     (tmp_path / "beside").mkdir()
-    channels = ["conda-forge", "channel", "./channel", "../beside", str(tmp_path / "beside"), "https://example.org/x"]
-    assert conda.outside(channels, project) == ("../beside", str(tmp_path / "beside"))
-    assert conda.inside(channels, project) == ("channel",)
+    named = ["conda-forge", "channel", "./channel", "../beside", str(tmp_path / "beside"), "https://example.org/x"]
+    assert channels.outside(named, project) == ("../beside", str(tmp_path / "beside"))
+    assert channels.inside(named, project) == ("channel",)
 
 
 def test_the_error_of_a_channel_that_has_the_name_of_a_folder_says_how_to_write_the_folder():
@@ -138,13 +138,12 @@ def test_a_process_that_does_nothing_is_told():
 
 
 def test_a_channel_that_was_had_by_the_name_of_a_folder_is_told_of_once(capsys):
-    config = Config(channels=("a/b",), packages=("greet",))
-    question = conda.Question(config=config, target=TARGET, channels=("a/b",), virtual=(), alike=("a/b",))
+    question = solver.Question(packages=("greet",), target=TARGET, channels=("a/b",), virtual=(), alike=("a/b",))
     solution = Solution(target=TARGET, packages=(), channels=("a/b",))
-    conda.note_alike([question] * 3, [solution, SolveError(), FetchError()])
+    solver.note_alike([question] * 3, [solution, SolveError(), FetchError()])
     said = "mamba-press: 'a/b' is taken as a channel's name; for the folder of that name write './a/b'\n"
     assert capsys.readouterr().err == said
-    conda.note_alike([question], [FetchError()])
+    solver.note_alike([question], [FetchError()])
     assert capsys.readouterr().err == ""
 
 
@@ -165,7 +164,7 @@ def test_a_channel_that_was_had_by_the_name_of_a_folder_is_told_of_once(capsys):
     ],
 )
 def test_a_spec_begins_with_its_package_name(spec, name):
-    assert conda.spec_name(spec) == name
+    assert specifiers.spec_name(spec) == name
 
 
 @pytest.mark.parametrize(
@@ -177,7 +176,7 @@ def test_a_spec_begins_with_its_package_name(spec, name):
     ],
 )
 def test_a_solve_is_bound_to_one_abi(python, abi):
-    assert conda.python_specs(python)[1] == abi
+    assert solver.python_specs(python)[1] == abi
 
 
 def test_what_is_no_conda_package_is_refused():
@@ -232,31 +231,31 @@ def test_a_solution_survives_the_hand_over_exactly():
         ),
         channels=("conda-forge", "file:///x"),
     )
-    assert conda.from_json(conda.to_json(solution)) == solution
+    assert records.from_json(records.to_json(solution)) == solution
 
 
 def test_a_solution_without_floor_survives_the_hand_over():
     solution = Solution(target=replace(TARGET, floor=None), packages=(), channels=())
-    assert conda.from_json(conda.to_json(solution)) == solution
+    assert records.from_json(records.to_json(solution)) == solution
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"target": 1}', '{"target": {"floor": 1}}'])
 def test_any_other_text_is_no_solution(text):
     with pytest.raises(ValueError, match=r"."):
-        conda.from_json(text)
+        records.from_json(text)
 
 
 # The cache
 
 
 def test_the_cache_is_the_one_of_rattler_and_pixi(tmp_path):
-    assert conda.cache_folder({"RATTLER_CACHE_DIR": str(tmp_path)}) == tmp_path
-    assert conda.cache_folder({}).parts[-2:] == ("rattler", "cache")
+    assert process.cache_folder({"RATTLER_CACHE_DIR": str(tmp_path)}) == tmp_path
+    assert process.cache_folder({}).parts[-2:] == ("rattler", "cache")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="XDG is Linux's")
 def test_the_cache_follows_xdg(tmp_path):
-    assert conda.cache_folder({"XDG_CACHE_HOME": str(tmp_path)}) == tmp_path / "rattler" / "cache"
+    assert process.cache_folder({"XDG_CACHE_HOME": str(tmp_path)}) == tmp_path / "rattler" / "cache"
 
 
 # Texts
@@ -302,7 +301,7 @@ def solution(target: Target = TARGET, *packages: Package) -> Solution:
 def test_a_lock_carries_no_credentials():
     mine = package(url="https://u:p@example.org/t/secret/channel/linux-64/a.conda", channel="https://u:p@example.org/x")
     config = Config(channels=("https://u:p@example.org/t/secret/channel",))
-    text = json.dumps(lock.entry(solution(TARGET, mine), lock.asked(config, ())))
+    text = json.dumps(lock.entry(solution(TARGET, mine), solving.stated(config)))
     assert "https://example.org/channel" in text
     assert "secret" not in text
     assert "u:p" not in text
@@ -370,7 +369,7 @@ def test_what_lies_elsewhere_stays_as_it_is(tmp_path):
 
 
 def held(target: Target, *packages: Package, config: Config | None = None) -> lock.Held:
-    asked = lock.asked(config or Config(), ())
+    asked = solving.stated(config or Config())
     return lock.Held(entry=lock.entry(solution(target), asked), packages=packages, asked=asked)
 
 
@@ -436,7 +435,7 @@ def test_another_target_is_pinned_to_the_pressed_version():
 def test_a_lock_says_what_it_was_made_for():
     newest = datetime(2026, 10, 1, tzinfo=timezone.utc)
     config = Config(channels=("./a: b", "ü"), packages=('x "1"',), constraints=("y",), exclude_newer=newest)
-    asked = lock.asked(
+    asked = solving.stated(
         config, [VirtualPackage(name="__glibc", version="2"), VirtualPackage(name="__cuda", version="12")]
     )
     entry = {**lock.entry(solution(), asked), "contents": {"a-1-0.conda": {"folders": ["a-1.dist-info"], "files": 3}}}
@@ -489,16 +488,16 @@ def test_a_stamp_nested_without_end_is_no_json():
     ],
 )
 def test_what_changed_since_a_lock_was_made_is_told_key_by_key(before, after, where, what, tmp_path):
-    [problem] = lock.changed(held(TARGET, config=before), lock.asked(after, ()), tmp_path)
+    [problem] = lock.changed(held(TARGET, config=before), solving.stated(after), tmp_path)
     assert problem.where == where
     assert problem.what.startswith("mamba-press.lock was made for other ")
     assert problem.what.endswith(f": {what}")
     assert "`mamba-press lock`" in problem.hint
-    assert lock.changed(held(TARGET, config=after), lock.asked(after, ()), tmp_path) == ()
+    assert lock.changed(held(TARGET, config=after), solving.stated(after), tmp_path) == ()
 
 
 def test_what_a_machine_offers_is_part_of_what_a_lock_was_made_for(tmp_path):
-    now = lock.asked(Config(), [VirtualPackage(name="__cuda", version="12.4")])
+    now = solving.stated(Config(), [VirtualPackage(name="__cuda", version="12.4")])
     [problem] = lock.changed(held(TARGET), now, tmp_path)
     assert (problem.where, problem.what) == (
         "the target",
@@ -508,13 +507,13 @@ def test_what_a_machine_offers_is_part_of_what_a_lock_was_made_for(tmp_path):
 
 def test_a_channel_may_be_spelled_otherwise(tmp_path):
     entry = held(TARGET, config=Config(channels=("./a/../b",)))
-    assert lock.changed(entry, lock.asked(Config(channels=(str(tmp_path / "b"),)), ()), tmp_path) == ()
+    assert lock.changed(entry, solving.stated(Config(channels=(str(tmp_path / "b"),))), tmp_path) == ()
 
 
 def test_a_name_in_a_lock_is_no_folder_either(tmp_path):
     tmp_path.joinpath("channel").mkdir()
     entry = held(TARGET, config=Config(channels=("channel",)))
-    [problem] = lock.changed(entry, lock.asked(Config(channels=("./channel",)), ()), tmp_path)
+    [problem] = lock.changed(entry, solving.stated(Config(channels=("./channel",))), tmp_path)
     assert problem.what.endswith("now './channel', no longer 'channel'")
     assert lock.gone(held(TARGET, config=Config(channels=("gone", "a/b"))), tmp_path) == ()
     assert lock.gone(held(TARGET, config=Config(channels=("./gone", "a/b"))), tmp_path) == ("./gone",)

@@ -232,9 +232,9 @@ def test_an_epoch_that_is_no_number_of_seconds_is_refused(text):
 
 
 def handed(asked: solving.Order, folder: Path) -> Path:
-    from mamba_press import conda
+    from mamba_press.conda import records
 
-    folder.joinpath("mamba-press.json").write_bytes(hooks._hand_over(asked, conda.to_json(solution())))
+    folder.joinpath("mamba-press.json").write_bytes(hooks._hand_over(asked, records.to_json(solution())))
     return folder
 
 

@@ -37,8 +37,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
     """Write the project; one that is there already stays."""
-    from mamba_press import conda, reader, recipe
+    from mamba_press import reader, recipe
     from mamba_press.atomic import replacing
+    from mamba_press.specifiers import spec_name
 
     path = arguments.output / "pyproject.toml"
     if path.exists():
@@ -49,7 +50,7 @@ def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
     reader.from_values(table, settings, environ)  # what it says has to be right, too
     if "channels" in settings:
         table = {"channels": settings["channels"], **table}
-    name = read.name or conda.spec_name(read.packages[0])
+    name = read.name or spec_name(read.packages[0])
     text = recipe.pyproject(table, name=name, source=arguments.recipe.name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

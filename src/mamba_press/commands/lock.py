@@ -51,13 +51,14 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
     """Lock every target, or say why the lock cannot be used as it is."""
-    from mamba_press import conda, front, locking
+    from mamba_press import front, locking
+    from mamba_press.conda.process import one_process
 
     root = Path(arguments.project).resolve()
     named = front.Matrix(python=tuple(arguments.pythons), platform=tuple(arguments.platforms))
     found = front.orders(root, asked.given(arguments), environ, named)
     orders = locking.distinct([asked.from_here(order, arguments) for order in found])
-    with conda.one_process():
+    with one_process():
         return _lock(root, orders, arguments)
 
 

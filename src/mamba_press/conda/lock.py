@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from mamba_press import platforms
+from mamba_press.atomic import replacing, temporary
 from mamba_press.channels import folder_of, is_folder
-from mamba_press.conda import records
+from mamba_press.conda import hints, process, records
 from mamba_press.credentials import public
+from mamba_press.errors import ConfigError, WriteError
 from mamba_press.specifiers import minimum
 from mamba_press.types import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from mamba_press.config import Config
     from mamba_press.types import Package, Solution, Target, VirtualPackage
 
 Json = dict[str, Any]
@@ -81,23 +82,14 @@ class Held:
         return None
 
 
-def asked(config: Config, virtual: Iterable[VirtualPackage]) -> Json:
+def asked(wanted: Mapping[str, object], virtual: Iterable[VirtualPackage]) -> Json:
     """Return all that decides a solution, beside the Python and the platform; what is empty is left out.
 
-    Of the virtual packages these are what the platform does not say: that there is a driver for CUDA.
+    ``wanted`` is what the project says, by key. Of the virtual packages these are what the platform does not say: that
+    there is a driver for CUDA.
     """
-    newest = config.exclude_newer
     stated = [f"{each.name}={each.version}={each.build}" for each in virtual if each.name not in _OF_EVERY_TARGET]
-    found: Json = {
-        "channels": [public(channel) for channel in config.channels],
-        "packages": list(config.packages),
-        "host": list(config.host),
-        "build": list(config.build),
-        "constraints": list(config.constraints),
-        "exclude-newer": None if newest is None else newest.isoformat(),
-        _OF_THE_MACHINE: stated,
-    }
-    return {key: value for key, value in found.items() if value}
+    return {key: value for key, value in {**wanted, _OF_THE_MACHINE: stated}.items() if value}
 
 
 def changed(held: Held, now: Json, root: Path) -> tuple[Problem, ...]:
@@ -181,6 +173,59 @@ def entry(solution: Solution, asked: Json) -> Json:
             if package.name in solution.contents
         },
     }
+
+
+def entry_of(held: Held) -> Json:
+    """Return a solution that was read as `write_lock` takes it."""
+    return {
+        **held.entry,
+        "packages": list(map(records.plain, held.packages)),
+        "asked": held.asked or {},
+        "contents": {
+            package.file_name: held.contents[package.name] for package in held.packages if package.name in held.contents
+        },
+    }
+
+
+def write(entries: Sequence[Json], path: Path, root: Path, *, environ: Mapping[str, str] | None = None) -> None:
+    """Write entries (`entry`) into one file of rattler's lock format, in which paths are relative to ``root``."""
+    with temporary() as folder:
+        written = folder / path.name
+        bare = [{key: value for key, value in entry.items() if key not in ("asked", "contents")} for entry in entries]
+        process.call({"do": "write-lock", "path": str(written), "entries": bare}, _nothing, environ, WriteError)
+        text = written.read_text("utf-8")
+    channels = dict.fromkeys(channel for entry in entries for channel in entry["asked"].get("channels", ()))
+    with replacing(path) as file:
+        file.write(stamped(portable(text, root, channels), entries).encode("utf-8"))
+
+
+def read(path: Path, root: Path, *, environ: Mapping[str, str] | None = None) -> tuple[Held, ...]:
+    """Return all that a lock file holds; raises ConfigError for one that is no"""
+    with temporary() as folder:
+        copied = folder / path.name
+        try:
+            text = absolute(path.read_text("utf-8"), root)
+            made, contents = stamps(text)
+            copied.write_text(text, "utf-8", newline="\n")
+            answer = process.call({"do": "read-lock", "path": str(copied)}, _nothing, environ, ConfigError)
+        except process.RefusedError as refused:
+            raise hints.unreadable_lock(refused.facts["text"]) from None
+        except ValueError as error:
+            raise hints.unreadable_lock(str(error)) from None
+    held = []
+    for entry in answer["entries"]:
+        if foreign := entry.pop("foreign"):
+            what = "it locks what is no conda package: " + ", ".join(foreign)
+            raise ConfigError(Problem(where=path.name, what=what, hint="write it with `mamba-press lock`"))
+        packages = records.packages_of({key: entry.pop(key) for key in ("packages", "specs")})
+        known = {package.name: contents[package.file_name] for package in packages if package.file_name in contents}
+        one = Held(entry=entry, packages=packages, contents=known)
+        held.append(replace(one, asked=made.get(one.name)))
+    return tuple(held)
+
+
+def _nothing(_: Json) -> None:
+    """Locks are written and read without anything to tell of."""
 
 
 def _platform(target: Target) -> tuple[str, list[str]]:

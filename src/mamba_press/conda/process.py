@@ -16,10 +16,10 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from mamba_press import interrupts, wording
+from mamba_press import interrupts, log, wording
 from mamba_press.conda import hints
 from mamba_press.errors import ConfigError, PressError
-from mamba_press.types import Problem
+from mamba_press.types import Problem, Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -156,6 +156,31 @@ def one_process() -> Iterator[None]:
             worker.end()
 
 
+def ask(request: Json, target: Target, environ: Mapping[str, str] | None, failure: type[PressError]) -> Json:
+    """Return the worker's answer, as `call`, and tell what it is doing; what it refuses is an error with a hint."""
+    try:
+        return call(request, tell, environ, failure)
+    except RefusedError as refused:
+        refused.facts.setdefault("alike", request.get("alike", ()))
+        raise hints.translate(refused, target) from None
+    finally:
+        log.progress_end()
+
+
+def tell(event: Json) -> None:
+    """Say what the worker is doing: a line for each step, and a line that is redrawn on a terminal."""
+    if event["event"] == "plan" and event["packages"]:
+        size = f", {event['bytes'] / 1e6:.1f} MB" if event["bytes"] else ""
+        new = f", {event['downloads']} to download{size}" if event["downloads"] else ""
+        log.step(f"fetching {event['packages']} package{'s' * (event['packages'] != 1)}{new}")
+    elif event["event"] == "fetching":
+        done, expected = event["bytes"], event["expected"]
+        size = f", {done / 1e6:.1f} of {expected / 1e6:.1f} MB" if expected else ""
+        # Where something is downloaded, that is what takes the time.
+        part = (done, expected) if done < expected else (event["linked"], event["total"])
+        log.progress(f"fetching {event['name']} ({event['linked']} of {event['total']} in place{size})", *part)
+
+
 def call(
     request: Json,
     listen: Callable[[Json], None],
@@ -265,3 +290,16 @@ def _no_rattler(facts: Json) -> Problem:
         "free-threaded Pythons have no wheel of py-rattler: let it run on another interpreter that has it, "
         f"with {WORKER}=python3.13",
     )
+
+
+def cache_folder(environ: Mapping[str, str]) -> Path:
+    """Return the cache that rattler and pixi share with us."""
+    if chosen := environ.get("RATTLER_CACHE_DIR"):
+        return Path(chosen).absolute()
+    if sys.platform == "win32":
+        base = environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base, "rattler", "cache")

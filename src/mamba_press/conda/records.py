@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 from mamba_press.credentials import public
 from mamba_press.errors import SolveError
-from mamba_press.types import Package, Problem, Spec
+from mamba_press.types import Package, Problem, Python, Solution, Spec, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -132,3 +133,31 @@ def _beyond(package: Package) -> Iterator[str]:
     longest = max((len(spec.text) for spec in specs), default=0)
     if longest > _LONGEST["spec"]:
         yield f"its record has a dependency of {longest:,} characters; at most {_LONGEST['spec']:,} are accepted"
+
+
+def to_json(solution: Solution) -> str:
+    """Return a solution as text, to hand it from one hook to another."""
+    values = {
+        "target": asdict(solution.target),
+        "packages": list(map(plain, solution.packages)),
+        "specs": specs_of(solution.packages),
+        "channels": solution.channels,
+        "contents": solution.contents,
+    }
+    return json.dumps(values, indent=1, sort_keys=True)
+
+
+def from_json(text: str) -> Solution:
+    """Return the solution that `to_json` wrote; raises ValueError for any other text."""
+    try:
+        values = json.loads(text)
+        target = values["target"]
+        floor = target["floor"] and tuple(target["floor"])
+        return Solution(
+            target=Target(**{**target, "python": Python(**target["python"]), "floor": floor}),
+            packages=again(values["packages"], values["specs"]),
+            channels=tuple(values["channels"]),
+            contents=values["contents"],
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"this is no solution: {error}") from None

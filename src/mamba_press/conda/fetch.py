@@ -1,0 +1,124 @@
+"""Fetching: packages of a solution installed into a folder, or looked into where they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from mamba_press import log, platforms
+from mamba_press.conda import hints, prefix, process, records
+from mamba_press.credentials import added
+from mamba_press.errors import FetchError
+from mamba_press.types import Environment, Package, Solution
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Access:
+    """How servers are asked for packages: with the credentials of ``channels``; offline, not at all."""
+
+    environ: Mapping[str, str]
+    channels: tuple[str, ...] = ()
+    offline: bool = False
+
+
+def environment(
+    solution: Solution,
+    names: Collection[str],
+    workdir: Path,
+    *,
+    access: Access,
+) -> Environment:
+    """Install exactly the named packages of a solution into ``workdir/prefix``; Python is never among them.
+
+    Every archive's hash is compared with its record. Files of the prefix may be links into the package cache, and are
+    never to be written. Raises FetchError for an archive, ContentError for what an archive holds.
+    """
+    root = workdir / "prefix"
+    root.mkdir(parents=True, exist_ok=True)
+    if not _chosen(solution, names):
+        return Environment(prefix=root, files=(), packages=(), info={})
+    neutral = platforms.facts(solution.target).neutral
+    _install(solution, names, root, neutral, access=access)
+    notes: list[str] = []
+    environment = prefix.read(root, _chosen(solution, names), notes, neutral=neutral)
+    for note in notes:
+        log.note(note)
+    return environment
+
+
+def install(
+    solution: Solution,
+    names: Collection[str],
+    root: Path,
+    *,
+    stands: Path | None = None,
+    access: Access,
+) -> None:
+    """Install the named packages of a solution into the folder ``root`` to be built against where it stands.
+
+    Its text files and programs name ``root`` itself, or ``stands``, where it will be moved to.
+    """
+    _install(solution, names, root, str(stands or root), access=access)
+
+
+def inspect(packages: Sequence[Package], access: Access) -> dict[str, Json]:
+    """Return, by file name, the ``folders`` of Python metadata and the number of ``files``, or a ``problem``.
+
+    They are looked into where they are, without being downloaded; offline, only those that are cached or files.
+    """
+    if not packages:
+        return {}
+    request = {
+        "do": "inspect",
+        "packages": _asked_for(packages, access),
+        "offline": access.offline,
+        "cache": str(process.cache_folder(access.environ)),
+    }
+    try:
+        contents: dict[str, Json] = process.call(request, process.tell, access.environ, FetchError)["contents"]
+    except process.RefusedError as refused:
+        raise hints.silent(refused.facts) from None
+    return contents
+
+
+def _install(
+    solution: Solution,
+    names: Collection[str],
+    root: Path,
+    written: str,
+    *,
+    access: Access,
+) -> None:
+    """Install into ``root`` with the prefix ``written`` in the files; warn of archives that nothing vouches for."""
+    root.mkdir(parents=True, exist_ok=True)
+    target, facts = solution.target, platforms.facts(solution.target)
+    request = {
+        "do": "fetch",
+        "packages": _asked_for(_chosen(solution, names), access),
+        "python": [records.plain(package) for package in solution.packages if package.name == "python"],
+        "prefix": str(root),
+        "platform": (facts.installed_as if written == facts.neutral else "") or target.subdir,
+        "neutral": written,
+        "offline": access.offline,
+        "cache": str(process.cache_folder(access.environ)),
+    }
+    for archive in process.ask(request, target, access.environ, FetchError)["unverified"]:
+        log.warn(
+            f"{archive}: the channel states no hash, so nothing vouches for it",
+            "index the channel again, or name one that states hashes",
+        )
+
+
+def _chosen(solution: Solution, names: Collection[str]) -> list[Package]:
+    return [package for package in solution.packages if package.name in names and package.name != "python"]
+
+
+def _asked_for(packages: Iterable[Package], access: Access) -> list[Json]:
+    """Return packages for the worker, which asks servers for them, with the credentials that the channels are given."""
+    return [records.plain(replace(package, url=added(package.url, access.channels))) for package in packages]
