@@ -973,3 +973,9 @@ def test_the_command_does_not_say_nothing_wrong_of_what_nobody_looked_at(tmp_pat
         "  note: what its binaries need was not checked: what a system of the tag musllinux_1_2_x86_64 has is not "
         "known\n"
     )
+
+
+@pytest.mark.parametrize("platform", ["macosx_11_0_arm64", "macosx_10_13_x86_64", "win_amd64"])
+def test_a_sound_wheel_for_another_system_than_linux_has_no_problem(tmp_path, platform):
+    content = files(WHEEL=wheel_text(f"py3-none-{platform}"))
+    assert check.check(make(tmp_path, content, f"demo-1.0-py3-none-{platform}.whl")) == ()

@@ -45,7 +45,7 @@ def family(floor: tuple[int, int]) -> str:
 
 def why_impossible(tag: Tag) -> str | None:
     """Return why no system has a tag, so that no installer takes a wheel for it (PEP 600); None where one may."""
-    if tag.floor is None:
+    if tag.system != "linux" or tag.floor is None:
         return None
     arch = "armv7l" if tag.arch == "armv8l" else tag.arch
     if arch not in policies.known():
