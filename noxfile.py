@@ -16,15 +16,15 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 
 # Decide without touching anything: tests reach every line and branch of them. A module joins when it is there.
 PURE = [
-    "src/mamba_press/config.py",
+    "src/mamba_press/config/model.py",
     "src/mamba_press/errors.py",
-    "src/mamba_press/follow.py",
+    "src/mamba_press/vendoring/resolve.py",
     "src/mamba_press/globs.py",
-    "src/mamba_press/layout.py",
-    "src/mamba_press/policies.py",
-    "src/mamba_press/runtime.py",
-    "src/mamba_press/select.py",
-    "src/mamba_press/toolchain.py",
+    "src/mamba_press/vendoring/layout.py",
+    "src/mamba_press/platforms/linux/policy.py",
+    "src/mamba_press/vendoring/runtime_module.py",
+    "src/mamba_press/vendoring/select.py",
+    "src/mamba_press/platforms/compiler_runtimes.py",
     "src/mamba_press/types.py",
 ]
 
@@ -194,7 +194,7 @@ def instructions(session: nox.Session) -> None:
 def generate(session: nox.Session) -> None:
     """Write the JSON schema and docs/reference/configuration.md from the docstrings of config.py."""
     session.install("-e", ".")
-    session.run("python", "-m", "mamba_press.reference", ".")
+    session.run("python", "-m", "mamba_press.config.reference", ".")
 
 
 @nox.session

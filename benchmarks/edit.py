@@ -23,8 +23,9 @@ from pathlib import Path
 from packaging.version import Version
 
 from benchmarks.measure import Found, How, Row
-from mamba_press import edit, wheel
+from mamba_press.pipeline import edit
 from mamba_press.types import Entry, Wheel
+from mamba_press.wheel import writer
 
 ROUNDS = 7
 MEGABYTES = 300
@@ -65,7 +66,7 @@ def make(folder: Path, megabytes: int) -> Path:
     own = {"METADATA": METADATA, "WHEEL": ABOUT}
     entries += [Entry(path=f"large-1.0.dist-info/{name}", source=text) for name, text in own.items()]
     made = Wheel(name="large", version=Version("1.0"), tags="cp311-cp311-linux_x86_64", entries=tuple(entries))
-    return wheel.write(made, folder, compression=None, epoch=None)
+    return writer.write(made, folder, compression=None, epoch=None)
 
 
 def _is_taken(path: Path) -> bool:

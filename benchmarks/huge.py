@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.measure import Found, How, Row, Run, Subject, memory, run
 from benchmarks.press import PROGRAM
-from mamba_press import wheel
+from mamba_press.wheel import writer
 
 RANDOM = 16 << 20
 """The size of each file of random bytes; all of them are one file on disk."""
@@ -43,7 +43,7 @@ def _measure(how: How, root: Path) -> Found:
         runs[name] = run(Subject(name=name, command=command, environ=how.payload.environ))
         how.say(f"{name:<44} {runs[name].cpu:8.3f} s CPU {runs[name].wall:8.3f} s wall {runs[name].peak:6.0f} MB")
     # No more than a window of a file as large as that is held at once.
-    window = wheel.WINDOW / 1e6
+    window = writer.WINDOW / 1e6
     rows = [memory(f"{name} of a wheel of 4.5 GB", runs[name].peak, window) for name in ("write", "check")]
     lines = ["A wheel of 4.5 GB, one run each.", "", "| | CPU, s | wall, s | peak, MB |", "|---|---|---|---|"]
     lines += [f"| {name} | {each.cpu:.1f} | {each.wall:.1f} | {each.peak:.0f} |" for name, each in runs.items()]

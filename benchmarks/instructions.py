@@ -22,7 +22,7 @@ TOLERANCE = 0.10
 
 ELF = """\
 from pathlib import Path
-from mamba_press import binaries
+from mamba_press.platforms import binaries
 from mamba_press.types import Edits
 data = Path('sample.so').read_bytes()
 for _ in range({}):
@@ -31,7 +31,7 @@ for _ in range({}):
 WRITE = """\
 from pathlib import Path
 from packaging.version import Version
-from mamba_press import wheel
+from mamba_press.wheel import writer as wheel
 from mamba_press.types import Entry, Wheel
 entries = tuple(Entry(path=f'demo/{n}.py', source=b'def f():\\n    return %d\\n' % n * 40) for n in range(500))
 made = Wheel(name='demo', version=Version('1'), tags='py3-none-any', entries=entries)

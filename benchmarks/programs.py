@@ -58,8 +58,8 @@ def ours(tree: str, out: str, compression: str = "libdeflate") -> None:
 def _write(files: Mapping[str, Path], out: str, compression: str) -> None:
     from packaging.version import Version
 
-    from mamba_press import wheel
     from mamba_press.types import Entry, Wheel
+    from mamba_press.wheel import writer
 
     stem = "tree-1.dist-info"
     about = b"Wheel-Version: 1.0\nGenerator: benchmark\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
@@ -67,8 +67,8 @@ def _write(files: Mapping[str, Path], out: str, compression: str) -> None:
     entries = [Entry(path=path, source=source) for path, source in files.items()]
     entries += [Entry(path=f"{stem}/{name}", source=data) for name, data in own.items()]
     made = Wheel(name="tree", version=Version("1"), tags="py3-none-any", entries=tuple(entries))
-    chosen: wheel.Compression = "zlib" if compression == "zlib" else "libdeflate"
-    wheel.write(made, Path(out), compression=chosen, epoch=None)
+    chosen: writer.Compression = "zlib" if compression == "zlib" else "libdeflate"
+    writer.write(made, Path(out), compression=chosen, epoch=None)
 
 
 def wheelfile(tree: str, out: str) -> None:
@@ -89,7 +89,7 @@ def hook(backend: str, out: str) -> None:
 
 def check(path: str) -> None:
     """`check` of a finished wheel, which must be sound."""
-    from mamba_press.check import require
+    from mamba_press.audit.check import require
 
     require(Path(path))
 
@@ -98,7 +98,7 @@ def elf(tree: str, rounds: str) -> None:
     """Print, as JSON, seconds of CPU in this process: a walk, a scan, copies and edits of what is found in a tree."""
     import mmap
 
-    from mamba_press import binaries
+    from mamba_press.platforms import binaries
     from mamba_press.types import Edits
 
     names = [str(path) for _, path in _files(tree)]

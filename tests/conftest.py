@@ -104,10 +104,11 @@ def make_environment(tmp_path: Path) -> Callable[..., Environment]:
 
 @pytest.fixture
 def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
-    """Compare a text with a file of the folder ``golden`` beside the test; ``--update-golden`` writes it instead."""
+    """Compare a text with a file of the next folder ``golden`` above; ``--update-golden`` writes it instead."""
 
     def compare(name: str, text: str) -> None:
-        path = request.path.parent / "golden" / name
+        folder = next(folder for folder in request.path.parents if (folder / "golden").is_dir())
+        path = folder / "golden" / name
         if request.config.getoption("--update-golden"):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="\n")

@@ -41,8 +41,8 @@ def _run(arguments: Sequence[str]) -> int:
     except SystemExit:
         log.flush()  # a stream that takes nothing would change the exit code when Python ends
         raise
-    from mamba_press import front  # not for --help
     from mamba_press.errors import PressError
+    from mamba_press.pipeline import build  # not for --help
 
     redraws = os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
     log.configure(quiet=parsed.quiet, verbose=parsed.verbose, redraws=redraws)
@@ -50,12 +50,12 @@ def _run(arguments: Sequence[str]) -> int:
     def worded(text: str) -> str:
         if not parsed.presses:
             return text
-        from mamba_press.commands import asked
+        from mamba_press.commands import options
 
-        return asked.told(text, parsed, os.environ)
+        return options.told(text, parsed, os.environ)
 
     try:
-        with front.machine(), front.uncollected(), log.build(worded):
+        with build.machine(), build.uncollected(), log.build(worded):
             return commands.load(parsed.command).run(parsed, os.environ)
     except PressError as error:
         log.error(worded(str(error)))

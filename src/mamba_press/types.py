@@ -183,7 +183,7 @@ class OwnFile:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Own:
+class OwnFiles:
     """What a project brings into its wheel itself: its sources, or what its inner backend built of them.
 
     ``metadata`` is the METADATA that an inner backend wrote, ``entry_points`` its entry_points.txt, ``licenses`` the
@@ -255,7 +255,7 @@ class Edits:
 
     ``needed`` maps old names to new ones, None removes. ``search`` replaces every search path by these, the empty
     tuple removes them. ``unbind_unique`` makes the STB_GNU_UNIQUE symbols STB_GLOBAL (only ever for a vendored
-    libstdc++; design 10). ``sign`` asks for an ad-hoc signature (Mach-O), ``strip`` for leaving
+    libstdc++). ``sign`` asks for an ad-hoc signature (Mach-O), ``strip`` for leaving
     out what no loader reads, before anything else is done (ELF), ``clear_execstack`` for taking away the mark that asks
     for an executable stack (ELF).
     """
@@ -377,7 +377,7 @@ class Entry:
         return self.source if isinstance(self.source, bytes) else self.source.read_bytes()
 
 
-class Bill(Protocol):
+class Sbom(Protocol):
     """A file of a wheel's ``.dist-info`` that states the hashes of all others, and so is made when they are known."""
 
     def entry(self, wheel: Wheel, hashes: Mapping[str, str]) -> Entry:
@@ -398,7 +398,7 @@ class Wheel:
     tags: str
     entries: tuple[Entry, ...]
     build: str | None = None
-    bill: Bill | None = None
+    bill: Sbom | None = None
 
     @property
     def stem(self) -> str:
@@ -425,7 +425,7 @@ class Floor:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Tagging:
+class Tags:
     """The tags of a wheel and why.
 
     ``tags`` as in :class:`Wheel`; ``lowest`` is the lowest honest platform tag, without aliases. ``floors`` holds
@@ -450,11 +450,11 @@ class Project:
     name: str
     version: Version | None
     table: Mapping[str, object] = field(default_factory=dict)
-    built: Own | None = None
+    built: OwnFiles | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Derived:
+class Requirements:
     """What a wheel requires, as far as conda and the pressed packages know.
 
     ``dependencies`` are always required, perhaps under a marker; ``extras`` gives by extra what it requires, each
@@ -496,7 +496,7 @@ class Pressed:
     wheel: Wheel
     solution: Solution
     selection: Selection
-    tagging: Tagging
+    tagging: Tags
     notes: tuple[Note, ...] = ()
     licenses: Mapping[str, str] = field(default_factory=dict)
     license: str | None = None
@@ -504,7 +504,7 @@ class Pressed:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class House:
+class Wheelhouse:
     """An environment as wheels, sorted by conda package.
 
     ``asked`` names the conda packages that were asked for, ``left`` those that are no wheel, and why.

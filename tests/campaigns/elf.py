@@ -24,7 +24,7 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press import binaries
+from mamba_press.platforms import binaries
 from mamba_press.types import Binary, Edits
 from tests.campaigns import elf_pages
 from tests.support import aarch64, corpus

@@ -18,7 +18,7 @@ import time
 import zipfile
 from pathlib import Path
 
-from mamba_press import binaries
+from mamba_press.platforms import binaries
 from mamba_press.types import Edits
 from tests.campaigns.elf import LONG, collect, download
 

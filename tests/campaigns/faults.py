@@ -300,7 +300,7 @@ def same_but_channel(case: Case, wheel: Path) -> bool:
         return bool(case.answer) and "hashes" in wheel.read_text("utf-8")
     if not case.answer or wheel.suffix != ".whl":
         return False
-    from mamba_press import check
+    from mamba_press.audit import check
 
     try:
         with zipfile.ZipFile(wheel) as archive:
@@ -415,7 +415,10 @@ class Server:
 def prepare(folder: Path) -> World:
     """Make the channel, the references, and the time that each door takes."""
     import mamba_press.__main__  # noqa: F401
-    from mamba_press import check, edit, front, hooks, houses, pipeline, wheel  # noqa: F401 - for the forks
+    from mamba_press.audit import check  # noqa: F401 - for the forks
+    from mamba_press.pipeline import build, edit, hooks, wheelhouse  # noqa: F401
+    from mamba_press.pipeline import press as pipeline_press  # noqa: F401
+    from mamba_press.wheel import writer  # noqa: F401
 
     for name in ("made", "channel", "warm-file"):
         shutil.rmtree(folder / name, ignore_errors=True)

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from mamba_press import check
+from mamba_press.audit import check
 
 PACKAGES = [
     *("numpy", "scipy", "pandas", "matplotlib", "pillow", "lxml", "pyzmq", "psycopg2-binary", "h5py", "shapely"),

@@ -1,7 +1,7 @@
 """Many hook processes in a row, with one package cache: ``python -m tests.campaigns.hooks CHANNEL SPEC [COUNT]``.
 
 Every process must end with exit code 0, and the packages in the cache must be the same before and after: py-rattler is
-known to crash interpreters as they end, and installing hard-links files out of the cache (design 1 and 2). The hooks
+known to crash interpreters as they end, and installing hard-links files out of the cache. The hooks
 take turns: what a build needs, prepared metadata, the wheel of that metadata, the sdist.
 """
 

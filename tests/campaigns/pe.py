@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 import lief
 import pefile
 
-from mamba_press import binaries
+from mamba_press.platforms import binaries
 from mamba_press.types import Edits
 from tests.support import corpus
 

@@ -33,8 +33,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mamba_press import binaries, check, runtime
+from mamba_press.audit import check
+from mamba_press.platforms import binaries
 from mamba_press.types import Edits
+from mamba_press.vendoring import runtime_module
 from tests.campaigns import elf_pages
 from tests.support import windows
 from tests.support.channel import CondaPackage, python_abi, python_package, write_channel
@@ -425,7 +427,7 @@ def _in_wine(case: Case, wheel: Path, files: Mapping[str, bytes], helpers: Mappi
 def _added(site: Path) -> Iterator[Path]:
     """The folders that a wheel's own code adds: by our generated module, or by what delvewheel puts into __init__."""
     for path in site.glob("*/_mamba_press.py"):
-        yield from (path.parent / folder for folder in runtime.folders_of(path.read_bytes()))
+        yield from (path.parent / folder for folder in runtime_module.folders_of(path.read_bytes()))
     yield from site.glob("*.libs")
 
 

@@ -120,10 +120,10 @@ def _machos() -> Iterator[bytes]:
         Dylib(needed=needed, reexports=(("_passed", 1),), room=0, text=b"libopened.dylib\0"),
     ]
     made = [dylib(each) for each in shapes]
-    from mamba_press.binaries import macho_sign
+    from mamba_press.platforms.macos import codesign
 
     yield from made
-    yield macho_sign.sign(made[0])
+    yield codesign.sign(made[0])
     yield universal(made[0], dylib(Dylib(arch="x86_64", needed=needed)), align=12)
 
 

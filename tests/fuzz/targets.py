@@ -23,31 +23,23 @@ from typing import Literal, NamedTuple
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from mamba_press import (
-    archive,
-    binaries,
-    check,
-    described,
-    edit,
-    explain,
-    fields,
-    installed,
-    licenses,
-    metadata,
-    project,
-    reader,
-    recipe,
-    sbom,
-    specifiers,
-    splice,
-    unpack,
-    zip_read,
-)
-from mamba_press.binaries import Malformed, elf, elf_strip, macho, macho_sign, strings
-from mamba_press.conda import lock, package_info, records, worker
-from mamba_press.config import Licenses
+from mamba_press.audit import check, explain
+from mamba_press.conda import lockfile, package_info, records, specifiers, worker
+from mamba_press.config import reader, recipe
+from mamba_press.config.model import Licenses
 from mamba_press.errors import PressError
-from mamba_press.types import Binary, Derived, Edits, File, Package, Project
+from mamba_press.metadata import dist_info, headers, installed, licenses, sbom
+from mamba_press.metadata import dynamic as metadata_dynamic
+from mamba_press.metadata import pyproject as metadata_pyproject
+from mamba_press.pipeline import edit
+from mamba_press.platforms import binaries, strings
+from mamba_press.platforms.binaries import Malformed
+from mamba_press.platforms.linux import elf, elf_strip
+from mamba_press.platforms.macos import codesign, macho
+from mamba_press.types import Binary, Edits, File, Package, Project, Requirements
+from mamba_press.wheel import read as wheel_read
+from mamba_press.wheel import wheelhouse, zip_read
+from mamba_press.wheel import zip as wheel_zip
 from tests.fuzz import corpus, mutate
 from tests.fuzz.mutate import Seed
 
@@ -258,11 +250,11 @@ def _strip(data: bytes) -> Outcome:
 
 def _sign(data: bytes) -> Outcome:
     try:
-        after = macho_sign.sign(data)
+        after = codesign.sign(data)
     except Malformed:
         return REFUSED
     (image,) = macho.images(after)
-    if problems := macho_sign.problems(image):
+    if problems := codesign.problems(image):
         raise Fault(f"after signing: {problems[0]}")
     return Outcome(True, data, after)
 
@@ -337,7 +329,7 @@ def _splice(data: bytes) -> Outcome:
         member.holding(b"other" * 9) if number == 1 else member.named(f"{member.name}_") if number == 2 else member
         for number, member in enumerate(members)
     )
-    splice.write(source, target, changed)
+    wheel_zip.write(source, target, changed)
     again = zip_read.require(target)
     if [member.name for member in again] != [member.name for member in changed]:
         raise Fault("the archive that was written lists other names")
@@ -364,9 +356,9 @@ def _unpack(path: Path) -> Callable[[bytes], Outcome]:
                 members = zip_read.read(file).members
         except zip_read.ArchiveError:
             return REFUSED
-        if unpack.is_bomb(members, len(data)):
+        if wheel_read.is_bomb(members, len(data)):
             return REFUSED
-        unpack.read(path, members, "texts")
+        wheel_read.read(path, members, "texts")
         return READ
 
     return run
@@ -420,13 +412,13 @@ _METADATA_WORDS = (
 
 
 @cache
-def _sound() -> tuple[check._Name, dict[str, unpack.Member]]:
+def _sound() -> tuple[check._Name, dict[str, wheel_read.Member]]:
     name = check._parse_name(NAME)
     assert isinstance(name, check._Name)
     found = {}
     for path, data in corpus.wheel().items():
         digest = hashlib.sha256(data).hexdigest()
-        found[path] = unpack.Member(path=path, size=len(data), sha256=digest, data=data)
+        found[path] = wheel_read.Member(path=path, size=len(data), sha256=digest, data=data)
     return name, found
 
 
@@ -434,7 +426,7 @@ def _contents(text: str, data: bytes) -> check._Contents:
     """Return a wheel as `check` has read it, with this in a file of its ``.dist-info``."""
     name, members = _sound()
     path = f"demo_x-1.0.dist-info/{text}"
-    changed = unpack.Member(path=path, size=len(data), sha256="0" * 64, data=data)
+    changed = wheel_read.Member(path=path, size=len(data), sha256="0" * 64, data=data)
     return check._Contents(name=name, members={**members, path: changed}, dist_info="demo_x-1.0.dist-info")
 
 
@@ -471,11 +463,11 @@ def _wheel_texts(scratch: Path) -> list[Target]:
 
 
 def _fields(data: bytes) -> Outcome:
-    found = fields.parse(data)
+    found = headers.parse(data)
     if bytes(found) != data:
         raise Fault("the fields are not the text that they were read from")
     changed = found.setting("Version", ("2.0",)).setting("Requires-Dist", ("a", "b"))
-    if fields.parse(bytes(changed)).values("Version") != ("2.0",):
+    if headers.parse(bytes(changed)).values("Version") != ("2.0",):
         raise Fault("the version that was set is not there")
     return READ
 
@@ -495,9 +487,9 @@ def _metadata(scratch: Path) -> Callable[[bytes], Outcome]:
         except PressError:
             return REFUSED
         for one in read:
-            sources = described.Sources(package=_package(), derived=_DERIVED, raw=one.raw)
-            described.complete(about, sources)
-        metadata.own_name([file], "x")
+            sources = metadata_dynamic.Sources(package=_package(), derived=_DERIVED, raw=one.raw)
+            metadata_dynamic.complete(about, sources)
+        dist_info.own_name([file], "x")
         return Outcome(done=not problems)
 
     return run
@@ -542,7 +534,7 @@ def _requires_txt(data: bytes) -> Outcome:
 # --- the texts of a conda package
 
 
-_DERIVED = Derived(dependencies=(), extras={}, requires_python=None)
+_DERIVED = Requirements(dependencies=(), extras={}, requires_python=None)
 
 
 @cache
@@ -577,8 +569,8 @@ def _conda_texts(scratch: Path) -> list[Target]:
             try:
                 found, notes = package_info.read(info, "demo")
                 if about:
-                    sources = described.Sources(package=_package(), derived=_DERIVED, raw={}, about=found.about)
-                    described.complete(project_, sources)
+                    sources = metadata_dynamic.Sources(package=_package(), derived=_DERIVED, raw={}, about=found.about)
+                    metadata_dynamic.complete(project_, sources)
                     licenses.read([_package(license=None)], {"demo": found.about}, rules)
             except PressError:
                 return REFUSED
@@ -635,7 +627,7 @@ def _index_json(data: bytes) -> Outcome:
         for spec in (*package.depends, *package.constrains):
             specifiers.minimum(spec)
         licenses.read([package], {}, _rules())
-        project.pep440(package)
+        metadata_pyproject.pep440(package)
     except PressError:
         return REFUSED
     return READ
@@ -653,7 +645,11 @@ def _project_texts(scratch: Path) -> list[Target]:
     def pyproject(data: bytes) -> Outcome:
         toml.write_bytes(data)
         done = True
-        for call in (lambda: reader.read(root, None, {}), lambda: project.load(root), lambda: reader.is_plain(root)):
+        for call in (
+            lambda: reader.read(root, None, {}),
+            lambda: metadata_pyproject.load(root),
+            lambda: reader.is_plain(root),
+        ):
             try:
                 call()
             except PressError as error:
@@ -682,7 +678,7 @@ def _project_texts(scratch: Path) -> list[Target]:
     def manifest(data: bytes) -> Outcome:
         house.write_bytes(data)
         try:
-            archive.read(scratch)
+            wheelhouse.read(scratch)
         except PressError as error:
             str(error)
             return REFUSED
@@ -716,12 +712,12 @@ def _lock(root: Path) -> Callable[[bytes], Outcome]:
     def run(data: bytes) -> Outcome:
         try:
             text = data.decode()
-            absolute = lock.absolute(text, root)
-            lock.stamps(text)
+            absolute = lockfile.absolute(text, root)
+            lockfile.stamps(text)
         except ValueError:
             return REFUSED
-        lock.portable(absolute, root, ["./local"])
-        lock.public(text[:2000])
+        lockfile.portable(absolute, root, ["./local"])
+        lockfile.public(text[:2000])
         return READ
 
     return run
@@ -834,7 +830,7 @@ def _licence(data: bytes) -> Outcome:
 
 def _version(data: bytes) -> Outcome:
     text = data.decode("utf-8", "replace")
-    found = project.pep440(_package(version=text))
+    found = metadata_pyproject.pep440(_package(version=text))
     if found is not None:
         Version(found)
     return Outcome(done=found is not None)

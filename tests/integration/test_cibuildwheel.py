@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press import binaries, target
+from mamba_press.platforms import binaries, target
 from mamba_press.types import Edits, Python
 from tests.support import press
 from tests.support.channel import CondaPackage, python_abi, python_package

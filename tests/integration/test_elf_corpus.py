@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press import binaries
-from mamba_press.binaries import Malformed
+from mamba_press.platforms import binaries
+from mamba_press.platforms.binaries import Malformed
 from mamba_press.types import Binary, Edits
 from tests.support import corpus
 

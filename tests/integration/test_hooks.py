@@ -46,7 +46,7 @@ DEFLATE = ["deflate"] if press.MACHINE or platform.machine() in ("aarch64", "arm
 # --- light questions
 
 HEAVY = {"rattler", "lief", "asyncio", "zipfile", "tarfile", "deflate", "concurrent.futures"}
-HEAVY |= {"mamba_press.pipeline", "mamba_press.solving", "pyproject_hooks"}
+HEAVY |= {"mamba_press.pipeline.press", "mamba_press.pipeline.solve", "pyproject_hooks"}
 
 
 def imported(*arguments: str | Path, cwd: Path) -> tuple[press.Done, set[str]]:

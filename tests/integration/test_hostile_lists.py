@@ -14,7 +14,7 @@ import pytest
 from mamba_press.conda import fetch as fetching
 from mamba_press.conda import solver
 from mamba_press.errors import ContentError
-from mamba_press.target import virtual_packages
+from mamba_press.platforms.target import virtual_packages
 from mamba_press.types import Environment, Python, Target
 from tests.support.channel import PLACEHOLDER, Channel, CondaPackage, FileSpec, Link, python_package
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press import binaries
-from mamba_press.binaries import macho
+from mamba_press.platforms import binaries
+from mamba_press.platforms.macos import macho
 from mamba_press.types import Binary, Edits
 from tests.support import shared
 from tests.support.corpus import archives, contents

@@ -26,7 +26,7 @@ SITE = "lib/python3.10/site-packages"
 
 def library(name: str, *needed: str, **more: object) -> bytes:
     """A signed library for ARM, as conda packages have them."""
-    from mamba_press import binaries
+    from mamba_press.platforms import binaries
     from mamba_press.types import Edits
 
     names = [(each, LOAD) for each in needed]
@@ -85,7 +85,7 @@ def wheel(done: Done) -> Path:
 
 
 def needs(data: bytes) -> tuple[str, ...]:
-    from mamba_press import binaries
+    from mamba_press.platforms import binaries
 
     found = binaries.read(data)
     assert found

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mamba_press import edit, explain, screen
+from mamba_press.audit import explain, render
 from mamba_press.errors import WriteError
+from mamba_press.pipeline import edit
 from tests.support.environment import Environment, clean_environment, environment, interpreter
 
 if TYPE_CHECKING:
@@ -205,7 +206,7 @@ def run(module: str, *arguments: str) -> str:
 def test_libmambapy_is_explained_edited_and_explained_again(press: Callable[..., Path], tmp_path: Path) -> None:
     wheel = press("libmambapy")
     found = explain.of_wheel(wheel)
-    lines = screen.plain(screen.overview(found)).splitlines()
+    lines = render.plain(render.overview(found)).splitlines()
     assert len(lines) < 45
     assert re.fullmatch(
         r"manylinux_2_27_x86_64: set by GLIBC_2\.27 of libm\.so\.6, needed by libicu\w+-[0-9a-f]{8}\.so\.73 of icu; "

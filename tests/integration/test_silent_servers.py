@@ -15,7 +15,7 @@ import pytest
 from mamba_press.conda import fetch as fetching
 from mamba_press.conda import process, solver
 from mamba_press.errors import FetchError
-from mamba_press.target import virtual_packages
+from mamba_press.platforms.target import virtual_packages
 from mamba_press.types import Environment, Python, Solution, Target
 from tests.support.channel import CondaPackage
 

@@ -1,4 +1,4 @@
-"""Two C++ runtimes, and two copies of one library, in one process (designs 10 and 11).
+"""Two C++ runtimes, and two copies of one library, in one process.
 
 Each test of a measure has a twin that undoes the measure and must then see the crash, or the wrong answer: were the
 measure not needed on this machine, or not taken, one of the two fails.

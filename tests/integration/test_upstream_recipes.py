@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press import reader
+from mamba_press.config import reader
 from tests.support.channel import CondaPackage, dist_info, python_abi, python_package, write_channel
 from tests.support.compile import Linking, extension_module, module_source, shared_library
 from tests.support.environment import environment

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from installer.sources import WheelFile
 
-from mamba_press import binaries
+from mamba_press.platforms import binaries
 from tests.support import press
 from tests.support.channel import Channel, CondaPackage, Link, dist_info, write_channel
 from tests.support.compile import Linking, extension_module, module_source, shared_library
@@ -28,7 +28,7 @@ CODE = "import pygreet; print(pygreet.call(), *pygreet.WORDS)"
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class Wheelhouse:
     """A wheelhouse on disk."""
 
     folder: Path
@@ -49,7 +49,7 @@ class House:
             return archive.read(path).decode()
 
 
-def make(channel: Channel | Path, folder: Path, *words: str, **options: str) -> House:
+def make(channel: Channel | Path, folder: Path, *words: str, **options: str) -> Wheelhouse:
     """Make a house of specs in a folder."""
     root = channel.root if isinstance(channel, Channel) else channel
     words = ["wheelhouse", *words, "-c", root, "-o", folder / "wheels", "--archive", folder / "house.zip"]
@@ -57,7 +57,7 @@ def make(channel: Channel | Path, folder: Path, *words: str, **options: str) -> 
         words += [f"--{name}", value]
     folder.mkdir(parents=True, exist_ok=True)
     press.command(*words, cwd=folder).ok()
-    return House(folder / "wheels")
+    return Wheelhouse(folder / "wheels")
 
 
 def uv(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -75,7 +75,7 @@ def uv(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def greetings(greeting: Channel, tmp_path_factory: pytest.TempPathFactory) -> House:
+def greetings(greeting: Channel, tmp_path_factory: pytest.TempPathFactory) -> Wheelhouse:
     """A house of an extension, the library that it needs and a pure package; nobody changes it."""
     return make(greeting, tmp_path_factory.mktemp("house"), "pygreet", python=press.HERE)
 
@@ -106,7 +106,7 @@ def test_no_index_takes_such_a_wheel(greetings):
     assert "Classifier: Private :: Do Not Upload" in greetings.metadata("words")
 
 
-def is_sound_for_installers(house: House) -> None:
+def is_sound_for_installers(house: Wheelhouse) -> None:
     for row in house.manifest["wheels"]:
         with WheelFile.open(house.folder / row["file"]) as source:
             source.validate_record()
@@ -134,7 +134,7 @@ def test_the_same_specs_make_the_same_house(greeting, greetings, tmp_path):
 def test_a_project_gives_a_house_its_packages_and_its_name(greeting, make_project, tmp_path):
     root = make_project(greeting, f'packages = ["pygreet"]\npython = "{press.HERE}"', name="acme.env")
     press.command("wheelhouse", root, "-o", tmp_path / "wheels", cwd=tmp_path).ok()
-    names = [row["name"] for row in House(tmp_path / "wheels").manifest["wheels"]]
+    names = [row["name"] for row in Wheelhouse(tmp_path / "wheels").manifest["wheels"]]
     assert names == ["acme-env-conda-greet", "pygreet", "words"]
 
 
@@ -277,7 +277,7 @@ def test_packages_of_which_nothing_becomes_a_wheel_are_refused_each_with_the_rea
 # -- in several folders
 
 
-def installed(house: House, names: tuple[str, ...], folder: Path, tmp_path: Path) -> Path:
+def installed(house: Wheelhouse, names: tuple[str, ...], folder: Path, tmp_path: Path) -> Path:
     wheels = [house.wheel(name) for name in names]
     command = ("pip", "install", "--no-deps", "--python", sys.executable, "--target", folder, *wheels)
     found = uv(*command, cwd=tmp_path)
@@ -418,13 +418,13 @@ print(json.dumps(sorted({line.split(None, 5)[5].strip() for line in open("/proc/
 
 
 @pytest.fixture(scope="module")
-def forge(shared_channels: Path, tmp_path_factory: pytest.TempPathFactory) -> House:
+def forge(shared_channels: Path, tmp_path_factory: pytest.TempPathFactory) -> Wheelhouse:
     """A house of a real environment of more than 50 packages, moved away from where it was made."""
     folder = tmp_path_factory.mktemp("forge")
     asked = (*SPECS, "-C", "wheel.executables=bin/openssl")
     made = make(shared_channels / "forge", folder / "made", *asked, python="3.10", platform="linux-64")
     made.folder.parent.rename(folder / "moved")
-    return House(folder / "moved" / "wheels")
+    return Wheelhouse(folder / "moved" / "wheels")
 
 
 def proved(where: Environment) -> None:

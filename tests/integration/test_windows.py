@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press import binaries, runtime
+from mamba_press.platforms import binaries
+from mamba_press.vendoring import runtime_module
 from tests.support import shared, windows
 from tests.support.channel import CondaPackage, dist_info, python_abi, python_package
 from tests.support.environment import clean_environment
@@ -106,7 +107,7 @@ def test_package_imports_first_what_adds_the_folder_with_its_dlls(press) -> None
     init = files["user/__init__.py"].decode().splitlines()
     assert init[0] == '"""Uses it."""'
     assert "_mamba_press" in init[1]
-    assert runtime.folders_of(files["user/_mamba_press.py"]) == ("_prefix/Library/bin",)
+    assert runtime_module.folders_of(files["user/_mamba_press.py"]) == ("_prefix/Library/bin",)
     assert not [name for name in files if name.endswith((".lib", ".pdb", ".h"))]
 
 
@@ -148,7 +149,7 @@ def test_library_that_a_package_opens_by_name_keeps_its_name_and_its_folder_is_a
     files = {f"{SITE}/user/__init__.py": "import ctypes\nouter = ctypes.CDLL('Outer.dll')\n"}
     found = contents(wheel(press([chain(), user(files)])))
     assert "user/_prefix/Library/bin/outer.dll" in found
-    assert runtime.imports(found["user/__init__.py"])
+    assert runtime_module.imports(found["user/__init__.py"])
 
 
 def test_library_without_python_is_a_wheel_for_any_python_on_windows(press) -> None:
@@ -156,8 +157,8 @@ def test_library_without_python_is_a_wheel_for_any_python_on_windows(press) -> N
     assert path.name == "outer-1.0-py3-none-win_amd64.whl"
     files = contents(path)
     assert "_outer_prefix/_prefix/Library/bin/outer.dll" in files
-    assert runtime.folders_of(files["_outer_prefix/_mamba_press.py"]) == ("_prefix/Library/bin",)
-    assert runtime.imports(files["_outer_prefix/__init__.py"])
+    assert runtime_module.folders_of(files["_outer_prefix/_mamba_press.py"]) == ("_prefix/Library/bin",)
+    assert runtime_module.imports(files["_outer_prefix/__init__.py"])
 
 
 def test_plain_pyd_is_for_what_it_imports_python_from(press) -> None:
@@ -338,7 +339,7 @@ def test_wine_loads_an_extension_only_with_the_folders_that_its_package_adds(pre
     with zipfile.ZipFile(path) as archive:
         archive.extractall(site)
     module = windows.dos(site / "user" / "_user.cp310-win_amd64.pyd")
-    folders = runtime.folders_of((site / "user" / "_mamba_press.py").read_bytes())
+    folders = runtime_module.folders_of((site / "user" / "_mamba_press.py").read_bytes())
     added = [windows.dos(site / "user" / folder) for folder in folders]
     assert windows.run(compiled["load.exe"], module, home=compiled["home"]) == "error 126"
     assert windows.run(compiled["load.exe"], *added, module, home=compiled["home"]) == "42"

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from mamba_press import binaries
-from mamba_press.binaries import Malformed, elf
+from mamba_press.platforms import binaries
+from mamba_press.platforms.binaries import Malformed
+from mamba_press.platforms.linux import elf
 from mamba_press.types import Binary, Edits
 from tests.support.compile import Linking, shared_library
 

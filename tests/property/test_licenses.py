@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.licenses import canonicalize_license_expression
 
-from mamba_press import licenses
-from mamba_press.config import Licenses
+from mamba_press.config.model import Licenses
+from mamba_press.metadata import licenses
 
 NAMES = ("MIT", "ISC", "curl", "GPL-3.0-only WITH GCC-exception-3.1", "GPL-3.0-only", "LicenseRef-x")
 

@@ -8,8 +8,9 @@ from dataclasses import fields, replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mamba_press import link, reader
+from mamba_press.config import reader
 from mamba_press.types import Edits, Environment, File
+from mamba_press.vendoring import link
 from tests.support.values import binary, entry, package
 
 CONFIG = reader.from_values({"packages": ["app"]}, {}, {})

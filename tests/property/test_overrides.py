@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mamba_press.config import OVERRIDES
-from mamba_press.reader import from_values
+from mamba_press.config.model import OVERRIDES
+from mamba_press.config.reader import from_values
 
 skbuild = pytest.importorskip("scikit_build_core.settings.skbuild_overrides")
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mamba_press import binaries
-from mamba_press.binaries import Malformed
+from mamba_press.platforms import binaries
+from mamba_press.platforms.binaries import Malformed
 from mamba_press.types import Edits
 from tests.support.windows import Dll, checksum, dll
 
@@ -89,7 +89,7 @@ def test_what_only_begins_like_a_program_is_no_binary_or_malformed(rest) -> None
 
 @pytest.mark.parametrize("size", range(1, 9))
 def test_checksum_of_an_odd_length_and_of_words_that_add_up_to_a_carry(size) -> None:
-    from mamba_press.binaries.pe_check import checksum as quick
+    from mamba_press.platforms.windows.pe_check import checksum as quick
 
     for byte in (b"\0", b"\1", b"\xff"):
         data = bytes(4) + byte * size

@@ -3,8 +3,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mamba_press.placeholders import examine
 from mamba_press.types import NEUTRAL, Entry, File, Kept
+from mamba_press.vendoring.placeholders import examine
 
 
 @given(

@@ -4,19 +4,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mamba_press import policies
+from mamba_press.platforms.linux import policy as linux_policy
 
 auditwheel = pytest.importorskip("auditwheel.policy", reason="auditwheel is what our policies are compared with")
 from auditwheel.architecture import Architecture  # noqa: E402
 from auditwheel.libc import Libc  # noqa: E402
 
-THEIRS = {arch: auditwheel.WheelPolicies(libc=Libc.GLIBC, arch=Architecture(arch)) for arch in policies.architectures()}
+THEIRS = {
+    arch: auditwheel.WheelPolicies(libc=Libc.GLIBC, arch=Architecture(arch)) for arch in linux_policy.architectures()
+}
 
 
 @st.composite
 def demands(draw):
-    arch = draw(st.sampled_from(policies.architectures()))
-    promised = policies.promised(arch, policies.newest(arch))
+    arch = draw(st.sampled_from(linux_policy.architectures()))
+    promised = linux_policy.promised(arch, linux_policy.newest(arch))
     known = sorted(f"{prefix}_{version}" for prefix, versions in promised.items() for version in versions)
     return arch, draw(st.sets(st.sampled_from(known), min_size=1, max_size=6))
 
@@ -29,7 +31,7 @@ def floor_of(policy):
 @given(demands())
 def test_the_floor_of_any_set_of_symbol_versions_leads_to_auditwheels_policy(demand):
     arch, symbols = demand
-    floors = {policies.floor_for(symbol, arch) for symbol in symbols}
+    floors = {linux_policy.floor_for(symbol, arch) for symbol in symbols}
     assert None not in floors
     # Auditwheel knows a choice of floors only; the tag that it gives is the lowest of them that is not below ours.
     known = [floor_of(policy) for policy in THEIRS[arch] if policy != THEIRS[arch].linux]

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mamba_press import reference
-from mamba_press.config import (
+from mamba_press.config import reference
+from mamba_press.config.model import (
     VARIABLE,
     Backend,
     Config,
@@ -27,8 +27,8 @@ from mamba_press.config import (
     Variable,
     keys,
 )
+from mamba_press.config.reader import from_values, read
 from mamba_press.errors import ConfigError
-from mamba_press.reader import from_values, read
 
 KEYS = [key for key in keys() if not key.table]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mamba_press import recipe
+from mamba_press.config import recipe
 
 paths = st.lists(st.sampled_from("abc"), max_size=4).map("/".join)
 mappings = st.dictionaries(paths, paths, max_size=4)

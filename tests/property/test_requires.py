@@ -9,8 +9,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 from rattler.package.build_string import BuildString
 
-from mamba_press import specifiers
-from mamba_press.conda import worker
+from mamba_press.conda import specifiers, worker
 from mamba_press.types import Spec
 
 numbers = st.lists(st.integers(0, 4), min_size=1, max_size=3)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mamba_press.rewrite import rewrite
 from mamba_press.types import NEUTRAL, Entry, File, Kept
+from mamba_press.vendoring.relocate_text import rewrite
 
 PARTS = [
     NEUTRAL,

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mamba_press import fields, splice, zip_read
+from mamba_press.metadata import headers
+from mamba_press.wheel import zip as wheel_zip
+from mamba_press.wheel import zip_read
 
 NAMES = st.lists(
     st.text("abcé/.-", min_size=1, max_size=12).filter(lambda name: name.strip("/.") and not name.endswith("/")),
@@ -57,7 +59,7 @@ def archived(entries, *, streamed: bool, before: bytes = b"") -> bytes:
 def rewritten(text: bytes, change) -> bytes:
     with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as file:
         source.write(text)
-        splice.write(source, file, change(zip_read.read(source).members))
+        wheel_zip.write(source, file, change(zip_read.read(source).members))
         file.seek(0)
         return file.read()
 
@@ -111,7 +113,7 @@ LINES = st.lists(
 @given(LINES, st.sampled_from(["", "\n", "\n\nText: of the body\n\nmore"]), st.sampled_from(["\n", "\r\n"]))
 def test_fields_that_are_not_set_stay_to_the_byte(lines, rest, newline):
     text = ("\n".join(lines) + rest).replace("\n", newline).encode()
-    found = fields.parse(text)
+    found = headers.parse(text)
     assert bytes(found) == text
     assert bytes(found.setting("Requires-Dist", found.values("Requires-Dist"))) == text
     added = found.setting("Requires-Dist", (*found.values("Requires-Dist"), "c"))

@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 from packaging.tags import compatible_tags, cpython_tags
 from packaging.utils import parse_wheel_filename
 
-from mamba_press import policies
-from mamba_press.config import Config
+from mamba_press.config.model import Config
 from mamba_press.errors import ContentError
-from mamba_press.tags import tags
+from mamba_press.metadata.tags import tags
+from mamba_press.platforms.linux import policy
 from mamba_press.types import Binary, Entry, File, Kept, Package, Python, Requirement, Resolved, Target
 from tests.support.values import specs
 
 CONFIG = Config(packages=("pkg",))
 
-architectures = st.sampled_from(policies.architectures())
+architectures = st.sampled_from(policy.architectures())
 pythons = st.one_of(
     st.integers(6, 16).map(lambda minor: Python(minor=minor)),
     st.integers(13, 16).map(lambda minor: Python(minor=minor, free_threaded=True)),
@@ -132,8 +132,8 @@ def test_raising_what_a_file_demands_never_lowers_the_tag(wheel, minor, more):
 
     assert demanding(minor + more) >= demanding(minor)
     # The number is not always the floor: aarch64's 2.17 has GLIBC_2.18, as auditwheel's policy says.
-    stated = policies.floor_for(f"GLIBC_2.{minor}", target.arch) or (2, 0)
-    assert demanding(minor) >= min(stated, policies.newest(target.arch))
+    stated = policy.floor_for(f"GLIBC_2.{minor}", target.arch) or (2, 0)
+    assert demanding(minor) >= min(stated, policy.newest(target.arch))
 
 
 @given(wheels(), st.integers(17, 45))

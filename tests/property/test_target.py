@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.tags import mac_platforms
 
-from mamba_press import policies
 from mamba_press.errors import ConfigError
-from mamba_press.target import Machine, resolve, virtual_packages
+from mamba_press.platforms.linux import policy
+from mamba_press.platforms.target import Machine, resolve, virtual_packages
 from mamba_press.types import Python
 
 MACHINE = Machine(implementation="cpython", python=Python(minor=11), platform="macosx-arm64")
@@ -60,13 +60,13 @@ def test_a_macos_floor_is_never_rounded_down_and_has_a_tag(version, arch):
     assert f"macosx_{floor[0]}_{floor[1]}_{arch}" in set(mac_platforms(floor, arch))
 
 
-@given(st.sampled_from(policies.architectures()), st.integers(0, 60))
+@given(st.sampled_from(policy.architectures()), st.integers(0, 60))
 def test_a_manylinux_tag_is_taken_exactly_from_the_baseline_on(arch, minor):
     tag = f"manylinux_2_{minor}_{arch}"
     try:
         target = resolve("3.12", tag, {}, MACHINE)
     except ConfigError:
-        assert (2, minor) < policies.baseline(arch)
+        assert (2, minor) < policy.baseline(arch)
     else:
         assert (target.tag, target.floor) == (tag, (2, minor))
-        assert (2, minor) >= policies.baseline(arch)
+        assert (2, minor) >= policy.baseline(arch)

@@ -14,8 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.version import Version
 
-from mamba_press import binaries, check, wheel
+from mamba_press.audit import check
+from mamba_press.platforms import binaries
 from mamba_press.types import Entry, Wheel
+from mamba_press.wheel import writer
 
 OWN = (
     Entry(path="demo-1.0.dist-info/METADATA", source=b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n"),
@@ -66,7 +68,7 @@ def on_disk(made: Wheel, folder: Path) -> Wheel:
 @given(wheels(), st.sampled_from(["libdeflate", "zlib", "store"]), st.integers(1, 5))
 def test_what_is_written_is_read_back(made, compression, threads):
     with tempfile.TemporaryDirectory() as folder:
-        path = wheel.write(made, Path(folder), compression=compression, epoch=None, threads=threads)
+        path = writer.write(made, Path(folder), compression=compression, epoch=None, threads=threads)
         assert check.check(path) == ()
         with zipfile.ZipFile(path) as archive:
             assert archive.testzip() is None
@@ -81,15 +83,15 @@ def test_what_is_written_is_read_back(made, compression, threads):
 def test_threads_change_no_byte_and_windows_and_sources_no_content(made, size, threads, compression):
     with (
         tempfile.TemporaryDirectory() as folder,
-        mock.patch.object(wheel, "HUGE", size * 2),
-        mock.patch.object(wheel, "PART", size),
+        mock.patch.object(writer, "HUGE", size * 2),
+        mock.patch.object(writer, "PART", size),
     ):
         place = Path(folder)
         split = on_disk(made, place)
         options = {"compression": compression, "epoch": None}
-        one = wheel.write(split, place / "one", threads=1, **options).read_bytes()
-        with mock.patch.object(wheel, "WINDOW", size):
-            many = wheel.write(split, place / "many", threads=threads, **options)
+        one = writer.write(split, place / "one", threads=1, **options).read_bytes()
+        with mock.patch.object(writer, "WINDOW", size):
+            many = writer.write(split, place / "many", threads=threads, **options)
         assert many.read_bytes() == one
         assert check.check(many) == ()
-        assert wheel.record(made, wheel.listing(made)[:-1]) == wheel.record(split, wheel.listing(split)[:-1])
+        assert writer.record(made, writer.listing(made)[:-1]) == writer.record(split, writer.listing(split)[:-1])

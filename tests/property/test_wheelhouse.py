@@ -12,9 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from packaging.version import Version
 
-from mamba_press import archive, commands, install, wheelhouse
+from mamba_press import commands
 from mamba_press.errors import ConfigError, HouseError
+from mamba_press.pipeline import install
 from mamba_press.types import Entry
+from mamba_press.vendoring import split
+from mamba_press.wheel import wheelhouse
 from tests.support.values import package
 
 
@@ -28,7 +31,7 @@ def graphs(draw):
 
 def versions(graph, contents):
     members = [
-        wheelhouse.Member(
+        split.Member(
             package=package(f"p{index}"),
             name=f"p{index}",
             public=Version("1"),
@@ -38,7 +41,7 @@ def versions(graph, contents):
         )
         for index, needs in enumerate(graph)
     ]
-    found = wheelhouse.versions(members, [""] * len(members))
+    found = split.versions(members, [""] * len(members))
     return [str(found.of(member)) for member in members]
 
 
@@ -66,28 +69,28 @@ def test_a_change_changes_the_version_of_what_is_built_on_it_and_of_nothing_else
 @given(st.text(max_size=20), st.text(max_size=20))
 def test_any_version_and_build_of_conda_become_a_version_that_stays_as_it_is_written(version, build):
     one = replace(package("p"), version=version, build=build)
-    member = wheelhouse.Member(
+    member = split.Member(
         package=one,
         name="p",
-        public=wheelhouse.public("", one),
+        public=split.public("", one),
         is_python=False,
         entries=(),
         exact=frozenset(),
     )
-    found = wheelhouse.versions([member], [""]).of(member)
+    found = split.versions([member], [""]).of(member)
     assert str(Version(str(found))) == str(found)
     assert found.local
     assert not found.is_prerelease
 
 
-def row(name: str) -> archive.Row:
+def row(name: str) -> wheelhouse.Row:
     file = f"{name}-1.0-py3-none-any.whl"
-    return archive.Row(
+    return wheelhouse.Row(
         file=file, name=name, version="1.0", package=f"{name} 1.0 0", requested=True, size=5, sha256="0" * 64
     )
 
 
-MANIFEST = archive.Manifest(
+MANIFEST = wheelhouse.Manifest(
     name="house",
     subdir="linux-64",
     floor="2.27",
@@ -129,9 +132,9 @@ def changed(draw):
 @given(changed())
 def test_a_manifest_is_refused_with_a_key_or_can_be_shown_and_installed_from(values):
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder, archive.MANIFEST).write_text(json.dumps(values), "utf-8")
+        Path(folder, wheelhouse.MANIFEST).write_text(json.dumps(values), "utf-8")
         try:
-            manifest = archive.read(Path(folder))
+            manifest = wheelhouse.read(Path(folder))
         except HouseError as error:
             str(error).encode()
             return

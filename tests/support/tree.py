@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mamba_press import tree
+from mamba_press.project import tree
 
 
 def project(root: Path, *paths: str, **texts: str) -> Path:

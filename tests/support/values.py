@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from mamba_press import specifiers
+from mamba_press.conda import specifiers
 from mamba_press.types import Binary, Entry, Environment, File, Kept, Package, Python, Resolved, Spec, Target
 from tests.support.compile import Linking, program, shared_library
 

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from mamba_press import commands, errors, front, unpack, zip_read
+from mamba_press import commands, errors
 from mamba_press.commands import parser
 from mamba_press.conda import package_info, prefix, process, worker
+from mamba_press.pipeline import build
+from mamba_press.wheel import read, zip_read
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -30,7 +32,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 def test_the_extra_all_brings_what_a_build_asks_for():
     extra = {Requirement(text).name: Requirement(text) for text in PYPROJECT["project"]["optional-dependencies"]["all"]}
-    for text in (front.RATTLER, front.DEFLATE):
+    for text in (build.RATTLER, build.DEFLATE):
         asked = Requirement(text)
         assert extra[asked.name].specifier == asked.specifier
 
@@ -108,8 +110,8 @@ def test_the_bounds_on_the_page_of_security_are_those_of_the_code():
         f"| {prefix._COPIES:,} files and {prefix._COPIED_BYTES // mib >> 10} GiB, and ten times",
         f"| {worker._RECORDS // mib} MiB; {package_info.MOST // mib} MiB for `about.json`",
         f"; {package_info.MOST_LICENCES // mib} MiB for all licences",
-        f"| {unpack.MOST // mib} MiB, or {unpack.RATIO} times",
-        f"| {zip_read.ENTRIES:,}; {unpack.TEXTS['METADATA'] // mib} MiB; {unpack.TEXTS['RECORD'] // mib} MiB |",
+        f"| {read.MOST // mib} MiB, or {read.RATIO} times",
+        f"| {zip_read.ENTRIES:,}; {read.TEXTS['METADATA'] // mib} MiB; {read.TEXTS['RECORD'] // mib} MiB |",
     ):
         assert text in page
 

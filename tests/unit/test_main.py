@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from mamba_press import __main__ as command
-from mamba_press import __version__, commands, solving
-from mamba_press.commands import asked, parser
+from mamba_press import __version__, commands
+from mamba_press.commands import options, parser
 from mamba_press.errors import ConfigError
+from mamba_press.pipeline import solve
 
 
 def order(*arguments: str):
-    return asked.order(parser.parse(arguments), {})
+    return options.order(parser.parse(arguments), {})
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +54,7 @@ def test_the_help_of_a_command_says_what_it_does_and_shows_calls_that_parse(name
 
 
 def test_every_module_of_a_command_is_in_the_help():
-    shared = {"__init__", "asked", "output", "parser"}
+    shared = {"__init__", "options", "output", "parser"}
     assert {path.stem for path in Path(commands.__file__).parent.glob("*.py")} - shared == set(commands.HELP)
 
 
@@ -143,8 +144,8 @@ def test_a_name_is_compared_with_the_folders_where_relative_channels_start(empty
     for folder in ("project/a", "b"):
         empty_folder.joinpath(folder).mkdir(parents=True)
     empty_folder.joinpath("project/pyproject.toml").write_text(text)
-    assert solving.question(order("press", "project")).alike == ("a",)
-    assert solving.question(order("press", "project", "-c", "a", "-c", "b")).alike == ("b",)
+    assert solve.question(order("press", "project")).alike == ("a",)
+    assert solve.question(order("press", "project", "-c", "a", "-c", "b")).alike == ("b",)
 
 
 def test_a_folder_with_a_project_is_that_project(empty_folder):
@@ -203,7 +204,7 @@ def test_a_spec_with_a_channel_in_front_is_one(spec):
     ],
 )
 def test_a_call_without_a_project_is_told_of_options_not_of_a_table(text, expected):
-    assert asked.as_typed(text) == expected
+    assert options.as_typed(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -276,4 +277,4 @@ def test_a_file_that_cannot_be_pressed_is_not_looked_for_in_a_channel(tmp_path, 
 
 @pytest.mark.parametrize("what", ["ruamel.yaml", "ruamel.yaml >=0.18", "conda-forge::zlib"])
 def test_a_package_whose_name_ends_like_a_recipe_is_a_spec(what):
-    assert asked._no_spec(what) is None
+    assert options._no_spec(what) is None

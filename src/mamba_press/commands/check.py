@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
-    from mamba_press.second_reader import SecondReader
+    from mamba_press.audit.second_reader import SecondReader
 
 EXAMPLES = """\
   mamba-press check dist/*.whl --import            install each afresh, and import it
@@ -64,7 +64,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def _second_reader(arguments: Arguments) -> AbstractContextManager[SecondReader | None]:
     if not arguments.second_reader:
         return nullcontext()
-    from mamba_press import second_reader
+    from mamba_press.audit import second_reader
 
     second_reader.require("always", "--second-reader")
     return second_reader.beside(whole=True)
@@ -72,7 +72,7 @@ def _second_reader(arguments: Arguments) -> AbstractContextManager[SecondReader 
 
 def run(arguments: Arguments, environ: Mapping[str, str]) -> int:  # noqa: ARG001 - a wheel is judged by itself
     """Check every wheel; WriteError's code comes back where one has a problem."""
-    from mamba_press import check
+    from mamba_press.audit import check
     from mamba_press.errors import WriteError
 
     paths = [Path(what) for what in arguments.what]

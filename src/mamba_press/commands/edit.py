@@ -13,7 +13,7 @@ from mamba_press.problem import Problem
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mamba_press import edit
+    from mamba_press.pipeline import edit
 
 EXAMPLES = """\
   mamba-press edit app-1.5.8-*.whl --require "numpy<2.5" --version-suffix post1
@@ -60,7 +60,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: Arguments, environ: Mapping[str, str]) -> int:  # noqa: ARG001 - all that counts is in the wheel
     """Edit the wheels, and say what reaches whom."""
-    from mamba_press import edit, log
+    from mamba_press import log
+    from mamba_press.pipeline import edit
 
     edited = edit.edit(arguments.what, _changes(arguments), arguments.output)
     for one in edited:
@@ -76,7 +77,7 @@ def run(arguments: Arguments, environ: Mapping[str, str]) -> int:  # noqa: ARG00
 
 
 def _changes(arguments: Arguments) -> edit.Changes:
-    from mamba_press.edit import Changes
+    from mamba_press.pipeline.edit import Changes
 
     pairs = [(name.strip(), value.strip()) for name, _, value in (text.partition(":") for text in arguments.fields)]
     if problems := [
@@ -97,7 +98,7 @@ def _changes(arguments: Arguments) -> edit.Changes:
 
 
 def _row(one: edit.Edited, folder: Path) -> dict[str, object]:
-    from mamba_press.edit import reach
+    from mamba_press.pipeline.edit import reach
 
     return {
         "wheel": str(folder / one.file_name),

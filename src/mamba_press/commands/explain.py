@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mamba_press.commands import asked, output
+from mamba_press.commands import options, output
 from mamba_press.errors import ConfigError
 from mamba_press.problem import Problem
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
-    from mamba_press.explain import Explanation
+    from mamba_press.audit.explain import Explanation
 
 EXAMPLES = """\
   mamba-press explain dist/app-1.0-*.whl           one screen: what is in it, why, what sets its tag
@@ -28,7 +28,7 @@ SECTIONS = ("tag", "packages", "licences", "names", "placeholders", "left", "not
 """Named here as well as in `screen`, which a light `--help` does not import."""
 
 
-class Arguments(asked.Arguments):
+class Arguments(options.Arguments):
     """What `add` declares."""
 
     match: list[str]
@@ -37,7 +37,7 @@ class Arguments(asked.Arguments):
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    asked.options(parser)
+    options.options(parser)
     parser.add_argument("-m", "--match", action="append", default=[], metavar="PATTERN", help="only what matches")
     parser.add_argument(
         "--section",
@@ -51,7 +51,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
     """Explain a wheel, or what would be pressed."""
-    from mamba_press import explain, screen
+    from mamba_press.audit import explain, render
 
     patterns = list(arguments.match)
     if _is_one(arguments.what[0]):
@@ -62,40 +62,41 @@ def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
         output.say_json(explain.as_json(found))
         return 0
     if patterns:
-        sections = screen.matching(found, patterns)
+        sections = render.matching(found, patterns)
         if not sections:
             what = "matches no package, path or library of the wheel"
             hint = "a pattern is a glob, such as '*ssl*'; --section files lists all"
             raise ConfigError(*(Problem(where=pattern, what=what, hint=hint) for pattern in patterns))
     elif arguments.section:
-        names = screen.SECTIONS if "all" in arguments.section else arguments.section
-        sections = tuple(screen.section_of(found, name) for name in names)
+        names = render.SECTIONS if "all" in arguments.section else arguments.section
+        sections = tuple(render.section_of(found, name) for name in names)
     else:
-        sections = screen.overview(found)
+        sections = render.overview(found)
     if output.is_terminal(environ):
         try:
-            with output.printing(screen.plain(sections)) as stream:
-                screen.draw(sections, stream)
+            with output.printing(render.plain(sections)) as stream:
+                render.draw(sections, stream)
         except ImportError:
-            output.say(screen.plain(sections))
+            output.say(render.plain(sections))
     else:
-        output.say(screen.plain(sections))
+        output.say(render.plain(sections))
     return 0
 
 
 def _is_one(what: str) -> bool:
     """Tell whether the first argument is a wheel, a project or a recipe, so that what follows are patterns."""
-    return what.endswith(".whl") or bool(asked.projects([what]) or asked.recipes([what]))
+    return what.endswith(".whl") or bool(options.projects([what]) or options.recipes([what]))
 
 
 def _found(arguments: Arguments, environ: Mapping[str, str]) -> Explanation:
-    from mamba_press import explain, front
-    from mamba_press import wheel as writer
+    from mamba_press.audit import explain
+    from mamba_press.pipeline import build
+    from mamba_press.wheel import writer
 
     first = arguments.what[0]
     if first.endswith(".whl"):
         return explain.of_wheel(Path(first))
-    order = asked.order(arguments, environ)
-    with front.pressed(order) as pressed:
+    order = options.order(arguments, environ)
+    with build.pressed(order) as pressed:
         rows = writer.listing(pressed.wheel)
         return explain.of_pressed(pressed, rows, order.config)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mamba_press.commands import asked, output
+from mamba_press.commands import options, output
 from mamba_press.errors import ConfigError, WriteError
 from mamba_press.problem import Problem
 
@@ -19,7 +19,7 @@ EXAMPLES = """\
 """
 
 
-class Arguments(asked.Arguments):
+class Arguments(options.Arguments):
     """What `add` declares."""
 
     recipe: Path
@@ -29,7 +29,7 @@ class Arguments(asked.Arguments):
 def add(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--from", dest="recipe", type=Path, required=True, metavar="RECIPE", help="a recipe, version 0")
-    asked.channel(parser)
+    options.channel(parser)
     parser.add_argument("-o", "--output", type=Path, default=Path(), help="the project's folder (default: this one)")
     parser.set_defaults(setting=[], python=None, platform=None, offline=False)
     output.options(parser)
@@ -37,16 +37,16 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
     """Write the project; one that is there already stays."""
-    from mamba_press import reader, recipe
     from mamba_press.atomic import replacing
-    from mamba_press.specifiers import spec_name
+    from mamba_press.conda.specifiers import spec_name
+    from mamba_press.config import reader, recipe
 
     path = arguments.output / "pyproject.toml"
     if path.exists():
         raise ConfigError(Problem(where=str(path), what="is there already", hint="name another folder with -o"))
     read = recipe.read(arguments.recipe)
-    settings = asked.given(arguments)
-    table = recipe.table(read) if not read.needs_name else asked.recipe_table(read, settings, environ)
+    settings = options.given(arguments)
+    table = recipe.table(read) if not read.needs_name else options.recipe_table(read, settings, environ)
     reader.from_values(table, settings, environ)  # what it says has to be right, too
     if "channels" in settings:
         table = {"channels": settings["channels"], **table}

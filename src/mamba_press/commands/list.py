@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mamba_press.commands import asked, output
+from mamba_press.commands import options, output
 
 if TYPE_CHECKING:
     import argparse
@@ -18,16 +18,17 @@ EXAMPLES = """\
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    asked.options(parser)
+    options.options(parser)
     output.options(parser)
 
 
-def run(arguments: asked.Arguments, environ: Mapping[str, str]) -> int:
+def run(arguments: options.Arguments, environ: Mapping[str, str]) -> int:
     """Press as far as the wheel is a value, and show it."""
-    from mamba_press import front, report
-    from mamba_press import wheel as writer
+    from mamba_press.audit import report
+    from mamba_press.pipeline import build
+    from mamba_press.wheel import writer
 
-    with front.pressed(asked.order(arguments, environ)) as pressed:
+    with build.pressed(options.order(arguments, environ)) as pressed:
         rows = writer.listing(pressed.wheel)
     if arguments.json:
         output.say_json(report.as_json(pressed, rows))

@@ -6,15 +6,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mamba_press.commands import asked, output
+from mamba_press.commands import options, output
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
 
-    from mamba_press.conda.lock import Held
-    from mamba_press.locking import Change
-    from mamba_press.solving import Order
+    from mamba_press.conda.lockfile import Held
+    from mamba_press.pipeline.lock import Change
+    from mamba_press.pipeline.solve import Order
 
 EXAMPLES = """\
   mamba-press lock                                 every target of the project in this folder
@@ -24,7 +24,7 @@ EXAMPLES = """\
 """
 
 
-class Arguments(asked.Sources):
+class Arguments(options.Sources):
     """What `add` declares."""
 
     project: str
@@ -43,55 +43,55 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="take the newest of these conda packages, or of all; else what is locked stays while it fits",
     )
     parser.add_argument("--check", action="store_true", help="write nothing; exit code 2 where the lock is not current")
-    asked.sources(parser)
-    asked.targets(parser)
-    asked.warnings(parser)
+    options.sources(parser)
+    options.targets(parser)
+    options.warnings(parser)
     output.options(parser)
 
 
 def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
     """Lock every target, or say why the lock cannot be used as it is."""
-    from mamba_press import front, locking
     from mamba_press.conda.process import one_process
+    from mamba_press.pipeline import build, lock
 
     root = Path(arguments.project).resolve()
-    named = front.Matrix(python=tuple(arguments.pythons), platform=tuple(arguments.platforms))
-    found = front.orders(root, asked.given(arguments), environ, named)
-    orders = locking.distinct([asked.from_here(order, arguments) for order in found])
+    named = build.Matrix(python=tuple(arguments.pythons), platform=tuple(arguments.platforms))
+    found = build.orders(root, options.given(arguments), environ, named)
+    orders = lock.distinct([options.from_here(order, arguments) for order in found])
     with one_process():
         return _lock(root, orders, arguments)
 
 
 def _lock(root: Path, orders: Sequence[Order], arguments: Arguments) -> int:
-    from mamba_press import front, locking
-    from mamba_press.conda import lock
+    from mamba_press.conda import lockfile
+    from mamba_press.pipeline import build, lock
 
     is_anew = arguments.update == [] and not arguments.check
     held = _held(root, orders[0], is_anew=is_anew)
     if arguments.check:
         return _check(orders, held, arguments)
     names = [name.lower() for name in arguments.update or ()]
-    locking.refuse_unknown(names, held)
-    solved = locking.solutions(orders, None if is_anew else names)
-    front.refuse_warnings(orders[0].config)
-    locking.write(orders, solved, root / lock.NAME)
-    changes = locking.changes(held, solved)
+    lock.refuse_unknown(names, held)
+    solved = lock.solutions(orders, None if is_anew else names)
+    build.refuse_warnings(orders[0].config)
+    lock.write(orders, solved, root / lockfile.NAME)
+    changes = lock.changes(held, solved)
     if arguments.json:
-        rows = {lock.key(solution.target): len(solution.packages) for solution in solved}
-        found = {"lock": str(root / lock.NAME), "targets": rows, "changes": [asdict(change) for change in changes]}
+        rows = {lockfile.key(solution.target): len(solution.packages) for solution in solved}
+        found = {"lock": str(root / lockfile.NAME), "targets": rows, "changes": [asdict(change) for change in changes]}
         output.say_json(found)
     else:
-        output.say(f"{root / lock.NAME}\n{_text(changes, len(orders), is_new=not held)}")
+        output.say(f"{root / lockfile.NAME}\n{_text(changes, len(orders), is_new=not held)}")
     return 0
 
 
 def _held(root: Path, order: Order, *, is_anew: bool) -> Sequence[Held]:
     """Return what the lock holds; one that cannot be read is no reason not to make it anew."""
-    from mamba_press import locking
     from mamba_press.errors import ConfigError
+    from mamba_press.pipeline import lock
 
     try:
-        return locking.read(root, order)
+        return lock.read(root, order)
     except ConfigError:
         if not is_anew:
             raise
@@ -99,11 +99,11 @@ def _held(root: Path, order: Order, *, is_anew: bool) -> Sequence[Held]:
 
 
 def _check(orders: Sequence[Order], held: Sequence[Held], arguments: Arguments) -> int:
-    from mamba_press import locking
     from mamba_press.errors import ConfigError
+    from mamba_press.pipeline import lock
 
     try:
-        locking.refuse_stale(orders, held)
+        lock.refuse_stale(orders, held)
     except ConfigError as error:
         if arguments.json:
             output.say_json({"current": False, "problems": [asdict(problem) for problem in error.problems]})

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mamba_press.commands import asked, output
+from mamba_press.commands import options, output
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
 
-    from mamba_press.solving import Order
+    from mamba_press.pipeline.solve import Order
     from mamba_press.types import Target
 
 EXAMPLES = """\
@@ -33,7 +33,7 @@ _RUNNERS = {
 _ANY = "ubuntu-latest"
 
 
-class Arguments(asked.Sources):
+class Arguments(options.Sources):
     """What `add` declares."""
 
     project: str
@@ -45,17 +45,17 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("project", nargs="?", default=".", metavar="DIR", help="the project's folder (default: this)")
     parser.add_argument("--format", choices=("github", "gitlab", "json"), help="for a program (default: lines to read)")
-    asked.targets(parser)
+    options.targets(parser)
     parser.set_defaults(channel=[], setting=[], offline=False)
     output.options(parser)
 
 
 def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
     """Print the jobs; nothing is solved."""
-    from mamba_press import front
+    from mamba_press.pipeline import build
 
-    named = front.Matrix(python=tuple(arguments.pythons), platform=tuple(arguments.platforms))
-    orders = front.orders(Path(arguments.project).resolve(), asked.given(arguments), environ, named)
+    named = build.Matrix(python=tuple(arguments.pythons), platform=tuple(arguments.platforms))
+    orders = build.orders(Path(arguments.project).resolve(), options.given(arguments), environ, named)
     jobs = [_job(order) for order in orders]
     kind = arguments.format or ("json" if arguments.json else None)
     if kind is None:

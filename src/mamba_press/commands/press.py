@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mamba_press.commands import asked, output
+from mamba_press.commands import options, output
 from mamba_press.problem import as_values
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
 
-    from mamba_press.series import Made
-    from mamba_press.solving import Order
+    from mamba_press.pipeline.matrix import Made
+    from mamba_press.pipeline.solve import Order
 
 EXAMPLES = """\
   mamba-press press .                              the project in this folder
@@ -24,7 +24,7 @@ EXAMPLES = """\
 """
 
 
-class Arguments(asked.Arguments):
+class Arguments(options.Arguments):
     """What `add` declares."""
 
     output: Path
@@ -34,22 +34,22 @@ class Arguments(asked.Arguments):
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    asked.options(parser, several=True)
+    options.options(parser, several=True)
     parser.add_argument("--matrix", action="store_true", help="for every target of the project's matrix")
     parser.add_argument("-o", "--output", type=Path, default=Path("dist"), help="folder for the wheel (default: dist)")
-    asked.warnings(parser)
+    options.warnings(parser)
     output.force(parser)
     output.options(parser)
 
 
 def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
     """Press one wheel, or one for each target."""
-    from mamba_press import front
+    from mamba_press.pipeline import build
 
-    orders = asked.orders(arguments, environ, of_project=arguments.matrix)
+    orders = options.orders(arguments, environ, of_project=arguments.matrix)
     if len(orders) > 1:
         return _several(orders, arguments)
-    path, pressed = front.make(orders[0], arguments.output, replaces=arguments.force)
+    path, pressed = build.make(orders[0], arguments.output, replaces=arguments.force)
     if arguments.json:
         tagging = pressed.tagging
         found = {"wheel": str(path), "tags": tagging.tags, "lowest": tagging.lowest}
@@ -61,16 +61,17 @@ def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
 
 def _several(orders: Sequence[Order], arguments: Arguments) -> int:
     """Press every target that can be, and tell of those that cannot when all are done."""
-    from mamba_press import series, solving
+    from mamba_press.pipeline import matrix as pipeline_matrix
+    from mamba_press.pipeline import solve
 
-    made = series.press(orders, arguments.output, replaces=arguments.force)
+    made = pipeline_matrix.press(orders, arguments.output, replaces=arguments.force)
     if arguments.json:
         output.say_json([_row(each) for each in made])
     else:
         output.say(_table(made))
     failed = [(each.target, each.error) for each in made if each.error is not None]
     if failed:
-        raise solving.together(failed, len(orders))
+        raise solve.together(failed, len(orders))
     return 0
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mamba_press import platforms
-from mamba_press.commands import asked, output
+from mamba_press.commands import options, output
 from mamba_press.errors import ConfigError
 from mamba_press.problem import Problem
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
-    from mamba_press.archive import Manifest
+    from mamba_press.wheel.wheelhouse import Manifest
 
 EXAMPLES = """\
   mamba-press wheelhouse numpy pyarrow --python 3.12 -o wheels
@@ -29,7 +29,7 @@ EXAMPLES = """\
 _ACTIONS = ("install", "validate", "show")
 
 
-class Arguments(asked.Arguments):
+class Arguments(options.Arguments):
     """What `add` declares."""
 
     output: Path | None
@@ -41,11 +41,11 @@ class Arguments(asked.Arguments):
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    asked.options(parser, apart=True)
+    options.options(parser, apart=True)
     parser.add_argument("-o", "--output", type=Path, help="folder for the wheels (default: wheelhouse)")
     parser.add_argument("--archive", type=Path, metavar="FILE", help="write all of it into one file")
     output.force(parser)
-    asked.warnings(parser)
+    options.warnings(parser)
     group = parser.add_argument_group(
         "wheelhouse install|validate|show FILE", "FILE is an archive or a folder; --python names the interpreter here"
     )
@@ -68,10 +68,13 @@ def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
 
 
 def _make(arguments: Arguments, environ: Mapping[str, str]) -> int:
-    from mamba_press import front, log
+    from mamba_press import log
+    from mamba_press.pipeline import build
 
     folder = arguments.output or (None if arguments.archive else Path("wheelhouse"))
-    house, manifest = front.house(asked.order(arguments, environ), folder, arguments.archive, replaces=arguments.force)
+    house, manifest = build.house(
+        options.order(arguments, environ), folder, arguments.archive, replaces=arguments.force
+    )
     for left in house.left:
         log.note(f"{left.package} is no wheel: {left.why}")
     if arguments.json:
@@ -82,7 +85,7 @@ def _make(arguments: Arguments, environ: Mapping[str, str]) -> int:
 
 
 def _install(path: Path, arguments: Arguments, environ: Mapping[str, str]) -> int:
-    from mamba_press import install
+    from mamba_press.pipeline import install
 
     if arguments.target and arguments.prefix:
         raise ConfigError(Problem(where="--target, --prefix", what="are two places", hint="name one of them"))
@@ -97,11 +100,13 @@ def _install(path: Path, arguments: Arguments, environ: Mapping[str, str]) -> in
 
 
 def _validate(path: Path, arguments: Arguments, environ: Mapping[str, str]) -> int:  # noqa: ARG001 - one of three
-    from mamba_press import archive, atomic, front
+    from mamba_press import atomic
+    from mamba_press.pipeline import build
+    from mamba_press.wheel import wheelhouse
 
     with atomic.temporary() as folder:
-        manifest = archive.unpack(path, folder)
-        front.require_together([folder / row.file for row in manifest.wheels], manifest.elsewhere)
+        manifest = wheelhouse.unpack(path, folder)
+        build.require_together([folder / row.file for row in manifest.wheels], manifest.elsewhere)
     if arguments.json:
         output.say_json(_values(manifest))
     else:
@@ -110,9 +115,9 @@ def _validate(path: Path, arguments: Arguments, environ: Mapping[str, str]) -> i
 
 
 def _show(path: Path, arguments: Arguments, environ: Mapping[str, str]) -> int:  # noqa: ARG001 - one of three
-    from mamba_press import archive
+    from mamba_press.wheel import wheelhouse
 
-    manifest = archive.read(path)
+    manifest = wheelhouse.read(path)
     output.say_json(_values(manifest)) if arguments.json else output.say("\n".join(_lines(manifest)))
     return 0
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mamba_press import log, platforms
-from mamba_press.conda import hints, prefix, process, records
+from mamba_press.conda import errors, prefix, process, records
 from mamba_press.credentials import added
 from mamba_press.errors import FetchError
 from mamba_press.types import Environment, Package, Solution
@@ -83,7 +83,7 @@ def inspect(packages: Sequence[Package], access: Access) -> dict[str, Json]:
     try:
         contents: dict[str, Json] = process.call(request, process.tell, access.environ, FetchError)["contents"]
     except process.RefusedError as refused:
-        raise hints.silent(refused.facts) from None
+        raise errors.silent(refused.facts) from None
     return contents
 
 

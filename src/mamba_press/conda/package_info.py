@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 from mamba_press.errors import ContentError
-from mamba_press.installed import LICENSE_FILE
+from mamba_press.metadata.installed import LICENSE_FILE
 from mamba_press.types import Info, Problem
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mamba_press import wording
+from mamba_press import messages
 from mamba_press.conda import package_info
 from mamba_press.errors import ContentError
 from mamba_press.types import Environment, File, Problem
@@ -303,5 +303,5 @@ def _without_twins(files: Iterable[File]) -> Iterator[File]:
 
 
 def _lost_note(package: Package, lost: Sequence[str]) -> str:
-    shown = ", ".join(lost[:3]) + wording.others(max(len(lost) - 3, 0))
+    shown = ", ".join(lost[:3]) + messages.others(max(len(lost) - 3, 0))
     return f"{package}: symlinks that end nowhere in the prefix are left out: {shown}"

@@ -16,8 +16,8 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from mamba_press import interrupts, log, wording
-from mamba_press.conda import hints
+from mamba_press import interrupts, log, messages
+from mamba_press.conda import errors
 from mamba_press.errors import ConfigError, PressError
 from mamba_press.types import Problem, Target
 
@@ -162,7 +162,7 @@ def ask(request: Json, target: Target, environ: Mapping[str, str] | None, failur
         return call(request, tell, environ, failure)
     except RefusedError as refused:
         refused.facts.setdefault("alike", request.get("alike", ()))
-        raise hints.translate(refused, target) from None
+        raise errors.translate(refused, target) from None
     finally:
         log.progress_end()
 
@@ -216,7 +216,7 @@ def call(
     if answer["error"] == "rattler":
         raise ConfigError(_no_rattler(answer))
     if answer["error"] == "failed":
-        raise failure(Problem(where="rattler", what=f"it failed: {hints.clean(answer['text'])}", hint=hints.AGAIN))
+        raise failure(Problem(where="rattler", what=f"it failed: {errors.clean(answer['text'])}", hint=errors.AGAIN))
     raise RefusedError(answer["error"], answer)
 
 
@@ -226,7 +226,7 @@ def _not_utf8(request: Json) -> Iterator[Problem]:
         if any("\ud800" <= character <= "\udfff" for character in path):
             yield Problem(
                 where=variable,
-                what=f"the folder {wording.printable(path)} has a name that is not UTF-8",
+                what=f"the folder {messages.printable(path)} has a name that is not UTF-8",
                 hint=f"set {variable} to another folder",
             )
 
@@ -271,7 +271,7 @@ def _ended(code: int, said: IO[bytes]) -> Problem:
             how = f"was ended by signal {-code}"
     said.seek(0)
     words = _last_words(said.read().decode("utf-8", "replace"))
-    return Problem(where="rattler's process", what=f"{how} before it answered", hint="\n".join([hints.AGAIN, *words]))
+    return Problem(where="rattler's process", what=f"{how} before it answered", hint="\n".join([errors.AGAIN, *words]))
 
 
 def _last_words(text: str) -> list[str]:
@@ -279,7 +279,7 @@ def _last_words(text: str) -> list[str]:
     lines = [
         line for line in text.strip().splitlines() if not re.match(r"\s|Traceback |thread '|note: |stack back", line)
     ]
-    return [hints.clean(line) for line in lines if line][-3:]
+    return [errors.clean(line) for line in lines if line][-3:]
 
 
 def _no_rattler(facts: Json) -> Problem:

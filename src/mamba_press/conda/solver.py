@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mamba_press import log
-from mamba_press.channels import meant_as_name
-from mamba_press.conda import hints, lock, process, records
+from mamba_press.conda import errors, lockfile, process, records
+from mamba_press.conda.channels import meant_as_name
+from mamba_press.conda.specifiers import spec_name
 from mamba_press.credentials import public
 from mamba_press.errors import ConfigError, PressError, SolveError
-from mamba_press.specifiers import spec_name
 from mamba_press.types import Package, Problem, Python, Solution, Target, VirtualPackage
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _tell_vain(solved: Sequence[tuple[Question, Mapping[str, list[str]]]]) -> No
     for text in dict.fromkeys(text for _, vain in solved for text in vain):
         near = next(vain[text] for _, vain in solved if text in vain)
         lacking = [question.target.subdir for question, vain in solved if text in vain]
-        what = f"{hints.KEY}.constraints: {text!r} names a package that no channel has"
+        what = f"{errors.KEY}.constraints: {text!r} names a package that no channel has"
         if all(text in vain for question, vain in solved if text in question.constraints):
             log.warn(what, f"did you mean {near[0]}?" if near else "check the spelling, or take it out")
         else:
@@ -104,7 +104,7 @@ def _as_json(question: Question) -> Json:
 def _solution(question: Question, answer: Json) -> Solution | PressError:
     if "error" in answer:
         facts = {**answer, "alike": question.alike}
-        return hints.translate(process.RefusedError(answer["error"], facts), question.target)
+        return errors.translate(process.RefusedError(answer["error"], facts), question.target)
     try:
         packages = records.packages_of(answer)
     except SolveError as error:
@@ -132,7 +132,7 @@ def python_specs(python: Python) -> list[str]:
 
 
 def locked(
-    held: lock.Held, question: Question, changed: Sequence[Problem], root: Path, environ: Mapping[str, str]
+    held: lockfile.Held, question: Question, changed: Sequence[Problem], root: Path, environ: Mapping[str, str]
 ) -> Solution:
     """Return the solution that a lock holds; raises ConfigError with what has ``changed`` since it was made.
 
@@ -142,7 +142,7 @@ def locked(
     solution = Solution(
         target=question.target, packages=held.packages, channels=_public(question), contents=held.contents
     )
-    if moved := lock.gone(held, root, changed):
+    if moved := lockfile.gone(held, root, changed):
         solution = replace(solution, packages=_located(held, question, moved, environ))
     elif changed:
         raise ConfigError(*changed)
@@ -150,7 +150,7 @@ def locked(
 
 
 def _located(
-    held: lock.Held, question: Question, moved: Sequence[str], environ: Mapping[str, str]
+    held: lockfile.Held, question: Question, moved: Sequence[str], environ: Mapping[str, str]
 ) -> tuple[Package, ...]:
     """Return the packages of a solution with the places of the same archives in the channels that are asked."""
     request = {
@@ -166,10 +166,10 @@ def _located(
     if answer["missing"]:
         raise ConfigError(
             Problem(
-                where=f"{hints.KEY}.channels",
-                what=f"{lock.NAME} has {held.name} from {', '.join(moved)}, which is not here, and the channels asked "
-                f"have not got, with the same content: {', '.join(answer['missing'])}",
-                hint=f"name channels that have it, or {lock.UPDATE}",
+                where=f"{errors.KEY}.channels",
+                what=f"{lockfile.NAME} has {held.name} from {', '.join(moved)}, which is not here, and the channels "
+                f"asked have not got, with the same content: {', '.join(answer['missing'])}",
+                hint=f"name channels that have it, or {lockfile.UPDATE}",
             )
         )
     found = ((package, answer["places"][package.file_name]) for package in held.packages)

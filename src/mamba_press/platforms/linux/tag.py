@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from mamba_press import policies
+from mamba_press.platforms.linux import policy
 from mamba_press.platforms.tag import Tag
 
 MUSL = "musllinux"
@@ -26,7 +26,7 @@ def parse(text: str) -> Tag | None:
     family, arch = found[1] or ("manylinux" if found[4] else BARE), found[5]
     if family == MUSL:
         return Tag(text=text, system="linux", family=family, arch=arch)
-    floor = (int(found[2]), int(found[3])) if found[2] else policies.alias_floor(found[4] or "")
+    floor = (int(found[2]), int(found[3])) if found[2] else policy.alias_floor(found[4] or "")
     if found[4] and floor is None:
         return None
     machines = (_SAME_MACHINE.get(arch, arch),)
@@ -48,9 +48,9 @@ def why_impossible(tag: Tag) -> str | None:
     if tag.system != "linux" or tag.floor is None:
         return None
     arch = "armv7l" if tag.arch == "armv8l" else tag.arch
-    if arch not in policies.known():
-        return f"is a tag that no installer takes: manylinux is for {', '.join(sorted(policies.known()))}"
-    first = policies.first_glibc(arch)
+    if arch not in policy.known():
+        return f"is a tag that no installer takes: manylinux is for {', '.join(sorted(policy.known()))}"
+    first = policy.first_glibc(arch)
     if tag.floor < first:
         return f"is a tag that no system has: manylinux begins with glibc {first[0]}.{first[1]} on {arch}"
     return None

@@ -1,0 +1,1 @@
+"""What a finished wheel is: checked, explained, measured, drawn."""

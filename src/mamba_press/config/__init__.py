@@ -1,0 +1,1 @@
+"""``[tool.mamba-press]``: its values, and how they are read."""

@@ -1,0 +1,615 @@
+"""Recipes in mamba-org/mamba-press' format, version 0, as the configuration that says the same.
+
+The format: https://github.com/mamba-org/mamba-press/blob/main/docs/recipe.md.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from mamba_press import platforms
+from mamba_press.conda import specifiers
+from mamba_press.errors import ConfigError
+from mamba_press.problem import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+    from typing import TypeVar
+
+    _Read = TypeVar("_Read")
+
+PACKAGE_NAME = "package_name"
+"""The variable that only the pressed packages can tell where the recipe has no ``target.name``."""
+
+_MOST = 100_000
+"""How many values a recipe may have: a few lines with aliases can mean billions."""
+
+_VARIABLE = re.compile(r"\$\{\{\s*(\w*)\s*\}\}")
+_PYTHON = ("python", "python_abi")
+_HOOK = (
+    "a recipe runs no code: write a function from entries to entries, name it with "
+    '[tool.mamba-press] hook = "file.py:function" in a pyproject.toml, and press that'
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """A recipe that was understood.
+
+    ``moves`` are the chained path transforms, each a list of (from, to); the other fields hold what the recipe says,
+    with its variables as they are written. ``drop`` are the files that leave, ``only`` those that may stay, as globs
+    of fnmatch. ``python_packages`` tells whether those are packed that only others need. ``external`` are the paths of
+    ``add-rpaths``, ``remove`` the globs of ``remove-rpaths``.
+    """
+
+    packages: tuple[str, ...]
+    python: str
+    platform: str
+    constraints: tuple[str, ...] = ()
+    name: str | None = None
+    prune: tuple[str, ...] = ()
+    prune_alone: tuple[str, ...] = ()
+    python_packages: bool = True
+    default_filters: bool = True
+    drop: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    moves: tuple[tuple[tuple[str, str], ...] | None, ...] = (None,)
+    external: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+
+    @property
+    def needs_name(self) -> bool:
+        """Whether the name of the only Python package has to be looked up in what is pressed."""
+        texts = [*self.drop, *self.only, *self.external, *self.remove]
+        texts += [text for moves in self.moves for pair in moves or () for text in pair]
+        return self.name is None and any(PACKAGE_NAME in _VARIABLE.findall(text) for text in texts)
+
+    def bare(self) -> Recipe:
+        """Return the recipe without what may need a name: its packages, and which of them leave."""
+        return replace(self, drop=(), only=(), moves=(None,), external=(), remove=())
+
+    @property
+    def site_packages(self) -> str:
+        """Where conda puts Python packages for the recipe's Python and platform, in the prefix."""
+        tag = platforms.parse(self.platform)
+        folders = platforms.FACTS[tag.system if tag else "linux"].folders
+        found = re.search(r"3\.\d+", self.python)
+        free_threaded = re.search(r"cp3\d+t|3\.\d+t", self.python)
+        python = f"{found[0] if found else '3'}{'t' if free_threaded else ''}"
+        return folders["platlib"].format(python=python).rstrip("/")
+
+
+def read(path: Path) -> Recipe:
+    """Return what a recipe says; raises ConfigError with all that is wrong with it."""
+    root = _Node(where=path.name, value=_document(path), problems=[])
+    recipe = _recipe(root)
+    if root.problems:
+        raise ConfigError(*root.problems)
+    return recipe
+
+
+def table(recipe: Recipe, package_name: str | None = None) -> dict[str, object]:
+    """Return the ``[tool.mamba-press]`` table that says the same; raises ConfigError for what a wheel cannot have.
+
+    ``package_name`` stands in where the recipe needs a name and has none (`Recipe.needs_name`).
+    """
+    problems: list[Problem] = []
+    name = recipe.name or package_name or ""
+
+    def filled(text: str) -> str:
+        return _filled(text, {PACKAGE_NAME: name, "site_packages": recipe.site_packages}, problems)
+
+    select: dict[str, object] = {
+        "prune": list(recipe.prune),
+        "prune-alone": list(recipe.prune_alone),
+        "python-packages": ["*"] if recipe.python_packages else [],
+        "exclude": [glob for text in recipe.drop for glob in _globs(filled(text))],
+        "only": [glob for text in recipe.only for glob in _globs(filled(text))],
+        **({} if recipe.default_filters else {"default-filters": False}),
+    }
+    chained = [
+        None if moves is None else [(filled(start), filled(end)) for start, end in moves] for moves in recipe.moves
+    ]
+    external = dict(_external(filled(path), recipe) for path in recipe.external if not _is_absolute(filled(path)))
+    system = [filled(path).rpartition("/")[2] for path in recipe.external if _is_absolute(filled(path))]
+    move = _layout(chained, recipe.site_packages, name, problems)
+    if problems:
+        raise ConfigError(*problems)
+    link = {"external": external, "system": system, "remove": [filled(glob) for glob in recipe.remove]}
+    return {
+        "packages": [_spec(text) for text in recipe.packages],
+        "constraints": [_spec(text) for text in (*recipe.constraints, *_exact_python(recipe.python))],
+        "python": _minor(recipe.python),
+        "platform": recipe.platform,
+        "select": {key: value for key, value in select.items() if value != []},
+        "layout": {"move": move} if move else {},
+        "link": {key: value for key, value in link.items() if value},
+    }
+
+
+def _spec(text: str) -> str:
+    """Return a spec of libmamba in the words of rattler: the build string has another name in brackets."""
+    return re.sub(r"\bbuild_string\s*=", "build=", text)
+
+
+def _minor(python: str) -> str:
+    """Return what the configuration calls ``python=3.13``; what is no single minor version stays, to be refused."""
+    found = re.fullmatch(r"python\s*={0,2}\s*(3\.\d+)(?:\.\*|\.\d+)?(t?)(?:\s*=?\s*(\S+))?", python.strip())
+    if found is None:
+        return python
+    build = found[3] or ""
+    return found[1] + ("t" if found[2] or re.search(r"cp3\d+t", build) else "")
+
+
+def _exact_python(python: str) -> list[str]:
+    """Return a constraint where the recipe's spec of Python says more than a minor version."""
+    said = re.sub(r"^python\s*={0,2}\s*", "", python.strip())
+    is_minor = re.fullmatch(r"3\.\d+(?:\.\*)?t?(?:[\s=]\*_cp3\d+t?)?", said)
+    return [] if is_minor or _minor(python) == python else [python]
+
+
+# The document
+
+
+def _document(path: Path) -> object:
+    try:
+        import yaml
+    except ImportError:
+        hint = 'install it: pip install "mamba-press[all]"'
+        raise ConfigError(
+            Problem(where=path.name, what="is a recipe, and PyYAML is not installed", hint=hint)
+        ) from None
+
+    try:
+        text = path.read_text("utf-8")
+        # Everything as a string: 3.10 and 2.20 are versions here, not numbers.
+        loaded: object = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - BaseLoader makes only str, list, dict
+    except OSError as error:
+        hint = "name a file that is there, or the conda packages themselves"
+        raise ConfigError(Problem(where=str(path), what=f"cannot be read: {error.strerror}", hint=hint)) from None
+    except UnicodeDecodeError:
+        raise ConfigError(Problem(where=path.name, what="is not UTF-8")) from None
+    except (yaml.YAMLError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path.name}:{mark.line + 1}" if mark else path.name
+        what = f"is no YAML: {getattr(error, 'problem', None) or 'nested too deeply'}"
+        raise ConfigError(Problem(where=where, what=what)) from None
+    if _size(loaded, {}) > _MOST:
+        what = f"says more than {_MOST:,} things, all aliases written out"
+        raise ConfigError(Problem(where=path.name, what=what, hint="write a list once, without aliases (*name)"))
+    return loaded
+
+
+def _size(value: object, known: dict[int, int]) -> int:
+    """Return of how many values this one is made; ``known`` has those that an alias repeats, by their identity."""
+    if not isinstance(value, (list, dict)):
+        return 1
+    if id(value) not in known:
+        below = value if isinstance(value, list) else value.values()
+        known[id(value)] = 1 + sum(_size(each, known) for each in below)
+    return known[id(value)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Node:
+    """A value of the document and where it stands; what is wrong is collected in ``problems``."""
+
+    where: str
+    value: object
+    problems: list[Problem] = field(repr=False)
+
+    def wrong(self, what: str, hint: str = "") -> None:
+        self.problems.append(Problem(where=self.where, what=what, hint=hint))
+
+    def keys(self, *known: str, needed: Sequence[str] = ()) -> dict[str, _Node]:
+        """Return the entries of a map with these keys."""
+        if not isinstance(self.value, dict):
+            self.wrong(f"found {_kind(self.value)}, expected a map with {', '.join(known)}")
+            return {}
+        for key in self.value:
+            if key not in known:
+                near = difflib.get_close_matches(str(key), known, 1)
+                hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+                self.wrong(f"unknown key {str(key)!r}", hint)
+        for key in needed:
+            if key not in self.value:
+                self.wrong(f"has no {key!r}")
+        return {key: self.at(key, self.value[key]) for key in known if key in self.value}
+
+    def at(self, name: object, value: object) -> _Node:
+        return _Node(
+            where=f"{self.where}: {name}" if ":" not in self.where else f"{self.where}.{name}",
+            value=value,
+            problems=self.problems,
+        )
+
+    def text(self) -> str:
+        if not isinstance(self.value, str) or not self.value.strip():
+            self.wrong(f"found {_kind(self.value)}, expected a string")
+            return ""
+        return self.value.strip()
+
+    def items(self) -> list[_Node]:
+        if not isinstance(self.value, list):
+            self.wrong(f"found {_kind(self.value)}, expected a list")
+            return []
+        return [self.at(number, each) for number, each in enumerate(self.value)]
+
+    def texts(self) -> tuple[str, ...]:
+        return tuple(each.text() for each in self.items())
+
+    def boolean(self) -> bool:
+        if self.value not in ("true", "false", "True", "False"):
+            self.wrong(f"found {_kind(self.value)}, expected true or false")
+        return str(self.value).lower() == "true"
+
+    def plugins(self, *known: str) -> list[tuple[str, _Node]]:
+        """Return the named plugins of a list; a name alone has no parameters."""
+        found = []
+        for each in self.items():
+            names = list(each.value) if isinstance(each.value, dict) else [each.value]
+            if len(names) != 1 or not isinstance(names[0], str):
+                each.wrong(f"found {_kind(each.value)}, expected one of {', '.join(known)}")
+            elif "." in names[0]:
+                each.wrong(f"names the plugin {names[0]!r} by its import path", _HOOK)
+            elif names[0] not in known:
+                each.wrong(f"unknown name {names[0]!r}", f"known here: {', '.join(known)}")
+            else:
+                value = each.value[names[0]] if isinstance(each.value, dict) else {}
+                found.append((names[0], each.at(names[0], value or {})))
+        return found
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, (list, dict)):
+        return "a list" if isinstance(value, list) else "a map"
+    return repr(value) if value else "nothing"
+
+
+def _recipe(root: _Node) -> Recipe:
+    parts = root.keys("version", "source", "target", "build", needed=("version", "source", "target"))
+    if "version" in parts and parts["version"].value != "0":
+        parts["version"].wrong(f"found {parts['version'].value!r}, and only version 0 of recipes is known")
+    source = (
+        parts["source"].keys("packages", "constraints", "python", needed=("packages", "python"))
+        if "source" in parts
+        else {}
+    )
+    target = parts["target"].keys("name", "platform", "python", needed=("platform",)) if "target" in parts else {}
+    build = parts["build"].keys("filter", "transform") if "build" in parts and parts["build"].value else {}
+    filters = _inner(build, "filter", "packages", "files")
+    transforms = _inner(build, "transform", "path", "dynlib")
+    dynlib = _inner(transforms, "dynlib", "add-rpaths", "remove-rpaths")
+    prune, alone, python_packages = _packages(filters.get("packages"))
+    with_defaults, drop, only = _files(filters.get("files"))
+    packages = source["packages"].texts() if "packages" in source else ()
+    if "packages" in source and not packages and isinstance(source["packages"].value, list):
+        source["packages"].wrong("names no package, expected at least one")
+    return Recipe(
+        packages=packages,
+        python=_python(source.get("python")),
+        constraints=_default(source.get("constraints"), _Node.texts, ()),
+        platform=_platform(target["platform"]) if "platform" in target else "",
+        name=_default(target.get("name"), _Node.text, None),
+        prune=prune,
+        prune_alone=alone,
+        python_packages=python_packages,
+        default_filters=with_defaults,
+        drop=drop,
+        only=only,
+        moves=_moves(transforms.get("path")),
+        external=_default(dynlib.get("add-rpaths"), _Node.texts, ()),
+        remove=_default(dynlib.get("remove-rpaths"), _Node.texts, ()),
+    )
+
+
+def _inner(parts: Mapping[str, _Node], name: str, *known: str) -> dict[str, _Node]:
+    """Return the entries of an optional map; an empty one, or the word default, is as good as none."""
+    node = parts.get(name)
+    return node.keys(*known) if node is not None and node.value not in ("", "default") else {}
+
+
+def _default(node: _Node | None, read: Callable[[_Node], _Read], otherwise: _Read) -> _Read:
+    return otherwise if node is None or node.value == "" else read(node)
+
+
+def _python(node: _Node | None) -> str:
+    text = node.text() if node is not None else ""
+    if node is not None and text and not re.match(r"python(?![\w-])", text):
+        node.wrong(f"found {text!r}, expected a spec of python", "write python=3.13")
+    return text
+
+
+def _platform(node: _Node) -> str:
+    """Return the platform tag; what it can be is said where targets are resolved."""
+    parts = node.keys("os", "version", "arch", needed=("os", "arch"))
+    system = parts["os"].text() if "os" in parts else ""
+    version = parts["version"].text() if "version" in parts else ""
+    arch = parts["arch"].text() if "arch" in parts else ""
+    facts = next((each for each in platforms.FACTS.values() if each.family == system), None)
+    if facts and not facts.versioned:
+        return f"{system}_{arch}"
+    if system and not version:
+        node.wrong("has no 'version'", 'name the lowest system version: version: "2.28"')
+    if system and facts is None:
+        parts["os"].wrong(f"found {system!r}, expected manylinux, macosx or win")
+    return f"{system}_{version.replace('.', '_')}_{arch}"
+
+
+def _packages(node: _Node | None) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
+    """Return the packages that leave with what only they need, those that leave alone, and whether Python's stay."""
+    if node is None or node.value == "default":
+        return (), (), True
+    prune: list[str] = []
+    alone: list[str] = []
+    without_python = False
+    python_packages = True
+    for name, plugin in node.plugins("default", "by-name", "python-dependencies"):
+        without_python |= name != "by-name"
+        if name == "python-dependencies":
+            python_packages = False
+            _python_dependencies(plugin)
+        if name != "by-name":
+            continue
+        parts = plugin.keys("to-prune", "recursive", needed=("to-prune",))
+        names = [_bare(each) for each in (parts["to-prune"].items() if "to-prune" in parts else ())]
+        without_python |= "python" in names
+        recursive = "recursive" not in parts or parts["recursive"].boolean()
+        (prune if recursive else alone).extend(name for name in names if name and name not in _PYTHON)
+    if not without_python:
+        node.wrong("leaves Python itself in the wheel, which has to stay out", "begin the list with default")
+    return tuple(prune), tuple(alone), python_packages
+
+
+def _python_dependencies(plugin: _Node) -> None:
+    """Refuse what is asked of the filter beyond what it does by itself: all leaves that depends on Python."""
+    parts = plugin.keys("python_packages", "recursive")
+    for each in parts["python_packages"].items() if "python_packages" in parts else ():
+        if each.text() not in _PYTHON:
+            each.wrong(f"found {each.value!r}: only python and python_abi can stand here", "prune others with by-name")
+    if "recursive" in parts and not parts["recursive"].boolean():
+        parts["recursive"].wrong("found false: what only Python packages need leaves with them", "leave it out")
+
+
+def _bare(node: _Node) -> str:
+    """Return the name of a spec; nothing else of it can be said of a package that leaves."""
+    spec = specifiers.read(node.text() or "*")
+    if spec.version != "*":
+        node.wrong(f"found {node.value!r}: a version cannot be said of what leaves", f"write {spec.name}")
+    return spec.name
+
+
+def _files(node: _Node | None) -> tuple[bool, tuple[str, ...], tuple[str, ...]]:
+    """Return whether the default filters hold, the globs of what leaves, and those of what alone may stay."""
+    if node is None or node.value == "default":
+        return True, (), ()
+    drop: list[str] = []
+    only: list[tuple[str, ...]] = []
+    names = []
+    for name, plugin in node.plugins("default", "unix-glob"):
+        names.append(name)
+        if name == "default":
+            continue
+        parts = plugin.keys("patterns", "exclude", needed=("patterns",))
+        patterns = parts["patterns"].texts() if "patterns" in parts else ()
+        if "exclude" in parts and not parts["exclude"].boolean():
+            only.append(patterns)
+        else:
+            drop += patterns
+    if len(only) > 1:
+        node.wrong(
+            "has more than one list of files that alone stay (exclude: false)", "write one list of what is in all"
+        )
+    return "default" in names, tuple(drop), only[0] if only else ()
+
+
+def _moves(node: _Node | None) -> tuple[tuple[tuple[str, str], ...] | None, ...]:
+    """Return the chained transforms of paths, the default one as None."""
+    if node is None or node.value == "default":
+        return (None,)
+    chained: list[tuple[tuple[str, str], ...] | None] = []
+    for name, plugin in node.plugins("default", "explicit"):
+        if name == "default":
+            chained.append(None)
+            continue
+        parts = plugin.keys("mapping", needed=("mapping",))
+        rows = [row.keys("from", "to", needed=("from", "to")) for row in parts["mapping"].items()] if parts else []
+        chained.append(tuple((_path(row["from"]), _path(row["to"])) for row in rows if len(row) == 2))
+    return tuple(chained)
+
+
+def _path(node: _Node) -> str:
+    text = node.text()
+    if text.startswith("/") or ".." in text.split("/"):
+        node.wrong(f"found {text!r}, expected a relative path without '..'")
+    return "/".join(part for part in text.split("/") if part not in ("", "."))
+
+
+# What it means
+
+
+def _filled(text: str, values: Mapping[str, str], problems: list[Problem]) -> str:
+    """Put in the variables; an unknown one is told once."""
+
+    def value(found: re.Match[str]) -> str:
+        if not values.get(found[1]):
+            hint = f"known here: {', '.join('${{ ' + name + ' }}' for name in sorted(values))}"
+            problem = Problem(where="recipe", what=f"{found[0]} in {text!r} has no value", hint=hint)
+            problems.extend([problem] if problem not in problems else [])
+        return values.get(found[1], "")
+
+    return _VARIABLE.sub(value, text)
+
+
+def _globs(pattern: str) -> list[str]:
+    """Return a pattern of fnmatch, whose ``*`` crosses folders, as globs of ours.
+
+    One without any wildcard also means what lies below it: the format's own example names folders so.
+    """
+    glob = re.sub(r"\*+", "**", pattern)
+    return [glob] if re.search(r"[*?\[]", pattern) else [glob, f"{glob}/**"]
+
+
+def _is_absolute(path: str) -> bool:
+    return path.startswith("/")
+
+
+def _external(path: str, recipe: Recipe) -> tuple[str, str]:
+    """Return the library of another wheel and where it lies, which that wheel is called like.
+
+    The format's example leaves the wheel's root by one step to reach its neighbour: below site-packages is meant.
+    """
+    inside = re.sub(r"^(?:\.{1,2}/)+", "", path)
+    folder, name = inside.split("/")[0], inside.rpartition("/")[2]
+    return name, f"{folder}{_version(folder, recipe)}: {inside}"
+
+
+def _version(name: str, recipe: Recipe) -> str:
+    """Return the PEP 440 specifiers that the recipe itself has for a package, with a space before them."""
+    for spec in (*recipe.constraints, *recipe.packages):
+        found = specifiers.read(spec)
+        if found.name == name and found.version != "*":
+            try:
+                return f" {specifiers.translate(found.version).specifiers}"
+            except specifiers.UntranslatableError:
+                return ""
+    return ""
+
+
+def _layout(
+    chained: Sequence[Sequence[tuple[str, str]] | None], site: str, name: str, problems: list[Problem]
+) -> dict[str, str]:
+    """Return where single paths of the prefix go, which is ``layout.move``, of chained transforms.
+
+    The root of the prefix goes to the home's own folder in any case: the format's ``<name>/data`` stands for that.
+    """
+    default = {site: "", "": f"{name}/data"}
+    whole = {"": ""}
+    for moves in chained:
+        whole = composed(whole, default if moves is None else dict(moves))
+    known, move = dict(default), {}
+    for start in sorted(whole, key=len):
+        if target(known, start) != whole[start]:
+            known[start] = move[start] = whole[start]
+    problems += [_unmovable(start, end) for start, end in move.items() if not end or _below(site, start) is not None]
+    return move
+
+
+def _unmovable(start: str, end: str) -> Problem:
+    return Problem(
+        where=f"build.transform.path: {start or 'the whole prefix'}",
+        what=f"would go to {end or 'the root of the wheel'}",
+        hint="site-packages is the root of every wheel, and all else goes into its home: begin the list with default, "
+        "and move single folders of the prefix into folders",
+    )
+
+
+def composed(first: Mapping[str, str], second: Mapping[str, str]) -> dict[str, str]:
+    """Return the mapping of folders that does what the two do one after the other.
+
+    In each the most specific folder wins, and what none names keeps its path.
+    """
+    composed = {start: target(second, end) for start, end in first.items()}
+    for start, end in first.items():
+        for folder, goal in second.items():
+            if folder != end and _below(folder, end) is not None:
+                deeper = _joined(start, _below(folder, end) or "")
+                if _nearest(first, deeper) == start:
+                    composed[deeper] = goal
+    return composed
+
+
+def _nearest(mapping: Iterable[str], path: str) -> str | None:
+    above = [start for start in mapping if _below(path, start) is not None]
+    return max(above, key=len, default=None)
+
+
+def target(mapping: Mapping[str, str], path: str) -> str:
+    """Return where a path goes by the most specific folder of a mapping."""
+    start = _nearest(mapping, path)
+    return path if start is None else _joined(mapping[start], _below(path, start) or "")
+
+
+def _below(path: str, folder: str) -> str | None:
+    """Return the rest of a path below a folder, the root being the empty string; None where it lies elsewhere."""
+    if path == folder or not folder:
+        return path if not folder else ""
+    return path[len(folder) + 1 :] if path.startswith(f"{folder}/") else None
+
+
+def _joined(folder: str, rest: str) -> str:
+    return "/".join(part for part in (folder, rest) if part)
+
+
+# As a project
+
+_SECTIONS = {
+    "select": "which packages and which files stay",
+    "layout": "where files go; all else keeps its place in the prefix, below the home's _prefix folder",
+    "link": "where needed libraries are found",
+}
+_COMMENTS = {
+    "channels": "named with -c",
+    "packages": "source.packages",
+    "constraints": "source.constraints",
+    "python": "source.python",
+    "platform": "target.platform",
+    "prune": "build.filter.packages: by-name",
+    "prune-alone": "build.filter.packages: by-name, not recursive",
+    "python-packages": "a recipe packs every Python package but the pruned ones; what is not named is required",
+    "exclude": "build.filter.files: unix-glob",
+    "only": "build.filter.files: unix-glob with exclude: false",
+    "default-filters": "build.filter.files has no default",
+    "move": "build.transform.path",
+    "external": "build.transform.dynlib.add-rpaths; the requirement says which wheel brings the library",
+    "system": "build.transform.dynlib.add-rpaths with absolute paths",
+    "remove": "build.transform.dynlib.remove-rpaths",
+}
+
+
+def pyproject(found: Mapping[str, object], *, name: str, source: str) -> str:
+    """Return a commented ``pyproject.toml`` with this ``[tool.mamba-press]`` table; ``source`` names the recipe."""
+    lines = [
+        f"# What {source} says, as a project: `python -m build`, `pip wheel .` and `uv build` press it.",
+        "[build-system]",
+        'requires = ["mamba-press"]',
+        'build-backend = "mamba_press.build"',
+        "",
+        "[project]",
+        f"name = {_toml(name)}",
+        'dynamic = ["version", "dependencies"]  # those of the first conda package',
+        "",
+        "[tool.mamba-press]",
+        *([] if "channels" in found else ['channels = ["conda-forge"]']),
+    ]
+    tables = {key: value for key, value in found.items() if isinstance(value, dict)}
+    lines += _lines({key: value for key, value in found.items() if key not in tables})
+    for key, value in tables.items():
+        if value:
+            lines += ["", f"[tool.mamba-press.{key}]  # {_SECTIONS[key]}", *_lines(value)]
+    return "\n".join(lines) + "\n"
+
+
+def _lines(values: Mapping[str, object]) -> list[str]:
+    lines: list[str] = []
+    for key, value in values.items():
+        if value in ([], {}):
+            continue
+        lines += [f"# {_COMMENTS[key]}", f"{key} = {_toml(value)}"]
+    return lines
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{_toml(key)} = {_toml(each)}" for key, each in value.items()) + " }"
+    if isinstance(value, list):
+        inside = ", ".join(map(_toml, value))
+        return f"[{inside}]" if len(inside) < 90 else "[\n" + "".join(f"    {_toml(each)},\n" for each in value) + "]"
+    return json.dumps(value, ensure_ascii=False)

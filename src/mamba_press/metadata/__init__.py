@@ -1,0 +1,1 @@
+"""What a wheel says of itself: ``[project]``, METADATA, requirements, licences, tags, the bill of materials."""

@@ -1,0 +1,1 @@
+"""Every story, and only stories: pressing, locking, wheelhouses, hooks."""

@@ -1,0 +1,535 @@
+"""A released wheel under a new version or build number, with other metadata: the payload is copied as it is.
+
+All that was asked of all wheels is decided first; then every file is written beside its place and checked, and only
+when all are sound do they get their places, all or none.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from mamba_press import atomic
+from mamba_press.audit import check
+from mamba_press.errors import ConfigError, PressError, ReadError, WriteError
+from mamba_press.metadata import headers, sbom
+from mamba_press.types import Problem
+from mamba_press.wheel import read, zip_read
+from mamba_press.wheel import zip as wheel_zip
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from mamba_press.metadata.headers import Fields
+    from mamba_press.wheel.read import Depth
+    from mamba_press.wheel.zip_read import Member
+
+_DAMAGED = "an edit would vouch for it with a new RECORD: take a sound copy of the wheel, or make the wheel again"
+_SIGNATURES = ("RECORD.jws", "RECORD.p7s")
+_NAMED = {
+    "name": "a wheel keeps its name",
+    "version": "use --version-suffix",
+    "requires-dist": "use --require and --drop-require",
+    "metadata-version": "it follows from the fields that are there",
+    "description": "the description is no single line",
+}
+"""Fields that ``--set`` does not set, and why."""
+
+_NO_TAGS = "py3-none-unknown"
+"""Tags that promise nothing, so that nothing a wheel has breaks them."""
+
+_ANOTHER_NAME = "give it --build-number N or --version-suffix post1, or --force it"
+_METADATA_VERSIONS = ("2.1", "2.2", "2.3", "2.4", "2.5")
+_BARE = re.compile(r"([^/.]+)(?P<abi>\.abi3t?)?\.(?:so|pyd)$")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Changes:
+    """What to change. ``fields`` are pairs of names and values; ``tag`` may be a platform alone.
+
+    ``forced`` allows a file of the same name with other bytes.
+    """
+
+    require: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    fields: tuple[tuple[str, str], ...] = ()
+    build: str | None = None
+    suffix: str | None = None
+    tag: str | None = None
+    forced: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Edited:
+    """One wheel as it is to be written; ``words`` say what is changed, ``notes`` what is worth knowing."""
+
+    source: Path
+    file_name: str
+    version: str
+    build: str
+    old_version: str
+    old_build: str
+    old_stem: str
+    stem: str
+    words: tuple[str, ...]
+    notes: tuple[str, ...]
+    members: tuple[Member, ...]
+    retagged: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Named:
+    """The parts of a wheel's file name."""
+
+    name: str
+    version: str
+    build: str
+    tags: str
+
+    def __str__(self) -> str:
+        return "-".join(filter(None, (self.name, self.version, self.build, self.tags))) + ".whl"
+
+
+def edit(paths: Sequence[Path], changes: Changes, directory: Path) -> tuple[Edited, ...]:
+    """Write the edited wheels into a folder; all of them, or none, with every problem of every wheel.
+
+    Raises ConfigError for what cannot be asked, WriteError for what cannot be read or written, or would be wrong.
+    """
+    if changes == Changes(forced=changes.forced):
+        hint = "name a change: --require, --drop-require, --set, --version-suffix, --build-number or --tag"
+        raise ConfigError(Problem(where="edit", what="nothing is to be changed", hint=hint))
+    planned: list[Edited] = []
+    refused: list[PressError] = []
+    for path in paths:
+        try:
+            planned.append(plan(path, changes))
+        except PressError as error:
+            refused.append(error)
+    _refuse(refused)
+    names = [one.file_name for one in planned]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigError(*(Problem(where=name, what="is what two of these wheels would be called") for name in twice))
+    noted: list[Edited] = []
+    with atomic.stage(directory) as stage:
+        for one in planned:
+            target, written = directory / one.file_name, stage / one.file_name
+            with atomic.told(target):
+                _write(one, written)
+            wrong, old = _judged(one, written, target, changes)
+            refused += [WriteError(*wrong)] if wrong else []
+            noted.append(replace(one, notes=(*one.notes, *(f"was wrong before: {problem}" for problem in old))))
+        _refuse(refused)
+        with atomic.moving(stage) as move:
+            for one in planned:
+                move(stage / one.file_name, directory / one.file_name)
+    return tuple(noted)
+
+
+def _write(edited: Edited, path: Path) -> None:
+    try:
+        with edited.source.open("rb") as source, path.open("w+b", buffering=1 << 20) as file:
+            wheel_zip.write(source, file, edited.members)
+    except zip_read.ArchiveError as error:
+        raise ReadError(Problem(where=edited.source.name, what=f"cannot be read as a wheel: {error}")) from None
+
+
+def _refuse(errors: Sequence[PressError]) -> None:
+    """Raise all problems of the first kind that there is."""
+    if errors:
+        first = type(errors[0])
+        problems = dict.fromkeys(problem for error in errors if type(error) is first for problem in error.problems)
+        raise first(*problems)
+
+
+def reach(edited: Edited) -> tuple[str, ...]:
+    """Return, one sentence each, who gets the edited wheel and who does not, as PEP 440 and installers have it."""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    old, new = edited.old_version, edited.version
+    if old == new:
+        is_later = edited.build != edited.old_build
+        chosen = "before those with a lower build number or none" if is_later else "only where its tags come first"
+        return (
+            f"=={old}, and all else that takes {old}, takes this file {chosen}",
+            f"PyPI takes further files for {old} only within 14 days of its release; an index of your own, at any time",
+            f"who has {old} installed keeps it, until it is installed anew (pip install --force-reinstall)",
+        )
+    takes: dict[bool, list[str]] = {True: [], False: []}
+    for text in (f">={old}", f"~={old}", f"=={old}", f"=={old}.*"):
+        try:
+            takes[SpecifierSet(text).contains(new, prereleases=True)].append(text)
+        except InvalidSpecifier:  # ~= wants two numbers, .* no local version
+            continue
+    found = [f"{', '.join(takes[True])} take{'' if len(takes[True]) > 1 else 's'} {new}"]
+    found += [f"{', '.join(takes[False])} does not: only a higher build number reaches it"] if takes[False] else []
+    return (*found, *(["PyPI takes no local versions: this is for an index of your own"] if "+" in new else []))
+
+
+# --- deciding
+
+
+def plan(path: Path, changes: Changes) -> Edited:
+    """Return what an edited wheel consists of; nothing is written. Raises as `edit` does."""
+    named = _named(path.name)
+    damaged = [problem for problem in check.check(path, depth="hashes") if isinstance(problem, zip_read.Damage)]
+    if damaged:
+        # An edit would give it a new RECORD, and so vouch for what nobody made.
+        *most, last = (_of(path, problem) for problem in damaged)
+        raise ReadError(*most, replace(last, hint="\n".join(filter(None, (last.hint, _DAMAGED)))))
+    try:
+        with path.open("rb") as file:
+            members = zip_read.require(file)
+            folder = _folder(members)
+            wanted = _texts(folder)
+            texts = {member.name: zip_read.content(file, member) for member in members if member.name in wanted}
+            problems = _python_problems(file, members, changes.tag, named)
+    except read.UNREADABLE as error:
+        why = getattr(error, "strerror", None) or error
+        raise ReadError(Problem(where=path.name, what=f"cannot be read as a wheel: {why}")) from None
+    renamed, found = _renamed(named, changes)
+    metadata, said, more = _metadata(headers.parse(texts[f"{folder}/METADATA"]), renamed.version, changes)
+    about, tags, wrong = _wheel(headers.parse(texts[f"{folder}/WHEEL"]), renamed, changes.tag)
+    problems = (*found, *more, *wrong, *problems)
+    renamed = replace(renamed, tags=tags)
+    if str(renamed) == path.name and not changes.forced:
+        problems = (*problems, _same_name(path.name))
+    if problems:
+        raise ConfigError(*(replace(problem, where=problem.where or path.name) for problem in problems))
+    words = (*_words(named, renamed), *said)
+    old_stem = folder.removesuffix(".dist-info")
+    edited = Edited(
+        source=path,
+        file_name=str(renamed),
+        version=renamed.version,
+        build=renamed.build,
+        old_version=named.version,
+        old_build=named.build,
+        old_stem=old_stem,
+        stem=f"{old_stem.rpartition('-')[0]}-{renamed.version}" if renamed.version != named.version else old_stem,
+        words=words,
+        notes=(),
+        members=members,
+        retagged=renamed.tags != named.tags,
+    )
+    return _with_members(edited, texts, {"METADATA": bytes(metadata), "WHEEL": bytes(about)})
+
+
+def _of(path: Path, problem: Problem) -> Problem:
+    """Return a problem of a wheel's file that names the wheel, too."""
+    where = problem.where if path.name in (problem.where, "") else f"{path.name}: {problem.where}".removesuffix(": ")
+    return replace(problem, where=where)
+
+
+def _named(name: str) -> _Named:
+    from packaging.utils import parse_wheel_filename
+
+    try:
+        _, version, build, _ = parse_wheel_filename(name)
+    except ValueError as error:  # InvalidWheelFilename, and what int() says of thousands of digits
+        raise ReadError(Problem(where=name, what=f"is not the name of a wheel: {error}")) from None
+    tags = "-".join(name.removesuffix(".whl").split("-")[-3:])
+    return _Named(name=name.partition("-")[0], version=str(version), build="".join(map(str, build)), tags=tags)
+
+
+def _folder(members: Sequence[Member]) -> str:
+    folders = sorted({top for member in members if (top := member.name.split("/")[0]).endswith(".dist-info")})
+    if len(folders) != 1:
+        raise zip_read.ArchiveError(f"has {len(folders) or 'no'} .dist-info folder{'s' if len(folders) > 1 else ''}")
+    return folders[0]
+
+
+def _texts(folder: str) -> frozenset[str]:
+    return frozenset(f"{folder}/{text}" for text in ("METADATA", "WHEEL", "RECORD", f"sboms/{sbom.NAME}"))
+
+
+def _same_name(name: str) -> Problem:
+    return Problem(where=name, what=atomic.TAKEN, hint=_ANOTHER_NAME)
+
+
+def _renamed(named: _Named, changes: Changes) -> tuple[_Named, tuple[Problem, ...]]:
+    """Return the name with its new version and build number, and what is wrong with them."""
+    problems = []
+    renamed = named
+    if changes.suffix is not None:
+        version = _suffixed(named.version, changes.suffix)
+        if isinstance(version, Problem):
+            problems.append(version)
+        else:
+            renamed = replace(renamed, version=version)
+    if changes.build is not None:
+        renamed = replace(renamed, build=changes.build)
+        if not re.fullmatch(r"\d[\w.]*", changes.build, re.ASCII):
+            what, hint = f"is {changes.build!r}", "a build number begins with a digit, such as 1"
+            problems.append(Problem(where="--build-number", what=what, hint=hint))
+        elif renamed.version == named.version and _build(changes.build) <= _build(named.build) and not changes.forced:
+            what = f"is {changes.build}, and the wheel has {named.build}: installers would go on to prefer that one"
+            problems.append(Problem(where="--build-number", what=what, hint="give it a higher one, or --force it"))
+    return renamed, tuple(problems)
+
+
+def _build(text: str) -> tuple[int, str]:
+    found = re.match(r"(\d*)(.*)", text)
+    assert found
+    return int(found[1] or -1), found[2]
+
+
+def _suffixed(old: str, suffix: str) -> str | Problem:
+    """Return a version with ``postN`` or ``+local`` in place of its own; it sorts after the old one."""
+    from packaging.version import InvalidVersion, Version
+
+    text = suffix.lstrip(".")
+    found = Version(old)
+    base = found.public if text.startswith("+") else re.sub(r"\.post\d+|\.dev\d+|\+.*", "", old)
+    try:
+        version = Version(base + (text if text.startswith("+") else f".{text}"))
+    except InvalidVersion:
+        version = found
+    if not re.fullmatch(r"post\d+|\+[a-z0-9.]+", text) or str(version) == old:
+        hint = "write post1, post2, …, or +words for an index of your own"
+        return Problem(
+            where="--version-suffix", what=f"is {suffix!r}, of which no later version than {old} comes", hint=hint
+        )
+    if version < found or found.is_devrelease:
+        what = f"makes {version} of {old}, which installers take for older"
+        return Problem(where="--version-suffix", what=what, hint="give it a higher number")
+    return str(version)
+
+
+def _words(old: _Named, new: _Named) -> Iterator[str]:
+    for what in ("version", "build", "tags"):
+        before, after = getattr(old, what), getattr(new, what)
+        if before != after:
+            name = "build number" if what == "build" else what
+            yield f"{name} {after}, was {before}" if before else f"{name} {after}"
+
+
+# --- METADATA
+
+
+def _metadata(old: Fields, version: str, changes: Changes) -> tuple[Fields, tuple[str, ...], tuple[Problem, ...]]:
+    """Return METADATA as asked, what is changed in words, and what is wrong with what was asked."""
+    found, words, problems = _required(old, changes)
+    asked: dict[str, list[str]] = {}
+    for name, value in changes.fields:
+        asked.setdefault(name, []).extend([value] if value else [])
+        if reason := _NAMED.get(name.lower()):
+            problems.append(Problem(where=f"--set {name}", what=f"cannot be set: {reason}"))
+        problems += _of_several_lines("--set", f"{name}: {value}")
+    for name, values in asked.items():
+        before = found.values(name)
+        found = found.setting(name, tuple(values))
+        now, was = ", ".join(values) or "removed", ", ".join(before) or "nothing"
+        words.append(f"{name}: {now} (was {was})")
+    if version not in old.values("Version"):
+        found = found.setting("Version", (version,))
+    found, wrong = _valid(found, old)
+    return found, tuple(words), (*problems, *wrong)
+
+
+def _of_several_lines(option: str, text: str) -> Iterator[Problem]:
+    """Yield what is wrong with a text of several lines, each of which would be a field of its own."""
+    if re.search("[\x00-\x08\n-\x1f\x7f\x85\u2028\u2029]", text):
+        what = "has line ends or other control characters, and a field is one line"
+        yield Problem(where=f"{option} {text!r}", what=what, hint=f"write it in one line; {option} may be repeated")
+
+
+def _required(old: Fields, changes: Changes) -> tuple[Fields, list[str], list[Problem]]:
+    """Return METADATA with the requirements added and dropped."""
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
+
+    problems, words = [], []
+    required = old.values("Requires-Dist")
+    names = {text: canonicalize_name(re.split(r"[^\w.-]", text, maxsplit=1)[0]) for text in required}
+    for name in changes.drop:
+        leaving = [text for text in required if names[text] == canonicalize_name(name)]
+        if not leaving:
+            there = ", ".join(sorted(set(names.values()))) or "nothing"
+            problems.append(
+                Problem(where=f"--drop-require {name}", what=f"is not required; the wheel requires {there}")
+            )
+        required = tuple(text for text in required if text not in leaving)
+        words += [f"requires no longer {text}" for text in leaving]
+    for text in changes.require:
+        if wrong := list(_of_several_lines("--require", text)):
+            problems += wrong
+            continue
+        try:
+            asked = Requirement(text)
+        except InvalidRequirement as error:
+            what = f"is no requirement: {str(error).splitlines()[0]}"
+            problems.append(Problem(where=f"--require {text!r}", what=what, hint='write one as "numpy<2.5"'))
+            continue
+        if asked.url:
+            problems.append(Problem(where=f"--require {text!r}", what="is a URL, which PyPI refuses in a wheel"))
+        if str(asked) not in required:
+            required = (*required, str(asked))
+            words.append(f"requires {asked}")
+    return old.setting("Requires-Dist", required), words, problems
+
+
+def _valid(new: Fields, old: Fields) -> tuple[Fields, list[Problem]]:
+    """Return METADATA in the lowest version, not below its own, that has its fields; and what was wrong before not."""
+    before = set(headers.metadata(bytes(old))[1])
+    stated = next(iter(new.values("Metadata-Version")), "2.1")
+    wrong = [what for what in headers.metadata(bytes(new))[1] if what not in before]
+    for version in _METADATA_VERSIONS:
+        if not any("introduced in metadata version" in what for what in wrong):
+            break
+        if version > stated:
+            new = new.setting("Metadata-Version", (version,))
+            wrong = [what for what in headers.metadata(bytes(new))[1] if what not in before]
+    return new, [Problem(where="METADATA", what=f"would be wrong: {what}") for what in wrong]
+
+
+# --- WHEEL and tags
+
+
+def _wheel(old: Fields, renamed: _Named, tag: str | None) -> tuple[Fields, str, tuple[Problem, ...]]:
+    """Return WHEEL with its build number and tags, the tags as the file name has them, and what is wrong with them."""
+    from packaging.tags import parse_tag
+
+    new = old.setting("Build", (renamed.build,) if renamed.build else ())
+    if tag is None:
+        return new, renamed.tags, ()
+    parts = tag.split("-")
+    parts = [*renamed.tags.split("-")[:2], tag] if len(parts) == 1 else parts
+    if len(parts) != 3 or not (all(re.fullmatch(r"[\w.]+", part) for part in parts) and _are_platforms(parts[2])):
+        hint = "write all three parts, such as py3-none-manylinux_2_28_x86_64, or the platform alone"
+        return new, renamed.tags, (Problem(where="--tag", what=f"is {tag!r}", hint=hint),)
+    tags = "-".join(".".join(sorted(set(part.split(".")))) for part in parts)
+    return new.setting("Tag", tuple(sorted(map(str, parse_tag(tags))))), tags, ()
+
+
+def _are_platforms(text: str) -> bool:
+    """Whether each of these can be the tag of a platform: but for two, they name a system and a machine."""
+    return all(each in ("any", "win32") or "_" in each for each in text.split("."))
+
+
+def _python_problems(file: BinaryIO, members: Sequence[Member], tag: str | None, named: _Named) -> tuple[Problem, ...]:
+    """Return the extension modules that a new Python tag would promise too much of.
+
+    What a module of the stable ABI needs of Python is known when it is built, so its lowest Python may only be raised.
+    """
+    if tag is None or "-" not in tag or tag.split("-")[:2] == named.tags.split("-")[:2]:
+        return ()
+    pythons, abis = (part.split(".") for part in tag.split("-")[:2])
+    is_narrower = set(abis) <= {"abi3", "abi3t"} and _oldest(pythons) >= _oldest([named.tags])
+    found = []
+    for member in members:
+        module, bare = check.MODULE.search(member.name), _BARE.search(member.name)
+        if module:
+            only = f"3{module['linux'] or module['win']}"
+            found += [(member, f"is for CPython 3.{only[1:]} alone")] if set(pythons) != {f"cp{only}"} else []
+        elif bare and not (bare["abi"] and is_narrower) and _has(file, member, f"PyInit_{bare[1]}".encode()):
+            found.append(
+                (member, f"is an extension module, of which {named.tags.rpartition('-')[0]} is all that is known")
+            )
+    return tuple(Problem(where=member.name, what=f"{what}: --tag {tag} would not be true") for member, what in found)
+
+
+def _has(file: BinaryIO, member: Member, text: bytes) -> bool:
+    """Whether a text is somewhere in an entry, which is unpacked piece by piece."""
+    before = b""
+    for part in zip_read.parts(file, member):
+        if text in before + part:
+            return True
+        before = part[-len(text) :]
+    return False
+
+
+def _oldest(pythons: Sequence[str]) -> int:
+    return min((int(found[1]) for text in pythons if (found := re.match(r"cp3(\d+)", text))), default=0)
+
+
+# --- files
+
+
+def _with_members(edited: Edited, texts: Mapping[str, bytes], new: Mapping[str, bytes]) -> Edited:
+    """Return the plan with the entries that the archive gets: names follow the version, and RECORD follows all."""
+    old, stem = edited.old_stem, edited.stem
+    changed = {f"{old}.dist-info/{name}": data for name, data in new.items()}
+    notes = []
+    bill = f"{old}.dist-info/sboms/{sbom.NAME}"
+    if bill in texts:
+        asked = sbom.Edit(version=edited.version, old_stem=old, stem=stem, words=edited.words)
+        try:
+            changed[bill] = sbom.edited(texts[bill], asked)
+        except ValueError as error:
+            notes.append(f"{bill} cannot be read ({error}) and stays as it is")
+    else:
+        notes.append("the wheel has no bill of materials of mamba-press, so none says what was changed")
+    signatures = [f"{old}.dist-info/{name}" for name in _SIGNATURES]
+    gone = [member.name for member in edited.members if member.name in signatures]
+    notes += [f"{name} is left out: it signs the file as it was" for name in gone]
+    own = f"{old}.dist-info/RECORD"
+    changed[own] = _record(texts[own], {**changed, own: b""}, lambda name: _moved(name, old, stem), frozenset(gone))
+    members = []
+    for member in edited.members:
+        if member.name not in gone:
+            data = changed.get(member.name)
+            moved = member.named(_moved(member.name, old, stem))
+            members.append(moved if data is None or data == texts[member.name] else moved.holding(data))
+    return replace(edited, members=tuple(members), notes=(*edited.notes, *notes))
+
+
+def _moved(name: str, old: str, new: str) -> str:
+    """Return the path of a file of the wheel's own folders under the new stem; every other one as it is."""
+    for kind in (".dist-info/", ".data/"):
+        if name.startswith(f"{old}{kind}"):
+            return f"{new}{name[len(old) :]}"
+    return name
+
+
+def _record(text: bytes, changed: Mapping[str, bytes], moved: Callable[[str], str], gone: frozenset[str]) -> bytes:
+    """Return RECORD with the new paths, and the new hashes and sizes of what is changed; its own line has none.
+
+    Raises ReadError for one that is no table.
+    """
+    out = io.StringIO(newline="")
+    lines = csv.writer(out, lineterminator="\n")
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text.decode("utf-8"), newline="")) if row]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ReadError(Problem(where="RECORD", what=f"cannot be read: {error}")) from None
+    for path, *rest in rows:
+        if path not in gone:
+            data = changed.get(path)
+            lines.writerow((moved(path), *(_hashed(data) if data else rest)))
+    return out.getvalue().encode("utf-8")
+
+
+def _hashed(data: bytes) -> tuple[str, int]:
+    digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode("ascii")
+    return f"sha256={digest}", len(data)
+
+
+# --- checking
+
+
+def _judged(
+    edited: Edited, written: Path, target: Path, changes: Changes
+) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
+    """Return what is wrong with a wheel that was written: what the edit is to blame for, and what it only passes on.
+
+    New tags are a promise of whoever gives them: all that they do not keep is new, whatever the old tags said.
+    """
+    depth: Depth = "all" if edited.retagged else "texts"
+    found = check.check(written, name=edited.file_name, depth=depth)
+    name = f"{edited.source.name.removesuffix('.whl').rsplit('-', 3)[0]}-{_NO_TAGS}.whl" if edited.retagged else None
+    before = check.check(edited.source, name=name, depth=depth) if found else ()
+    known = {_without_names(problem, name or edited.source.name, edited.old_stem) for problem in before}
+    old = [problem for problem in found if _without_names(problem, edited.file_name, edited.stem) in known]
+    wrong = [problem for problem in found if problem not in old]
+    wrong += () if changes.forced else atomic.taken(written, target, _ANOTHER_NAME)
+    return tuple(wrong), tuple(old)
+
+
+def _without_names(problem: Problem, name: str, stem: str) -> str:
+    return str(problem).replace(name, "WHEEL").replace(stem, "STEM")

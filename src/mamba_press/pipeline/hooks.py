@@ -1,0 +1,334 @@
+"""What the build hooks make: wheels, editable wheels, their metadata, and sdists; the outlines are `front`'s."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mamba_press.errors import ConfigError, PressError, WriteError
+from mamba_press.pipeline import build
+from mamba_press.problem import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mamba_press.config.model import State
+    from mamba_press.pipeline.solve import Order
+    from mamba_press.types import Solution
+
+_HANDED = "mamba-press.json"
+"""The solve that `prepare_metadata_for_build_wheel` leaves in the prepared folder for `build_wheel` (PEP 517)."""
+
+
+def wheel(
+    directory: str,
+    settings: Mapping[str, object] | None,
+    prepared: str | None,
+    *,
+    environ: Mapping[str, str],
+    state: State = "wheel",
+) -> str:
+    """Press the project in the current folder into ``directory`` and return the wheel's file name."""
+    asked = build.order(Path.cwd(), settings, environ, state)
+    if state == "editable" and asked.config.build_backend is not None:
+        return _editable_of_inner(asked, Path(directory))
+    finished = _finished(prepared, asked)
+    if finished is not None:
+        build.refuse_warnings(asked.config)
+        return _copied(finished, Path(directory))
+    path, _ = build.make(asked, Path(directory), solution=_handed_over(prepared, asked))
+    return path.name
+
+
+def _editable_of_inner(asked: Order, directory: Path) -> str:
+    """Write the editable wheel that the inner backend makes against a prefix that stays; return its file name."""
+    from mamba_press.conda.process import one_process
+    from mamba_press.pipeline import press, solve
+    from mamba_press.project import host_prefix
+
+    if asked.config.packages:
+        what = "presses packages whole beside an inner backend: an editable install has only what that builds"
+        hint = "let the editable install do without them, with [[tool.mamba-press.overrides]]: "
+        hint += 'if.state = "editable", packages = []; or install without -e'
+        raise ConfigError(Problem(where="tool.mamba-press.packages", what=what, hint=hint))
+    build.require_native(asked)
+    with one_process(), build.workdir(asked.environ) as workdir:
+        made = host_prefix.editable(press.job(asked, solve.solve(asked), workdir))
+        build.refuse_warnings(asked.config)
+        return _copied(made, directory)
+
+
+def metadata(
+    directory: str,
+    settings: Mapping[str, object] | None,
+    *,
+    environ: Mapping[str, str],
+    state: State = "metadata_wheel",
+) -> str:
+    """Write the ``.dist-info`` that the wheel will have, and the solve beside it; return the folder's name.
+
+    The bill of materials is left out: it states the hash of every file. An old ``.dist-info`` in the same folder is
+    replaced.
+    """
+    from mamba_press.conda import records
+    from mamba_press.conda.process import one_process
+    from mamba_press.metadata import dist_info as described
+    from mamba_press.pipeline import solve
+
+    asked = build.order(Path.cwd(), settings, environ, state)
+    if asked.config.build_backend is not None:
+        return _metadata_of_inner(asked, Path(directory), state)
+    with one_process():
+        solution = solve.solve(asked)
+        with build.pressed(asked, solution) as result:
+            files = described.metadata_files(result.wheel)
+    build.refuse_warnings(asked.config, result.notes)
+    folder = Path(directory, f"{result.wheel.stem}.dist-info")
+    _replace_folder(folder, {**files, _HANDED: _hand_over(asked, records.to_json(solution))})
+    return folder.name
+
+
+def _metadata_of_inner(asked: Order, directory: Path, state: State) -> str:
+    """Write the ``.dist-info`` of a wheel that an inner backend builds; return the folder's name.
+
+    Which libraries are in a wheel, and so whose licences, is known when it is built: it is built here, and left beside
+    its metadata for `wheel`. An editable one has nothing but what the inner backend says.
+    """
+    from mamba_press.conda.process import one_process
+    from mamba_press.pipeline import press, solve
+    from mamba_press.project import host_prefix
+    from mamba_press.project.backend import wheel as backend_wheel
+
+    with one_process(), build.workdir(asked.environ) as workdir:
+        if state == "metadata_editable":
+            build.require_native(asked)
+            made = host_prefix.metadata(press.job(asked, solve.solve(asked), workdir))
+            files = {path.relative_to(made).as_posix(): path.read_bytes() for path in made.rglob("*") if path.is_file()}
+            name = made.name
+        else:
+            path, result = build.make(asked, workdir)
+            files, name = backend_wheel.described(path), f"{result.wheel.stem}.dist-info"
+            files |= {path.name: path.read_bytes(), _HANDED: _hand_over_wheel(asked, path.name)}
+        build.refuse_warnings(asked.config)
+        _replace_folder(directory / name, files)
+    return name
+
+
+def _hand_over_wheel(asked: Order, name: str) -> bytes:
+    import json
+
+    return json.dumps({"for": _fingerprint(asked), "of": _sources(asked), "wheel": name}, sort_keys=True).encode()
+
+
+def _finished(prepared: str | None, asked: Order) -> Path | None:
+    """Return the wheel that `metadata` left, if it is one for this very order and no source has changed since."""
+    import json
+
+    if prepared is None or asked.config.build_backend is None:
+        return None
+    try:
+        handed = json.loads(Path(prepared, _HANDED).read_text("utf-8"))
+        path = Path(prepared, Path(handed["wheel"]).name)
+        is_same = handed["for"] == _fingerprint(asked) and handed["of"] == _sources(asked)
+        return path if is_same and path.is_file() else None
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return None
+
+
+def _sources(asked: Order) -> str:
+    """Return what changes when a file of the project does."""
+    import hashlib
+
+    from mamba_press.project import tree
+
+    try:
+        found = [(path, source) for path, source, _ in tree.collect(asked.root)]
+    except PressError:  # what no archive can hold: then nothing is known to be the same
+        return secrets.token_hex()
+    seen = [(path, source.stat().st_size, source.stat().st_mtime_ns) for path, source in found]
+    return hashlib.sha256(repr(seen).encode()).hexdigest()
+
+
+def _copied(path: Path, directory: Path) -> str:
+    from mamba_press.atomic import replacing
+
+    with replacing(directory / path.name) as file:
+        file.write(path.read_bytes())
+    return path.name
+
+
+def _replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write the prepared ``.dist-info`` in place of every other one beside it; it is there whole, or not at all."""
+    import shutil
+
+    from mamba_press import atomic
+
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with atomic.temporary(folder.parent) as aside:
+            for path, data in files.items():
+                target = aside / folder.name / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(data)
+            for old in folder.parent.glob("*.dist-info"):
+                if old.is_dir() and not old.is_symlink():
+                    shutil.rmtree(old)
+                else:
+                    old.unlink()
+            (aside / folder.name).rename(folder)
+    except OSError as error:
+        where, what = str(error.filename or folder), f"cannot be written: {error.strerror or error}"
+        hint = "make the folder of the metadata writable, or choose another"
+        raise WriteError(Problem(where=where, what=what, hint=hint)) from error
+
+
+def _hand_over(asked: Order, solution: str) -> bytes:
+    import json
+
+    return json.dumps({"for": _fingerprint(asked), "solution": json.loads(solution)}, sort_keys=True).encode()
+
+
+def _handed_over(prepared: str | None, asked: Order) -> Solution | None:
+    """Return the solve that `metadata` left, if it is one for this very order.
+
+    A file that holds anything else is as good as none: front ends may keep a prepared folder from another version.
+    """
+    import json
+
+    from mamba_press.conda import records
+
+    if prepared is None:
+        return None
+    try:
+        handed = json.loads(Path(prepared, _HANDED).read_text("utf-8"))
+        if handed["for"] == _fingerprint(asked):
+            return records.from_json(json.dumps(handed["solution"]))
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return None
+    return None
+
+
+def _fingerprint(asked: Order) -> str:
+    """Return what tells apart the orders that may have different solutions."""
+    import hashlib
+
+    from mamba_press import __version__
+    from mamba_press.pipeline import solve
+    from mamba_press.platforms import target
+
+    lock = asked.root / solve.LOCK
+    locked = lock.read_bytes() if lock.is_file() else None
+    virtual = target.virtual_packages(asked.target, asked.environ)
+    parts = (__version__, asked.config, asked.target, str(asked.root), virtual, locked)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def sdist(directory: str, settings: Mapping[str, object] | None, *, environ: Mapping[str, str]) -> str:
+    """Write the sdist of the project in the current folder, the solve frozen in it; return its file name."""
+    from mamba_press.conda.process import one_process
+
+    with one_process():
+        return _sdist(Path(directory), settings, environ)
+
+
+def _sdist(directory: Path, settings: Mapping[str, object] | None, environ: Mapping[str, str]) -> str:
+    from mamba_press import atomic, log
+    from mamba_press.conda import channels
+    from mamba_press.conda import lockfile as locks
+    from mamba_press.metadata import dynamic_metadata, pyproject
+    from mamba_press.pipeline import lock as pipeline_lock
+    from mamba_press.pipeline import press, solve
+    from mamba_press.project import sdist as source
+    from mamba_press.project import sources, tree
+
+    asked = build.order(Path.cwd(), settings, environ, "sdist")
+    assert asked.project is not None
+    # What is locked is what a wheel made from the sdist asks for.
+    pressed = build.order(Path.cwd(), settings, environ)
+    build.require_native(asked)
+    solution = solve.solve(pressed)
+    if asked.config.build_backend is not None:
+        return _sdist_of_inner(asked, pressed, solution, directory)
+    found, version = press.identify(press.provided(asked, solution), solution)
+    _warn_of_channels_outside(asked)
+    with atomic.temporary() as folder:
+        made: dict[str, Path | bytes] = {}
+        if solution.packages:
+            made[solve.LOCK] = lock = Path(folder, solve.LOCK)
+            locks.write(pipeline_lock.for_sdist(pressed, solution), lock, asked.root, environ=environ)
+        if asked.config.sources.version_file is not None:
+            made[asked.config.sources.version_file] = sources.version_text(version)
+        needed = [*channels.inside(asked.config.channels, asked.root), *_hook_file(asked)]
+        collected = tree.collect(asked.root, directory, always=needed, include=asked.config.sources.include)
+        files = [file for file in collected if file[0] not in made and file[0] != solve.LOCK]
+        build.refuse_warnings(asked.config)
+        path = source.write(
+            [*files, *((path, source, False) for path, source in made.items())],
+            name=found.name,
+            version=version,
+            pkg_info=pyproject.source_metadata(found, version, dynamic_metadata.changing(asked.root)),
+            directory=directory,
+            epoch=build.epoch(environ),
+        )
+    log.step(f"wrote {path.name} with {len(solution.packages)} locked packages")
+    return path.name
+
+
+def _sdist_of_inner(asked: Order, pressed: Order, solution: Solution, directory: Path) -> str:
+    """Write the sdist that the inner backend makes, with the lock and what the configuration needs added to it."""
+    from mamba_press import log
+    from mamba_press.conda import channels
+    from mamba_press.conda import lockfile as locks
+    from mamba_press.metadata import backend_metadata
+    from mamba_press.pipeline import lock as pipeline_lock
+    from mamba_press.pipeline import press, solve
+    from mamba_press.project import host_prefix, tree
+    from mamba_press.project import sdist as source
+
+    assert asked.project is not None
+    _warn_of_channels_outside(asked)
+    with build.workdir(asked.environ) as workdir:
+        theirs = host_prefix.sdist(press.job(asked, solution, workdir))
+        unpacked = workdir / "sdist"
+        unpacked.mkdir()
+        files, pkg_info = source.read(theirs, unpacked)
+        found, pkg_info = backend_metadata.source(asked.project, pkg_info)
+        assert found.version is not None
+        lock = workdir / solve.LOCK
+        if solution.packages:
+            locks.write(pipeline_lock.for_sdist(pressed, solution), lock, asked.root, environ=asked.environ)
+        needed = [*channels.inside(asked.config.channels, asked.root), *_hook_file(asked)]
+        there = {path for path, _, _ in files}
+        more = tree.collect(asked.root, directory, always=needed, only=needed) if needed else ()
+        build.refuse_warnings(asked.config)
+        path = source.write(
+            [
+                *(file for file in files if file[0] != solve.LOCK),
+                *(file for file in more if file[0] not in there),
+                *([(solve.LOCK, lock, False)] if solution.packages else []),
+            ],
+            name=found.name,
+            version=found.version,
+            pkg_info=pkg_info,
+            directory=directory,
+            epoch=build.epoch(asked.environ),
+        )
+    log.step(f"wrote {path.name} with {len(solution.packages)} locked packages")
+    return path.name
+
+
+def _hook_file(asked: Order) -> tuple[str, ...]:
+    return (asked.config.hook.partition(":")[0],) if asked.config.hook else ()
+
+
+def _warn_of_channels_outside(asked: Order) -> None:
+    """Say which channels of the project do not travel with its sdist."""
+    from mamba_press import log
+    from mamba_press.conda import channels
+
+    for channel in channels.outside(asked.config.channels, asked.root):
+        log.warn(
+            f"tool.mamba-press.channels has the path {channel!r}, which lies outside the project and is not part of "
+            "the sdist: a build from it needs -C channels=... or MAMBA_PRESS_CHANNELS"
+        )

@@ -1,0 +1,179 @@
+"""Pressing, from a configuration to a finished wheel: the only module that knows the order of the stages."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+from mamba_press import platforms
+from mamba_press.conda import fetch
+from mamba_press.config import unmatched
+from mamba_press.errors import ConfigError
+from mamba_press.metadata import backend_metadata, dist_info, dynamic_metadata, pyproject
+from mamba_press.pipeline import finish, solve
+from mamba_press.platforms import compiler_runtimes
+from mamba_press.problem import noted
+from mamba_press.project import own_files, sources
+from mamba_press.types import OwnFiles
+from mamba_press.vendoring import editable, external, layout, link, placeholders, relocate_text, runtime_support, select
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from packaging.version import Version
+
+    from mamba_press.config.model import Config
+    from mamba_press.pipeline.solve import Order
+    from mamba_press.project import host_prefix
+    from mamba_press.types import Dropped, Entry, Environment, Pressed, Project, Solution
+
+
+def press(order: Order, solution: Solution, workdir: Path, *, generator: str, epoch: int | None = None) -> Pressed:
+    """Press a solution: fetch, choose, lay out, relocate, tag, describe. Nothing is written outside ``workdir``.
+
+    ``epoch`` is SOURCE_DATE_EPOCH, for what states a date.
+    """
+    order = provided(order, solution)
+    config, solution = order.config, select.vendored(solution, order.config)
+    fetched, gone = _fetched(order, solution, workdir)
+    pressed_project, version, brought = _brought(order, solution, fetched, workdir)
+    environment = own_files.install(brought, fetched, order.target, name=pressed_project.name)
+    selection = select.files(environment, order.target, config)
+    home = layout.home(pressed_project.name, selection, environment.packages, config)
+    stem = dist_info.stem(pressed_project.name, version)
+    linked = link.link(layout.place(selection, home=home, stem=stem, config=config), environment, config)
+    if not platforms.facts(order.target).has_search_paths:
+        linked = runtime_support.with_dlls(linked, home, config)
+    linked = replace(linked, entries=texts_moved(linked.entries, home, config))
+    ready = runtime_support.with_runtime(linked, home, pressed_project.name, config)
+    apart = _without_sources(ready.entries, order, stem)
+    entries = _adjusted(apart.entries, order)
+    chosen = finish.Chosen(
+        solution=solution,
+        fetched=fetched,
+        environment=environment,
+        selection=replace(selection, dropped=(*gone, *selection.dropped)),
+    )
+    filled, notes = finish.describe(order, pressed_project, chosen)
+    part = finish.Part(
+        project=runtime_support.with_programs(filled, ready.programs),
+        entries=entries,
+        chosen=chosen,
+        home=home.module,
+        built=brought.tags,
+        notes=(*brought.notes, *linked.notes, *ready.notes, *apart.notes, *notes),
+    )
+    pressed = finish.finish(finish.draft(part, order), version, workdir, generator=generator, epoch=epoch)
+    vain = unmatched.in_wheel(config, environment, selection, solution, placeholders.places(pressed.findings))
+    return replace(pressed, notes=noted((*pressed.notes, *vain)))
+
+
+def _brought(
+    order: Order, solution: Solution, environment: Environment, workdir: Path
+) -> tuple[Project, Version, OwnFiles]:
+    """Return the project, its version, and what it brings itself: its sources, or what its inner backend built."""
+    if order.config.build_backend is None:
+        found, version = identify(order, solution, environment)
+        return found, version, own_code(order, version, workdir)
+    from mamba_press.project import host_prefix
+
+    assert order.project is not None
+    made = host_prefix.wheel(job(order, solution, workdir))
+    found = backend_metadata.project(order.project, made)
+    assert found.version is not None
+    return found, found.version, made
+
+
+def own_code(order: Order, version: Version, workdir: Path) -> OwnFiles:
+    """Return what the project brings itself."""
+    if order.project is None or order.config.build_backend is not None:
+        return OwnFiles()
+    return sources.collect(order.project, version, order.config.sources, workdir)
+
+
+def job(order: Order, solution: Solution, workdir: Path) -> host_prefix.Job:
+    """Return what the project's inner backend is to build."""
+    from mamba_press.project import host_prefix
+
+    return host_prefix.Job(
+        config=order.config, solution=solution, root=order.root, workdir=workdir, environ=order.environ
+    )
+
+
+def identify(order: Order, solution: Solution, environment: Environment | None = None) -> tuple[Project, Version]:
+    """Return the project and its version, solved where it is dynamic; the first spec names a wheel without project."""
+    package = solve.first_requested(order.config, solution)
+    if order.project is not None:
+        return order.project, pyproject.version(order.project, package)
+    assert package is not None
+    name = dist_info.own_name(environment.files, package.name) if environment else None
+    found = pyproject.from_specs(order.name, package, {"Name": name} if name else None)
+    return found, pyproject.version(found, package)
+
+
+def provided(order: Order, solution: Solution) -> Order:
+    """Return the order with what the project's providers of dynamic metadata give; an inner backend asks its own."""
+    if order.project is None or order.config.build_backend is not None:
+        return order
+    package = solve.first_requested(order.config, solution)
+    seen = pyproject.pep440(package) if package else None
+    found = dynamic_metadata.complete(order.project, seen, order.state)
+    problems = [*pyproject.without_packages(found)] if package is None else []
+    if problems:
+        raise ConfigError(*problems)
+    return replace(order, project=found)
+
+
+def modules(order: Order, solution: Solution, workdir: Path) -> tuple[str, ...]:
+    """Return the top-level modules and packages that the solution's packages bring, sorted."""
+    environment, _ = _fetched(order, select.vendored(solution, order.config), workdir)
+    return layout.modules(file.path for file in environment.files)
+
+
+def _fetched(order: Order, solution: Solution, workdir: Path) -> tuple[Environment, tuple[Dropped, ...]]:
+    """Fetch the packages that may stay; those that leave by their record alone come back, too."""
+    stays, gone = select.packages(solution, order.config)
+    names = frozenset(package.name for package in stays)
+    return fetch.environment(solution, names, workdir, access=order.access), gone
+
+
+def choose(order: Order, solution: Solution, workdir: Path) -> finish.Chosen:
+    """Fetch the packages that may stay, and choose from their files."""
+    fetched, gone = _fetched(order, solution, workdir)
+    selection = select.files(fetched, order.target, order.config)
+    selection = replace(selection, dropped=(*gone, *selection.dropped))
+    return finish.Chosen(solution=solution, fetched=fetched, environment=fetched, selection=selection)
+
+
+def texts_moved(entries: Sequence[Entry], home: layout.Home, config: Config) -> tuple[Entry, ...]:
+    """Rewrite the texts that can find the prefix from where they lie."""
+    programs = {posixpath.basename(path) for path in config.wheel.executables}
+    return relocate_text.rewrite(entries, home.prefix, programs)
+
+
+def _without_sources(entries: tuple[Entry, ...], order: Order, stem: str) -> editable.Editable:
+    """Return what is in an editable wheel, which is the wheel where the project has no code."""
+    is_editable = order.state in ("editable", "metadata_editable")
+    if not is_editable or order.project is None or order.config.build_backend is not None:
+        return editable.Editable(entries=entries)
+    modules = sources.find(order.project, order.config.sources)
+    return editable.adjust(entries, modules, order.root, stem=stem, lock=solve.LOCK)
+
+
+def _adjusted(entries: tuple[Entry, ...], order: Order) -> tuple[Entry, ...]:
+    """Let the project's own hook change the entries."""
+    if order.config.hook is None:
+        return entries
+    from mamba_press.project import entry_hook
+
+    return entry_hook.apply(order.config.hook, order.root, entries)
+
+
+def elsewhere(config: Config) -> tuple[str, ...]:
+    """Return the names of libraries that the configuration expects on every target machine."""
+    wanted = asdict(config.link.runtimes)
+    runtimes = (names for key, names in compiler_runtimes.LIBRARIES.items() if wanted.get(key) == "system")
+    others = external.names(config.link.external)
+    return (*config.link.system, *others, *(name for names in runtimes for name in names))

@@ -1,0 +1,123 @@
+"""Pressing a whole environment into one wheel for each package: the stages as in `pipeline`, once for all of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from packaging.version import Version
+
+from mamba_press import platforms
+from mamba_press.config import unmatched
+from mamba_press.errors import ConfigError
+from mamba_press.metadata import dist_info, pyproject, requirements
+from mamba_press.pipeline import finish
+from mamba_press.pipeline import press as pipeline_press
+from mamba_press.platforms import target
+from mamba_press.types import Problem, Selection, Wheelhouse
+from mamba_press.vendoring import layout, link, placeholders, runtime_support, select, split
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from mamba_press.pipeline.solve import Order
+    from mamba_press.types import Solution
+
+
+def press(order: Order, solution: Solution, workdir: Path, *, generator: str, epoch: int | None = None) -> Wheelhouse:
+    """Press a solution into one wheel for each package of which something stays: all but Python itself.
+
+    It is chosen from, laid out and linked as one; then every package gets its own part.
+    """
+    name = _name(order)
+    everything = replace(order.config, select=replace(order.config.select, python_packages=("*",)))
+    chosen = pipeline_press.choose(order, select.vendored(solution, everything), workdir)
+    home = layout.Home(name=split.home(name), generated=True)
+    placed = layout.place(chosen.selection, home=home, stem=split.STEM, config=order.config)
+    linked = link.link(placed, chosen.environment, order.config)
+    entries = pipeline_press.texts_moved(linked.entries, home, order.config)
+    left = split.left(chosen.solution, chosen.selection)
+    members = split.part(entries, chosen.selection, chosen.solution, name)
+    split.require_some(members, left)
+    if platforms.facts(order.target).loaded_answers:
+        members = split.with_loaders(members, chosen.selection, name)
+    members = split.with_programs(members, order.config.wheel.executables, name)
+    chosen = replace(chosen, called=_called(members, chosen))
+    drafts = [finish.draft(_part(member, members, order, chosen), order) for member in members]
+    versions = split.versions(members, [draft.stated for draft in drafts])
+    pinned = [_pinned(draft, member, versions) for draft, member in zip(drafts, members, strict=True)]
+    wheels = [finish.finish(draft, version, workdir, generator=generator, epoch=epoch) for draft, version in pinned]
+    findings = [finding for wheel in wheels for finding in wheel.findings]
+    seen = (chosen.environment, chosen.selection, chosen.solution, placeholders.places(findings))
+    return Wheelhouse(
+        name=name,
+        asked=frozenset(package.name for package in solution.packages if package.requested),
+        solution=chosen.solution,
+        wheels=tuple(wheels),
+        left=left,
+        notes=(*chosen.selection.notes, *linked.notes, *unmatched.in_wheel(order.config, *seen)),
+    )
+
+
+def require_possible(order: Order, workdir: Path) -> None:
+    """Raise ConfigError for what no house can be made of, before anything is solved.
+
+    That is a project with code of its own, too: nobody would expect it to be missing.
+    """
+    split.require_possible(_name(order), order.target, order.config)
+    own_files = (
+        pipeline_press.own_code(order, order.project.version or Version("0"), workdir).files if order.project else ()
+    )
+    if own_files:
+        what = f"has code of its own, such as {own_files[0].path}: a wheelhouse is made of conda packages alone"
+        hint = "name the specs instead, and press the project into a wheel beside them"
+        raise ConfigError(Problem(where=str(order.root), what=what, hint=hint))
+
+
+def _name(order: Order) -> str:
+    return order.name or (order.project.name if order.project else split.NAME)
+
+
+def _called(members: Sequence[split.Member], chosen: finish.Chosen) -> dict[str, str | None]:
+    """Return what the house calls each Python package, "" for what is no wheel and stands for none."""
+    contents = requirements.contents(chosen.environment)
+    packages = [package for package in chosen.environment.packages if package.is_python]
+    known = {package.name: requirements.pypi_name(package, contents, chosen.solution) or "" for package in packages}
+    return {**known, **{member.package.name: member.name for member in members}}
+
+
+def _part(member: split.Member, members: Sequence[split.Member], order: Order, chosen: finish.Chosen) -> finish.Part:
+    """Return what the wheel of one package is made of, as if that package had been asked for alone."""
+    package, everything = member.package, chosen.fetched
+    scripts = {name: paths for name, paths in everything.scripts.items() if name == package.name}
+    environment = replace(everything, packages=(package,), scripts=scripts)
+    its_own = replace(
+        chosen,
+        solution=replace(chosen.solution, packages=everything.packages),
+        fetched=environment,
+        environment=environment,
+        selection=Selection(
+            kept=tuple(kept for kept in chosen.selection.kept if kept.file.package == package.name), dropped=()
+        ),
+    )
+    one = replace(order, config=replace(order.config, packages=(package.name,)))
+    filled, notes = finish.describe(one, pyproject.of_package(member.name, member.public), its_own)
+    filled, changes = split.settled(filled, members, target.marker_environment(order.target))
+    return finish.Part(
+        project=runtime_support.with_programs(filled, member.programs),
+        entries=member.entries,
+        chosen=its_own,
+        together=member.shares,
+        others=chosen.selection.kept,
+        notes=(*member.notes, *notes, *changes),
+    )
+
+
+def _pinned(draft: finish.Draft, member: split.Member, versions: split.Versions) -> tuple[finish.Draft, Version]:
+    """Return a member's draft with what is known once all versions are: exact requirements, and paths."""
+    version = versions.of(member)
+    filled = split.pinned(draft.licensed.project, member, versions)
+    entries = split.named(draft.part.entries, dist_info.stem(filled.name, version))
+    draft = replace(draft, part=replace(draft.part, entries=entries), licensed=replace(draft.licensed, project=filled))
+    return draft, version

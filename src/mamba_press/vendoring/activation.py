@@ -1,0 +1,200 @@
+"""What a wheel's generated module provides beside its libraries: environment variables and programs.
+
+The configuration names files as they lie in the conda prefix; here they become paths in the wheel.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mamba_press import globs
+from mamba_press.config.model import TABLE
+from mamba_press.errors import ContentError
+from mamba_press.types import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from mamba_press.types import Entry, Environment
+
+_ENVIRONMENT = f"{TABLE}.wheel.environment"
+_EXECUTABLES = f"{TABLE}.wheel.executables"
+_OUTSIDE = re.compile(r"[^/]+\.data/")
+_PROGRAMS = re.compile(r"(?:Library/)?(?:bin|sbin|libexec|Scripts)/")
+_ACTIVATE = re.compile(r"etc/conda/activate\.d/[^/]+\.(?:sh|bat)")
+_SETS = re.compile(r"^\s*(?:export\s+|@?set\s+\"?)([A-Za-z_][A-Za-z0-9_]*)=", re.IGNORECASE | re.MULTILINE)
+# What activation scripts remember for deactivation, and what no import may set.
+_NOT_OURS = re.compile(r"_?CONDA.*|OLD_.*|_OLD.*|.*_CONDA_(?:BACKUP|SET).*|PATH|HOST|LD_.*|PYTHON.*|XDG_.*")
+_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+def environment(entries: Sequence[Entry], home: str, wanted: Mapping[str, str]) -> dict[str, str]:
+    """Return by variable where its file or folder lies, relative to the home; raises ContentError for what is nowhere.
+
+    ``home`` is the wheel's folder in which the generated module lies.
+    """
+    found: dict[str, str] = {}
+    problems = []
+    for name, path in sorted(wanted.items()):
+        plain = path.rstrip("/")
+        places = _whole(entries, home) if plain == "." else _both(entries, plain)
+        if any(_OUTSIDE.match(place) for place in places):
+            problems.append(_outside(_ENVIRONMENT, f"{name}: ", path, places[0]))
+        elif len(places) == 1:
+            found[name] = posixpath.relpath(places[0], home)
+        elif places:
+            what = f"{name}: {path!r} is in several places of the wheel: {', '.join(places)}"
+            hint = "name a file or a folder all of which lies in one place"
+            problems.append(Problem(where=_ENVIRONMENT, what=what, hint=hint))
+        else:
+            problems.append(_nowhere(_ENVIRONMENT, f"{name}: ", path, _folders(entries)))
+    if problems:
+        raise ContentError(*problems)
+    return found
+
+
+def _whole(entries: Sequence[Entry], home: str) -> list[str]:
+    """Return where the prefix lies, if anything of it is there."""
+    prefix = f"{home}/_prefix"
+    return [prefix] if any(entry.path.startswith(f"{prefix}/") for entry in entries) else []
+
+
+def _both(entries: Sequence[Entry], path: str) -> list[str]:
+    """Return where a file or folder lies, in packages for Windows below ``Library``."""
+    return sorted(_places(entries, path) or _places(entries, f"Library/{path}"))
+
+
+def programs(entries: Sequence[Entry], home: str, wanted: Iterable[str]) -> dict[str, str]:
+    """Return by name each program's path relative to the home; raises ContentError for one that is not in the wheel.
+
+    Of a script that installers put on the path themselves nothing is said.
+    """
+    places = {entry.origin.path: entry.path for entry in entries if entry.origin}
+    found: dict[str, str] = {}
+    problems = []
+    for asked in wanted:
+        path = next((path for path in spellings(asked) if path in places), None)
+        if path is None:
+            known = [path for path in places if _PROGRAMS.match(path)]
+            problems.append(_nowhere(_EXECUTABLES, "", asked, known))
+            continue
+        name = re.sub(r"\.exe$", "", posixpath.basename(path), flags=re.IGNORECASE)
+        if name in found:
+            what = f"two programs are called {name!r}"
+            problems.append(Problem(where=_EXECUTABLES, what=what, hint="name one of them"))
+        elif _OUTSIDE.match(places[path]) and "/scripts/" not in places[path]:
+            problems.append(_outside(_EXECUTABLES, "", asked, places[path]))
+        elif not _OUTSIDE.match(places[path]):
+            found[name] = posixpath.relpath(places[path], home)
+    if problems:
+        raise ContentError(*problems)
+    return found
+
+
+def spellings(path: str) -> tuple[str, ...]:
+    """Return where a program may lie: in packages for Windows under a folder of its own, and with an extension."""
+    return (path, f"{path}.exe", f"Library/{path}", f"Library/{path}.exe")
+
+
+def notes(installed: Environment, entries: Iterable[Entry], set_already: Iterable[str]) -> tuple[str, ...]:
+    """Name the variables that packages in the wheel are known to look at, or set in an activated environment."""
+    ours = frozenset(set_already)
+    owners = {entry.origin.path: entry.package for entry in entries if entry.origin}
+    beneath = _beneath(owners)
+    found = []
+    for row in _known():
+        path = _path(row["path"], beneath)
+        if path is not None and row["variable"] not in ours:
+            instead = f"; better, the library's own call does: {row['instead']}" if "instead" in row else ""
+            it = "the prefix" if row.get("value") == "." else "it"
+            value = f' = {{ {row["variable"]} = "." }}' if row.get("value") == "." else ""
+            found.append(
+                f"{beneath[path]}: {path} may be found only where {row['variable']} names {it}; "
+                f"[{TABLE}.wheel] environment{value} can set it{instead}"
+            )
+    said = {row["variable"] for row in _known()} | ours
+    for package, names in sorted(_activated(installed, frozenset(owners.values())).items()):
+        rest = sorted(names - said - frozenset(_CERTIFICATES))
+        if rest:
+            found.append(
+                f"{package}: an activated conda environment sets {', '.join(rest)}; importing the wheel does not, "
+                f"unless [{TABLE}.wheel] environment names it"
+            )
+        if names & frozenset(_CERTIFICATES):
+            found.append(
+                f"{package}: SSL_CERT_FILE is never set by an import; depend on certifi and hand over its file"
+            )
+    return tuple(found)
+
+
+def _places(entries: Iterable[Entry], path: str) -> set[str]:
+    """Return where a file, or the files of a folder, of the prefix lie in the wheel."""
+    found = set()
+    for entry in entries:
+        own = entry.origin.path if entry.origin else ""
+        if own == path:
+            found.add(entry.path)
+        elif own.startswith(f"{path}/"):
+            below = own[len(path) :]
+            found.add(entry.path[: -len(below)] if entry.path.endswith(below) else posixpath.dirname(entry.path))
+    return found
+
+
+def _outside(where: str, at: str, path: str, place: str) -> Problem:
+    what = f"{at}{path!r} goes to {place}, and nobody knows how far from site-packages that is after installation"
+    return Problem(where=where, what=what, hint="let layout.move put it into site-packages, or leave this line out")
+
+
+def _folders(entries: Iterable[Entry]) -> list[str]:
+    paths = {entry.origin.path for entry in entries if entry.origin}
+    parents = {posixpath.dirname(path) for path in paths}
+    return sorted(paths | parents | {posixpath.dirname(path) for path in parents})
+
+
+def _nowhere(where: str, at: str, path: str, known: Sequence[str]) -> Problem:
+    near = get_close_matches(path, known, 3, 0.6)
+    hint = f"did you mean {', '.join(near)}?" if near else "paths are those of the conda prefix, as in share/proj"
+    hint += "\nwhat left by a rule can stay: [tool.mamba-press.select] include; what no package of the wheel has, needs"
+    hint += " its package named in packages"
+    return Problem(where=where, what=f"{at}the wheel has no {path!r}", hint=hint)
+
+
+@cache
+def _known() -> tuple[dict[str, str], ...]:
+    text = Path(__file__).parents[1].joinpath("data").joinpath("variables.json").read_text("utf-8")
+    return tuple(json.loads(text))
+
+
+def _path(glob: str, there: Mapping[str, str]) -> str | None:
+    """Return the path that a row means: a folder's name may hold the version of its library."""
+    if "*" not in glob:
+        return glob if glob in there else None
+    return next((path for path in sorted(there) if globs.matches(path, (glob,))), None)
+
+
+def _beneath(owners: Mapping[str, str]) -> dict[str, str]:
+    """Return by path and by folder the first package that has something there, without Windows' ``Library``."""
+    found: dict[str, str] = {}
+    for path, package in owners.items():
+        plain = path.removeprefix("Library/")
+        while plain and plain not in found:
+            found[plain] = package
+            plain = plain.rpartition("/")[0]
+    return found
+
+
+def _activated(installed: Environment, packages: frozenset[str]) -> dict[str, frozenset[str]]:
+    """Return by package the variables that its activation scripts set."""
+    found: dict[str, frozenset[str]] = {}
+    for file in installed.files:
+        if file.package in packages and _ACTIVATE.fullmatch(file.path):
+            text = file.source.read_text("utf-8", errors="replace")
+            names = {name for name in _SETS.findall(text) if not _NOT_OURS.fullmatch(name.upper())}
+            found[file.package] = found.get(file.package, frozenset()) | names
+    return found

@@ -1,0 +1,132 @@
+"""An editable wheel (PEP 660): everything that was pressed, and where the sources are instead of the sources.
+
+The sources' folders stand as plain lines in a ``.pth`` file. A package into which something was written, such as the
+module that finds the libraries, exists twice then: as sources, and installed. Python takes the installed one, whose
+``__init__.py`` is written here: it makes both folders the package's ``__path__`` and goes on with the sources' own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mamba_press.errors import ContentError
+from mamba_press.types import OWN, Entry, Problem
+from mamba_press.vendoring import runtime_module
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from mamba_press.types import Module, Note
+
+_INIT = '''\
+"""Leads to the sources of an editable install. Written by mamba-press; gone when it is uninstalled."""
+
+import importlib.util
+import os
+import sys
+
+_spec = importlib.util.spec_from_file_location(
+    __name__,
+    {source!r},
+    submodule_search_locations=[{folder!r}, os.path.dirname(os.path.abspath(__file__))],
+)
+_module = importlib.util.module_from_spec(_spec)
+sys.modules[__name__] = _module
+{first}_spec.loader.exec_module(_module)
+'''
+_FIRST = 'importlib.import_module(__name__ + "._mamba_press")\n'
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Editable:
+    """The entries of an editable wheel, and what is different from the wheel."""
+
+    entries: tuple[Entry, ...]
+    notes: tuple[str | Note, ...] = ()
+
+
+def adjust(entries: Sequence[Entry], modules: Iterable[Module], root: Path, *, stem: str, lock: str) -> Editable:
+    """Return the entries with the project's sources, which lie below ``root``, left where they are.
+
+    ``stem`` begins the name of the ``.pth`` file. ``lock`` names the lock beside the sources: the module that finds the
+    libraries will say so when it has changed. Raises ContentError for a folder whose path no ``.pth`` file can hold.
+    """
+    top = root.resolve()
+    modules = tuple(modules)
+    left = [entry for entry in entries if _is_source(entry, top)]
+    stays = [_watching(entry, top / lock) for entry in entries if not _is_source(entry, top)]
+    inits = {posixpath.dirname(entry.path): entry for entry in left if posixpath.basename(entry.path) == "__init__.py"}
+    doubled = [each for each in modules if _folder(each) in inits and _is_in(_folder(each), stays)]
+    made = [_init(top / module.path, module, inits[_folder(module)]) for module in doubled]
+    if modules:
+        roots = sorted({str(top / module.root) for module in modules})
+        made.append(Entry(path=f"__editable__.{stem}.pth", source=_lines(roots), why="leads to the sources"))
+    hidden = [entry for entry in stays if _is_own(entry) and posixpath.dirname(entry.path) in inits]
+    return Editable(
+        entries=tuple(sorted([*stays, *made], key=lambda entry: entry.path)),
+        notes=(
+            *(_hidden(entry) for entry in hidden if posixpath.dirname(entry.path) not in map(_folder, doubled)),
+            *(_unedited(entry) for entry in left if entry.edits is not None),
+            *(_flat(module) for module in doubled if not module.root),
+        ),
+    )
+
+
+def _folder(module: Module) -> str:
+    return module.name.replace(".", "/")
+
+
+def _is_in(folder: str, entries: Iterable[Entry]) -> bool:
+    return any(entry.path.startswith(f"{folder}/") for entry in entries)
+
+
+def _is_own(entry: Entry) -> bool:
+    return entry.package == OWN and ".data/" not in entry.path
+
+
+def _is_source(entry: Entry, root: Path) -> bool:
+    return _is_own(entry) and entry.origin is not None and entry.origin.source.is_relative_to(root)
+
+
+def _watching(entry: Entry, lock: Path) -> Entry:
+    """Return the module that finds the libraries with an eye on the lock; another entry as it is."""
+    if posixpath.basename(entry.path) != runtime_module.MODULE or not isinstance(entry.source, bytes):
+        return entry
+    digest = hashlib.sha256(lock.read_bytes()).hexdigest() if lock.is_file() else None
+    return replace(entry, source=runtime_module.watching(entry.source, str(lock), digest))
+
+
+def _init(folder: Path, module: Module, theirs: Entry) -> Entry:
+    """Return the ``__init__.py`` that leads to the sources' own; what that one was to import first, it imports."""
+    first = _FIRST if isinstance(theirs.source, bytes) else ""
+    text = _INIT.format(source=str(folder / "__init__.py"), folder=str(folder), first=first)
+    return Entry(path=f"{_folder(module)}/__init__.py", source=text.encode(), why="leads to the sources")
+
+
+def _lines(roots: Sequence[str]) -> bytes:
+    """Return a path on each line (https://docs.python.org/3/library/site.html)."""
+    for root in roots:
+        if not root.isprintable():
+            what = "has a name that no .pth file can hold"
+            raise ContentError(Problem(where=ascii(root), what=what, hint="move the project elsewhere"))
+    return "".join(f"{root}\n" for root in roots).encode()
+
+
+def _hidden(entry: Entry) -> str:
+    return f"{entry.path} is not there in an editable install: the sources' folder is looked into instead"
+
+
+def _unedited(entry: Entry) -> str:
+    return f"{entry.path} is loaded from the sources as it is, and does not look for the libraries in the environment"
+
+
+def _flat(module: Module) -> str:
+    return (
+        f"{module.path} lies beside pyproject.toml: when Python is started in that folder it finds it there, without "
+        f"{runtime_module.MODULE}; move it into src, or let a package of its own have the libraries: "
+        f'[tool.mamba-press.layout] home = "_{module.name}_prefix"'
+    )

@@ -1,0 +1,495 @@
+"""Decide the final names and the edits of every binary of the wheel.
+
+Dependencies' libraries are renamed with a hash over everything that decides their behaviour, so that two wheels in
+one process never take each other's. Libraries of requested packages, and those that something opens by name, keep
+their names. Every binary finds what it needs through its own search path, which never leaves the wheel.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mamba_press import globs, messages
+from mamba_press.errors import ContentError
+from mamba_press.platforms import binaries, compiler_runtimes, strings
+from mamba_press.platforms.macos import system as macos
+from mamba_press.platforms.windows import system as windows
+from mamba_press.types import Edits, Problem
+from mamba_press.vendoring import library_calls
+from mamba_press.vendoring.external import External, find
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from mamba_press.config.model import Config
+    from mamba_press.types import Binary, Entry, Environment, Note
+
+_HASH_LENGTH = 8
+_LIBRARY_NAME = re.compile(
+    r"(?P<stem>.+?)(?P<version>\.(?:dll|DLL|Dll)|\.so(?!.*\.(?:dll|DLL|Dll)$).*|(?:\.[0-9]+)*\.dylib)", re.DOTALL
+)
+"""The name of a library that may be renamed, in two parts: the hash goes between them."""
+
+_FROM_PYTHON = (
+    "; Python looks for a bare name outside of the wheel: load the library by its path first, or put it where the "
+    "module looks with layout.move"
+)
+"""What is true of CDLL("libx.so"): a search path belongs to a binary, and here the binary is Python's own.
+
+Where the source plainly does so, `lookups` warns of it.
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Linked:
+    """The entries with their final paths and edits; ``names`` leads from each original library name to its entry.
+
+    ``folders`` are those, relative to the home, where Windows has to be told to look for DLLs.
+    """
+
+    entries: tuple[Entry, ...]
+    names: Mapping[str, str]
+    notes: tuple[str | Note, ...] = ()
+    folders: tuple[str, ...] = ()
+
+
+def link(entries: Sequence[Entry], environment: Environment, config: Config) -> Linked:
+    """Return the entries with the edits that make the wheel independent of where it lies.
+
+    Raises ContentError where two libraries would get one name.
+    """
+    libraries = {entry.real: entry for entry in entries if _is_library(entry)}
+    graph = {path: _needs(entry) for path, entry in libraries.items()}
+    inner = {path for path, entry in libraries.items() if _is_inner(entry)} & {
+        path for entry in entries for path in _needs(entry)
+    }
+    names = _names(libraries, environment, inner)
+    opened = _opened(entries, names)
+    requested = frozenset(package.name for package in environment.packages if package.requested)
+    keep = {path: _kept_name(path, entry, opened) for path, entry in libraries.items()}
+    hashed = {
+        path
+        for path, entry in libraries.items()
+        if (_in_library_folder(entry) or (path in inner and names[posixpath.basename(path)] == path))
+        and _is_hashed(entry, path in opened.by_file, requested, config)
+    }
+    draft = _Plan(
+        libraries=libraries,
+        final=keep,
+        hashed=frozenset(hashed),
+        opened=opened,
+        external=config.link.external,
+        system=config.link.system,
+        strip=config.link.strip,
+        clear_execstack=config.link.clear_execstack,
+    )
+    deciding = hashed.union(*(_reach(path, graph) for path in hashed))
+    graph = {path: graph[path] for path in graph if path in deciding}
+    digests = _digests(graph, {path: _content(libraries[path], draft) for path in graph})
+    final = {path: _hashed_name(keep[path], digests[path]) if path in hashed else keep[path] for path in libraries}
+    plan = replace(draft, final=final)
+    linked = _without_twins(sorted((_edited(entry, plan) for entry in entries), key=lambda entry: entry.path))
+    notes = (*_notes(plan, requested), *_signature_notes(linked), *_strip_notes(linked, config))
+    return Linked(entries=linked, names=_table(names, plan), notes=notes)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Opened:
+    """Which names occur as strings: by the real file that they mean, and by the entry in which they occur."""
+
+    by_file: Mapping[str, frozenset[str]]
+    by_entry: Mapping[str, frozenset[str]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Plan:
+    libraries: Mapping[str, Entry]
+    final: Mapping[str, str]
+    hashed: frozenset[str]
+    opened: _Opened
+    external: Mapping[str, str]
+    system: tuple[str, ...] = ()
+    strip: bool = False
+    clear_execstack: tuple[str, ...] = ()
+
+    def elsewhere(self, needed: str) -> External:
+        """Return where the library lies that another wheel brings."""
+        found = find(posixpath.basename(needed), self.external)
+        assert found is not None
+        return found
+
+    def place(self, path: str) -> str:
+        """Return the path in the wheel of the library that is a real file of the prefix."""
+        return posixpath.join(posixpath.dirname(self.libraries[path].path), self.final[path])
+
+
+def _binary(entry: Entry) -> Binary | None:
+    return entry.binary if entry.binary is not None and entry.binary.arch is not None else None
+
+
+def _is_library(entry: Entry) -> bool:
+    binary = _binary(entry)
+    return binary is not None and binary.kind == "shared" and entry.origin is not None and entry.origin.link is None
+
+
+def _in_library_folder(entry: Entry) -> bool:
+    binary = _binary(entry)
+    if binary is not None and binary.format == "pe":
+        return windows.in_library_folder(entry.original) and entry.original.lower().endswith(".dll")
+    return posixpath.dirname(entry.original) == "lib"
+
+
+def _is_inner(entry: Entry) -> bool:
+    """Whether a library lies below the library folder and has a name to be needed by: it is no module of Python."""
+    binary = _binary(entry)
+    folder = posixpath.dirname(entry.real)
+    if binary is None or binary.format == "pe" or binary.name is None:
+        return False
+    return folder.startswith("lib/") and "/site-packages" not in folder
+
+
+def _names(libraries: Mapping[str, Entry], environment: Environment, inner: set[str]) -> dict[str, str]:
+    """Return every name by which a library of the wheel may be called: file name, SONAME, symlinks' names.
+
+    Of two with one name the one in the library folder counts; ``inner`` are those below it that others need.
+    """
+    names: dict[str, str] = {}
+    for file in environment.files:
+        if file.link is not None and file.link in libraries and _in_library_folder(libraries[file.link]):
+            names.setdefault(posixpath.basename(file.path), file.link)
+    for path, entry in libraries.items():
+        binary = _binary(entry)
+        if _in_library_folder(entry) and binary is not None:
+            names[posixpath.basename(path)] = path
+            if binary.format == "pe":
+                names.setdefault(posixpath.basename(path).lower(), path)
+            elif binary.name:
+                names[posixpath.basename(binary.name)] = path
+    for path in sorted(inner):
+        binary = _binary(libraries[path])
+        soname = binary.name if binary is not None else None
+        for name in (path, soname or path):
+            names.setdefault(posixpath.basename(name), path)
+    return names
+
+
+def _opened(entries: Sequence[Entry], names: Mapping[str, str]) -> _Opened:
+    by_file: dict[str, set[str]] = {}
+    by_entry: dict[str, frozenset[str]] = {}
+    for entry in entries:
+        if entry.origin is None or entry.path.split("/")[0].endswith((".dist-info", ".egg-info")):
+            continue
+        if strings.is_mute(entry.origin.path):
+            continue
+        # The file as it was installed: what is rewritten of it, such as a script's first line, opens nothing.
+        own = entry.real
+        said = entry.strings or strings.look(entry.origin.source)
+        found = {name for name in said.names if names.get(name, own) != own}
+        asked = library_calls.calls(entry.origin)  # the generated module knows what these are called here
+        found -= asked.names | asked.perhaps
+        if found:
+            by_entry[entry.path] = frozenset(found)
+        for name in found:
+            by_file.setdefault(names[name], set()).add(name)
+    return _Opened(by_file={path: frozenset(found) for path, found in by_file.items()}, by_entry=by_entry)
+
+
+def _kept_name(path: str, entry: Entry, opened: _Opened) -> str:
+    """Return the file name of a library that is not hashed: the one it is opened by, else its SONAME."""
+    binary = _binary(entry)
+    own = posixpath.basename(path)
+    if entry.placed:
+        return posixpath.basename(entry.path)
+    if binary is None or binary.name is None or binary.format == "pe" or not _in_library_folder(entry):
+        return own
+    asked = opened.by_file.get(path, frozenset())
+    if not asked or posixpath.basename(binary.name) in asked:
+        return posixpath.basename(binary.name)
+    return min(asked, key=lambda name: (-len(name), name))
+
+
+def _is_hashed(entry: Entry, is_opened: bool, requested: frozenset[str], config: Config) -> bool:
+    binary = _binary(entry)
+    assert binary is not None
+    # What a DLL is called inside does not count: the loader knows its file.
+    name = posixpath.basename(entry.real) if binary.format == "pe" else binary.name
+    if name is None or not _LIBRARY_NAME.fullmatch(name):
+        return False
+    if compiler_runtimes.runtime_of(name) in compiler_runtimes.RENAMED:
+        return True
+    if entry.placed:
+        return False
+    rename = config.link.rename
+    if isinstance(rename, bool):
+        return rename
+    if rename is not None:
+        return globs.matches_library(posixpath.basename(name), rename) is not None
+    return entry.package not in requested and not is_opened
+
+
+def _needs(entry: Entry) -> tuple[str, ...]:
+    return tuple(link.path for link in entry.links if link.path)
+
+
+def _content(entry: Entry, plan: _Plan) -> bytes:
+    assert not isinstance(entry.source, bytes)
+    return hashlib.sha256(_sha256(entry.source) + decisive(_edits(entry, plan))).digest()
+
+
+def decisive(edits: Edits) -> bytes:
+    """Return what of a library's edits decides its behaviour: all but names, and the signature, which all get."""
+    removed = tuple(old for old, new in edits.needed if new is None)
+    return (
+        repr((removed, edits.search, edits.inherited, edits.unbind_unique)).encode()
+        + (b"stripped" if edits.strip else b"")
+        + (b"cleared" if edits.clear_execstack else b"")
+    )
+
+
+def _sha256(path: Path) -> bytes:
+    digest = hashlib.sha256()
+    part = memoryview(bytearray(1 << 18))
+    with path.open("rb", buffering=0) as file:
+        while size := file.readinto(part):
+            digest.update(part[:size])
+    return digest.digest()
+
+
+def _digests(graph: Mapping[str, Sequence[str]], content: Mapping[str, bytes]) -> dict[str, str]:
+    """Return a digest per library over its own content and the digests of what it needs, a cycle counting as one."""
+    reach = {path: _reach(path, graph) for path in graph}
+    digests: dict[str, str] = {}
+    # What reaches less comes first, so what a cycle needs outside of itself has its digest before it.
+    for path in sorted(graph, key=lambda path: (len(reach[path] | {path}), path)):
+        cycle = {other for other in reach[path] if path in reach[other]} or {path}
+        parts = sorted(_part(other, graph, content, digests, cycle) for other in cycle)
+        digests[path] = hashlib.sha256(content[path] + b"".join(parts)).hexdigest()
+    return digests
+
+
+def _part(
+    path: str,
+    graph: Mapping[str, Sequence[str]],
+    content: Mapping[str, bytes],
+    digests: Mapping[str, str],
+    cycle: set[str],
+) -> bytes:
+    """Return what one library adds to the digest of its cycle: its content and who answers each name it needs."""
+    answers = (content[other] if other in cycle else bytes.fromhex(digests[other]) for other in graph[path])
+    return hashlib.sha256(content[path] + b"".join(answers)).digest()
+
+
+def _reach(path: str, graph: Mapping[str, Sequence[str]]) -> set[str]:
+    seen: set[str] = set()
+    todo = [path]
+    while todo:
+        here = todo.pop()
+        for other in graph.get(here, ()):
+            if other not in seen:
+                seen.add(other)
+                todo.append(other)
+    return seen
+
+
+def _hashed_name(name: str, digest: str) -> str:
+    found = _LIBRARY_NAME.fullmatch(name)
+    stem, version = (found["stem"], found["version"]) if found else (name, "")
+    return f"{stem}-{digest[:_HASH_LENGTH]}{version}"
+
+
+def _edits(entry: Entry, plan: _Plan) -> Edits:
+    binary = _binary(entry)
+    assert binary is not None
+    if binary.format == "pe":
+        return _pe_edits(entry, binary, plan)
+    return _macho_edits(entry, binary, plan) if binary.format == "macho" else _elf_edits(entry, binary, plan)
+
+
+def _pe_edits(entry: Entry, binary: Binary, plan: _Plan) -> Edits:
+    """Return the new names of what is in this wheel or in another one; where it lies, an image cannot say.
+
+    An image that restricts where its imports are looked for would not find them in the wheel.
+    """
+    names: list[tuple[str, str | None]] = []
+    for found in entry.links:
+        if found.where == "removed":
+            names.append((found.needed, None))
+        elif found.where == "wheel" and found.path is not None:
+            names.append((found.needed, plan.final[found.path]))
+        elif found.where == "external":
+            names.append((found.needed, plan.elsewhere(found.needed).name))
+    return Edits(
+        needed=tuple((old, new) for old, new in names if new is None or old.lower() != new.lower()),
+        search=() if names and binary.search else None,
+    )
+
+
+def _macho_edits(entry: Entry, binary: Binary, plan: _Plan) -> Edits:
+    """Return names that say where each library is, from the file that needs it, and a signature.
+
+    dyld takes a loaded library for one that is asked for by ``@rpath`` if their install names are the same, so that
+    two wheels' copies of a library that keeps its name would be confused: nothing of ours asks by ``@rpath``. Search
+    paths remain for what is opened by name.
+    """
+    here = posixpath.dirname(entry.path)
+    needed: list[tuple[str, str | None]] = []
+    for found in entry.links:
+        if found.where == "removed":
+            needed.append((found.needed, None))
+        elif found.where == "wheel" and found.path is not None:
+            folder = posixpath.dirname(plan.libraries[found.path].path)
+            needed.append((found.needed, f"{_relative('@loader_path', here, folder)}/{plan.final[found.path]}"))
+        elif found.where == "external":
+            other = plan.elsewhere(found.needed)
+            needed.append((found.needed, f"{_relative('@loader_path', here, other.folder)}/{other.name}"))
+        elif compiler_runtimes.runtime_of(found.needed) and not macos.is_system(found.needed):
+            needed.append((found.needed, f"/usr/lib/{posixpath.basename(found.needed)}"))
+        elif found.where == "system" and (place := macos.at(found.needed, plan.system)):
+            needed.append((found.needed, place))
+    folders = tuple(_opened_folders(entry, plan))
+    own = entry.real
+    name = binary.name
+    if name is not None and own in plan.final:
+        name = f"@rpath/{plan.final[own]}"
+    return Edits(
+        name=name if name != binary.name else None,
+        needed=tuple(dict.fromkeys((old, new) for old, new in needed if old != new)),
+        search=tuple(dict.fromkeys(_relative("@loader_path", here, folder) for folder in folders)),
+        sign=True,
+    )
+
+
+def _elf_edits(entry: Entry, binary: Binary, plan: _Plan) -> Edits:
+    needed: list[tuple[str, str | None]] = []
+    folders: list[str] = []
+    outside: list[str] = []
+    for found in entry.links:
+        if found.where == "removed":
+            needed.append((found.needed, None))
+        elif found.where == "wheel" and found.path is not None:
+            folders.append(posixpath.dirname(plan.libraries[found.path].path))
+            if found.needed != plan.final[found.path]:
+                needed.append((found.needed, plan.final[found.path]))
+        elif found.where == "external":
+            other = plan.elsewhere(found.needed)
+            outside.append(other.folder)
+            if found.needed != other.name:
+                needed.append((found.needed, other.name))
+    folders += _opened_folders(entry, plan)
+    places = [_relative("$ORIGIN", posixpath.dirname(entry.path), folder) for folder in (*folders, *outside)]
+    search = tuple(dict.fromkeys(places))
+    # Nobody knows which names the other wheel has beside its library: they may be the system's, too.
+    inherited = bool(search and not outside) and all(
+        path in plan.hashed or not _may_be_the_systems(plan.final[path])
+        for path, library in plan.libraries.items()
+        if posixpath.dirname(library.path) in folders
+    )
+    own = entry.real
+    name = plan.final.get(own) if own in plan.hashed else None
+    return Edits(
+        name=name if name != binary.name else None,
+        needed=tuple(needed),
+        search=None if (search, inherited and bool(search)) == (binary.search, binary.inherited) else search,
+        inherited=inherited,
+        unbind_unique=compiler_runtimes.runtime_of(binary.name or "") == "libstdcxx",
+        strip=plan.strip,
+        clear_execstack=binary.execstack and bool(globs.matches_library(posixpath.basename(own), plan.clear_execstack)),
+    )
+
+
+def _opened_folders(entry: Entry, plan: _Plan) -> Iterable[str]:
+    """Yield the folders of the libraries that an entry opens by name, so that its search path leads there."""
+    for path, asked in sorted(plan.opened.by_file.items()):
+        if asked & plan.opened.by_entry.get(entry.path, frozenset()):
+            yield posixpath.dirname(plan.libraries[path].path)
+
+
+def _relative(origin: str, here: str, there: str) -> str:
+    relative = posixpath.relpath(there or ".", here or ".")
+    return origin if relative == "." else f"{origin}/{relative}"
+
+
+def _may_be_the_systems(name: str) -> bool:
+    return name.startswith("lib") and ".so" in name
+
+
+def _edited(entry: Entry, plan: _Plan) -> Entry:
+    if _binary(entry) is None:
+        return entry
+    edits = _edits(entry, plan)
+    path = plan.place(entry.real) if _is_library(entry) else entry.path
+    return replace(entry, path=path, edits=None if edits == Edits(inherited=edits.inherited) else edits)
+
+
+def _without_twins(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """Return one entry for each path: copies of one library, where symlinks should be, become one again."""
+    seen: dict[str, Entry] = {}
+    problems = []
+    for entry in entries:
+        other = seen.setdefault(entry.path, entry)
+        if other is entry or _same(entry, other):
+            continue
+        problems.append(
+            Problem(
+                where=entry.path,
+                what=f"two libraries have this name: {other.original} of {other.package} "
+                f"and {entry.original} of {entry.package}",
+                hint="leave one out with select.exclude, or let link.rename name the library that may be renamed",
+            )
+        )
+    if problems:
+        raise ContentError(*problems)
+    return tuple(seen.values())
+
+
+def _same(one: Entry, other: Entry) -> bool:
+    return one.edits == other.edits and binaries.unsigned(one.read()) == binaries.unsigned(other.read())
+
+
+def _table(names: Mapping[str, str], plan: _Plan) -> dict[str, str]:
+    return {name: plan.place(path) for name, path in sorted(names.items()) if path in plan.libraries}
+
+
+def _notes(plan: _Plan, requested: frozenset[str]) -> tuple[str, ...]:
+    """Say which dependencies' libraries keep their names because something opens them by name."""
+    notes = []
+    for path, asked in sorted(plan.opened.by_file.items()):
+        entry = plan.libraries[path]
+        if path in plan.hashed:
+            continue
+        by = sorted(opener for opener, found in plan.opened.by_entry.items() if found & asked)
+        from_python = [opener for opener in by if opener.endswith(".py")]
+        if entry.package in requested:
+            # It keeps its name anyhow.
+            by = from_python
+        if by:
+            note = f"{plan.final[path]} keeps its name: {by[0]} opens it by name" + messages.others(len(by) - 1)
+            notes.append(note + (_FROM_PYTHON if from_python else ""))
+    return tuple(notes)
+
+
+def _signature_notes(entries: Sequence[Entry]) -> Iterable[str]:
+    """Say which certificates no longer vouch for a file, as it is edited."""
+    paths = [entry.path for entry in entries if (binary := _binary(entry)) and binary.vouched and _is_new(entry)]
+    if paths:
+        yield f"the signature of a developer cannot be kept on an edited file: {paths[0]}" + messages.others(
+            len(paths) - 1
+        )
+
+
+def _is_new(entry: Entry) -> bool:
+    """Whether the edits change a file, and do not only see to it that it is signed."""
+    return entry.edits is not None and replace(entry.edits, inherited=False, sign=False) != Edits()
+
+
+def _strip_notes(entries: Sequence[Entry], config: Config) -> Iterable[str]:
+    others = [entry.path for entry in entries if (binary := _binary(entry)) and binary.format != "elf"]
+    if config.link.strip and others:
+        yield f"link.strip is for ELF files; these are packed as they are: {others[0]}" + messages.others(
+            len(others) - 1
+        )

@@ -1,0 +1,259 @@
+"""Follow needed libraries through a prefix: each is in the wheel, of the system, or nowhere.
+
+The order is fixed: what is never vendored, what another wheel brings, the prefix, what every system of the
+tag has. A library is looked for by name in the whole prefix, not only along the search path: conda packages carry
+wrong ones.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mamba_press import globs
+from mamba_press.conda.specifiers import minimum
+from mamba_press.platforms import binaries, compiler_runtimes
+from mamba_press.platforms.linux import policy
+from mamba_press.platforms.macos import system as macos
+from mamba_press.platforms.windows import system as windows
+from mamba_press.types import OWN, Problem, Resolved
+from mamba_press.vendoring import external
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from mamba_press.types import Binary, Environment, File, Package, Target
+
+NAMED = "link.system says so"
+"""Why a library is the system's where the user says so."""
+
+_LIBPYTHON = ("libpython*.so", "libpython*.dylib")
+_FRAMEWORK = ("**/Python.framework/**",)
+_EMBEDS = frozenset(
+    {"Py_Initialize", "Py_InitializeEx", "Py_InitializeFromConfig", "Py_Main", "Py_RunMain", "Py_BytesMain"}
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unpromised(Problem):
+    """A library that has to come from the system and that the tag does not promise (``link.unpromised``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """The files of a prefix, findable as the loader finds them: by path and by any of their names."""
+
+    files: Mapping[str, File]
+    ends: Mapping[str, str]
+    named: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def of(cls, environment: Environment) -> Prefix:
+        """Index an environment."""
+        files = {file.path: file for file in environment.files}
+        ends = {path: file.link or path for path, file in files.items()}
+        named: dict[str, list[str]] = {}
+        for path in sorted(files):
+            if ".so" in path or path.endswith(".dylib"):
+                named.setdefault(posixpath.basename(path), []).append(path)
+            elif windows.is_library(path):
+                named.setdefault(posixpath.basename(path).lower(), []).append(path)
+        return cls(files, ends, {name: tuple(paths) for name, paths in named.items()})
+
+    def find(self, binary: Binary, at: str, name: str) -> Iterator[str]:
+        """Yield the paths of the real files that a needed name may mean, the likeliest first."""
+        base = posixpath.basename(name)
+        if binary.format == "pe":
+            yield from windows.likeliest(self.named.get(base.lower(), ()), at)
+            return
+        for path in (*binaries.lookup(binary, at, name), f"lib/{base}", *self.named.get(base, ())):
+            if path in self.ends:
+                yield self.ends[path]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Everything that decides where a needed library comes from."""
+
+    target: Target
+    system: tuple[str, ...] = ()
+    external: Mapping[str, str] = field(default_factory=dict)
+    remove: tuple[str, ...] = ()
+    pruned: tuple[str, ...] = ()  # as select.prune names them: packages that were solved, and never unpacked
+    runtimes: Mapping[str, compiler_runtimes.Choice] | None = None
+    keeps_to_tag: bool = False
+
+
+def resolve(
+    binary: Binary, file: File, *, prefix: Prefix, rules: Rules, present: Callable[[str], bool]
+) -> tuple[tuple[Resolved, ...], tuple[Problem, ...]]:
+    """Return where each needed library of one binary is found, and a problem for each that is nowhere.
+
+    ``present`` tells whether a path of the prefix can answer at all: it is a library for this binary's machine, and
+    the user has not excluded it.
+    """
+    found: list[Resolved] = []
+    problems: list[Problem] = []
+    for name in binary.needed:
+        if globs.matches_library(posixpath.basename(name), _LIBPYTHON) or globs.matches(name, _FRAMEWORK):
+            embedded = _embeds(binary, file)
+            if embedded:
+                problems.append(_embedding(file, name, embedded))
+            found.append(Resolved(needed=name, where="removed", why="the process that imports it is Python"))
+            continue
+        if globs.matches_library(posixpath.basename(name), rules.remove):
+            found.append(Resolved(needed=name, where="removed", why="link.remove says so"))
+            continue
+        answer = _one(binary, file, name, prefix=prefix, rules=rules, present=present)
+        if answer is None and name in binary.weak:
+            answer = Resolved(needed=name, where="system", why="may be missing: it is linked weakly")
+        if answer is None:
+            left = next((path for path in prefix.find(binary, file.path, name) if not present(path)), None)
+            problems.append(_missing(binary, file, name, rules, left))
+        else:
+            found.append(answer)
+            if rules.keeps_to_tag and is_unpromised(answer, rules.target.arch):
+                problems.append(_unpromised(file, name))
+    return tuple(found), tuple(problems)
+
+
+def is_unpromised(link: Resolved, arch: str) -> bool:
+    """Whether a library comes from the system, is in no list of what systems have, and was not named by the user.
+
+    For Linux: only there tags have such lists.
+    """
+    return (
+        link.where == "system"
+        and link.why != NAMED
+        and policy.never_vendored(link.needed)
+        and policy.allowed_from(link.needed, arch) is None
+    )
+
+
+def _one(  # noqa: PLR0913  # what decides about one name
+    binary: Binary, file: File, name: str, *, prefix: Prefix, rules: Rules, present: Callable[[str], bool]
+) -> Resolved | None:
+    never = _why_never(name, rules.target)
+    if never is not None:
+        return Resolved(needed=name, where="system", why=NAMED if _is_named(name, rules) else never)
+    # Stronger than what the prefix has: a library that another wheel brings must not come twice.
+    elsewhere = external.find(posixpath.basename(name), rules.external)
+    if elsewhere is not None:
+        return Resolved(needed=name, where="external", why=f"link.external: {elsewhere.requirement} brings it")
+    runtime = compiler_runtimes.runtime_of(name)
+    if runtime and rules.runtimes and rules.runtimes.get(runtime) == "system":
+        return Resolved(needed=name, where="system", why="the system's runtime")
+    path = next(filter(present, prefix.find(binary, file.path, name)), None)
+    if path is not None:
+        return Resolved(needed=name, where="wheel", path=path, why="in the prefix")
+    why = _why_elsewhere(name, rules)
+    return None if why is None else Resolved(needed=name, where="system", why=why)
+
+
+def _why_never(name: str, target: Target) -> str | None:
+    """Return why a library is the system's (or Python's) whatever the prefix has, or None."""
+    if target.system == "osx":
+        return "every macOS has it" if macos.is_system(name) else None
+    if target.system == "win":
+        return windows.why_system(name) or ("Python itself" if windows.is_python(name) else None)
+    return "never vendored" if policy.never_vendored(name) else None
+
+
+def _why_elsewhere(name: str, rules: Rules) -> str | None:
+    """Return why a library that the prefix has not is there all the same, or None."""
+    target = rules.target
+    asked = target.floor if target.tag else None
+    if target.system == "linux" and policy.allowed(name, target.arch, asked or policy.newest(target.arch)):
+        return "every system of the tag has it"
+    if target.system == "win":
+        brought = windows.brings(target.python.minor, target.arch)
+        if name.lower() in brought and (rules.runtimes or {}).get("vcruntime") != "bundle":
+            return "it lies beside python.exe"
+    elif target.system == "osx" and name.startswith("@"):
+        # No search path of the wheel leads out of it: the key has to say where the library is.
+        return NAMED if macos.at(name, rules.system) else None
+    return NAMED if _is_named(name, rules) else None
+
+
+def _is_named(name: str, rules: Rules) -> bool:
+    """Whether ``link.system`` names a library, by its path or by its name; Windows' have no case."""
+    if rules.target.system == "win":
+        return globs.matches(name.lower(), [glob.lower() for glob in rules.system]) is not None
+    return any(globs.matches_library(each, rules.system) for each in (name, posixpath.basename(name)))
+
+
+def _unpromised(file: File, name: str) -> Problem:
+    return Unpromised(
+        where=f"{file.path} ({file.package})",
+        what=f"needs {name}, which no manylinux tag promises; it has to come from the system, for "
+        f"{policy.why_never(name)}",
+        hint="name it in link.system if every user has it, "
+        f'or leave this file out: [tool.mamba-press.select] exclude = ["{file.path}"]',
+    )
+
+
+def _embeds(binary: Binary, file: File) -> str | None:
+    if binary.kind == "program":
+        return "it is a program"
+    symbols = binaries.symbols(file.source.read_bytes())
+    if any(name.startswith("PyInit_") for name in symbols.exports):
+        return None
+    used = sorted(symbols.imports & _EMBEDS)
+    return f"it calls {used[0]}" if used else None
+
+
+def _embedding(file: File, name: str, why: str) -> Problem:
+    return Problem(
+        where=f"{file.path} ({file.package})",
+        what=f"embeds Python: it needs {name} and {why}; a wheel cannot bring a Python of its own",
+        hint=f'leave it out: [tool.mamba-press.select] exclude = ["{file.path}"]',
+    )
+
+
+def _missing(binary: Binary, file: File, name: str, rules: Rules, left: str | None) -> Problem:
+    if left is not None:
+        return Problem(
+            where=f"{file.path} ({file.package})",
+            what=f"needs {name}; the solution has it as {left}, which is excluded or no library for this machine",
+            hint="keep that file, name it in link.system if every user has it, "
+            f'or leave this one out too: [tool.mamba-press.select] exclude = ["{file.path}"]',
+        )
+    places = "Library/bin, " if binary.format == "pe" else "lib/, "
+    by_path = " by its path on their machines (/usr/lib/…)" if name.startswith("@") else ""
+    searched = ", ".join(binary.search) or "no search path of its own"
+    add = "add the conda package that has it to packages"
+    if file.package == OWN:
+        add = "add the conda package that has it to host, or, if the build found one of this machine, tell it not to"
+    package = "in no package of the solution"
+    if rules.pruned:
+        package = "in no package that select.prune lets stay"
+        add = f"if {' or '.join(rules.pruned)} has it, take that out of select.prune; else {add}"
+    return Problem(
+        where=f"{file.path} ({file.package})",
+        what=f"needs {name}, which is {package} and not promised by "
+        f"{rules.target.tag or rules.target.subdir}; looked in: {searched}, {places}the whole prefix",
+        hint=f"{add}, name it in link.system{by_path} if every user has it, "
+        f'or leave this file out: [tool.mamba-press.select] exclude = ["{file.path}"]',
+    )
+
+
+def stated_floor(package: Package, virtual: str = "__glibc") -> tuple[int, int] | None:
+    """Return the glibc that a conda record asks for, (2, 17) for ``__glibc >=2.17``; None where it states none.
+
+    A bound in ``constrains`` holds just as much for every machine that has glibc.
+    """
+    specs = (spec for spec in (*package.depends, *package.constrains) if spec.name == virtual)
+    return max(filter(None, map(minimum, specs)), default=None)
+
+
+def glibc_floor(found: Sequence[tuple[Binary, str]], arch: str) -> tuple[int, int]:
+    """Return the glibc that binaries need by their GLIBC symbol versions, at least the architecture's first policy."""
+    floors = {
+        policy.floor_for(version, arch)
+        for binary, _ in found
+        for requirement in binary.requires
+        for version in requirement.versions
+        if version.startswith("GLIBC_")
+    }
+    return max((floor for floor in floors if floor), default=policy.baseline(arch))

@@ -1,0 +1,131 @@
+"""What mamba-press itself adds to the home of a wheel: the generated module, DLL folders, entry points of programs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mamba_press.errors import ConfigError, ContentError
+from mamba_press.types import OWN, Entry, Note, Problem
+from mamba_press.vendoring import activation, layout, library_calls, link, runtime_module
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mamba_press.config.model import Config
+    from mamba_press.types import Project
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Furnished:
+    """The entries with what mamba-press itself adds to the home, and the entry points of the programs by name."""
+
+    entries: tuple[Entry, ...]
+    programs: Mapping[str, str]
+    notes: tuple[Note, ...] = ()
+
+
+def with_dlls(linked: link.Linked, home: layout.Home, config: Config) -> link.Linked:
+    """Put the DLLs where Windows finds them."""
+    from mamba_press.vendoring import dll_folders
+
+    placed = dll_folders.place(
+        linked.entries, prefix=home.prefix, home=home.name, generated=home.generated, others=config.link.external
+    )
+    there = {entry.path for entry in placed.entries}
+    return replace(
+        linked,
+        entries=placed.entries,
+        names={name: path for name, path in linked.names.items() if path in there},
+        notes=(*linked.notes, *placed.notes),
+        folders=placed.folders,
+    )
+
+
+def with_runtime(linked: link.Linked, home: layout.Home, name: str, config: Config) -> Furnished:
+    """Add the module that finds the libraries, sets the environment and starts the programs, where there is use for it.
+
+    A home that is a package's own imports it where importing the home is to have an effect.
+    """
+    variables = activation.environment(linked.entries, home.name, config.wheel.environment)
+    bound = [entry.original for entry in linked.entries if _is_bound(entry, home)]
+    programs = activation.programs(linked.entries, home.name, dict.fromkeys((*config.wheel.executables, *bound)))
+    starts = {name: f"{home.module}._mamba_press:{call}" for name, call in runtime_module.functions(programs).items()}
+    has_prefix = any(entry.path.startswith(f"{home.prefix}/") for entry in linked.entries)
+    own_code = [entry.origin for entry in linked.entries if entry.origin and entry.package == OWN]
+    is_used = (has_prefix and (home.generated or own_code)) or any(map(library_calls.uses, own_code))
+    if not variables and not programs and not linked.folders and not is_used:
+        return Furnished(entries=linked.entries, programs=starts)
+    inside = f"{home.name}/"
+    libraries = {old: path[len(inside) :] for old, path in linked.names.items() if path.startswith(inside)}
+    text = runtime_module.module(libraries, environment=variables, programs=programs, folders=linked.folders)
+    generated = [Entry(path=f"{inside}{runtime_module.MODULE}", source=text, why="finds the libraries")]
+    entries = linked.entries
+    if any(entry.path == generated[0].path for entry in entries):
+        what, hint = "is the name of the module that mamba-press writes there", "give the file another name"
+        raise ContentError(Problem(where=generated[0].path, what=what, hint=hint))
+    if home.generated:
+        init = runtime_module.init(name)
+        source = runtime_module.with_import(init) if variables or linked.folders else init
+        generated.append(Entry(path=f"{inside}__init__.py", source=source, why="makes the home a package"))
+    elif variables:
+        entries = tuple(_importing(entry) if entry.path == f"{inside}__init__.py" else entry for entry in entries)
+        if entries == linked.entries:
+            raise ContentError(_no_import(home.name, "is no Python source"))
+    together = tuple(sorted((*entries, *generated), key=lambda entry: entry.path))
+    alone = home.generated and config.layout.home is None and not programs
+    notes = _without_import(linked.entries, home, sorted(variables)) if variables and alone else ()
+    return Furnished(entries=together, programs=starts, notes=notes)
+
+
+def _without_import(entries: Sequence[Entry], home: layout.Home, variables: Sequence[str]) -> tuple[Note, ...]:
+    """Warn of variables that nobody sets, where no module of the wheel speaks of the home that sets them."""
+    sources = {entry.path: entry for entry in entries if entry.path.endswith(".py")}
+    if any(home.module.encode() in entry.read() for entry in sources.values()):
+        return ()
+    packages = sorted(path.partition("/")[0] for path in sources if path.count("/") == 1 and "/__init__.py" in path)
+    names = " or ".join(f'"{name}"' for name in packages[:3]) or '"…", a name to be imported first'
+    what = (
+        f"importing the wheel does not set {', '.join(variables)}: importing {home.module} does, and nothing imports it"
+    )
+    return (Note(what, f"set it to a package that is imported: layout.home = {names}", "warning"),)
+
+
+def _is_bound(entry: Entry, home: layout.Home) -> bool:
+    """Whether an entry is a program of the project that lies with its libraries, and is started from there."""
+    return entry.package == OWN and entry.path.startswith(f"{home.prefix}/")
+
+
+def _importing(entry: Entry) -> Entry:
+    """Return a home's ``__init__.py`` with the import of the generated module."""
+    try:
+        return replace(entry, source=runtime_module.with_import(entry.read()))
+    except ValueError as error:
+        raise ContentError(_no_import(entry.path, f"cannot be read: {error}")) from None
+
+
+def _no_import(where: str, why: str) -> Problem:
+    return Problem(
+        where=where,
+        what=f"has to import what sets the environment, but its __init__ {why}",
+        hint='take a home of its own: [tool.mamba-press.layout] home = "…", a new name, to be imported first',
+    )
+
+
+def with_programs(asked: Project, programs: Mapping[str, str]) -> Project:
+    """Return the project with the programs among its scripts."""
+    own = asked.table.get("scripts")
+    scripts = own if isinstance(own, dict) else {}
+    twice = sorted(scripts.keys() & programs.keys())
+    if twice:
+        raise ConfigError(
+            *(
+                Problem(
+                    where=f"project.scripts.{name}",
+                    what="is also the name of a program in tool.mamba-press.wheel.executables",
+                    hint="keep one of the two",
+                )
+                for name in twice
+            )
+        )
+    return replace(asked, table={**asked.table, "scripts": {**scripts, **programs}}) if programs else asked

@@ -1,0 +1,1 @@
+"""The ``.whl`` file: written, read, and copied with changes."""

@@ -1,0 +1,446 @@
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import mamba_press
+from mamba_press.errors import ConfigError
+from mamba_press.platforms.target import (
+    PLATFORM_KEY,
+    PYTHON_KEY,
+    Machine,
+    foreign,
+    resolve,
+    this_machine,
+    virtual_packages,
+)
+from mamba_press.types import Python
+
+LINUX = Machine(implementation="cpython", python=Python(minor=11), platform="linux-x86_64", glibc=(2, 36))
+MAC = Machine(implementation="cpython", python=Python(minor=12), platform="macosx-arm64")
+WINDOWS = Machine(implementation="cpython", python=Python(minor=13), platform="win-amd64")
+
+
+def problems(python, platform, hints=None, running=LINUX):
+    with pytest.raises(ConfigError) as caught:
+        resolve(python, platform, hints or {}, running)
+    return caught.value.problems
+
+
+@pytest.mark.parametrize(
+    ("text", "minor", "free_threaded"),
+    [
+        ("3.10", 10, False),
+        ("3.10.*", 10, False),
+        ("3.10.13", 10, False),
+        (" 3.9 ", 9, False),
+        ("==3.11.*", 11, False),
+        ("python 3.12", 12, False),
+        ("3.14t", 14, True),
+        ("3.14.0t", 14, True),
+        ("3.13.* *_cp313t", 13, True),
+        ("3.13.* *_cp313", 13, False),
+        ("cp36m", 6, False),
+        ("cp36-cp36m", 6, False),
+        ("cp314t", 14, True),
+        ("cp314-cp314t", 14, True),
+    ],
+)
+def test_a_python_is_read_from_every_usual_spelling(text, minor, free_threaded):
+    assert resolve(text, "linux-64", {}, LINUX).python == Python(minor=minor, free_threaded=free_threaded)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("3", "one minor version"),
+        (">=3.10", "one minor version"),
+        ("3.10,3.11", "one minor version"),
+        ("", "one minor version"),
+        ("cp314-cp313", "one minor version"),
+        ("2.7", "Python 2 is not supported"),
+        ("3.5", "older than CPython 3.6"),
+        ("3.12t", "no free-threaded CPython before 3.13"),
+        ("pp310", "not CPython"),
+        ("pypy3.10", "not CPython"),
+        ("gp311_242", "not CPython"),
+    ],
+)
+def test_a_python_that_cannot_be_pressed_for_is_refused_with_the_reason(text, words):
+    [problem] = problems(text, "linux-64")
+    assert problem.where == "tool.mamba-press.python"
+    assert words in problem.what
+    assert problem.hint
+
+
+@pytest.mark.parametrize(
+    ("platform", "subdir", "arch", "floor", "tag"),
+    [
+        ("manylinux_2_28_x86_64", "linux-64", "x86_64", (2, 28), "manylinux_2_28_x86_64"),
+        ("manylinux2014_aarch64", "linux-aarch64", "aarch64", (2, 17), "manylinux2014_aarch64"),
+        ("manylinux1_x86_64", "linux-64", "x86_64", (2, 5), "manylinux1_x86_64"),
+        ("manylinux_2_29_ppc64le", "linux-ppc64le", "ppc64le", (2, 29), "manylinux_2_29_ppc64le"),
+        ("manylinux_2_39_riscv64", "linux-riscv64", "riscv64", (2, 39), "manylinux_2_39_riscv64"),
+        ("macosx_11_0_arm64", "osx-arm64", "arm64", (11, 0), "macosx_11_0_arm64"),
+        ("macosx_10_13_x86_64", "osx-64", "x86_64", (10, 13), "macosx_10_13_x86_64"),
+        ("macosx_12_1_arm64", "osx-arm64", "arm64", (13, 0), "macosx_13_0_arm64"),
+        ("macosx_15_4_arm64", "osx-arm64", "arm64", (26, 0), "macosx_26_0_arm64"),
+        ("win_amd64", "win-64", "amd64", None, "win_amd64"),
+        ("win_arm64", "win-arm64", "arm64", None, "win_arm64"),
+    ],
+)
+def test_a_wheel_tag_narrows_the_solve_to_its_version(platform, subdir, arch, floor, tag):
+    target = resolve("3.12", platform, {}, LINUX)
+    assert (target.subdir, target.arch, target.floor, target.tag) == (subdir, arch, floor, tag)
+
+
+@pytest.mark.parametrize(
+    ("platform", "floor"),
+    [
+        ("linux-64", (2, 41)),
+        ("linux-aarch64", (2, 41)),
+        ("linux-ppc64le", (2, 41)),
+        ("linux-riscv64", (2, 41)),
+        ("osx-64", (26, 0)),
+        ("osx-arm64", (26, 0)),
+        ("win-64", None),
+        ("win-arm64", None),
+    ],
+)
+def test_a_bare_subdir_narrows_nothing_and_asks_for_no_tag(platform, floor):
+    target = resolve("3.12", platform, {}, LINUX)
+    assert (target.subdir, target.floor, target.tag) == (platform, floor, None)
+
+
+@pytest.mark.parametrize(
+    ("platform", "reason"),
+    [
+        ("musllinux_1_2_x86_64", "not for musl"),
+        ("manylinux_2_28_i686", "32-bit"),
+        ("manylinux_2_31_armv7l", "32-bit"),
+        ("win32", "32-bit"),
+        ("linux-32", "32-bit"),
+        ("macosx_11_0_universal2", "one architecture"),
+        ("ios_13_0_arm64_iphoneos", "iOS"),
+        ("android_24_arm64_v8a", "Android"),
+        ("pyodide_2025_0_wasm32", "WebAssembly"),
+        ("emscripten-wasm32", "WebAssembly"),
+        ("manylinux_2_28_s390x", "big-endian"),
+        ("manylinux_2_12_aarch64", "there is no manylinux 2.12 for aarch64"),
+        ("manylinux_3_0_x86_64", "there is no manylinux 3.0"),
+        ("macosx_10_9_arm64", "no Mac with an ARM processor"),
+        ("linux_x86_64", "PyPI refuses it"),
+        ("manylinux2014_x86_64.manylinux_2_17_x86_64", "several tags"),
+        ("any", "neither"),
+        ("", "neither"),
+    ],
+)
+def test_a_platform_that_cannot_be_pressed_for_is_refused_with_the_reason(platform, reason):
+    [problem] = problems("3.12", platform)
+    assert problem.where == "tool.mamba-press.platform"
+    assert reason in problem.what
+    assert problem.hint
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("linux-x64", "linux-64"), ("osx-arm", "osx-arm64"), ("win_amd46", "win_amd64")]
+)
+def test_a_mistyped_platform_is_met_with_the_nearest_one(typed, meant):
+    [problem] = problems("3.12", typed)
+    assert problem.hint == f"did you mean '{meant}'?"
+
+
+def test_a_bad_python_and_a_bad_platform_are_reported_together():
+    assert [each.where for each in problems("2.7", "win32")] == ["tool.mamba-press.python", "tool.mamba-press.platform"]
+
+
+def test_nothing_asked_means_the_building_machine_and_its_glibc():
+    target = resolve(None, None, {}, LINUX)
+    assert (target.subdir, target.floor, target.tag, str(target.python)) == ("linux-64", (2, 36), None, "3.11")
+
+
+def test_the_platform_of_the_image_is_stronger_than_its_glibc():
+    target = resolve(None, None, {"AUDITWHEEL_PLAT": "manylinux_2_28_x86_64"}, LINUX)
+    assert (target.floor, target.tag) == ((2, 28), None)
+
+
+def test_the_platform_of_the_image_says_nothing_of_another_architecture():
+    target = resolve(None, "linux-aarch64", {"AUDITWHEEL_PLAT": "manylinux2014_x86_64"}, LINUX)
+    assert (target.subdir, target.floor) == ("linux-aarch64", (2, 41))
+
+
+def test_an_image_platform_that_says_nothing_of_glibc_is_no_limit():
+    assert resolve(None, None, {"AUDITWHEEL_PLAT": "auto"}, LINUX).floor == (2, 36)
+
+
+def test_an_old_glibc_never_goes_below_what_the_architecture_has():
+    machine = Machine(implementation="cpython", python=Python(minor=9), platform="linux-aarch64", glibc=(2, 12))
+    assert resolve(None, None, {}, machine).floor == (2, 17)
+
+
+def test_a_bare_subdir_does_not_depend_on_the_machine_that_builds():
+    older = Machine(implementation="cpython", python=Python(minor=9), platform="linux-x86_64", glibc=(2, 17))
+    assert resolve("3.10", "linux-64", {}, older) == resolve("3.10", "linux-64", {}, LINUX)
+
+
+@pytest.mark.parametrize(
+    ("identifier", "python", "subdir"),
+    [
+        ("cp311-manylinux_x86_64", "3.11", "linux-64"),
+        ("cp314t-manylinux_aarch64", "3.14t", "linux-aarch64"),
+        ("cp313-macosx_arm64", "3.13", "osx-arm64"),
+        ("cp38-macosx_x86_64", "3.8", "osx-64"),
+        ("cp312-win_amd64", "3.12", "win-64"),
+        ("cp313-win_arm64", "3.13", "win-arm64"),
+    ],
+)
+def test_the_identifier_of_cibuildwheel_gives_python_and_platform(identifier, python, subdir):
+    target = resolve(None, None, {"CIBUILDWHEEL_BUILD_IDENTIFIER": identifier}, LINUX)
+    assert (str(target.python), target.subdir) == (python, subdir)
+
+
+@pytest.mark.parametrize(
+    ("identifier", "where", "reason"),
+    [
+        ("pp310-manylinux_x86_64", "python", "not CPython"),
+        ("gp311_242-manylinux_x86_64", "python", "not CPython"),
+        ("cp311-musllinux_x86_64", "platform", "not for musl"),
+        ("cp311-manylinux_i686", "platform", "32-bit"),
+        ("cp311-win32", "platform", "32-bit"),
+        ("cp311-macosx_universal2", "platform", "one architecture"),
+        ("cp313-ios_arm64_iphoneos", "platform", "iOS"),
+        ("cp313-android_x86_64", "platform", "Android"),
+        ("cp312-pyodide_wasm32", "platform", "WebAssembly"),
+        ("cp312-manylinux_s390x", "platform", "big-endian"),
+    ],
+)
+def test_a_build_of_cibuildwheel_that_cannot_be_pressed_for_is_named(identifier, where, reason):
+    [problem] = problems(None, None, {"CIBUILDWHEEL_BUILD_IDENTIFIER": identifier})
+    assert problem.where == f"tool.mamba-press.{where}"
+    assert identifier in problem.what
+    assert reason in problem.what
+
+
+BUILT = {
+    "manylinux_x86_64": "linux-64",
+    "manylinux_aarch64": "linux-aarch64",
+    "manylinux_ppc64le": "linux-ppc64le",
+    "manylinux_riscv64": "linux-riscv64",
+    "macosx_arm64": "osx-arm64",
+    "macosx_x86_64": "osx-64",
+    "win_amd64": "win-64",
+    "win_arm64": "win-arm64",
+}
+NOT_BUILT = {
+    r"(pp|gp)\d": "not CPython",
+    r"-musllinux_": "not for musl",
+    r"-(manylinux_(i686|armv7l)|win32)$": "32-bit",
+    r"-manylinux_s390x$": "big-endian",
+    r"-macosx_universal2$": "one architecture",
+    r"-ios_": "iOS",
+    r"-android_": "Android",
+    r"-pyodide_": "WebAssembly",
+}
+
+
+def identifiers():
+    """Every build that cibuildwheel knows, by its own table."""
+    resources = pytest.importorskip("cibuildwheel.util.resources")
+    return [row["identifier"] for rows in resources.read_all_configs().values() for row in rows]
+
+
+def test_every_build_of_cibuildwheel_has_a_target_or_a_reason():
+    found = {True: 0, False: 0}
+    for identifier in identifiers():
+        hints = {"CIBUILDWHEEL_BUILD_IDENTIFIER": identifier}
+        interpreter, platform = identifier.split("-")
+        cpython = re.fullmatch(r"cp3(\d+)(t?)", interpreter)
+        found[is_built := bool(cpython) and platform in BUILT] += 1
+        if cpython and is_built:
+            target = resolve(None, None, hints, LINUX)
+            assert target.subdir == BUILT[platform], identifier
+            assert target.python == Python(minor=int(cpython[1]), free_threaded=bool(cpython[2])), identifier
+        else:
+            said = " ".join(problem.what for problem in problems(None, None, hints))
+            reasons = [reason for pattern, reason in NOT_BUILT.items() if re.search(pattern, identifier)]
+            assert reasons, identifier
+            assert all(identifier in said and reason in said for reason in reasons), (identifier, said)
+    assert min(found.values()) > 50
+
+
+def test_what_is_asked_is_stronger_than_every_variable():
+    hints = {"CIBUILDWHEEL_BUILD_IDENTIFIER": "cp311-musllinux_x86_64", "ARCHFLAGS": "-arch arm64 -arch x86_64"}
+    target = resolve("3.10", "manylinux2014_x86_64", hints, MAC)
+    assert (str(target.python), target.tag) == ("3.10", "manylinux2014_x86_64")
+
+
+@pytest.mark.parametrize(
+    ("hints", "subdir", "floor"),
+    [
+        ({}, "osx-arm64", (26, 0)),
+        ({"MACOSX_DEPLOYMENT_TARGET": "11.0"}, "osx-arm64", (11, 0)),
+        ({"MACOSX_DEPLOYMENT_TARGET": "12.3"}, "osx-arm64", (13, 0)),
+        ({"MACOSX_DEPLOYMENT_TARGET": "13"}, "osx-arm64", (13, 0)),
+        ({"MACOSX_DEPLOYMENT_TARGET": "10.9"}, "osx-arm64", (11, 0)),
+        ({"ARCHFLAGS": "-arch x86_64", "MACOSX_DEPLOYMENT_TARGET": "10.9"}, "osx-64", (10, 9)),
+        ({"_PYTHON_HOST_PLATFORM": "macosx-10.13-x86_64"}, "osx-64", (10, 13)),
+        ({"_PYTHON_HOST_PLATFORM": "macosx-11.0-arm64", "ARCHFLAGS": "-arch arm64"}, "osx-arm64", (11, 0)),
+        ({"ARCHFLAGS": "-arch arm64", "_PYTHON_HOST_PLATFORM": "macosx-arm64"}, "osx-arm64", (26, 0)),
+    ],
+)
+def test_on_macos_the_variables_of_the_compilers_count(hints, subdir, floor):
+    target = resolve(None, None, hints, MAC)
+    assert (target.subdir, target.floor, target.tag) == (subdir, floor, None)
+
+
+def test_the_deployment_target_also_counts_for_a_bare_subdir():
+    assert resolve("3.12", "osx-64", {"MACOSX_DEPLOYMENT_TARGET": "10.15"}, LINUX).floor == (10, 15)
+
+
+def test_the_deployment_target_does_not_change_a_wheel_tag_that_was_asked():
+    assert resolve("3.12", "macosx_12_0_arm64", {"MACOSX_DEPLOYMENT_TARGET": "14.0"}, MAC).floor == (12, 0)
+
+
+def test_a_deployment_target_that_is_no_version_is_refused():
+    [problem] = problems(None, None, {"MACOSX_DEPLOYMENT_TARGET": "latest"}, MAC)
+    assert "MACOSX_DEPLOYMENT_TARGET is 'latest'" in problem.what
+
+
+def test_two_architectures_in_archflags_are_a_universal_build_and_refused():
+    [problem] = problems(None, None, {"ARCHFLAGS": "-arch arm64 -arch x86_64"}, MAC)
+    assert "ARCHFLAGS" in problem.what
+    assert "one architecture" in problem.what
+
+
+def test_archflags_mean_nothing_away_from_macos():
+    assert resolve(None, None, {"ARCHFLAGS": "-arch arm64"}, LINUX).subdir == "linux-64"
+
+
+@pytest.mark.parametrize(("value", "subdir"), [("x64", "win-64"), ("arm64", "win-arm64"), ("ARM64", "win-arm64")])
+def test_on_windows_the_command_prompt_of_visual_studio_counts(value, subdir):
+    assert resolve(None, None, {"VSCMD_ARG_TGT_ARCH": value}, WINDOWS).subdir == subdir
+
+
+def test_a_32_bit_command_prompt_is_refused():
+    [problem] = problems(None, None, {"VSCMD_ARG_TGT_ARCH": "x86"}, WINDOWS)
+    assert "VSCMD_ARG_TGT_ARCH is 'x86'" in problem.what
+
+
+def test_variables_that_contradict_each_other_are_named_with_their_values():
+    hints = {"CIBUILDWHEEL_BUILD_IDENTIFIER": "cp312-macosx_arm64", "ARCHFLAGS": "-arch x86_64"}
+    [problem] = problems(None, None, hints, MAC)
+    assert "CIBUILDWHEEL_BUILD_IDENTIFIER='cp312-macosx_arm64' says osx-arm64" in problem.what
+    assert "ARCHFLAGS='-arch x86_64' says osx-64" in problem.what
+
+
+def test_a_cross_build_of_linux_is_recognised_and_does_not_take_the_builders_glibc():
+    target = resolve(None, None, {"_PYTHON_HOST_PLATFORM": "linux-aarch64"}, LINUX)
+    assert (target.subdir, target.floor) == ("linux-aarch64", (2, 41))
+
+
+@pytest.mark.parametrize(
+    ("machine", "reason"),
+    [
+        (Machine(implementation="cpython", python=Python(minor=11), platform="linux-x86_64"), "does not have glibc"),
+        (Machine(implementation="cpython", python=Python(minor=11), platform="linux-i686", glibc=(2, 36)), "32-bit"),
+        (Machine(implementation="cpython", python=Python(minor=11), platform="win32"), "32-bit"),
+        (Machine(implementation="pypy", python=Python(minor=11), platform="linux-x86_64", glibc=(2, 36)), "is pypy"),
+        (Machine(implementation="cpython", python=Python(minor=11), platform="freebsd-amd64", glibc=(2, 1)), "freebsd"),
+    ],
+)
+def test_a_machine_that_cannot_be_pressed_for_is_refused_when_nothing_is_asked(machine, reason):
+    [problem] = problems(None, None, {}, machine)
+    assert reason in problem.what
+    assert problem.hint
+
+
+def test_any_machine_may_press_for_another_one():
+    musl = Machine(implementation="pypy", python=Python(minor=11), platform="linux-i686")
+    assert resolve("3.12", "osx-arm64", {}, musl).subdir == "osx-arm64"
+
+
+def test_the_running_interpreter_is_seen_as_it_is():
+    machine = this_machine()
+    assert machine.implementation == sys.implementation.name
+    assert machine.python.minor == sys.version_info[1]
+    if hasattr(os, "confstr") and sys.platform == "linux":
+        said = subprocess.run(["getconf", "GNU_LIBC_VERSION"], capture_output=True, text=True, check=False).stdout
+        assert said.split() == (["glibc", "{}.{}".format(*machine.glibc)] if machine.glibc else [])
+
+
+def facts(target, hints=None):
+    return {(each.name, each.version, each.build) for each in virtual_packages(target, hints)}
+
+
+def test_a_linux_solve_may_count_on_the_targets_glibc_and_oldest_processor():
+    assert facts(resolve("3.10", "manylinux_2_28_aarch64", {}, LINUX)) == {
+        ("__archspec", "1", "aarch64"),
+        ("__glibc", "2.28", "0"),
+        ("__linux", "4.18", "0"),
+        ("__unix", "0", "0"),
+    }
+
+
+def test_a_macos_solve_may_count_on_the_targets_version():
+    assert facts(resolve("3.10", "macosx_11_0_arm64", {}, LINUX)) == {
+        ("__archspec", "1", "m1"),
+        ("__osx", "11.0", "0"),
+        ("__unix", "0", "0"),
+    }
+
+
+def test_a_windows_solve_is_no_unix():
+    assert facts(resolve("3.10", "win_amd64", {}, LINUX)) == {("__archspec", "1", "x86_64"), ("__win", "0", "0")}
+
+
+@pytest.mark.parametrize(
+    ("floor", "kernel"), [("2_5", "2.6.32"), ("2_17", "3.10"), ("2_28", "4.18"), ("2_31", "4.18"), ("2_35", "5.14")]
+)
+def test_the_kernel_is_that_of_the_oldest_distribution_with_the_glibc(floor, kernel):
+    assert ("__linux", kernel, "0") in facts(resolve("3.10", f"manylinux_{floor}_x86_64", {}, LINUX))
+
+
+def test_cuda_is_there_only_when_asked():
+    target = resolve("3.10", "linux-64", {}, LINUX)
+    assert not any(each.name == "__cuda" for each in virtual_packages(target, {"CONDA_OVERRIDE_CUDA": ""}))
+    assert ("__cuda", "12.4", "0") in facts(target, {"CONDA_OVERRIDE_CUDA": "12.4"})
+
+
+def test_a_cuda_that_is_no_version_is_refused():
+    with pytest.raises(ConfigError, match="CONDA_OVERRIDE_CUDA: 'newest' is not a version"):
+        virtual_packages(resolve("3.10", "linux-64", {}, LINUX), {"CONDA_OVERRIDE_CUDA": "newest"})
+
+
+def test_asking_for_a_target_imports_nothing_heavy():
+    code = (
+        "import sys; from mamba_press.platforms.target import resolve; resolve('3.10', 'linux-64', {});"
+        "print(sorted({'packaging', 'asyncio', 'rattler', 'lief', 'zipfile', 'email'} & set(sys.modules)))"
+    )
+    # Without site-packages, whose .pth files may import what they like; our own folder is added by hand.
+    source = {"PYTHONPATH": str(Path(mamba_press.__file__).parents[1])}
+    command = [sys.executable, "-S", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **source})
+    assert done.stdout.strip() == "[]"
+
+
+# --- inner backends
+
+
+def test_an_inner_backend_builds_for_its_own_interpreter_and_machine():
+    here = resolve(None, None, {})
+    assert foreign(here, {}) == ()
+    other = replace(here, python=Python(minor=6), subdir="osx-64")
+    assert [problem.where for problem in foreign(other, {})] == [PYTHON_KEY, PLATFORM_KEY]
+
+
+def test_a_machine_that_is_told_to_build_for_another_one_does():
+    system = {"linux": "linux", "darwin": "macosx", "win32": "win"}[sys.platform]
+    arch = {"linux": "aarch64", "macosx": "x86_64", "win": "arm64"}[system]
+    hints = {"_PYTHON_HOST_PLATFORM": f"{system}-{arch}"}
+    assert foreign(resolve(None, None, hints), hints) == ()

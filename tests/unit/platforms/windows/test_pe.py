@@ -1,0 +1,363 @@
+from __future__ import annotations
+
+import shutil
+import struct
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mamba_press.platforms import binaries
+from mamba_press.platforms.binaries import Malformed
+from mamba_press.types import Binary, Edits
+from tests.support.compile import Linking, shared_library, zig
+from tests.support.windows import Dll, dll
+
+IMPORTS = {"KERNEL32.dll": ["Sleep", "Beep"], "inner.dll": ["one", "two"], "outer.dll": ["three"]}
+RICH = Dll(imports=IMPORTS, delayed={"late.dll": ["later"]}, forwards={"also": "other.thing", "more": "third.x"})
+NEW = {"inner.dll": "inner-0123abcd.dll", "late.dll": "late-0123abcd.dll", "other.dll": "other-0123abcd.dll"}
+RENAMES = Edits(needed=tuple(NEW.items()))
+ARCHES = pytest.mark.parametrize("arch", ["x86_64", "aarch64"])
+ROOMS = pytest.mark.parametrize(
+    "room", [{}, {"slack": False}, {"slack": False, "header_room": False}], ids=["slack", "section", "headers"]
+)
+
+
+def read(data: bytes) -> Binary:
+    found = binaries.read(data)
+    assert found is not None
+    return found
+
+
+def seen(data: bytes) -> dict[str, object]:
+    """What LIEF sees in a file: imports with the places of their addresses, delayed imports, exports."""
+    lief = pytest.importorskip("lief")
+    lief.logging.disable()
+    image = lief.PE.parse(list(data))
+    return {
+        "imports": [
+            (one.name, one.import_address_table_rva, [each.name for each in one.entries]) for one in image.imports
+        ],
+        "delayed": [(one.name, [each.name for each in one.entries]) for one in image.delay_imports],
+        "exports": [each.name for each in image.get_export().entries],
+        "forwards": [
+            (each.name, each.forward_information.library) for each in image.get_export().entries if each.is_forwarded
+        ],
+        "sections": [(each.name, each.virtual_address) for each in image.sections],
+        "checksum": image.optional_header.checksum == image.compute_checksum(),
+    }
+
+
+# --- reading
+
+
+@ARCHES
+def test_library_reads_as_what_the_linker_wrote(arch) -> None:
+    assert read(dll(Dll(arch=arch, imports=IMPORTS))) == Binary(
+        format="pe", arch=arch, kind="shared", name="value.dll", needed=("KERNEL32.dll", "inner.dll", "outer.dll")
+    )
+
+
+def test_delayed_imports_and_forwarders_count_as_needed() -> None:
+    assert read(dll(RICH)).needed == ("KERNEL32.dll", "inner.dll", "outer.dll", "late.dll", "other.dll", "third.dll")
+
+
+def test_name_that_differs_only_in_case_is_one_library() -> None:
+    assert read(dll(Dll(imports={"Inner.dll": ["a"]}, delayed={"INNER.DLL": ["b"]}))).needed == ("Inner.dll",)
+
+
+def test_program_is_told_from_a_library() -> None:
+    assert read(dll(Dll(is_library=False, name=None))).kind == "program"
+
+
+def test_image_for_another_machine_or_of_another_kind_has_no_architecture_and_no_symbols() -> None:
+    launcher = b"MZ".ljust(60, b"\0") + (64).to_bytes(4, "little") + b"PE\0\0" + bytes(100)
+    for data in (launcher, dll(Dll(arch="i386"))):
+        assert read(data).arch is None
+        assert binaries.symbols(data) == binaries.Symbols(imports=frozenset(), exports=frozenset())
+        assert binaries.layout_problems(data) == ()
+
+
+def test_image_of_32_bits_is_read_and_not_edited(tmp_path) -> None:
+    toolchain = zig(tmp_path, "x86-windows-gnu")
+    start = "int __stdcall DllMainCRTStartup(void *a, int b, void *c) { return 1; }"
+    inner = tmp_path / "inner.dll"
+    flags = ("-nostdlib", f"-Wl,--out-implib,{tmp_path / 'inner.lib'}")
+    shared_library(
+        inner, "__declspec(dllexport) int two(void) { return 2; }" + start, Linking(flags=flags), toolchain=toolchain
+    )
+    text = "int two(void); __declspec(dllexport) int value(void) { return two(); }" + start
+    linking = Linking(flags=("-nostdlib", str(tmp_path / "inner.lib")))
+    outer = shared_library(tmp_path / "outer.dll", text, linking, toolchain=toolchain).read_bytes()
+    found = read(outer)
+    assert (found.arch, found.kind, found.name, found.needed) == ("i686", "shared", "outer.dll", ("inner.dll",))
+    assert binaries.symbols(outer) == binaries.Symbols(imports=frozenset({"two"}), exports=frozenset({"value"}))
+    assert binaries.layout_problems(outer) == ()
+    with pytest.raises(Malformed, match="only 64-bit PE images"):
+        binaries.apply(outer, Edits(needed=(("inner.dll", "inner-0123abcd.dll"),)))
+
+
+def test_image_says_where_its_imports_are_looked_for() -> None:
+    assert read(dll(Dll(load_flags=0x800))).search == ("DependentLoadFlags 0x800",)
+
+
+def test_symbols_are_those_imported_at_once_or_late_and_those_exported() -> None:
+    found = binaries.symbols(dll(RICH))
+    assert found.imports == {"Sleep", "Beep", "one", "two", "three", "later"}
+    assert found.exports == {"value", "also", "more"}
+
+
+MANIFEST = b"""<assembly xmlns="urn:schemas-microsoft-com:asm.v1" manifestVersion="1.0">
+<assemblyIdentity name="own" version="1.0.0.0"/>
+<dependency><dependentAssembly>
+  <assemblyIdentity type="win32" name="Microsoft.VC90.CRT" version="9.0.21022.8"></assemblyIdentity>
+</dependentAssembly></dependency>
+<dependency><dependentAssembly>
+  <assemblyIdentity type='win32' name='Microsoft.Windows.Common-Controls' version='6.0.0.0'/>
+</dependentAssembly></dependency></assembly>"""
+
+
+def test_assemblies_that_a_manifest_asks_for_are_read_but_for_windows_own() -> None:
+    data = dll(Dll(manifest=MANIFEST))
+    lief = pytest.importorskip("lief")
+    assert "Microsoft.VC90.CRT" in lief.PE.parse(list(data)).resources_manager.manifest
+    assert read(data).assemblies == ("Microsoft.VC90.CRT",)
+    assert read(dll(Dll(manifest=b"<assembly/>"))).assemblies == ()
+
+
+def test_broken_resources_ask_for_nothing() -> None:
+    data = dll(Dll(manifest=MANIFEST))
+    at = data.index(struct.pack("<2I", 24, 0x80000018))
+    assert read(data[:at] + struct.pack("<2I", 24, 0xFFFFFFF0) + data[at + 8 :]).assemblies == ()
+
+
+def test_certificate_vouches_for_an_image_until_it_is_edited() -> None:
+    data = dll(Dll(imports=IMPORTS, certificate=b"certificate"))
+    assert read(data).vouched
+    assert not read(binaries.apply(data, RENAMES)).vouched
+
+
+def test_text_that_begins_with_mz_is_no_binary() -> None:
+    assert binaries.read(b"MZ is how this sentence begins, which is not enough to be a program for Windows.") is None
+
+
+def test_library_beside_the_image_is_what_its_own_search_path_leads_to() -> None:
+    assert list(binaries.lookup(read(dll(Dll())), "x/_x.pyd", "inner.dll")) == ["x/inner.dll"]
+    assert not list(binaries.lookup(read(dll(Dll(load_flags=0x800))), "x/_x.pyd", "inner.dll"))
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "what"),
+    [(0x80 + 20, 100, "no room for 16 directories"), (0x80 + 6, 97, "sections"), (0x80 + 24 + 108, 99, "")],
+)
+def test_headers_that_contradict_themselves_are_malformed(at, value, what) -> None:
+    data = bytearray(dll(Dll()))
+    struct.pack_into("<H", data, at, value)
+    if not what:
+        assert read(bytes(data)).needed == ("KERNEL32.dll",)  # Windows reads sixteen directories at most
+        return
+    with pytest.raises(Malformed, match=what):
+        binaries.read(bytes(data))
+
+
+@pytest.mark.parametrize("value", [0, 3, 0x80000000])
+@pytest.mark.parametrize("at", [32, 36])
+def test_alignment_that_no_linker_writes_is_malformed(at, value) -> None:
+    data = bytearray(dll(Dll(imports=IMPORTS, slack=False)))
+    struct.pack_into("<I", data, 0x80 + 24 + at, value)
+    with pytest.raises(Malformed, match="alignment"):
+        binaries.apply(bytes(data), RENAMES)
+
+
+def test_file_that_ends_too_early_is_malformed() -> None:
+    data = dll(RICH)
+    for size in range(0x84, 0x700, 37):
+        with pytest.raises(Malformed):
+            binaries.apply(data[:size], RENAMES)
+
+
+# --- editing
+
+
+@ARCHES
+@ROOMS
+def test_renamed_libraries_are_what_other_readers_see_and_all_else_stays(arch, room) -> None:
+    before = dll(
+        Dll(**{**{name: getattr(RICH, name) for name in ("imports", "delayed", "forwards")}, "arch": arch, **room})
+    )
+    after = binaries.apply(before, RENAMES)
+    old, new = seen(before), seen(after)
+    assert new["imports"] == [(NEW.get(name, name), *rest) for name, *rest in old["imports"]]
+    assert new["delayed"] == [(NEW.get(name, name), symbols) for name, symbols in old["delayed"]]
+    assert new["exports"] == old["exports"]
+    assert new["forwards"] == [("also", "other-0123abcd"), ("more", "third")]
+    assert new["sections"][: len(old["sections"])] == old["sections"]
+    assert new["checksum"]
+    assert binaries.layout_problems(after) == ()
+
+
+@ROOMS
+def test_code_and_data_keep_their_bytes(room) -> None:
+    before = dll(Dll(imports=IMPORTS, **room))
+    after = binaries.apply(before, RENAMES)
+    text, data = before[0x400:0x406], before[-0x200:]
+    assert text in after
+    assert data in after
+    assert after.count(b"inner.dll\0") == 1  # the old name stays where it was, unused
+
+
+def test_shorter_name_is_written_in_place() -> None:
+    before = dll(Dll(imports=IMPORTS))
+    after = binaries.apply(before, Edits(needed=(("inner.dll", "in.dll"),)))
+    assert len(after) == len(before)
+    changed = [at for at, (old, new) in enumerate(zip(before, after, strict=True)) if old != new]
+    start = before.index(b"inner.dll\0")
+    assert {at for at in changed if at >= 0x400} <= set(range(start, start + 9))
+
+
+def test_libraries_are_renamed_whatever_the_case_in_which_they_are_asked_for() -> None:
+    after = binaries.apply(dll(Dll(imports={"INNER.dll": ["a"]})), Edits(needed=(("inner.DLL", "x.dll"),)))
+    assert read(after).needed == ("x.dll",)
+
+
+@ROOMS
+def test_edits_on_edits_keep_the_size_and_five_are_as_good_as_one(room) -> None:
+    before = dll(Dll(imports=IMPORTS, forwards={"also": "other.thing"}, **room))
+
+    def renamed(data: bytes, number: int) -> bytes:
+        stems = {name.partition("-")[0].partition(".")[0]: name for name in read(data).needed}
+        new = tuple((stems[each], f"{each}-{number:08x}.dll") for each in ("inner", "outer", "other"))
+        return binaries.apply(data, Edits(needed=new))
+
+    one = renamed(before, 5)
+    many = before
+    for number in (1, 2, 3, 4, 5):
+        many = renamed(many, number)
+    assert many == one
+
+
+def test_longer_names_later_let_the_added_section_grow_and_stay_the_only_one() -> None:
+    data = dll(Dll(imports=IMPORTS, slack=False))
+    for length in (20, 300, 700, 100):
+        data = binaries.apply(data, Edits(needed=((read(data).needed[1], "i" * length + ".dll"),)))
+        assert binaries.layout_problems(data) == ()
+        assert [name for name, _ in seen(data)["sections"]] == [".text", ".rdata", ".data", ".mamba"]
+    assert read(data).needed[1] == "i" * 100 + ".dll"
+
+
+def test_names_move_from_the_slack_to_a_section_when_they_outgrow_it() -> None:
+    data = binaries.apply(dll(Dll(imports=IMPORTS)), RENAMES)
+    assert len(seen(data)["sections"]) == 3
+    data = binaries.apply(data, Edits(needed=(("inner-0123abcd.dll", "i" * 600 + ".dll"),)))
+    assert seen(data)["sections"][-1][0] == ".mamba"
+    assert read(data).needed == ("KERNEL32.dll", "i" * 600 + ".dll", "outer.dll")
+
+
+@ROOMS
+def test_name_of_the_library_itself_can_be_changed(room) -> None:
+    after = binaries.apply(dll(Dll(forwards={"also": "other.thing"}, **room)), Edits(name="value-0123abcd.dll"))
+    assert read(after).name == "value-0123abcd.dll"
+    assert sorted(seen(after)["exports"]) == ["also", "value"]
+
+
+def test_checksum_stays_nothing_where_there_was_none() -> None:
+    after = binaries.apply(dll(Dll(imports=IMPORTS, checksum=False)), RENAMES)
+    assert struct.unpack_from("<I", after, 0x80 + 24 + 64) == (0,)
+
+
+def test_certificate_leaves_with_the_bytes_that_it_vouched_for() -> None:
+    before = dll(Dll(imports=IMPORTS, certificate=b"signed!!" * 40, integrity=True))
+    after = binaries.apply(before, RENAMES)
+    assert b"signed!!" not in after
+    assert struct.unpack_from("<2I", after, 0x80 + 24 + 112 + 8 * 4) == (0, 0)
+    # Windows refuses an image that says it must be signed and is not.
+    assert not struct.unpack_from("<H", after, 0x80 + 24 + 70)[0] & 0x80
+
+
+@ROOMS
+def test_what_follows_the_sections_follows_them_still(room) -> None:
+    before = dll(Dll(imports=IMPORTS, overlay=b"an archive", certificate=b"signed!!", **room))
+    after = binaries.apply(before, RENAMES)
+    assert after.rstrip(b"\0").endswith(b"an archive")
+    assert b"signed!!" not in after
+
+
+def test_bindings_and_restrictions_of_the_search_are_cleared() -> None:
+    after = binaries.apply(dll(Dll(imports=IMPORTS, bound=True, load_flags=0x800)), RENAMES)
+    assert read(after).search == ()
+    assert struct.unpack_from("<2I", after, 0x80 + 24 + 112 + 8 * 11) == (0, 0)
+    assert b"\xff\xff\xff\xff\xff\xff\xff\xff" not in after
+
+
+def test_restriction_of_the_search_can_be_all_that_is_asked_to_go() -> None:
+    before = dll(Dll(load_flags=0x800))
+    after = binaries.apply(before, Edits(search=()))
+    assert read(after).search == ()
+    assert len(after) == len(before)
+
+
+def test_edits_that_ask_for_what_is_change_nothing() -> None:
+    data = dll(Dll(imports=IMPORTS, certificate=b"signed!!", load_flags=0x800))
+    assert binaries.apply(data, Edits(needed=(("inner.dll", "inner.dll"), ("gone.dll", "x.dll")))) == data
+
+
+@pytest.mark.parametrize(
+    ("edits", "what"),
+    [
+        (Edits(needed=(("inner.dll", None),)), "cannot be left out"),
+        (Edits(search=("lib",)), "no search path"),
+        (Edits(needed=(("inner.dll", "x/inner.dll"),)), "cannot be a library's name"),
+        (Edits(needed=(("inner.dll", ""),)), "cannot be a library's name"),
+    ],
+)
+def test_what_windows_has_no_words_for_is_refused(edits, what) -> None:
+    with pytest.raises(Malformed, match=what):
+        binaries.apply(dll(Dll(imports=IMPORTS)), edits)
+
+
+def test_image_for_another_machine_is_not_edited() -> None:
+    with pytest.raises(Malformed, match="64-bit"):
+        binaries.apply(dll(Dll(arch="i386")), RENAMES)
+
+
+# --- structure
+
+
+def test_sound_images_have_no_problems() -> None:
+    for image in (Dll(), RICH, Dll(certificate=b"signed!!", overlay=b"x"), Dll(bound=True, load_flags=0x800)):
+        assert binaries.layout_problems(dll(image)) == ()
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "what"),
+    [
+        (24 + 64, 1, "checksum is 0x1"),
+        (24 + 56, 0x1000, "image is said to take 0x1000 bytes"),
+        (24 + 60, 0x40, "headers are said to have 64 bytes"),
+        (24 + 112 + 8 * 3, 0x700000, "exceptions at the address 0x700000"),
+        (24 + 240 + 40 + 12, 0x1800, "section .rdata begins at the address 0x1800"),
+        (24 + 240 + 40 + 20, 0x900000, "section .rdata ends behind the file"),
+    ],
+)
+def test_structural_faults_are_named(at, value, what) -> None:
+    data = bytearray(dll(Dll(imports=IMPORTS)))
+    struct.pack_into("<I", data, 0x80 + at, value)
+    if at == 24 + 112 + 8 * 3:
+        struct.pack_into("<I", data, 0x80 + at + 4, 12)
+    assert any(what in problem for problem in binaries.layout_problems(bytes(data)))
+
+
+@ROOMS
+def test_llvm_reads_edited_files_without_complaint(tmp_path: Path, room) -> None:
+    tool = shutil.which("llvm-readobj")
+    if tool is None:
+        pytest.skip("llvm-readobj is not on this machine")
+    path = tmp_path / "value.dll"
+    path.write_bytes(binaries.apply(dll(Dll(imports=IMPORTS, delayed=RICH.delayed, **room)), RENAMES))
+    done = subprocess.run(
+        [tool, "--coff-imports", "--coff-exports", "--sections", path], check=True, capture_output=True, text=True
+    )
+    assert not done.stderr
+    assert [line.split()[1] for line in done.stdout.splitlines() if line.startswith("  Name: ")][:4]
+    for name in ("KERNEL32.dll", "inner-0123abcd.dll", "outer.dll", "late-0123abcd.dll"):
+        assert f"Name: {name}" in done.stdout

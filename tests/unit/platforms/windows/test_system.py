@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mamba_press.platforms import compiler_runtimes, strings
+from mamba_press.platforms.windows import loader as windows_loader
+from mamba_press.platforms.windows import system as windows
+from mamba_press.types import Binary, Python, Target
+from mamba_press.vendoring import runtime_module
+from tests.support.windows import Dll, dll
+
+TARGET = Target(system="win", arch="amd64", subdir="win-64", python=Python(minor=10), floor=None)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("KERNEL32.dll", "ws2_32.DLL", "api-ms-win-crt-heap-l1-1-0.dll", "ext-ms-win-x.dll", "ucrtbase.dll"),
+        *("WINSPOOL.DRV", "nvcuda.dll", "icuuc.dll"),
+    ],
+)
+def test_windows_and_its_drivers_have_these(name) -> None:
+    assert windows.why_system(name)
+
+
+@pytest.mark.parametrize("name", ["zlib.dll", "msvcp140.dll", "vcruntime140.dll", "libcrypto-3-x64.dll", "kernel32"])
+def test_windows_does_not_have_these_for_certain(name) -> None:
+    assert bool(windows.why_system(name)) == (name == "kernel32")
+
+
+def test_what_delvewheel_packs_of_visual_c_is_not_taken_for_windows_own() -> None:
+    known = pytest.importorskip("delvewheel._dll_list")
+    names = [name for name in known.ignore_names_x64 if known.vc_redist.fullmatch(name)]
+    names += ["msvcp140.dll", "msvcp140_1.dll", "vcruntime140.dll", "vcomp140.dll", "concrt140.dll", "mfc140u.dll"]
+    taken = {name for name in names if windows.why_system(name)}
+    # Visual C 6 is a part of Windows itself.
+    assert taken <= {"mfc42.dll", "mfc42u.dll", "msvcirt.dll", "msvcp60.dll", "msvcrt.dll", "ucrtbase.dll"}
+
+
+@pytest.mark.parametrize(
+    ("needed", "abi"),
+    [
+        (("python310.dll", "KERNEL32.dll"), "cp310"),
+        (("PYTHON314t.dll",), "cp314t"),
+        (("python3.dll",), "abi3"),
+        (("python3.dll", "python312.dll"), "cp312"),
+        (("python3t.dll",), "abi3t"),
+        (("zlib.dll",), None),
+    ],
+)
+def test_what_a_module_imports_python_from_says_for_which_it_is(needed, abi) -> None:
+    assert windows.python_abi(needed) == abi
+
+
+def test_libraries_of_one_name_are_tried_beside_the_file_then_where_conda_has_them() -> None:
+    paths = ("x.dll", "DLLs/x.dll", "Library/bin/x.dll", "share/x.dll", "Lib/site-packages/a/x.dll")
+    found = windows.likeliest(paths, "Lib/site-packages/a/_a.pyd")
+    assert found == ("Lib/site-packages/a/x.dll", "Library/bin/x.dll", "x.dll", "DLLs/x.dll", "share/x.dll")
+
+
+@pytest.mark.parametrize(
+    ("runtime_name", "wanted", "names", "python", "arch", "choice"),
+    [
+        ("vcruntime", "auto", ["VCRUNTIME140.dll", "VCRUNTIME140_1.dll"], 10, "amd64", "system"),
+        ("vcruntime", "auto", ["VCRUNTIME140_1.dll"], 7, "amd64", "bundle"),
+        ("vcruntime", "auto", ["vcruntime140.dll"], 7, "amd64", "system"),
+        ("vcruntime", "auto", ["vcruntime140_threads.dll"], 13, "amd64", "bundle"),
+        ("vcruntime", "bundle", ["vcruntime140.dll"], 10, "amd64", "bundle"),
+        ("msvcp", "auto", ["msvcp140.dll"], 10, "arm64", "bundle"),
+        ("msvcp", "system", ["msvcp140.dll"], 10, "amd64", "system"),
+        ("libstdcxx", "auto", ["libstdc++-6.dll"], 10, "amd64", "bundle"),
+    ],
+)
+def test_runtimes_of_the_compilers_come_from_python_or_travel(
+    runtime_name, wanted, names, python, arch, choice
+) -> None:
+    target = replace(TARGET, arch=arch, python=Python(minor=python))
+    assert {compiler_runtimes.runtime_of(name) for name in names} == {runtime_name}
+    assert compiler_runtimes.choose_for_windows(runtime_name, wanted, names=names, target=target)[0] == choice
+
+
+# --- names that occur as strings
+
+
+def found(tmp_path: Path, data: bytes) -> frozenset[str]:
+    path = tmp_path / "file"
+    path.write_bytes(data)
+    return strings.look(path).names
+
+
+def test_names_of_imports_and_of_the_library_itself_are_no_names_that_it_opens(tmp_path: Path) -> None:
+    data = dll(Dll(imports={"inner.dll": ["a"]}, delayed={"late.dll": ["b"]}, forwards={"also": "other.thing"}))
+    assert found(tmp_path, data) == frozenset()
+
+
+def test_names_in_the_data_are_found_in_both_widths_and_in_lower_case(tmp_path: Path) -> None:
+    text = b"see Plugin.dll\0" + "Wide-1.DLL\0".encode("utf-16-le")
+    assert found(tmp_path, dll(Dll(text=text, imports={"inner.dll": ["a"]}))) >= {"plugin.dll", "wide-1.dll"}
+
+
+def test_name_that_is_imported_and_opened_is_found(tmp_path: Path) -> None:
+    assert found(tmp_path, dll(Dll(text=b"inner.dll\0", imports={"inner.dll": ["a"]}))) == {"inner.dll"}
+
+
+def test_names_of_dlls_are_found_in_python_sources(tmp_path: Path) -> None:
+    assert found(tmp_path, b"CDLL('Foo.dll'); CDLL('x.dllish')") == {"foo.dll"}
+
+
+# --- the module that adds folders
+
+
+def executed(text: bytes, folder: Path) -> dict[str, object]:
+    path = folder / runtime_module.MODULE
+    path.write_bytes(text)
+    namespace: dict[str, object] = {"__file__": str(path), "__name__": "_mamba_press"}
+    exec(compile(text, str(path), "exec"), namespace)
+    return namespace
+
+
+@pytest.mark.parametrize("made", ["whole", "small"])
+def test_module_adds_folders_keeps_them_and_puts_them_first_on_the_path(tmp_path: Path, monkeypatch, made) -> None:
+    (tmp_path / "_prefix/Library/bin").mkdir(parents=True)
+    folders = ("_prefix/Library/bin", "_prefix/gone")
+    handed = []
+    monkeypatch.setattr(os, "add_dll_directory", lambda folder: handed.append(folder) or "kept", raising=False)
+    monkeypatch.setenv("PATH", os.pathsep.join(["/one", "/two"]))
+    text = runtime_module.module({}, folders=folders) if made == "whole" else runtime_module.folders_module(folders)
+    ours = str(tmp_path / "_prefix/Library/bin")
+    for _ in range(2):
+        namespace = executed(text, tmp_path)
+        assert namespace["_added"] == ["kept"]
+    assert handed == [ours, ours]
+    assert os.environ["PATH"].split(os.pathsep) == [ours, "/one", "/two"]
+    assert runtime_module.folders_of(text) == folders
+
+
+def test_module_works_where_python_has_no_way_to_add_a_folder(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "bin").mkdir()
+    monkeypatch.delattr(os, "add_dll_directory", raising=False)
+    monkeypatch.delenv("PATH")
+    assert executed(runtime_module.folders_module(("bin",)), tmp_path)["_added"] == []
+    assert os.environ["PATH"] == str(tmp_path / "bin")
+
+
+def test_module_without_folders_says_nothing_of_them() -> None:
+    assert b"folders" not in runtime_module.module({"a.dll": "a.dll"})
+    assert runtime_module.folders_of(runtime_module.module({})) == ()
+
+
+# --- the simulated loader
+
+
+def image(*needed: str, arch: str = "x86_64", search: tuple[str, ...] = ()) -> Binary:
+    return Binary(format="pe", arch=arch, kind="shared", needed=needed, search=search)
+
+
+def problems(libraries: dict[str, Binary], **more: object) -> list[str]:
+    process = windows_loader.Process(**{"arch": "amd64", "python": 10, "folders": {}, **more})
+    return [f"{problem.where}: {problem.what}" for problem in windows_loader.problems(libraries, process)]
+
+
+WHEEL = {
+    "pkg/_x.pyd": image("python310.dll", "outer.dll", "VCRUNTIME140_1.dll"),
+    "pkg/_prefix/Library/bin/outer.dll": image("INNER.dll"),
+    "pkg/_prefix/Library/bin/inner.dll": image("KERNEL32.dll"),
+}
+ADDED = {"pkg": ("pkg/_prefix/Library/bin",)}
+
+
+def test_folders_that_the_package_adds_answer() -> None:
+    assert problems(WHEEL, folders=ADDED) == []
+
+
+def test_without_the_folder_the_extension_is_named_with_where_the_library_is() -> None:
+    found = problems(WHEEL)
+    assert found[0].startswith("pkg/_x.pyd: needs outer.dll, which is neither")
+
+
+def test_folders_that_another_package_adds_do_not_count() -> None:
+    moved = {"other/_x.pyd": WHEEL["pkg/_x.pyd"], **{path: each for path, each in WHEEL.items() if "_prefix" in path}}
+    assert problems(moved, folders=ADDED)
+
+
+def test_what_lies_beside_the_module_answers_for_all_that_comes_along() -> None:
+    assert problems({"x.pyd": image("outer.dll"), "outer.dll": image("inner.dll"), "inner.dll": image()}) == []
+
+
+def test_folder_of_a_dependency_does_not_count_for_what_it_needs() -> None:
+    libraries = {"a/x.pyd": image("outer.dll"), "b/outer.dll": image("inner.dll"), "b/inner.dll": image()}
+    assert problems(libraries, folders={"a": ("b",)}) == []
+    libraries = {"a/x.pyd": image("outer.dll"), "a/outer.dll": image("inner.dll"), "b/inner.dll": image()}
+    assert any("(loaded by a/x.pyd)" in each for each in problems(libraries, folders={}))
+
+
+def test_library_that_is_loaded_already_answers_by_its_name() -> None:
+    libraries = {"x.pyd": image("one.dll", "two.dll"), "one.dll": image(), "two.dll": image("ONE.DLL")}
+    assert problems(libraries) == []
+
+
+def test_python_that_does_not_bring_the_runtime_is_named() -> None:
+    assert problems(WHEEL, folders=ADDED, python=7)
+    assert problems(WHEEL, folders=ADDED, python=7, elsewhere=("vcruntime*.dll",)) == []
+
+
+def test_library_for_another_machine_does_not_answer() -> None:
+    found = problems({"x.pyd": image("one.dll"), "one.dll": image(arch="aarch64")})
+    assert found == ["x.pyd: needs one.dll, and one.dll is for another machine"]
+
+
+def test_wheel_of_another_tool_may_have_its_ways_of_adding_folders() -> None:
+    assert problems(WHEEL, folders=None) == []
+    assert problems({"pkg/_x.pyd": image("gone.dll")}, folders=None)
+
+
+def test_image_that_restricts_the_search_does_not_find_what_is_in_the_wheel() -> None:
+    restricted = {**WHEEL, "pkg/_x.pyd": image("outer.dll", search=("DependentLoadFlags 0x800",))}
+    assert any("DependentLoadFlags" in each for each in problems(restricted, folders=ADDED))
+
+
+def test_assembly_that_no_wheel_can_install_is_a_problem() -> None:
+    asks = Binary(format="pe", arch="x86_64", kind="shared", assemblies=("Microsoft.VC90.CRT",))
+    (problem,) = windows_loader.problems({"x.pyd": asks}, windows_loader.Process(arch="amd64", python=10))
+    assert "Microsoft.VC90.CRT" in problem.what
+
+
+def test_library_that_nobody_needs_is_opened_with_all_folders_added() -> None:
+    plugin = {**WHEEL, "pkg/_prefix/Library/plugins/p.dll": image("inner.dll")}
+    assert problems(plugin, folders=ADDED) == []
+
+
+@pytest.mark.parametrize(
+    "path", ["demo/A::B.3", "what?", "demo/aux.py", "nul", "COM1/x", "demo/end.", "demo /x", "a|b"]
+)
+def test_some_names_no_file_can_have_on_windows(path):
+    assert windows.why_impossible(path)
+
+
+@pytest.mark.parametrize(
+    "path", ["demo/__init__.py", "auxiliary.py", "com10.txt", "a b/.hidden", "größe+,.txt", "con_"]
+)
+def test_other_names_it_can(path):
+    assert windows.why_impossible(path) is None

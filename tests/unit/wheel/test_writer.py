@@ -1,0 +1,699 @@
+"""Writing and listing wheels: the same bytes everywhere, whole or not at all, and what cannot be shipped refused."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import os
+import shutil
+import signal
+import stat
+import struct
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+import zipfile
+import zlib
+from collections.abc import Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from packaging.version import Version
+
+import mamba_press
+from mamba_press import atomic
+from mamba_press.errors import ConfigError, ContentError, WriteError
+from mamba_press.types import Edits, Entry, File, Kept, Wheel
+from mamba_press.wheel import writer
+
+SOURCE = Path(mamba_press.__file__).parents[1]
+METADATA = b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n"
+WHEEL = b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+OWN = (
+    Entry(path="demo-1.0.dist-info/METADATA", source=METADATA),
+    Entry(path="demo-1.0.dist-info/WHEEL", source=WHEEL),
+)
+
+
+def demo(*entries: Entry, own: tuple[Entry, ...] = OWN) -> Wheel:
+    return Wheel(name="demo", version=Version("1.0"), tags="py3-none-any", entries=(*entries, *own))
+
+
+def entry(path: str, source: bytes | Path = b"content\n", **fields: object) -> Entry:
+    return Entry(path=path, source=source, **fields)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Wheel:
+    """Empty, tiny, compressible, incompressible, executable and non-ASCII entries, from files and from bytes."""
+    noise = b"".join(hashlib.sha256(str(i).encode()).digest() for i in range(20000))
+    files = {
+        "empty": b"",
+        "noise.bin": noise,
+        "text.txt": b"all work and no play\n" * 50000,
+        "tool": b"#!/bin/sh\n" * 9,
+    }
+    folder = tmp_path / "sources"
+    folder.mkdir()
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    entries = [entry(f"demo/{name}", folder / name, executable=name == "tool") for name in files]
+    many = [entry(f"demo/many/{i:03}.py", f"value = {i}\n".encode() * i) for i in range(200)]
+    return demo(entry("demo/__init__.py", b""), entry("demo/größe.txt"), *entries, *many)
+
+
+def write(made: Wheel, directory: Path, **options: object) -> Path:
+    return writer.write(made, directory, **{"compression": None, "epoch": None, **options})  # type: ignore[arg-type]
+
+
+class Sums:
+    """A bill that states the hashes as sha256sum would."""
+
+    def entry(self, made: Wheel, hashes: Mapping[str, str]) -> Entry:
+        lines = "".join(f"{hashes[each.path]}  {each.path}\n" for each in made.entries)
+        return entry(f"{made.stem}.dist-info/sboms/sums.txt", lines.encode())
+
+
+def test_what_states_the_hashes_of_all_others_is_made_of_what_was_written(mixed, tmp_path):
+    made = replace(mixed, bill=Sums())
+    path = write(made, tmp_path)
+    with zipfile.ZipFile(path) as archive:
+        *_, bill, record = archive.namelist()
+        assert bill == "demo-1.0.dist-info/sboms/sums.txt"
+        assert record == "demo-1.0.dist-info/RECORD"
+        stated = dict(line.split("  ")[::-1] for line in archive.read(bill).decode().splitlines())
+        assert stated == {
+            name: hashlib.sha256(archive.read(name)).hexdigest()
+            for name in archive.namelist()
+            if name not in (bill, record)
+        }
+        assert archive.read(record) == writer.record(made, writer.listing(made)[:-1])
+
+
+def test_a_wheel_that_is_stored_after_all_states_the_same(monkeypatch, tmp_path):
+    monkeypatch.setattr(writer, "PYPI_RATIO_FROM", 1000)
+    made = replace(demo(entry("demo/zeros", bytes(1 << 20))), bill=Sums())
+    path = write(made, tmp_path)
+    with zipfile.ZipFile(path) as archive:
+        assert archive.namelist().count("demo-1.0.dist-info/sboms/sums.txt") == 1
+        assert archive.testzip() is None
+
+
+# --- what is in it
+
+
+@pytest.mark.parametrize("compression", ["libdeflate", "zlib", "store", None])
+def test_every_entry_comes_back_with_its_bytes_and_mode(mixed, tmp_path, compression):
+    path = write(mixed, tmp_path / "out", compression=compression)
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        for one in mixed.entries:
+            data = one.source if isinstance(one.source, bytes) else one.source.read_bytes()
+            assert archive.read(one.path) == data
+            mode = archive.getinfo(one.path).external_attr >> 16
+            assert mode == stat.S_IFREG | (0o755 if one.executable else 0o644)
+
+
+def test_installer_validates_record_and_installs(mixed, tmp_path):
+    path = write(mixed, tmp_path / "out")
+    command = [sys.executable, "-m", "installer", "--validate-record", "all", "--destdir", tmp_path / "root", path]
+    subprocess.run(command, check=True, capture_output=True)
+    (installed,) = (tmp_path / "root").rglob("noise.bin")
+    assert installed.read_bytes() == (tmp_path / "sources" / "noise.bin").read_bytes()
+
+
+def test_unzip_finds_no_error(mixed, tmp_path):
+    program = shutil.which("unzip")
+    if program is None:
+        pytest.skip("unzip is not installed")
+    path = write(mixed, tmp_path / "out")
+    assert (
+        "No errors detected"
+        in subprocess.run([program, "-tq", path], text=True, capture_output=True, check=False).stdout
+    )
+
+
+def test_the_wheel_package_reads_it_back(mixed, tmp_path):
+    from wheel.wheelfile import WheelFile
+
+    path = write(mixed, tmp_path / "out")
+    with WheelFile(path) as archive:
+        found = {name: archive.read(name) for name in archive.namelist()}
+    assert found.pop("demo-1.0.dist-info/RECORD").count(b"sha256=") == len(mixed.entries)
+    assert found == {
+        one.path: one.source if isinstance(one.source, bytes) else one.source.read_bytes() for one in mixed.entries
+    }
+    broken = path.read_bytes().replace(b"value = 1\n", b"value = 7\n")  # the one that is stored
+    assert broken != path.read_bytes()
+    path.write_bytes(broken)
+    with WheelFile(path) as archive, pytest.raises(Exception, match=r"many/001\.py"):
+        archive.read("demo/many/001.py")
+
+
+def test_dist_info_is_last_and_record_very_last(tmp_path):
+    made = demo(entry("demo/a.py"), own=(*OWN, entry("zlast.py")))
+    names = zipfile.ZipFile(write(made, tmp_path)).namelist()
+    assert names == [
+        "demo/a.py",
+        "zlast.py",
+        "demo-1.0.dist-info/METADATA",
+        "demo-1.0.dist-info/WHEEL",
+        "demo-1.0.dist-info/RECORD",
+    ]
+
+
+def test_the_archive_has_nothing_that_pypi_refuses(mixed, tmp_path):
+    path = write(mixed, tmp_path / "out")
+    with zipfile.ZipFile(path) as archive:
+        assert archive.comment == b""
+        for info in archive.infolist():
+            assert not info.flag_bits & 0x08, "data descriptor"
+            assert info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+            assert info.create_system == 3
+            assert info.comment == b""
+            assert not info.is_dir()
+    assert path.read_bytes()[-22:-18] == b"PK\5\6"
+
+
+def test_what_does_not_shrink_is_stored(mixed, tmp_path):
+    with zipfile.ZipFile(write(mixed, tmp_path / "out")) as archive:
+        methods = {info.filename: info.compress_type for info in archive.infolist()}
+    assert methods["demo/noise.bin"] == zipfile.ZIP_STORED
+    assert methods["demo/empty"] == zipfile.ZIP_STORED
+    assert methods["demo/text.txt"] == zipfile.ZIP_DEFLATED
+
+
+def test_what_pypi_would_take_for_an_attack_is_stored(tmp_path):
+    zeros = tmp_path / "zeros"
+    with zeros.open("wb") as file:
+        file.truncate(writer.PYPI_RATIO_FROM + 1)
+    path = write(demo(entry("demo/zeros", zeros)), tmp_path / "out")
+    with zipfile.ZipFile(path) as archive:
+        assert {info.compress_type for info in archive.infolist()} == {zipfile.ZIP_STORED}
+        assert archive.testzip() is None
+    assert path.stat().st_size < writer.PYPI_RATIO_FROM + 2000
+
+
+def test_a_file_that_shrinks_much_is_deflated_beside_others_that_do_not(mixed, tmp_path, monkeypatch):
+    monkeypatch.setattr(writer, "PYPI_RATIO_FROM", 1 << 20)
+    made = demo(*mixed.entries[:-2], entry("demo/zeros", bytes(2 << 20)))
+    with zipfile.ZipFile(write(made, tmp_path / "out")) as archive:
+        assert archive.getinfo("demo/zeros").compress_type == zipfile.ZIP_DEFLATED
+
+
+def test_who_reads_from_the_front_sees_what_the_directory_says(mixed, tmp_path):
+    """PyPI refuses archives whose local headers and directory differ."""
+    data = write(mixed, tmp_path / "out").read_bytes()
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        infos = archive.infolist()
+    at = 0
+    for info in infos:
+        fields = struct.unpack_from("<4s5H3L2H", data, at)
+        assert fields[0] == b"PK\3\4"
+        assert info.header_offset == at
+        assert fields[6:9] == (info.CRC, info.compress_size, info.file_size)
+        assert fields[2:4] == (info.flag_bits, info.compress_type)
+        assert data[at + 30 : at + 30 + fields[9]].decode() == info.filename
+        at += 30 + fields[9] + fields[10] + info.compress_size
+    assert data[at : at + 4] == b"PK\1\2"
+
+
+@pytest.mark.parametrize(
+    ("epoch", "date"),
+    [
+        (None, (1980, 1, 1, 0, 0, 0)),
+        (0, (1980, 1, 1, 0, 0, 0)),
+        (1700000001, (2023, 11, 14, 22, 13, 20)),
+        (99999999999, (2107, 12, 31, 23, 59, 58)),
+    ],
+)
+def test_every_entry_has_the_date_of_the_epoch_within_what_zip_can_say(tmp_path, epoch, date):
+    with zipfile.ZipFile(write(demo(entry("demo/a.py")), tmp_path, epoch=epoch)) as archive:
+        assert {info.date_time for info in archive.infolist()} == {date}
+
+
+def test_edited_entries_are_written_and_listed_as_edited(tmp_path, monkeypatch):
+    monkeypatch.setattr("mamba_press.platforms.binaries.apply", lambda data, edits: data.upper() + edits.name.encode())
+    made = demo(entry("demo/a.so", b"\x7fELF", edits=Edits(name="x")))
+    path = write(made, tmp_path)
+    assert zipfile.ZipFile(path).read("demo/a.so") == b"\x7fELFx"
+    assert writer.listing(made)[0].size == 5
+
+
+def test_an_edit_that_fails_names_the_file(tmp_path):
+    made = demo(entry("demo/a.so", b"\x7fELF but nothing else", edits=Edits(name="x")))
+    with pytest.raises(WriteError, match=r"demo/a\.so: could not be edited"):
+        write(made, tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+# --- listing
+
+
+def test_the_listing_says_the_record_that_is_written(mixed, tmp_path):
+    rows = writer.listing(mixed)
+    written = zipfile.ZipFile(write(mixed, tmp_path / "out")).read("demo-1.0.dist-info/RECORD")
+    assert writer.record(mixed, rows[:-1]) == written
+    assert rows[-1].path == "demo-1.0.dist-info/RECORD"
+    assert rows[-1].size == len(written)
+    assert [row.path for row in rows] == [line[0] for line in csv.reader(io.StringIO(written.decode()))]
+
+
+def test_the_listing_names_package_and_reason(tmp_path):
+    source = tmp_path / "a"
+    source.write_bytes(b"x")
+    kept = Kept(file=File(path="lib/a", source=source, package="zlib", size=1), why="needed by b")
+    row = writer.listing(demo(Entry.of(kept, "demo/a")))[0]
+    assert (row.package, row.why, row.size) == ("zlib", "needed by b", 1)
+    assert row.sha256 == hashlib.sha256(b"x").hexdigest()
+
+
+def test_a_path_with_a_comma_survives_record(tmp_path):
+    path = write(demo(entry('demo/a,"b".txt')), tmp_path)
+    rows = list(csv.reader(io.StringIO(zipfile.ZipFile(path).read("demo-1.0.dist-info/RECORD").decode())))
+    assert rows[0][0] == 'demo/a,"b".txt'
+
+
+# --- the same bytes
+
+
+@pytest.fixture
+def small_windows(monkeypatch):
+    """Windows, parts and the bounds of ZIP64 as small as the test's files."""
+    monkeypatch.setattr(writer, "WINDOW", 100_000)
+    monkeypatch.setattr(writer, "HUGE", 300_000)
+    monkeypatch.setattr(writer, "PART", 70_000)
+
+
+@pytest.mark.parametrize("compression", ["libdeflate", "zlib"])
+def test_any_number_of_threads_writes_the_same_bytes(mixed, tmp_path, small_windows, compression):
+    written = {
+        write(mixed, tmp_path / str(threads), compression=compression, threads=threads).read_bytes()
+        for threads in (1, 2, 7)
+    }
+    assert len(written) == 1
+
+
+SCRIPT = """
+import sys, time
+from pathlib import Path
+from packaging.version import Version
+from mamba_press.wheel import writer as wheel
+from mamba_press.types import Entry, Wheel
+entries = [Entry(path=f"demo/{i}.py", source=b"value = %d\\n" % i * 9) for i in range(20)]
+entries += [Entry(path="demo/tool", source=Path(sys.argv[2]), executable=True)]
+made = Wheel(name="demo", version=Version("1.0"), tags="py3-none-any", entries=tuple(entries))
+wheel.write(made, Path(sys.argv[1]), compression="zlib", epoch=1700000000)
+"""
+
+
+def test_folder_umask_time_zone_and_locale_change_no_byte(tmp_path):
+    source = tmp_path / "tool"
+    source.write_bytes(b"#!/bin/sh\n")
+    written = set()
+    for number, (umask, zone, locale) in enumerate([(0o022, "UTC", "C"), (0o077, "Asia/Kathmandu", "C.UTF-8")]):
+        source.chmod(0o700 if number else 0o644)
+        out = tmp_path / f"out{number}"
+        environ = {**os.environ, "TZ": zone, "LC_ALL": locale, "PYTHONPATH": str(SOURCE), "PYTHONHASHSEED": str(number)}
+        subprocess.run([sys.executable, "-c", SCRIPT, out, source], env=environ, umask=umask, check=True, cwd=tmp_path)
+        (path,) = out.iterdir()
+        assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask
+        written.add(path.read_bytes())
+    assert len(written) == 1
+
+
+def test_other_pythons_write_the_same_bytes(tmp_path):
+    others = [found for version in ("3.10", "3.12", "3.13") if (found := _python(version))]
+    if not others:
+        pytest.skip("no other supported CPython with packaging and the same zlib is here")
+    written = set()
+    for number, python in enumerate([sys.executable, *others]):
+        packaging = Path(sys.modules["packaging"].__file__).parents[1]
+        environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(SOURCE), str(packaging)])}
+        out = tmp_path / str(number)
+        subprocess.run([python, "-c", SCRIPT, out, __file__], env=environ, check=True)
+        written.add((out / "demo-1.0-py3-none-any.whl").read_bytes())
+    assert len(written) == 1
+
+
+def _python(version: str) -> str | None:
+    """An interpreter that deflates as this one does: the promise is for the same compressor and version."""
+    candidates = [*Path.home().glob(f".pyenv/versions/{version}.*/bin/python"), shutil.which(f"python{version}")]
+    script = "import zlib; print(zlib.ZLIB_RUNTIME_VERSION)"
+    for found in filter(None, candidates):
+        answer = subprocess.run([found, "-c", script], text=True, capture_output=True, check=False).stdout.strip()
+        if answer == zlib.ZLIB_RUNTIME_VERSION:
+            return str(found)
+    return None
+
+
+# --- large things, made small
+
+
+def test_huge_files_are_written_in_parts_and_read_back(mixed, tmp_path, small_windows):
+    path = write(mixed, tmp_path / "out")
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        assert archive.getinfo("demo/text.txt").compress_type == zipfile.ZIP_DEFLATED
+        assert archive.getinfo("demo/noise.bin").compress_type == zipfile.ZIP_STORED
+        assert archive.read("demo/text.txt") == (tmp_path / "sources" / "text.txt").read_bytes()
+    rows = writer.listing(mixed)
+    assert writer.record(mixed, rows[:-1]) == zipfile.ZipFile(path).read("demo-1.0.dist-info/RECORD")
+
+
+def test_parts_compress_about_as_well_as_the_whole(mixed, tmp_path, monkeypatch):
+    whole = write(mixed, tmp_path / "whole", compression="zlib").stat().st_size
+    monkeypatch.setattr(writer, "HUGE", 300_000)
+    parts = write(mixed, tmp_path / "parts", compression="zlib").stat().st_size
+    assert parts < whole * 1.01
+
+
+def test_zip64_is_used_where_it_must_be_and_read_by_others(mixed, tmp_path, small_windows, monkeypatch):
+    monkeypatch.setattr(writer, "_LONG_FROM", 200_000)
+    monkeypatch.setattr(writer, "_MANY_FROM", 100)
+    path = write(mixed, tmp_path / "out")
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        assert len(archive.infolist()) == len(mixed.entries) + 1
+    assert b"PK\6\6" in path.read_bytes()[-200:]
+    if shutil.which("unzip"):
+        done = subprocess.run(["unzip", "-tq", path], text=True, capture_output=True, check=False)
+        assert "No errors detected" in done.stdout, done.stderr
+
+
+def test_small_wheels_need_no_zip64(mixed, tmp_path):
+    path = write(mixed, tmp_path / "out")
+    assert {info.extract_version for info in zipfile.ZipFile(path).infolist()} == {20}
+    assert struct.unpack("<H", path.read_bytes()[-12:-10])[0] == len(mixed.entries) + 1
+
+
+# --- the compressor
+
+
+def test_the_generator_names_compressor_level_and_version():
+    import deflate
+
+    assert writer.generator("zlib").endswith(f"(zlib {zlib.ZLIB_RUNTIME_VERSION} level 6)")
+    assert writer.generator("libdeflate").endswith(f"(libdeflate level 6, deflate {deflate.__version__})")
+    assert writer.generator("store").endswith("(stored)")
+    assert writer.generator(None) == writer.generator("libdeflate")
+
+
+def test_without_deflate_zlib_is_used(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "deflate", None)
+    assert writer.compressor(None).name == "zlib"
+    assert write(demo(entry("demo/a.py")), tmp_path).exists()
+
+
+def test_asking_for_libdeflate_where_it_is_not_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "deflate", None)
+    with pytest.raises(ConfigError, match="pip install deflate") as error:
+        write(demo(entry("demo/a.py")), tmp_path / "out", compression="libdeflate")
+    assert error.value.problems[0].where == "tool.mamba-press.wheel.compression"
+    assert not (tmp_path / "out").exists()
+
+
+# --- refusals
+
+
+@pytest.mark.parametrize(
+    ("paths", "said"),
+    [
+        (["demo/a", "demo/a"], "2 files have this path"),
+        (["demo/\u00e9", "demo/e\u0301"], "different Unicode spellings"),
+        (["demo/a\x1b[31m"], "control characters"),
+        (["demo/a\udcff"], "not UTF-8"),
+        (["demo/a\u2028b"], "line ends"),
+        (["demo\\a"], "backslash"),
+        (["/demo/a"], "absolute"),
+        (["demo/../../a"], "leaves the wheel"),
+        (["demo//a"], "empty parts"),
+        (["demo/./a"], "empty parts"),
+        (["demo/"], "empty parts"),
+        (["demo/__pycache__/a.cpython-311.pyc"], "compiled Python"),
+        (["demo/" + "a" * 256], "too long"),
+        (["/".join(["a" * 200] * 6)], "too long"),
+        (["demo/a", "demo/a/b"], "both a file and a folder"),
+        (["demo-1.0.dist-info/RECORD"], "RECORD is written with the wheel"),
+    ],
+)
+def test_names_that_cannot_be_shipped_are_refused(tmp_path, paths, said):
+    made = demo(*(entry(path) for path in paths))
+    with pytest.raises(ContentError) as error:
+        write(made, tmp_path / "out")
+    assert said in str(error.value)
+    assert "\x1b" not in str(error.value)
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(ContentError):
+        writer.listing(made)
+
+
+def test_all_bad_names_are_named_at_once_with_their_packages(tmp_path):
+    source = tmp_path / "a"
+    source.touch()
+    owned = [
+        Kept(file=File(path="a", source=source, package=package, size=0), why="") for package in ("first", "second")
+    ]
+    made = demo(entry("demo/x.pyc"), *(Entry.of(kept, "demo/a") for kept in owned))
+    problems = writer.refusals(made)
+    assert [problem.where for problem in problems] == ["demo/x.pyc", "demo/a"]
+    assert "first, second" in problems[1].what
+
+
+# --- what goes wrong
+
+
+def test_every_missing_source_is_named(tmp_path):
+    made = demo(*(entry(f"demo/{name}", tmp_path / name) for name in "ab"))
+    with pytest.raises(WriteError) as error:
+        write(made, tmp_path / "out")
+    assert [problem.where for problem in error.value.problems] == ["demo/a", "demo/b"]
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("is_huge", [False, True])
+def test_a_source_that_cannot_be_read_after_all_is_named(tmp_path, monkeypatch, is_huge):
+    monkeypatch.setattr(writer, "HUGE", 1 if is_huge else 1 << 30)
+    with pytest.raises(WriteError, match="demo/a: its source cannot be read: Is a directory"):
+        write(demo(entry("demo/a", tmp_path), own=()), tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("is_huge", [False, True])
+def test_a_source_that_changes_meanwhile_is_noticed(tmp_path, monkeypatch, is_huge):
+    source = tmp_path / "a"
+    source.write_bytes(b"short")
+    monkeypatch.setattr(writer, "_size", lambda entry: 6)
+    monkeypatch.setattr(writer, "HUGE", 1 if is_huge else 100)
+    with pytest.raises(WriteError, match=r"demo/a: its source changed .* 5 bytes instead of 6"):
+        write(demo(entry("demo/a", source), own=()), tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_missing_folder_is_created(tmp_path):
+    assert write(demo(), tmp_path / "a" / "b").parent == tmp_path / "a" / "b"
+
+
+def test_a_folder_that_is_a_file_is_said(tmp_path):
+    (tmp_path / "out").write_text("")
+    with pytest.raises(WriteError, match="a file is where the output folder should be"):
+        write(demo(), tmp_path / "out")
+    with pytest.raises(WriteError, match="a part of the path is a file"):
+        write(demo(), tmp_path / "out" / "deeper")
+
+
+def test_a_folder_with_the_name_of_the_wheel_is_said(tmp_path):
+    (tmp_path / "demo-1.0-py3-none-any.whl").mkdir()
+    with pytest.raises(WriteError, match="a folder has the wheel's name"):
+        write(demo(), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["demo-1.0-py3-none-any.whl"]
+
+
+def test_a_name_too_long_for_the_file_system_is_said(tmp_path):
+    made = Wheel(name="d" * 250, version=Version("1.0"), tags="py3-none-any", entries=())
+    with pytest.raises(WriteError, match="shorten the project's name"):
+        write(made, tmp_path)
+
+
+@contextmanager
+def tiny_device(tmp_path: Path):
+    """A file system with 256 KiB."""
+    mount = shutil.which("mount")
+    if mount is None or not hasattr(os, "geteuid") or os.geteuid() != 0:
+        pytest.skip("only root can mount a file system of its own")
+    place = tmp_path / "device"
+    place.mkdir()
+    if subprocess.run(
+        [mount, "-t", "tmpfs", "-o", "size=256k", "tmpfs", place], capture_output=True, check=False
+    ).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
+def test_a_full_device_leaves_nothing_behind_and_the_old_wheel_alone(mixed, tmp_path):
+    with tiny_device(tmp_path) as device:
+        old = device / mixed.file_name
+        old.write_bytes(b"the old wheel")
+        with pytest.raises(WriteError, match="No space left on device") as error:
+            write(mixed, device)
+        assert "free some space" in error.value.problems[0].hint
+        assert old.read_bytes() == b"the old wheel"
+        assert list(device.iterdir()) == [old]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no limits of this kind on Windows")
+def test_a_limit_on_file_sizes_is_said(mixed, tmp_path):
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(WriteError, match="ulimit -f"):
+            write(mixed, tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+UNPRIVILEGED = """
+import os, sys
+from pathlib import Path
+from packaging.version import Version
+from mamba_press.wheel import writer as wheel
+from mamba_press.errors import WriteError
+from mamba_press.types import Wheel
+made = Wheel(name="demo", version=Version("1.0"), tags="py3-none-any", entries=())
+assert made.file_name
+if os.geteuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+try:
+    wheel.write(made, Path(sys.argv[1]), compression="zlib", epoch=None)
+except WriteError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="Windows has other permissions")
+def test_a_folder_without_permission_is_said():
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder, "out")
+        out.mkdir()
+        Path(folder).chmod(0o755)
+        out.chmod(0o555)
+        environ = {**os.environ, "PYTHONPATH": str(SOURCE)}
+        said = subprocess.run(
+            [sys.executable, "-c", UNPRIVILEGED, out], env=environ, text=True, capture_output=True, check=False
+        )
+        assert "Permission denied" in said.stdout, said.stderr
+        assert "make the output folder writable" in said.stdout
+        assert list(out.iterdir()) == []
+
+
+# --- interrupted
+
+SLOW = """
+import sys, time
+from pathlib import Path
+from packaging.version import Version
+from mamba_press.wheel import writer as wheel
+from mamba_press.types import Entry, Wheel
+read = wheel._read_file
+def slowly(path, size):
+    print("reading", flush=True)
+    time.sleep(float(sys.argv[3]))
+    return read(path, size)
+wheel._read_file = slowly
+entries = [Entry(path="demo/a", source=b"x" * 3000000), Entry(path="demo/slow", source=Path(sys.argv[2]))]
+made = Wheel(name="demo", version=Version("1.0"), tags="py3-none-any", entries=tuple(entries))
+wheel.write(made, Path(sys.argv[1]), compression="store", epoch=None, threads=1)
+print("written", flush=True)
+"""
+
+
+def _interrupted(tmp_path: Path, number: int, seconds: float) -> tuple[Path, int]:
+    """Write a wheel over an old one, send a signal in the middle, and return the folder and the exit code."""
+    out, source = tmp_path / "out", tmp_path / "slow"
+    out.mkdir()
+    (out / "demo-1.0-py3-none-any.whl").write_bytes(b"the old wheel")
+    source.write_bytes(b"y")
+    environ = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    command = [sys.executable, "-c", textwrap.dedent(SLOW), out, source, str(seconds)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=environ, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdout.readline() == "reading\n"
+        deadline = time.monotonic() + 5
+        while len(list(out.iterdir())) < 2:
+            assert time.monotonic() < deadline, "the temporary file never came"
+        process.send_signal(number)
+        rest = process.stdout.read()
+    assert "written" not in rest
+    return out, process.returncode
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
+def test_ctrl_c_leaves_the_old_wheel_and_nothing_else(tmp_path):
+    out, code = _interrupted(tmp_path, signal.SIGINT, 0.5)
+    assert code != 0
+    assert [path.name for path in out.iterdir()] == ["demo-1.0-py3-none-any.whl"]
+    assert (out / "demo-1.0-py3-none-any.whl").read_bytes() == b"the old wheel"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
+def test_kill_leaves_the_old_wheel_and_a_file_that_nobody_takes_for_one(tmp_path):
+    out, code = _interrupted(tmp_path, signal.SIGKILL, 60)
+    assert code == -signal.SIGKILL
+    (left,) = [path for path in out.iterdir() if path.suffix != ".whl"]
+    assert left.name.startswith(atomic.TEMPORARY)
+    assert left.suffix == ".tmp"
+    assert (out / "demo-1.0-py3-none-any.whl").read_bytes() == b"the old wheel"
+    write(demo(), out)
+    assert zipfile.ZipFile(out / "demo-1.0-py3-none-any.whl").testzip() is None
+
+
+def test_what_verify_refuses_never_gets_its_name(tmp_path):
+    seen = []
+
+    def refuse(path: Path, name: str) -> None:
+        seen.append((zipfile.ZipFile(path).testzip(), name))
+        raise WriteError
+
+    with pytest.raises(WriteError):
+        write(demo(entry("demo/a.py")), tmp_path / "out", verify=refuse)
+    assert seen == [(None, "demo-1.0-py3-none-any.whl")]
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_wheel_of_the_same_name_is_replaced(tmp_path):
+    first = write(demo(entry("demo/a.py", b"1")), tmp_path)
+    write(demo(entry("demo/a.py", b"2")), tmp_path)
+    assert zipfile.ZipFile(first).read("demo/a.py") == b"2"
+    assert list(tmp_path.iterdir()) == [first]
+
+
+def test_a_failure_ends_what_has_not_begun(tmp_path, monkeypatch):
+    begun = []
+    pack = writer._pack
+
+    def count(one, *rest):
+        begun.append(one)
+        time.sleep(0.01)
+        return pack(one, *rest)
+
+    monkeypatch.setattr(writer, "_pack", count)
+    gone = tmp_path / "gone"
+    gone.write_bytes(bytes(1000))
+    made = demo(entry("demo/gone", gone), *(entry(f"demo/{i}") for i in range(300)))
+    monkeypatch.setattr(writer, "_size", lambda entry: 7000 if entry.path == "demo/gone" else len(entry.source))
+    with pytest.raises(WriteError):
+        write(made, tmp_path / "out", threads=1)
+    assert len(begun) < 50
