@@ -12,6 +12,11 @@ READING = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 """How `os.open` opens what is read: thousands of files are looked at, for which `open` takes twice the time."""
 
 
+def aligned(number: int, to: int) -> int:
+    """Return the next multiple of ``to``, the number itself where it is one."""
+    return -(-number // to) * to
+
+
 def read_up_to(descriptor: int, size: int) -> bytes:
     """Return the next ``size`` bytes of a file, fewer only at its end; one `os.read` may stop before."""
     part = b""

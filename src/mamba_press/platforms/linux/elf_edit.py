@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from mamba_press.platforms.binary_format import Data, Malformed
+from mamba_press.platforms.binary_format import Data, Malformed, aligned
 from mamba_press.platforms.linux import elf, elf_check, elf_strip
 from mamba_press.platforms.linux.elf import Image, Record, Section, Segment
 from mamba_press.types import Binary, Edits, Requirement
@@ -463,7 +463,7 @@ class _Draft:
         """Make room for ``size`` bytes, in the last loaded segment from ``tail`` on or in a new one; its address."""
         if not self._can_grow(last, writable):
             return self._add_segment(size)
-        start = _align(tail, 16)
+        start = aligned(tail, 16)
         self._grow(last, start, start + size)
         return start
 
@@ -489,7 +489,7 @@ class _Draft:
         if any(self.out[last.file_end : follow]):
             follow = last.file_end
         new_end = last.offset + end - last.address
-        delta = _align(new_end - follow, 16)
+        delta = aligned(new_end - follow, 16)
         kept = min(last.file_end, last.offset + start - last.address)
         self.out[kept:follow] = bytes(follow + delta - kept)
         at = self.segments.index(last)
@@ -507,13 +507,13 @@ class _Draft:
 
     def _add_segment(self, size: int) -> int:
         """Append a segment of its own for what moves; returns the address of its first free byte."""
-        offset = _align(len(self.out), 16)
+        offset = aligned(len(self.out), 16)
         top = max(s.end for s in self.segments if s.type in (elf.PT_LOAD, elf.PT_GNU_RELRO))
         # Any offset will do as long as it is the address, modulo the page size: no padding in the file.
-        address = _align(top, self.page) + offset % self.page
+        address = aligned(top, self.page) + offset % self.page
         shift = address - offset
         content = self._free_header_slot(offset, shift)
-        start = _align(len(content), 16)
+        start = aligned(len(content), 16)
         whole = start + size
         self.out += bytes(offset - len(self.out)) + content + bytes(whole - len(content))
         load = Segment(elf.PT_LOAD, elf.PF_R | elf.PF_W, offset, address, address, whole, whole, self.page)
@@ -646,10 +646,6 @@ def _tail(last: Segment, *tables: _Table) -> int:
             if table.size and last.address < table.address and end - 16 < table.end <= end:
                 end = table.address
     return end
-
-
-def _align(value: int, to: int) -> int:
-    return -(-value // to) * to
 
 
 def _has_address_and_bytes(section: Section) -> bool:

@@ -11,7 +11,7 @@ import hashlib
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
-from mamba_press.platforms.binary_format import Malformed
+from mamba_press.platforms.binary_format import Malformed, aligned
 from mamba_press.platforms.macos import macho
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def sign(data: bytes) -> bytes:
     code_end = _code_end(image)
     identifier = old.directory.identifier if old.directory else _identifier(image)
     blobs = {slot: blob for slot, blob in old.blobs.items() if slot in _KEPT}
-    size = _aligned(_size(code_end, identifier, blobs), _ALIGN)
+    size = aligned(_size(code_end, identifier, blobs), _ALIGN)
     draft = bytearray(image.slice(0, min(code_end, image.size), "the code"))
     draft += bytes(code_end - len(draft))
     _write_commands(draft, image, code_end, size)
@@ -154,7 +154,7 @@ def _code_end(image: Image) -> int:
             raise Malformed(f"{other.what} end at {other.offset + other.size:#x}, behind the signature")
     if part is None and linkedit.file_end < image.size and any(image.slice(end, image.size - end, "the rest")):
         raise Malformed("bytes that no segment has stand behind __LINKEDIT")
-    return _aligned(end, _ALIGN)
+    return aligned(end, _ALIGN)
 
 
 def _linkedit(image: Image) -> Segment:
@@ -175,10 +175,6 @@ def _size(code_end: int, identifier: bytes, blobs: Mapping[int, bytes]) -> int:
 
 
 _REQUIREMENTS_BLOB = struct.pack(">3I", _REQUIREMENTS, 12, 0)
-
-
-def _aligned(value: int, align: int) -> int:
-    return -(-value // align) * align
 
 
 def _write_commands(draft: bytearray, image: Image, code_end: int, size: int) -> None:
@@ -203,7 +199,7 @@ def _write_commands(draft: bytearray, image: Image, code_end: int, size: int) ->
     file_size = code_end + size - linkedit.offset
     memory_size = linkedit.memory_size
     if memory_size < file_size:
-        memory_size = _aligned(file_size, macho.PAGES[image.arch])
+        memory_size = aligned(file_size, macho.PAGES[image.arch])
         if any(linkedit.address < other.address < linkedit.address + memory_size for other in image.segments):
             raise Malformed("__LINKEDIT cannot grow: another segment is behind it in memory")
     struct.pack_into("<Q", draft, linkedit.command + 32, memory_size)

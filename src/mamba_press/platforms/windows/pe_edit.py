@@ -12,7 +12,7 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from mamba_press.platforms.binary_format import Malformed
+from mamba_press.platforms.binary_format import Malformed, aligned
 from mamba_press.platforms.windows import pe
 from mamba_press.platforms.windows.pe_check import checksum, is_checksum, layout_problems
 
@@ -340,7 +340,7 @@ def _room_in_section(work: bytearray, size: int) -> _Block:
     """Return room in a section of our own at the end of the image, made or made larger."""
     image = pe.Image(work)
     own = image.sections[-1] if image.sections and image.sections[-1].name == SECTION_NAME else None
-    raw = _aligned(size, image.file_alignment)
+    raw = aligned(size, image.file_alignment)
     if own is None:
         return _added(work, raw)
     end = own.offset + own.raw_size
@@ -357,9 +357,9 @@ def _room_in_section(work: bytearray, size: int) -> _Block:
 def _added(work: bytearray, raw: int) -> _Block:
     image = pe.Image(work)
     ends = [section.address + max(section.virtual_size, section.raw_size) for section in image.sections]
-    address = _aligned(max(ends, default=image.headers_size), image.section_alignment)
+    address = aligned(max(ends, default=image.headers_size), image.section_alignment)
     last = _sections_end(image)
-    start = _aligned(last, image.file_alignment)
+    start = aligned(last, image.file_alignment)
     # What follows the sections, such as the symbols of MinGW, stays behind them; a file may end before its last
     # section does.
     if len(work) < start:
@@ -371,7 +371,7 @@ def _added(work: bytearray, raw: int) -> _Block:
     pe.SECTION.pack_into(work, header, SECTION_NAME, raw, address, raw, start, 0, 0, 0, 0, _CONSTANTS)
     struct.pack_into("<H", work, image.header + 6, image.section_count + 1)
     if image.headers_size < header + pe.SECTION.size:
-        struct.pack_into("<I", work, image.optional + 60, _aligned(header + pe.SECTION.size, image.file_alignment))
+        struct.pack_into("<I", work, image.optional + 60, aligned(header + pe.SECTION.size, image.file_alignment))
     _add_to_initialised(work, raw)
     section = pe.Image(work).sections[-1]
     return _Block(section=section, start=section.offset, size=raw)
@@ -419,16 +419,12 @@ def _set_image_size(work: bytearray) -> None:
     """State how much memory the image takes, never less than before."""
     image = pe.Image(work)
     end = max(section.address + max(section.virtual_size, 1) for section in image.sections)
-    size = max(_aligned(end, image.section_alignment), image.number(image.optional + 56))
+    size = max(aligned(end, image.section_alignment), image.number(image.optional + 56))
     struct.pack_into("<I", work, image.optional + 56, size)
 
 
 def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
-
-
-def _aligned(number: int, to: int) -> int:
-    return -(-number // to) * to
 
 
 # --- reading back
