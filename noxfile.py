@@ -169,6 +169,13 @@ def foreign(session: nox.Session) -> None:
 
 
 @nox.session
+def second(session: nox.Session) -> None:
+    """LIEF and wheel on finished wheels, beside our own check: ``nox -s second -- FOLDER…``."""
+    install(session, "test")
+    session.run("python", "-m", "tests.campaigns.second", *session.posargs)
+
+
+@nox.session
 def peers(session: nox.Session) -> None:
     """Other repair tools on the same packages: ``nox -s peers -- FOLDER CHANNEL… [--wheels WHEEL…]``."""
     install(session, "test")

@@ -27,6 +27,7 @@ import pytest
 from mamba_press.platforms import binaries
 from mamba_press.types import Binary, Edits
 from tests.campaigns import elf_pages
+from tests.campaigns.second import Readings, readings
 from tests.support import aarch64, corpus
 
 PACKAGES = [
@@ -380,7 +381,7 @@ def beside(path: Path) -> Path:
     return path.with_name(f"edited-{path.name}")
 
 
-def run_operations(files: Sequence[File], site: Site, engine: Engine, names: str) -> dict[str, Count]:
+def run_operations(files: Sequence[File], site: Site, engine: Engine, names: str, read: Readings) -> dict[str, Count]:
     """Do every operation whose letter is in ``names`` to every file, judge it, and strip what F made."""
     counts: dict[str, Count] = {}
     plans = [(file, site.operations(file)) for file in files]
@@ -395,6 +396,8 @@ def run_operations(files: Sequence[File], site: Site, engine: Engine, names: str
         if name[0] == "F":
             counts["H = F, then strip -s"] = stripped(made)
         for file in made:
+            if engine is with_own_editor:
+                read.add(f"{file.path}, {name}", beside(file.path).read_bytes())
             beside(file.path).unlink()
         print(count.say(name), flush=True)
     return counts
@@ -498,7 +501,8 @@ def report(title: str, files: Sequence[File], site: Site, engine: Engine, names:
     """Run everything on a corpus that has been collected."""
     print(f"== {title}: {len(files)} files", flush=True)
     start = time.perf_counter()
-    counts = run_operations(files, site, engine, names)
+    with readings() as read:
+        counts = run_operations(files, site, engine, names, read)
     print(f"{title}: {time.perf_counter() - start:.0f} s", flush=True)
     return {name: vars(count) for name, count in counts.items()}
 

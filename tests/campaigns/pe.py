@@ -25,6 +25,7 @@ import pefile
 
 from mamba_press.platforms import binaries
 from mamba_press.types import Edits
+from tests.campaigns.second import readings
 from tests.support import corpus
 
 AMD64 = [
@@ -172,27 +173,30 @@ def main() -> None:
     counts: dict[str, Counter[str]] = {name: Counter() for name in ENGINES}
     seconds, growth = Counter[str](), dict.fromkeys(ENGINES, 0)
     total, five = Counter[str](), Counter[str]()
-    for where, data in files(asked.folder, asked.channel):
-        binary = binaries.read(data)
-        if binary is None or binary.arch is None or not binary.needed or len(data) > LARGEST:
-            continue
-        total[binary.arch] += 1
-        total["faults before"] += bool(binaries.layout_problems(data))
-        names = renamed(list(binary.needed), 1)
-        for name, engine in ENGINES.items():
-            start = time.perf_counter()
-            try:
-                after = engine(data, names)
-            except Exception as error:  # noqa: BLE001 - other people's engines raise anything
-                counts[name][f"error: {type(error).__name__}"] += 1
+    with readings() as read:
+        for where, data in files(asked.folder, asked.channel):
+            binary = binaries.read(data)
+            if binary is None or binary.arch is None or not binary.needed or len(data) > LARGEST:
                 continue
-            seconds[name] += time.perf_counter() - start
-            wrong = faults(data, after, names)
-            counts[name].update(wrong or ["right"])
-            growth[name] += len(after) - len(data)
-            if wrong and engine is ours:
-                print(where, wrong)
-        five.update(_five(data, binary.needed))
+            total[binary.arch] += 1
+            total["faults before"] += bool(binaries.layout_problems(data))
+            names = renamed(list(binary.needed), 1)
+            for name, engine in ENGINES.items():
+                start = time.perf_counter()
+                try:
+                    after = engine(data, names)
+                except Exception as error:  # noqa: BLE001 - other people's engines raise anything
+                    counts[name][f"error: {type(error).__name__}"] += 1
+                    continue
+                seconds[name] += time.perf_counter() - start
+                wrong = faults(data, after, names)
+                counts[name].update(wrong or ["right"])
+                growth[name] += len(after) - len(data)
+                if engine is ours:
+                    read.add(where, after)
+                    if wrong:
+                        print(where, wrong)
+            five.update(_five(data, binary.needed))
     report = {
         "files": dict(total),
         "engines": {

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from mamba_press.audit import second_reader
 from mamba_press.platforms import binaries
 from mamba_press.platforms.macos import macho
 from mamba_press.types import Binary, Edits
@@ -126,6 +127,17 @@ def test_every_file_is_relocated_soundly(corpus, ask) -> None:
             assert signed is None or (signed.bad_pages, signed.flags & 0x20002) == (0, 2), sample.name
         grown, total = grown + len(result) - len(sample.data), total + len(sample.data)
     assert grown / total < 0.03
+
+
+@pytest.mark.parametrize("ask", [short, long])
+def test_a_second_reader_reads_every_edited_file_alike(corpus, ask) -> None:
+    pytest.importorskip("lief", reason="LIEF is what reads a second time")
+    with second_reader.beside() as reader:
+        for number, sample in enumerate(corpus):
+            reader.offer(f"{number}: {sample.name}", binaries.apply(sample.data, ask(sample.binary)))
+        verdict = reader.verdict({})
+    assert [str(problem) for problems in verdict.problems.values() for problem in problems] == []
+    assert (verdict.notes, verdict.agreed) == ((), len(corpus))
 
 
 def _slice(data: bytes, cpu: int) -> bytes:
