@@ -17,7 +17,7 @@ from packaging.metadata import parse_email
 from benchmarks.measure import FailedError, Found, How, Result, Row, Subject, compare, ratio
 from benchmarks.payload import ROOT, only_wheel
 from benchmarks.press import PROGRAM
-from mamba_press.pipeline import build as pipeline_build
+from mamba_press.pipeline import requires
 
 ROUNDS = 7
 ASKED = Row(number=13, measured="install a pressed project", base="install hatchling", note="as low as it goes")
@@ -71,11 +71,11 @@ def _sets(how: How, root: Path) -> dict[str, list[str]]:
     build = [*PROGRAM, "hook", "flit_core.buildapi", str(root / "wheel")]
     subprocess.run(build, check=True, cwd=ROOT, env={**os.environ, **how.payload.environ}, capture_output=True)
     ours = str(only_wheel(root / "wheel"))
-    needs = [pipeline_build.RATTLER, pipeline_build.DEFLATE]
+    needs = [requires.RATTLER, requires.DEFLATE]
     with zipfile.ZipFile(ours) as archive:
         metadata = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
-        requires = parse_email(archive.read(metadata))[0]["requires_dist"]
-    own = [text for text in requires if ";" not in text]
+        stated = parse_email(archive.read(metadata))[0]["requires_dist"]
+    own = [text for text in stated if ";" not in text]
     return {
         "hatchling": ["hatchling"],
         "flit_core": ["flit_core"],

@@ -41,8 +41,8 @@ def _run(arguments: Sequence[str]) -> int:
     except SystemExit:
         log.flush()  # a stream that takes nothing would change the exit code when Python ends
         raise
+    from mamba_press import boundary
     from mamba_press.errors import PressError
-    from mamba_press.pipeline import build  # not for --help
 
     redraws = os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
     log.configure(quiet=parsed.quiet, verbose=parsed.verbose, redraws=redraws)
@@ -55,7 +55,7 @@ def _run(arguments: Sequence[str]) -> int:
         return options.told(text, parsed, os.environ)
 
     try:
-        with build.machine(), build.uncollected(), log.build(worded):
+        with boundary.machine(), boundary.uncollected(), log.build(worded):
             return commands.load(parsed.command).run(parsed, os.environ)
     except PressError as error:
         log.error(worded(str(error)))

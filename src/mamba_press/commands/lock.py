@@ -52,14 +52,14 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
     """Lock every target, or say why the lock cannot be used as it is."""
     from mamba_press.conda.process import one_process
-    from mamba_press.pipeline import build, lock
+    from mamba_press.pipeline import lock, orders
 
     root = Path(arguments.project).resolve()
-    named = build.Matrix(python=tuple(arguments.pythons), platform=tuple(arguments.platforms))
-    found = build.orders(root, options.given(arguments), environ, named)
-    orders = lock.distinct([options.from_here(order, arguments) for order in found])
+    named = orders.Matrix(python=tuple(arguments.pythons), platform=tuple(arguments.platforms))
+    found = orders.of_matrix(root, options.given(arguments), environ, named)
+    wanted = lock.distinct([options.from_here(order, arguments) for order in found])
     with one_process():
-        return _lock(root, orders, arguments)
+        return _lock(root, wanted, arguments)
 
 
 def _lock(root: Path, orders: Sequence[Order], arguments: Arguments) -> int:

@@ -52,11 +52,11 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
     """Print the jobs; nothing is solved."""
-    from mamba_press.pipeline import build
+    from mamba_press.pipeline import orders
 
-    named = build.Matrix(python=tuple(arguments.pythons), platform=tuple(arguments.platforms))
-    orders = build.orders(Path(arguments.project).resolve(), options.given(arguments), environ, named)
-    jobs = [_job(order) for order in orders]
+    named = orders.Matrix(python=tuple(arguments.pythons), platform=tuple(arguments.platforms))
+    found = orders.of_matrix(Path(arguments.project).resolve(), options.given(arguments), environ, named)
+    jobs = [_job(order) for order in found]
     kind = arguments.format or ("json" if arguments.json else None)
     if kind is None:
         output.say("\n".join(_line(job) for job in jobs))

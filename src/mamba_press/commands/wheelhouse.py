@@ -69,10 +69,10 @@ def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
 
 def _make(arguments: Arguments, environ: Mapping[str, str]) -> int:
     from mamba_press import log
-    from mamba_press.pipeline import build
+    from mamba_press.pipeline import wheelhouse
 
     folder = arguments.output or (None if arguments.archive else Path("wheelhouse"))
-    house, manifest = build.house(
+    house, manifest = wheelhouse.write(
         options.order(arguments, environ), folder, arguments.archive, replaces=arguments.force
     )
     for left in house.left:

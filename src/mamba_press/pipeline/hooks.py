@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mamba_press.errors import ConfigError, PressError, WriteError
-from mamba_press.pipeline import build
+from mamba_press.pipeline import build, orders
 from mamba_press.problem import Problem
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def wheel(
     state: State = "wheel",
 ) -> str:
     """Press the project in the current folder into ``directory`` and return the wheel's file name."""
-    asked = build.order(Path.cwd(), settings, environ, state)
+    asked = orders.order(Path.cwd(), settings, environ, state)
     if state == "editable" and asked.config.build_backend is not None:
         return _editable_of_inner(asked, Path(directory))
     finished = _finished(prepared, asked)
@@ -76,7 +76,7 @@ def metadata(
     from mamba_press.metadata import dist_info as described
     from mamba_press.pipeline import solve
 
-    asked = build.order(Path.cwd(), settings, environ, state)
+    asked = orders.order(Path.cwd(), settings, environ, state)
     if asked.config.build_backend is not None:
         return _metadata_of_inner(asked, Path(directory), state)
     with one_process():
@@ -242,10 +242,10 @@ def _sdist(directory: Path, settings: Mapping[str, object] | None, environ: Mapp
     from mamba_press.project import sdist as source
     from mamba_press.project import sources, tree
 
-    asked = build.order(Path.cwd(), settings, environ, "sdist")
+    asked = orders.order(Path.cwd(), settings, environ, "sdist")
     assert asked.project is not None
     # What is locked is what a wheel made from the sdist asks for.
-    pressed = build.order(Path.cwd(), settings, environ)
+    pressed = orders.order(Path.cwd(), settings, environ)
     build.require_native(asked)
     solution = solve.solve(pressed)
     if asked.config.build_backend is not None:

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-from mamba_press import platforms
+from mamba_press import log, platforms
 from mamba_press.config import unmatched
-from mamba_press.errors import ConfigError
+from mamba_press.errors import ConfigError, WriteError
 from mamba_press.metadata import dist_info, pyproject, requirements
-from mamba_press.pipeline import finish
+from mamba_press.pipeline import build, finish
 from mamba_press.pipeline import press as pipeline_press
 from mamba_press.platforms import target
-from mamba_press.types import Problem, Selection, Wheelhouse
+from mamba_press.problem import Problem, noted, of_all
+from mamba_press.types import Selection, Wheelhouse
 from mamba_press.vendoring import layout, link, placeholders, runtime_support, select, split
 
 if TYPE_CHECKING:
@@ -23,6 +24,89 @@ if TYPE_CHECKING:
 
     from mamba_press.pipeline.solve import Order
     from mamba_press.types import Solution
+    from mamba_press.wheel.wheelhouse import Manifest
+
+
+def write(
+    asked: Order, directory: Path | None, archive: Path | None = None, *, replaces: bool = True
+) -> tuple[Wheelhouse, Manifest]:
+    """Press a wheelhouse into a folder, an archive or both: all of it, or nothing.
+
+    Unless it ``replaces`` what is there, WriteError is raised where that is another wheel or another archive.
+    All wheels are checked together before one of them gets its place. What was there before stays where anything fails.
+    """
+    from mamba_press import atomic
+    from mamba_press.conda.process import one_process
+    from mamba_press.pipeline import solve
+    from mamba_press.wheel import wheelhouse as house_archive
+    from mamba_press.wheel import writer
+
+    if archive is not None and (archive.is_dir() or archive == directory):
+        what, hint = "is a folder, and --archive writes one file", "name a file: --archive env.zip"
+        raise WriteError(Problem(where=str(archive), what=what, hint=hint))
+    if archive is not None:
+        atomic.require(archive.parent)
+    compression, date = asked.config.wheel.compression, build.epoch(asked.environ)
+    generator = writer.generator(compression)
+    with build.second_reader(asked) as second, atomic.stage(directory) as stage, atomic.temporary() as workdir:
+        require_possible(asked, workdir)
+        with one_process():
+            solution = solve.solve(asked)
+            found = press(asked, solution, workdir, generator=generator, epoch=date)
+        count = len(found.wheels)
+        log.step(f"writing {count} wheel{'s' * (count != 1)}")
+        seen = second.offer if second else None
+        paths = [
+            writer.write(each.wheel, stage, compression=compression, epoch=date, seen=seen) for each in found.wheels
+        ]
+        elsewhere = pipeline_press.elsewhere(asked.config)
+        build.require_together(paths, elsewhere, second)
+        manifest, lock = house_archive.describe(found, stage, elsewhere)
+        (stage / house_archive.MANIFEST).write_bytes(manifest.to_json())
+        (stage / house_archive.LOCK).write_bytes(lock)
+        if directory is not None:
+            _refuse_stale(directory, house_archive.stale(directory, [row.file for row in manifest.wheels]))
+            if not replaces:
+                build.refuse_taken([(stage / row.file, directory / row.file) for row in manifest.wheels])
+        notes = noted((*found.notes, *of_all([each.notes for each in found.wheels])))
+        build.refuse_warnings(asked.config, notes)
+        _place(stage, manifest, (directory, archive), replaces=replaces)
+    log.tell(notes)
+    return found, manifest
+
+
+def _place(stage: Path, manifest: Manifest, places: tuple[Path | None, Path | None], *, replaces: bool) -> None:
+    """Bring a finished house from the folder ``stage`` to its folder and its archive; what fails changes nothing."""
+    from mamba_press import atomic
+    from mamba_press.wheel import wheelhouse as house_archive
+
+    directory, archive = places
+    with atomic.moving(stage) as move:
+
+        def fill(packed: Path | None = None) -> None:
+            if packed and archive and not replaces:
+                build.refuse_taken([(packed, archive)])
+            # What describes the others comes last, so that a folder that is not complete says so.
+            for name in (*(row.file for row in manifest.wheels), house_archive.LOCK, house_archive.MANIFEST):
+                if directory is not None:
+                    move(stage / name, directory / name)
+
+        if archive is None:
+            fill()
+        else:
+            house_archive.pack(stage, manifest, archive, fill)
+
+
+def _refuse_stale(directory: Path, stale: Sequence[str]) -> None:
+    if stale:
+        shown = ", ".join(stale[:5]) + (f" and {len(stale) - 5} more" if len(stale) > 5 else "")
+        raise WriteError(
+            Problem(
+                where=str(directory),
+                what=f"has wheels that are not of this wheelhouse, and installers would take them too: {shown}",
+                hint="remove them, or choose another folder with -o",
+            )
+        )
 
 
 def press(order: Order, solution: Solution, workdir: Path, *, generator: str, epoch: int | None = None) -> Wheelhouse:

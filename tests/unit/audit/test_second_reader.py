@@ -12,7 +12,7 @@ import pytest
 
 from mamba_press.audit import check, second_reader
 from mamba_press.errors import ConfigError
-from mamba_press.pipeline import build
+from mamba_press.pipeline import requires
 from mamba_press.platforms import binaries, target
 from mamba_press.platforms.linux import elf
 from mamba_press.types import Edits, Requirement
@@ -303,7 +303,7 @@ def needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         )
         found = replace(target.this_machine(), **machine)
         monkeypatch.setattr(target, "this_machine", lambda: found)
-        return [each for each in build.requirements(None, environ={}) if each in (build.LIEF, build.WHEEL)]
+        return [each for each in requires.requirements(None, environ={}) if each in (requires.LIEF, requires.WHEEL)]
 
     return ask
 
@@ -316,11 +316,11 @@ X86 = {"platform": "linux-x86_64", "glibc": (2, 28)}
     [
         ("", []),
         ('platform = "linux-64"', []),
-        ('platform = "osx-arm64"', [build.LIEF, build.WHEEL]),
-        ('platform = "win-64"', [build.LIEF, build.WHEEL]),
-        ('platform = "linux-aarch64"', [build.LIEF, build.WHEEL]),
+        ('platform = "osx-arm64"', [requires.LIEF, requires.WHEEL]),
+        ('platform = "win-64"', [requires.LIEF, requires.WHEEL]),
+        ('platform = "linux-aarch64"', [requires.LIEF, requires.WHEEL]),
         ('platform = "osx-arm64"\nsecond-reader = "off"', []),
-        ('second-reader = "always"', [build.LIEF, build.WHEEL]),
+        ('second-reader = "always"', [requires.LIEF, requires.WHEEL]),
     ],
 )
 def test_a_build_asks_for_lief_where_it_will_run(needs, table, wanted):
@@ -329,4 +329,4 @@ def test_a_build_asks_for_lief_where_it_will_run(needs, table, wanted):
 
 @pytest.mark.parametrize("machine", [{**X86, "glibc": (2, 17)}, {**X86, "platform": "linux-ppc64le"}])
 def test_a_build_does_not_ask_for_a_lief_that_has_no_wheel(needs, machine):
-    assert needs('second-reader = "always"', **machine) == [build.WHEEL]
+    assert needs('second-reader = "always"', **machine) == [requires.WHEEL]

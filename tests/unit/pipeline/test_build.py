@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from mamba_press import boundary
 from mamba_press.errors import BuildError, ConfigError, FetchError, SolveError, WriteError
-from mamba_press.pipeline import build, hooks, matrix, solve
+from mamba_press.pipeline import build, hooks, matrix, orders, requires, solve
 from mamba_press.platforms import target
 from mamba_press.types import Package, Problem, Python, Solution, Target
 from tests.support.values import specs
@@ -61,7 +62,7 @@ def solution() -> Solution:
 
 
 def test_what_the_user_can_act_on_ends_a_hook_with_its_text():
-    with pytest.raises(SystemExit) as ended, build.hook(None, {}):
+    with pytest.raises(SystemExit) as ended, boundary.hook(None, {}):
         raise FetchError(Problem(where="channel here", what="it cannot be reached", hint="try again"))
     assert ended.value.code == (
         "mamba-press: the packages cannot be fetched\n- channel here: it cannot be reached\n  try again"
@@ -69,14 +70,14 @@ def test_what_the_user_can_act_on_ends_a_hook_with_its_text():
 
 
 def test_a_key_is_called_as_it_was_given_to_a_hook():
-    with pytest.raises(SystemExit) as ended, build.hook({"python": "3.12"}, {"MAMBA_PRESS_PLATFORM": "x"}):
+    with pytest.raises(SystemExit) as ended, boundary.hook({"python": "3.12"}, {"MAMBA_PRESS_PLATFORM": "x"}):
         raise SolveError(Problem(where="tool.mamba-press.platform", what="no", hint="see tool.mamba-press.python"))
     assert str(ended.value).endswith("- MAMBA_PRESS_PLATFORM: no\n  see -C python")
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EMFILE])
 def test_what_the_machine_refuses_is_an_error_of_writing_that_names_the_file(number):
-    with pytest.raises(WriteError) as refused, build.machine():
+    with pytest.raises(WriteError) as refused, boundary.machine():
         raise OSError(number, os.strerror(number), "/somewhere/file")
     (problem,) = refused.value.problems
     assert problem.where == "/somewhere/file"
@@ -92,7 +93,7 @@ def test_what_the_machine_refuses_is_an_error_of_writing_that_names_the_file(num
     ],
 )
 def test_a_machine_without_memory_is_no_bug(error, what):
-    with pytest.raises(WriteError) as refused, build.machine():
+    with pytest.raises(WriteError) as refused, boundary.machine():
         raise error
     assert str(refused.value) == (
         f"the wheel cannot be written\n- this machine: {what}\n"
@@ -101,14 +102,14 @@ def test_a_machine_without_memory_is_no_bug(error, what):
 
 
 def test_another_error_at_run_time_is_a_bug():
-    with pytest.raises(RuntimeError, match="dictionary changed"), build.machine():
+    with pytest.raises(RuntimeError, match="dictionary changed"), boundary.machine():
         raise RuntimeError("dictionary changed size during iteration")
 
 
 def test_a_bug_keeps_its_traceback():
-    with pytest.raises(FileNotFoundError), build.hook(None, {}):
+    with pytest.raises(FileNotFoundError), boundary.hook(None, {}):
         raise FileNotFoundError(errno.ENOENT, "No such file", "/somewhere/file")
-    with pytest.raises(ZeroDivisionError), build.hook(None, {}):
+    with pytest.raises(ZeroDivisionError), boundary.hook(None, {}):
         raise ZeroDivisionError
 
 
@@ -117,7 +118,7 @@ def test_nobody_looks_for_garbage_during_a_hook_and_afterwards_as_before(enabled
     was_enabled = gc.isenabled()
     (gc.enable if enabled else gc.disable)()
     try:
-        with build.hook(None, {}):
+        with boundary.hook(None, {}):
             assert not gc.isenabled()
         assert gc.isenabled() == enabled
     finally:
@@ -129,9 +130,9 @@ def test_nobody_looks_for_garbage_during_a_hook_and_afterwards_as_before(enabled
 
 def test_a_worker_on_another_interpreter_needs_no_rattler_here(root, monkeypatch):
     monkeypatch.chdir(root)
-    here = build.requirements(None, environ={})
-    there = build.requirements(None, environ={"MAMBA_PRESS_WORKER": "python3.13"})
-    assert [requirement for requirement in here if requirement not in there] == [build.RATTLER]
+    here = requires.requirements(None, environ={})
+    there = requires.requirements(None, environ={"MAMBA_PRESS_WORKER": "python3.13"})
+    assert [requirement for requirement in here if requirement not in there] == [requires.RATTLER]
 
 
 @pytest.mark.parametrize(("runner", "other", "has_wheel"), [("x86_64", "ppc64le", True), ("ppc64le", "x86_64", False)])
@@ -141,7 +142,7 @@ def test_the_compressor_is_asked_for_where_the_building_machine_has_it(root, mon
     machine = replace(target.this_machine(), platform=f"linux-{runner}")
     monkeypatch.setattr(target, "this_machine", lambda: machine)
     monkeypatch.setenv("_PYTHON_HOST_PLATFORM", f"linux-{other}")
-    assert (build.DEFLATE in build.requirements(None, environ={})) == has_wheel
+    assert (requires.DEFLATE in requires.requirements(None, environ={})) == has_wheel
 
 
 @pytest.fixture
@@ -161,29 +162,29 @@ def wants_a_program(root, monkeypatch):
 
 def test_an_inner_backend_that_asks_for_a_host_package_before_it_is_there_stops_nothing(wants_a_program, capfd):
     wants_a_program('host = ["libpq"]')
-    assert build.RATTLER in build.requirements(None, environ={})
+    assert requires.RATTLER in requires.requirements(None, environ={})
     assert "made cannot say what else it needs before its host packages are installed" in capfd.readouterr().err
 
 
 def test_an_inner_backend_that_fails_without_host_packages_stops_the_build(wants_a_program):
     wants_a_program("")
     with pytest.raises(BuildError, match=r"made\.get_requires_for_build_wheel"):
-        build.requirements(None, environ={})
+        requires.requirements(None, environ={})
 
 
 def test_a_free_threaded_interpreter_is_told_the_way_out(root, monkeypatch):
     monkeypatch.chdir(root)
-    monkeypatch.setattr(build.sysconfig, "get_config_var", lambda name: 1 if name == "Py_GIL_DISABLED" else None)
+    monkeypatch.setattr(requires.sysconfig, "get_config_var", lambda name: 1 if name == "Py_GIL_DISABLED" else None)
     with pytest.raises(ConfigError, match="MAMBA_PRESS_WORKER"):
-        build.requirements(None, environ={})
-    assert build.requirements(None, environ={"MAMBA_PRESS_WORKER": "python3.13"}) == []
+        requires.requirements(None, environ={})
+    assert requires.requirements(None, environ={"MAMBA_PRESS_WORKER": "python3.13"}) == []
 
 
 def test_problems_of_all_tables_come_at_once(root):
     text = PROJECT.replace("greeting", "-").replace("packages", "pakages").replace("3.12", "2.7")
     root.joinpath("pyproject.toml").write_text(text)
     with pytest.raises(ConfigError) as refused:
-        build.read(root, {}, {})
+        orders.read(root, {}, {})
     wheres = [problem.where for problem in refused.value.problems]
     assert "tool.mamba-press.pakages" in wheres
     assert "project.name" in wheres
@@ -198,9 +199,9 @@ def test_an_inner_backend_that_is_not_there_is_told_before_a_channel_is_asked(ro
     table = 'build-backend = "nowhere"\nhost = ["zlib"]\nchannels = ["no-such-folder"]\n'
     root.joinpath("pyproject.toml").write_text(f'[project]\nname = "x"\nversion = "1"\n[tool.mamba-press]\n{table}')
     made = {
-        "list": lambda: build.pressed(build.order(root, {}, {})).__enter__(),
-        "press": lambda: build.make(build.order(root, {}, {}), root / "dist"),
-        "series": lambda: matrix.press([build.order(root, {}, {})] * 2, root / "dist"),
+        "list": lambda: build.pressed(orders.order(root, {}, {})).__enter__(),
+        "press": lambda: build.make(orders.order(root, {}, {}), root / "dist"),
+        "series": lambda: matrix.press([orders.order(root, {}, {})] * 2, root / "dist"),
         "wheel": lambda: hooks.wheel("dist", {}, None, environ={}),
         "editable": lambda: hooks.wheel("dist", {}, None, environ={}, state="editable"),
         "sdist": lambda: hooks.sdist("dist", {}, environ={}),
@@ -240,24 +241,24 @@ def handed(asked: solve.Order, folder: Path) -> Path:
 
 
 def test_a_solve_is_handed_over_as_it_was(root):
-    asked = build.order(root, None, {})
+    asked = orders.order(root, None, {})
     assert hooks._handed_over(str(handed(asked, root)), asked) == solution()
 
 
 def test_nothing_prepared_hands_nothing_over(root):
-    asked = build.order(root, None, {})
+    asked = orders.order(root, None, {})
     assert hooks._handed_over(None, asked) is None
     assert hooks._handed_over(str(root / "nowhere"), asked) is None
 
 
 def test_a_solve_for_another_order_is_not_taken(root, tmp_path):
-    asked = build.order(root, None, {})
+    asked = orders.order(root, None, {})
     folder = str(handed(asked, root))
     others = [
-        build.order(root, {"constraints": "words <2"}, {}),
-        build.order(root, {"python": "3.11"}, {}),
-        build.order(root, {"platform": "manylinux_2_17_x86_64"}, {}),
-        build.order(root, {}, {"CONDA_OVERRIDE_CUDA": "12.4"}),
+        orders.order(root, {"constraints": "words <2"}, {}),
+        orders.order(root, {"python": "3.11"}, {}),
+        orders.order(root, {"platform": "manylinux_2_17_x86_64"}, {}),
+        orders.order(root, {}, {"CONDA_OVERRIDE_CUDA": "12.4"}),
         replace(asked, root=tmp_path / "elsewhere"),
     ]
     for other in others:
@@ -268,7 +269,7 @@ def test_a_solve_for_another_order_is_not_taken(root, tmp_path):
 
 @pytest.mark.parametrize("data", [b"", b"{", b"\xff\xfe", b"[]", b'{"for": null}', b"[" * 50_000])
 def test_what_is_no_hand_over_is_as_good_as_none(data, root):
-    asked = build.order(root, None, {})
+    asked = orders.order(root, None, {})
     root.joinpath("mamba-press.json").write_bytes(data)
     assert hooks._handed_over(str(root), asked) is None
 
@@ -321,10 +322,10 @@ def plain(root: Path, table: str = "", version: str = 'version = "1.0"') -> Path
 def test_a_project_without_packages_and_without_code_has_nothing_to_press(tmp_path, monkeypatch):
     monkeypatch.chdir(plain(tmp_path, 'host = ["zlib"]'))
     with pytest.raises(ConfigError, match=r"no my_tool/__init__\.py and no my_tool\.py, in src or beside"):
-        build.read(tmp_path, None, {})
+        orders.read(tmp_path, None, {})
     plain(tmp_path)
     with pytest.raises(ConfigError, match="names no package"):
-        build.requirements(None, environ={})
+        requires.requirements(None, environ={})
 
 
 EXCLUDED = """\
@@ -340,39 +341,39 @@ def test_a_python_that_the_project_excludes_is_not_pressed_for(tmp_path, backend
     text = f'{project}[tool.mamba-press]\npackages = ["zlib"]\npython = "3.10"\n{backend}'
     tmp_path.joinpath("pyproject.toml").write_text(text)
     with pytest.raises(ConfigError) as raised:
-        build.order(tmp_path, {}, {})
+        orders.order(tmp_path, {}, {})
     assert str(raised.value) == EXCLUDED
-    assert build.order(tmp_path, {"python": "3.12"}, {}).target.python.minor == 12
+    assert orders.order(tmp_path, {"python": "3.12"}, {}).target.python.minor == 12
 
 
 def test_code_alone_asks_for_no_solver(tmp_path, monkeypatch):
     monkeypatch.chdir(plain(tmp_path))
     tmp_path.joinpath("my_tool.py").write_text("")
-    assert not [each for each in build.requirements(None, environ={}) if each.startswith("py-rattler")]
+    assert not [each for each in requires.requirements(None, environ={}) if each.startswith("py-rattler")]
 
 
 def test_what_an_inner_backend_decides_is_not_said_twice(tmp_path):
     table = 'build-backend = "setuptools.build_meta"\nsources.modules = ["my_tool"]\nsources.include = ["x.py"]'
     plain(tmp_path, table)
     with pytest.raises(ConfigError, match=r"tool\.mamba-press\.sources\.modules: is not looked at") as error:
-        build.read(tmp_path, None, {})
+        orders.read(tmp_path, None, {})
     keys = [problem.where for problem in error.value.problems]
     assert keys == ["tool.mamba-press.sources.modules", "tool.mamba-press.sources.include"]
 
 
 def test_the_licence_of_code_is_nobody_elses_to_know(tmp_path):
     plain(tmp_path, 'packages = ["zlib"]', 'dynamic = ["version", "license"]')
-    build.read(tmp_path, None, {})
+    orders.read(tmp_path, None, {})
     tmp_path.joinpath("my_tool.py").write_text("")
     with pytest.raises(ConfigError, match="no conda package knows the licence of the project's own code"):
-        build.read(tmp_path, None, {})
+        orders.read(tmp_path, None, {})
 
 
 def test_without_a_pressed_package_nothing_can_be_taken_from_one(tmp_path):
     plain(tmp_path, 'host = ["zlib"]', 'dynamic = ["version", "readme", "dependencies"]')
     tmp_path.joinpath("my_tool.py").write_text("")
     with pytest.raises(ConfigError) as error:
-        build.read(tmp_path, None, {})
+        orders.read(tmp_path, None, {})
     assert [problem.what.partition(":")[0] for problem in error.value.problems] == [
         '"version" cannot be dynamic',
         '"readme" cannot be dynamic',

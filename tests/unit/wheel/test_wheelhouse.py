@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mamba_press.errors import HouseError, WriteError
-from mamba_press.pipeline import build
+from mamba_press.pipeline import wheelhouse as pipeline_wheelhouse
 from mamba_press.types import Python, Target
 from mamba_press.wheel import wheelhouse
 from mamba_press.wheel.wheelhouse import Manifest, Row
@@ -277,7 +277,7 @@ def test_a_house_whose_place_fails_leaves_folder_and_archive_as_they_were(house,
         packed.mkdir()
     before = tree(output)
     with pytest.raises(WriteError):
-        build._place(house[0], house[1], (output, packed), replaces=True)
+        pipeline_wheelhouse._place(house[0], house[1], (output, packed), replaces=True)
     assert tree(output) == before
     assert place != "folder" or packed.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
@@ -288,7 +288,7 @@ def test_a_house_takes_its_places_over_an_older_one(house, tmp_path):
     output.mkdir()
     (output / wheelhouse.MANIFEST).write_text("old")
     packed.write_text("old")
-    build._place(house[0], house[1], (output, packed), replaces=True)
+    pipeline_wheelhouse._place(house[0], house[1], (output, packed), replaces=True)
     assert set(tree(output)) == {wheelhouse.MANIFEST, wheelhouse.LOCK, *(each.file for each in house[1].wheels)}
     assert wheelhouse.read(output) == wheelhouse.read(packed) == house[1]
 
