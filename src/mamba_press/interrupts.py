@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import _thread
 import signal
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,6 +19,10 @@ _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 
 _PATIENCE = 2.0
 """Seconds after a signal in which others change nothing: what is unfinished is being removed."""
+
+
+_PAUSE = 0.005
+"""Seconds in which a callback returns that Python called between two lines."""
 
 
 class EndedError(KeyboardInterrupt):
@@ -73,39 +78,79 @@ def _release() -> None:
         raise EndedError(number)
 
 
+class _Handler:
+    """What is done at a signal: raise `EndedError`, again where Python threw the first one away.
+
+    It throws away what is raised within ``__del__`` and the callbacks of weak references, and calls the hook instead.
+    """
+
+    def __init__(self) -> None:
+        self.last = -_PATIENCE
+        self.came: int | None = None
+        self.is_over = False
+        self.main = threading.get_ident()
+        self.hook = sys.unraisablehook
+
+    def end(self, number: int, _: FrameType | None) -> None:
+        now = time.monotonic()
+        if now - self.last < _PATIENCE:
+            return
+        self.last, self.came = now, number
+        if _Held.is_held:
+            _Held.waits = number
+        else:
+            raise EndedError(number)
+
+    def unraisable(self, found: sys.UnraisableHookArgs) -> None:
+        if isinstance(found.exc_value, EndedError):
+            number = found.exc_value.number
+            with suppress(RuntimeError):  # no memory for a thread: `caught` raises it at its end
+                # `threading` takes locks, which what was interrupted may hold.
+                _thread.start_new_thread(self.again, (number,))
+        else:
+            self.hook(found)
+
+    def again(self, number: int) -> None:
+        """Send the signal once more when the callback has returned; if it has not, the hook is called once more."""
+        time.sleep(_PAUSE)
+        if self.is_over:
+            return
+        self.last = -_PATIENCE
+        if sys.platform == "win32":
+            signal.raise_signal(number)
+        else:
+            signal.pthread_kill(self.main, number)  # which ends what the main thread waits for, too
+
+
 @contextmanager
 def caught() -> Iterator[None]:
-    """Let each of the signals raise `EndedError` in the block.
+    """Let each of the signals raise `EndedError` in the block, at its end if whatever it interrupted hid the error.
 
     Only in the main thread, where Python allows it. Signals that the process ignores, as below ``nohup``, or that a
     program around us handles, stay as they are.
     """
-    before = {}
-    if threading.current_thread() is threading.main_thread():
-        numbers = [number for name in _NAMES if (number := getattr(signal, name, None)) is not None]
-        before = {number: signal.getsignal(number) for number in numbers}
-        before = {key: value for key, value in before.items() if value in (signal.SIG_DFL, signal.default_int_handler)}
-    last = -_PATIENCE
-
-    def end(number: int, _: FrameType | None) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last >= _PATIENCE:
-            last = now
-            if _Held.is_held:
-                _Held.waits = number
-            else:
-                raise EndedError(number)
-
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = [number for name in _NAMES if (number := getattr(signal, name, None)) is not None]
+    before = {number: signal.getsignal(number) for number in numbers}
+    before = {key: value for key, value in before.items() if value in (signal.SIG_DFL, signal.default_int_handler)}
+    handler = _Handler()
+    sys.unraisablehook = unraisable = handler.unraisable
     for number in before:
-        signal.signal(number, end)
+        signal.signal(number, handler.end)
     try:
         yield
+        if handler.came is not None:
+            raise EndedError(handler.came)
     finally:
+        handler.is_over = True
         _Held.waits = None
-        for number, handler in before.items():
-            if signal.getsignal(number) == end:  # and not `ignored`
-                signal.signal(number, handler)
+        for number, old in before.items():
+            if signal.getsignal(number) == handler.end:  # and not `ignored`
+                signal.signal(number, old)
+        if sys.unraisablehook == unraisable:
+            sys.unraisablehook = handler.hook
 
 
 def told(ended: KeyboardInterrupt) -> int:

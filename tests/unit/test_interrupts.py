@@ -6,7 +6,9 @@ import os
 import signal
 import sys
 import threading
-from contextlib import contextmanager
+import time
+import weakref
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -44,6 +46,84 @@ def test_a_signal_is_told_and_is_the_exit_code(number, code, text, capsys):
 
 def test_a_plain_interrupt_is_ctrl_c():
     assert interrupts.told(KeyboardInterrupt()) == 130
+
+
+class Interrupted:
+    """What a signal meets while Python puts it away."""
+
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        for _ in range(3):  # Python looks for signals between two lines
+            pass
+
+
+def in_del() -> None:
+    Interrupted()
+
+
+def in_callback_of_weak_reference() -> None:
+    value = set()
+    reference = weakref.ref(value, lambda _: os.kill(os.getpid(), signal.SIGTERM))
+    del value
+    assert reference() is None
+
+
+@pytest.mark.parametrize("where", [in_del, in_callback_of_weak_reference])
+def test_a_signal_whose_error_python_throws_away_comes_again(where, capsys):
+    done = []
+
+    def work() -> None:
+        where()
+        time.sleep(30)
+        done.append("went on")
+
+    with pytest.raises(interrupts.EndedError) as ended, interrupts.caught():
+        work()
+    assert (ended.value.number, done, capsys.readouterr().err) == (signal.SIGTERM, [], "")
+
+
+def test_a_signal_comes_again_until_the_callback_has_returned(capsys):
+    class Slow(Interrupted):
+        def __del__(self):
+            try:
+                super().__del__()
+            finally:
+                time.sleep(10 * interrupts._PAUSE)
+
+    def work() -> None:
+        Slow()
+        time.sleep(30)
+
+    with pytest.raises(interrupts.EndedError), interrupts.caught():
+        work()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_signal_that_something_hid_is_raised_at_the_end():
+    done = []
+
+    def work() -> None:
+        with suppress(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGHUP)
+        done.append("went on")
+
+    with pytest.raises(interrupts.EndedError) as ended, interrupts.caught():
+        work()
+    assert (ended.value.number, done) == (signal.SIGHUP, ["went on"])
+
+
+def test_what_else_python_throws_away_goes_where_it_went_before(monkeypatch):
+    class Broken:
+        def __del__(self):
+            raise ValueError("of its own")
+
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda found: told.append(str(found.exc_value)))
+    before = sys.unraisablehook
+    with interrupts.caught():
+        Broken()
+    assert told == ["of its own"]
+    assert sys.unraisablehook == before
 
 
 def test_signals_that_follow_do_not_keep_from_cleaning_up():
@@ -160,9 +240,15 @@ def test_blocks_of_threads_that_end_in_another_order_leave_signals_as_they_were(
     other = threading.Thread(target=overlaps)
     other.start()
     first.wait(10)
-    with interrupts.caught():
+
+    def work() -> None:
         with interrupts.held():
             second.set()
             other.join()
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        done.append("went on")
+
+    done: list[str] = []
+    with pytest.raises(interrupts.EndedError), interrupts.caught():
+        work()
+    assert done == []
