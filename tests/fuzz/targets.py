@@ -24,7 +24,9 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from mamba_press.audit import check, explain
-from mamba_press.conda import lockfile, package_info, records, specifiers, worker
+from mamba_press.conda import lockfile, package_info, records, specifiers
+from mamba_press.conda.worker import fetch
+from mamba_press.conda.worker import records as read_by_rattler
 from mamba_press.config import reader, recipe
 from mamba_press.config.model import Licenses
 from mamba_press.errors import PressError
@@ -548,7 +550,9 @@ def _package(**more: object) -> Package:
 
 def _read_record(record: dict[str, object]) -> Package:
     texts = [text for key in ("depends", "constrains") for text in record.get(key) or ()]  # type: ignore[attr-defined]
-    [package] = records.packages_of({"packages": [record], "specs": {text: worker.parts(text) for text in texts}})
+    [package] = records.packages_of(
+        {"packages": [record], "specs": {text: read_by_rattler.parts(text) for text in texts}}
+    )
     return package
 
 
@@ -596,7 +600,7 @@ def _conda_texts(scratch: Path) -> list[Target]:
 def _paths_json(data: bytes) -> Outcome:
     """What the worker says of an archive's list; it answers whatever is raised, but not what never ends."""
     try:
-        worker._contents({"paths.json": data})
+        fetch._contents({"paths.json": data})
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return REFUSED
     return READ

@@ -909,7 +909,7 @@ def workers_of(cache: Path) -> list[int]:
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            if b"worker.py" in (folder / "cmdline").read_bytes() and mine in (folder / "environ").read_bytes():
+            if b"worker/__main__.py" in (folder / "cmdline").read_bytes() and mine in (folder / "environ").read_bytes():
                 found.append(int(folder.name))
     return found
 

@@ -9,7 +9,8 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 from rattler.package.build_string import BuildString
 
-from mamba_press.conda import specifiers, worker
+from mamba_press.conda import specifiers
+from mamba_press.conda.worker import records
 from mamba_press.types import Spec
 
 numbers = st.lists(st.integers(0, 4), min_size=1, max_size=3)
@@ -41,7 +42,7 @@ def conda_takes(spec: str, version: str) -> bool:
 def test_what_conda_takes_the_specifiers_take_and_no_more_unless_they_say_so(spec, version):
     taken = conda_takes(spec, version)
     try:
-        translated = specifiers.translate(Spec(text="", **worker.parts(f"x {spec}")).version)
+        translated = specifiers.translate(Spec(text="", **records.parts(f"x {spec}")).version)
     except specifiers.UntranslatableError:
         assert not taken, "only what nothing fits has no words"
         return
@@ -56,7 +57,7 @@ written = st.builds("{}x{}{}{}{}".format, st.sampled_from(["", "conda-forge::", 
 
 @given(written)
 def test_what_no_worker_reads_is_read_as_rattler_does(text):
-    found = worker.parts(text)
+    found = records.parts(text)
     own = specifiers.read(text)
     assert (own.name, own.build, bool(own.when), list(own.extras)) == (
         found["name"], found.get("build", "*"), "when" in found, found.get("extras", []),

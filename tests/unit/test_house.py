@@ -12,7 +12,8 @@ from packaging.requirements import Requirement
 
 from mamba_press import commands, errors
 from mamba_press.commands import parser
-from mamba_press.conda import package_info, prefix, process, worker
+from mamba_press.conda import package_info, prefix, process
+from mamba_press.conda.worker import package_check
 from mamba_press.pipeline import requires
 from mamba_press.wheel import read, zip_read
 
@@ -105,10 +106,10 @@ def test_the_bounds_on_the_page_of_security_are_those_of_the_code():
     mib = 1 << 20
     for text in (
         f"| {process.PATIENCE:.0f} seconds;",
-        f"| {worker._BYTES // mib} MiB and {worker._DENSEST} times its archive;",
-        f"{worker._FILES:,} files and one for each {worker._SPARSEST} bytes",
+        f"| {package_check.BYTES // mib} MiB and {package_check.DENSEST} times its archive;",
+        f"{package_check.FILES:,} files and one for each {package_check.SPARSEST} bytes",
         f"| {prefix._COPIES:,} files and {prefix._COPIED_BYTES // mib >> 10} GiB, and ten times",
-        f"| {worker._RECORDS // mib} MiB; {package_info.MOST // mib} MiB for `about.json`",
+        f"| {package_check.RECORDS // mib} MiB; {package_info.MOST // mib} MiB for `about.json`",
         f"; {package_info.MOST_LICENCES // mib} MiB for all licences",
         f"| {read.MOST // mib} MiB, or {read.RATIO} times",
         f"| {zip_read.ENTRIES:,}; {read.TEXTS['METADATA'] // mib} MiB; {read.TEXTS['RECORD'] // mib} MiB |",

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 from mamba_press.errors import ContentError
-from mamba_press.metadata.installed import LICENSE_FILE
 from mamba_press.types import Info, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+LICENSE_FILE = re.compile(r"(?:licen[cs]|copying|copyright|notice|authors|unlicense)", re.IGNORECASE)
+"""How the name of a licence file begins, where no folder says that it is one."""
 
 MOST = 8 << 20
 """How many bytes a file of JSON or a recipe may have: the largest of conda-forge have two million."""

@@ -38,7 +38,7 @@ _GRACE = 30.0
 _PLACES = {"cache": "RATTLER_CACHE_DIR", "prefix": "TMPDIR", "path": "TMPDIR"}
 """What of a request names a folder of this machine, and the variable that moves it."""
 
-SCRIPT = Path(__file__).with_name("worker.py")
+SCRIPT = Path(__file__).with_name("worker") / "__main__.py"
 
 
 class RefusedError(Exception):

@@ -8,9 +8,9 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mamba_press.conda.package_info import LICENSE_FILE
 from mamba_press.errors import ContentError
 from mamba_press.metadata import installed
-from mamba_press.metadata.installed import LICENSE_FILE
 from mamba_press.metadata.pyproject import license_files, standard_metadata
 from mamba_press.types import Entry, Problem, Wheel
 

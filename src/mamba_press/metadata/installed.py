@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 _PLACE = re.compile(
     r"(?:.*/)?site-packages/([^/]+\.(?:dist-info|egg-info|egg/EGG-INFO))(?:/(METADATA|PKG-INFO|requires\.txt))?"
 )
-LICENSE_FILE = re.compile(r"(?:licen[cs]|copying|copyright|notice|authors|unlicense)", re.IGNORECASE)
-"""How the name of a licence file begins, where no folder says that it is one."""
 
 _MOST, _LONGEST = 10_000, 4_000
 """How many requirements a package may have, and of how many characters: to read them takes time."""

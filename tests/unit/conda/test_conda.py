@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press.conda import channels, errors, lockfile, prefix, process, records, solver, specifiers, worker
+from mamba_press.conda import channels, errors, lockfile, prefix, process, records, solver, specifiers
+from mamba_press.conda.worker import package_check
 from mamba_press.config.model import Config
 from mamba_press.errors import ConfigError, ContentError, FetchError, SolveError
 from mamba_press.pipeline import solve
@@ -881,7 +882,7 @@ def test_a_worker_that_is_not_there_is_an_error():
     ],
 )
 def test_a_package_has_no_more_bytes_and_files_than_it_may(size, files, said):
-    assert worker._too_large(size, files, 1000, 3) == said
+    assert package_check._too_large(size, files, 1000, 3) == said
 
 
 @pytest.mark.parametrize(
@@ -897,7 +898,7 @@ def test_a_package_has_no_more_bytes_and_files_than_it_may(size, files, said):
 )
 def test_what_a_package_may_unpack_to_grows_with_its_archive(size, downloaded, most):
     each = {"name": "evil", "version": "1.0", "build": "0", "size": size}
-    gate = worker._Gate([each], {"cache": "cache", "platform": "linux-64", "python": []}, print)
+    gate = package_check.Gate([each], {"cache": "cache", "platform": "linux-64", "python": []}, print)
     if downloaded is not None:
         gate.downloaded["evil"] = downloaded
     assert gate.most(each) == most
@@ -908,8 +909,8 @@ def test_counting_what_a_folder_has_ends_above_the_most(tmp_path):
         (tmp_path / str(number)).mkdir()
         (tmp_path / str(number) / "file").write_bytes(b"x" * 10)
     (tmp_path / "link").symlink_to(tmp_path)
-    assert worker._weight(tmp_path, 1000, 100) == (100 + len(str(tmp_path)), 11)
-    size, files = worker._weight(tmp_path, 1000, 3)
+    assert package_check._weight(tmp_path, 1000, 100) == (100 + len(str(tmp_path)), 11)
+    size, files = package_check._weight(tmp_path, 1000, 3)
     assert files == 4
     assert size <= 40 + len(str(tmp_path))
 
@@ -932,7 +933,7 @@ def test_lists_of_far_too_many_files_are_not_read(name, size, tmp_path):
     (info / "files").write_text("a\n")
     (info / name).write_bytes(data)
     each = {"name": "evil", "version": "1.0", "build": "0", "size": size}
-    gate = worker._Gate([each], {"cache": str(tmp_path), "platform": "linux-64", "python": []}, print)
+    gate = package_check.Gate([each], {"cache": str(tmp_path), "platform": "linux-64", "python": []}, print)
     tracemalloc.start()
     wrong = gate.wrong(each)
     most = tracemalloc.get_traced_memory()[1]
@@ -1053,9 +1054,8 @@ def test_a_folder_whose_name_is_not_utf_8_is_named_with_its_variable(key, variab
 
 STUCK = """\
 import json, sys, threading
-from mamba_press.conda import worker
-from tests.support.values import specs
-threading.Thread(target=worker._TASK.watch, args=(0.5, lambda said: print(json.dumps(said)), threading.Event())).start()
+from mamba_press.conda.worker import watch
+threading.Thread(target=watch.TASK.watch, args=(0.5, lambda said: print(json.dumps(said)), threading.Event())).start()
 """
 
 
