@@ -205,6 +205,12 @@ def generate(session: nox.Session) -> None:
 
 
 @nox.session
+def house(session: nox.Session) -> None:
+    """Figures of the house; ``--write`` draws its packages in docs/explanation/design.md."""
+    session.run("python", "-m", "tests.support.house", *session.posargs)
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """The sdist and the wheel of mamba-press itself, in dist/, checked as PyPI would."""
     session.install("build", "check-wheel-contents", "twine >= 6")

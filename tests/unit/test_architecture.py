@@ -9,43 +9,12 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections import defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-ROOT = Path(__file__).parents[2] / "src" / "mamba_press"
-SOURCES = sorted(ROOT.rglob("*.py"))
-
-GROUND = {
-    *("atomic", "credentials", "errors", "globs", "interrupts", "log", "machine", "messages", "parallel", "problem"),
-    "types",
-}
-
-# Which packages each package knows. All of them may know the ground.
-ALLOWED = {
-    "platforms": set(),
-    "wheel": {"platforms"},
-    "conda": {"platforms"},
-    "config": {"conda", "platforms"},
-    "metadata": {"conda", "config", "platforms", "vendoring"},
-    "project": {"conda", "config", "platforms"},
-    "vendoring": {"conda", "config", "metadata", "platforms", "project"},
-    "audit": {"conda", "config", "metadata", "platforms", "vendoring", "wheel"},
-    "pipeline": {"audit", "conda", "config", "metadata", "platforms", "project", "vendoring", "wheel"},
-    "commands": {"audit", "conda", "config", "pipeline", "platforms", "wheel"},
-    # the two doors, the hooks of PEP 517 and the command line, and what both have
-    "boundary": {"config"},
-    "build": {"boundary", "pipeline"},
-    "__main__": {"boundary", "commands"},
-}
-
-# Platforms are sisters, which do not know each other.
-SISTERS = {"linux", "macos", "windows"}
+from tests.support import house
+from tests.support.house import ALLOWED, GROUND, ROOT, SOURCES, forbidden, imports
 
 HOMES = {
     "rattler": {"conda/worker/"},
@@ -61,47 +30,6 @@ HOMES = {
 }
 
 FRONT_DOORS = {"build.py", "__main__.py"}
-
-
-def imports(tree: ast.AST) -> Iterator[str]:
-    """The dotted names of all that is imported anywhere in a module, functions and type checking included."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"line {node.lineno}: imports are absolute"
-            assert node.module is not None
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def parts_of(name: str) -> list[str] | None:
-    """The path of the module of ours that an imported name belongs to, below the root; None for a library."""
-    first, *rest = name.split(".")
-    if first != "mamba_press":
-        return None
-    while rest and not (ROOT.joinpath(*rest).is_dir() or ROOT.joinpath(*rest).with_suffix(".py").is_file()):
-        rest.pop()
-    return rest
-
-
-def imported(source: str) -> list[list[str]]:
-    """The paths of all modules of ours that a module imports; the package's own version is left out."""
-    return sorted(found for name in imports(ast.parse(source)) if (found := parts_of(name)))
-
-
-def forbidden(path: str, source: str) -> list[str]:
-    """What the module at this path imports of ours against the table."""
-    here = path.removesuffix(".py").split("/")
-    if here == ["__init__"]:
-        return [".".join(other) for other in imported(source)]
-    assert here[0] in GROUND or here[0] in ALLOWED, f"{here[0]} has no place in the table"
-    free = GROUND | ALLOWED.get(here[0], set()) | ({here[0]} if here[0] in ALLOWED else set())
-    wrong = [other for other in imported(source) if other[0] not in free]
-    if here[0] == "platforms" and here[1] in SISTERS:
-        wrong += [
-            other for other in imported(source) if other[:1] == ["platforms"] and {*other[1:2]} & (SISTERS - {here[1]})
-        ]
-    return [".".join(other) for other in wrong]
 
 
 def strangers(path: str, source: str) -> list[str]:
@@ -144,11 +72,12 @@ def test_a_module_imports_only_what_the_table_allows(source):
 
 
 def test_each_pair_of_the_table_is_used():
-    used = defaultdict(set)
-    for path in SOURCES:
-        name = path.relative_to(ROOT).parts[0].removesuffix(".py")
-        used[name] |= {other[0] for other in imported(path.read_text(encoding="utf-8"))} - GROUND - {name}
+    used = house.used()
     assert {name: used[name] for name in ALLOWED} == ALLOWED
+
+
+def test_the_picture_is_that_of_the_table():
+    assert house.picture() in house.PICTURE.read_text(encoding="utf-8")
 
 
 def test_the_table_is_short():
