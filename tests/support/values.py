@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from mamba_press.conda import specifiers
+from mamba_press.machine import System
+from mamba_press.platforms.protocol import Demand
 from mamba_press.types import Binary, Entry, Environment, File, Kept, Package, Python, Resolved, Spec, Target
 from tests.support.compile import Linking, program, shared_library
 
@@ -112,6 +114,24 @@ class Libraries:
             path = self.folder / f"program-{len(self._made)}"
             self._made[key] = program(path, "int main(void) { return 0; }", Linking(needed=stubs))
         return self._made[key]
+
+
+def demand(
+    runtime: str,
+    system: System,
+    *,
+    arch: str = "",
+    python: Python | None = None,
+    symbols: frozenset[str] = frozenset(),
+    floor: tuple[int, int] = (0, 0),
+    of_copy: tuple[int, int] = (0, 0),
+    **more: object,
+) -> Demand:
+    """What is demanded of a compiler's runtime on the usual machine of a system."""
+    usual = {"linux": "x86_64", "osx": "arm64", "win": "amd64"}[system]
+    target = replace(TARGET, system=system, arch=arch or usual, python=python or TARGET.python)
+    asked: dict[str, object] = {"runtime": runtime, "target": target, "wanted": "auto", **more}
+    return Demand(symbols=lambda: symbols, floor=lambda: floor, of_copy=lambda: of_copy, **asked)  # type: ignore[arg-type]
 
 
 def binary(name: str | None = None, *needed: str, **facts: object) -> Binary:

@@ -8,12 +8,11 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mamba_press import globs, messages
+from mamba_press import globs, messages, platforms
 from mamba_press.audit import path_assumptions
 from mamba_press.conda.specifiers import spec_name
 from mamba_press.config.model import TABLE
 from mamba_press.errors import ContentError
-from mamba_press.platforms.windows import system as windows
 from mamba_press.types import OWN, Note, Problem
 from mamba_press.vendoring import runtime_module
 
@@ -110,7 +109,7 @@ class _Host:
     def of(cls, environment: Environment, selection: Selection) -> _Host:
         libraries: dict[str, tuple[File, ...]] = {}
         for file in environment.files:
-            inside = posixpath.dirname(file.path) == "lib" or windows.in_library_folder(file.path)
+            inside = platforms.in_library_folder(file.path)
             if inside and path_assumptions.is_library(file.path):
                 libraries[file.package] = (*libraries.get(file.package, ()), file)
         links = (link for kept in selection.kept for link in kept.links)

@@ -9,7 +9,7 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from mamba_press import messages
+from mamba_press import messages, platforms
 from mamba_press.errors import ContentError
 from mamba_press.platforms import binaries
 from mamba_press.types import Edits, Problem
@@ -138,7 +138,7 @@ def _debugging(packed: Mapping[str, int], entries: Sequence[Entry], config: Conf
         return
     saved = 0.0
     for entry in entries:
-        if entry.binary and entry.binary.format == "elf":
+        if entry.binary and platforms.facts_for(entry.binary).can_strip:
             data = entry.read()
             stripped = binaries.apply(data, Edits(strip=True))
             saved += (1 - len(stripped) / len(data)) * packed.get(entry.path, 0)

@@ -111,7 +111,7 @@ def _unpromised(entries: Iterable[Entry], arch: str) -> tuple[Note, ...]:
     users: dict[str, list[str]] = {}
     for entry in _elf(entries, arch):
         for link in entry.links:
-            if resolve.is_unpromised(link, arch):
+            if resolve.is_unpromised(link, "linux", arch):
                 users.setdefault(link.needed, []).append(entry.path)
     if not users:
         return ()

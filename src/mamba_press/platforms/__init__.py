@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from typing import TYPE_CHECKING
 
 from mamba_press.platforms import linux, macos, windows
@@ -12,9 +13,27 @@ from mamba_press.platforms.windows import tag as windows_tag
 if TYPE_CHECKING:
     from mamba_press.machine import Target
     from mamba_press.platforms.facts import Facts
+    from mamba_press.platforms.protocol import Platform
     from mamba_press.platforms.tag import Tag
+    from mamba_press.types import Binary
 
 FACTS = {each.system: each for each in (linux.FACTS, macos.FACTS, windows.FACTS)}
+_FORMATS = {each.format: each for each in FACTS.values()}
+
+
+def of(system: str) -> Platform:
+    """Return who answers for a system; imported only here, for it takes a reader of binaries."""
+    if system == "osx":
+        from mamba_press.platforms.macos import platform as of_macos
+
+        return of_macos
+    if system == "win":
+        from mamba_press.platforms.windows import platform as of_windows
+
+        return of_windows
+    from mamba_press.platforms.linux import platform as of_linux
+
+    return of_linux
 
 
 def facts(target: Target) -> Facts:
@@ -26,6 +45,22 @@ def facts_of(tag: str) -> Facts | None:
     """Return the same for the system of a platform tag, None for ``any`` and for one that is not known."""
     found = parse(tag)
     return FACTS[found.system] if found else None
+
+
+def facts_for(binary: Binary) -> Facts:
+    """Return the same for the system that a binary's format is of."""
+    return _FORMATS[binary.format]
+
+
+def own_name(binary: Binary) -> str | None:
+    """Return the file name that a library has for itself, None where it has none, or its loader does not ask for it."""
+    has_one = facts_for(binary).names_itself and binary.name is not None
+    return posixpath.basename(binary.name or "") if has_one else None
+
+
+def in_library_folder(path: str) -> bool:
+    """Whether a path of a prefix lies where conda packages of any system have libraries."""
+    return any(posixpath.dirname(path) in each.libraries for each in FACTS.values())
 
 
 def of_subdir(subdir: str) -> Facts | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mamba_press.machine import System
 
@@ -13,18 +13,20 @@ class Facts:
     """One system.
 
     ``format`` is that of its binaries, ``family`` how cibuildwheel calls it, ``sysconfig`` how Python does; ``markers``
-    are ``sys_platform``, ``platform_system`` and ``os_name``. ``versioned`` is what the version in its tags is one of,
-    and ``virtual`` conda's package of that version; both are empty where tags have no version. ``neutral`` is the
-    prefix that nobody can make.
+    are ``sys_platform``, ``platform_system`` and ``os_name``. ``machines`` are the architectures whose names in tags
+    are not those that binaries have. ``versioned`` is what the version in its tags is one of, and ``virtual`` conda's
+    package of that version; both are empty where tags have no version. ``neutral`` is the prefix that nobody can make.
 
-    ``folders`` are where conda's Python has the parts of a wheel, ``libraries`` where conda has libraries. ``root``,
-    ``programs`` and ``variables`` are where compilers and build tools find a prefix, and by which variables; where
-    ``is_posix``, they take the flags of GCC.
+    ``folders`` are where conda's Python has the parts of a wheel. ``libraries`` are where conda has libraries, the
+    likeliest first; their names have this ``ending``, and messages call the place ``looked_in``. ``root``, ``programs``
+    and ``variables`` are where compilers and build tools find a prefix, and by which variables; where ``is_posix``,
+    they take the flags of GCC.
 
-    ``has_search_paths``: a binary can say where its libraries are. ``loaded_answers``: a library that was loaded
-    answers for its name. ``can_strip``: what no loader reads can leave its binaries. ``tells_case``: names may differ
-    in case alone. ``is_carried``: its programs lie in wheels for others, too. ``installed_as`` is the platform that
-    rattler is told for a prefix to be pressed, where it is not the own one.
+    ``names_itself``: a library's own name for itself counts. ``has_search_paths``: a binary can say where its libraries
+    are. ``loaded_answers``: a library that was loaded answers for its name. ``can_strip``: what no loader reads can
+    leave its binaries. ``tells_case``: names may differ in case alone. ``is_carried``: its programs lie in wheels for
+    others, too. ``installed_as`` is the platform that rattler is told for a prefix to be pressed, where it is not the
+    own one.
     """
 
     system: System
@@ -37,11 +39,15 @@ class Facts:
     virtual: str = ""
     neutral: str
     folders: Mapping[str, str]
-    libraries: str = "lib/"
+    machines: Mapping[str, str] = field(default_factory=dict)
+    libraries: tuple[str, ...] = ("lib",)
+    looked_in: str = "lib/"
+    ending: str = ""
     root: str = ""
     programs: tuple[str, ...] = ("bin",)
     variables: tuple[str, str] = ("CPATH", "LIBRARY_PATH")
     is_posix: bool = True
+    names_itself: bool = True
     has_search_paths: bool = True
     loaded_answers: bool = False
     can_strip: bool = False

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
-import posixpath
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from mamba_press.platforms.windows import system as windows
+from mamba_press import platforms
 from mamba_press.types import OWN, Problem
 from mamba_press.vendoring import runtime_module
 
@@ -61,11 +60,11 @@ def libraries(prefix: Prefix, there: Container[str], facts: Mapping[str, Binary]
         for path in paths:
             end = prefix.ends[path]
             binary = facts.get(end) if end in there else None
-            if binary is None or not (posixpath.dirname(path) == "lib" or windows.in_library_folder(path)):
+            if binary is None or not platforms.in_library_folder(path):
                 continue
             found[name] = end
-            if binary.name and binary.format != "pe":
-                found[posixpath.basename(binary.name)] = end
+            if own := platforms.own_name(binary):
+                found[own] = end
     return found
 
 

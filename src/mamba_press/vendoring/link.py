@@ -13,11 +13,10 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mamba_press import globs, messages
+from mamba_press import globs, messages, platforms
 from mamba_press.errors import ContentError
 from mamba_press.platforms import binaries, compiler_runtimes, strings
-from mamba_press.platforms.macos import system as macos
-from mamba_press.platforms.windows import system as windows
+from mamba_press.platforms.protocol import Answer, Situation
 from mamba_press.types import Edits, Problem
 from mamba_press.vendoring import library_calls
 from mamba_press.vendoring.external import External, find
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mamba_press.config.model import Config
-    from mamba_press.types import Binary, Entry, Environment, Note
+    from mamba_press.types import Binary, Entry, Environment, Note, Resolved
 
 _HASH_LENGTH = 8
 _LIBRARY_NAME = re.compile(
@@ -83,6 +82,7 @@ def link(entries: Sequence[Entry], environment: Environment, config: Config) -> 
         final=keep,
         hashed=frozenset(hashed),
         opened=opened,
+        plain=_plain(libraries, keep, hashed),
         external=config.link.external,
         system=config.link.system,
         strip=config.link.strip,
@@ -112,6 +112,7 @@ class _Plan:
     final: Mapping[str, str]
     hashed: frozenset[str]
     opened: _Opened
+    plain: Mapping[str, Sequence[str]]
     external: Mapping[str, str]
     system: tuple[str, ...] = ()
     strip: bool = False
@@ -128,6 +129,14 @@ class _Plan:
         return posixpath.join(posixpath.dirname(self.libraries[path].path), self.final[path])
 
 
+def _plain(libraries: Mapping[str, Entry], names: Mapping[str, str], hashed: set[str]) -> dict[str, list[str]]:
+    """Return by folder the names of the libraries that get no hash."""
+    found: dict[str, list[str]] = {}
+    for path in libraries.keys() - hashed:
+        found.setdefault(posixpath.dirname(libraries[path].path), []).append(names[path])
+    return found
+
+
 def _binary(entry: Entry) -> Binary | None:
     return entry.binary if entry.binary is not None and entry.binary.arch is not None else None
 
@@ -139,16 +148,17 @@ def _is_library(entry: Entry) -> bool:
 
 def _in_library_folder(entry: Entry) -> bool:
     binary = _binary(entry)
-    if binary is not None and binary.format == "pe":
-        return windows.in_library_folder(entry.original) and entry.original.lower().endswith(".dll")
-    return posixpath.dirname(entry.original) == "lib"
+    if binary is None:
+        return posixpath.dirname(entry.original) == "lib"
+    facts = platforms.facts_for(binary)
+    return posixpath.dirname(entry.original) in facts.libraries and entry.original.lower().endswith(facts.ending)
 
 
 def _is_inner(entry: Entry) -> bool:
     """Whether a library lies below the library folder and has a name to be needed by: it is no module of Python."""
     binary = _binary(entry)
     folder = posixpath.dirname(entry.real)
-    if binary is None or binary.format == "pe" or binary.name is None:
+    if binary is None or platforms.own_name(binary) is None:
         return False
     return folder.startswith("lib/") and "/site-packages" not in folder
 
@@ -166,10 +176,10 @@ def _names(libraries: Mapping[str, Entry], environment: Environment, inner: set[
         binary = _binary(entry)
         if _in_library_folder(entry) and binary is not None:
             names[posixpath.basename(path)] = path
-            if binary.format == "pe":
+            if not platforms.facts_for(binary).names_itself:
                 names.setdefault(posixpath.basename(path).lower(), path)
-            elif binary.name:
-                names[posixpath.basename(binary.name)] = path
+            elif own := platforms.own_name(binary):
+                names[own] = path
     for path in sorted(inner):
         binary = _binary(libraries[path])
         soname = binary.name if binary is not None else None
@@ -205,11 +215,12 @@ def _kept_name(path: str, entry: Entry, opened: _Opened) -> str:
     own = posixpath.basename(path)
     if entry.placed:
         return posixpath.basename(entry.path)
-    if binary is None or binary.name is None or binary.format == "pe" or not _in_library_folder(entry):
+    name = platforms.own_name(binary) if binary is not None else None
+    if name is None or not _in_library_folder(entry):
         return own
     asked = opened.by_file.get(path, frozenset())
-    if not asked or posixpath.basename(binary.name) in asked:
-        return posixpath.basename(binary.name)
+    if not asked or name in asked:
+        return name
     return min(asked, key=lambda name: (-len(name), name))
 
 
@@ -217,7 +228,7 @@ def _is_hashed(entry: Entry, is_opened: bool, requested: frozenset[str], config:
     binary = _binary(entry)
     assert binary is not None
     # What a DLL is called inside does not count: the loader knows its file.
-    name = posixpath.basename(entry.real) if binary.format == "pe" else binary.name
+    name = platforms.own_name(binary) if platforms.facts_for(binary).names_itself else posixpath.basename(entry.real)
     if name is None or not _LIBRARY_NAME.fullmatch(name):
         return False
     if compiler_runtimes.runtime_of(name) in compiler_runtimes.RENAMED:
@@ -228,7 +239,7 @@ def _is_hashed(entry: Entry, is_opened: bool, requested: frozenset[str], config:
     if isinstance(rename, bool):
         return rename
     if rename is not None:
-        return globs.matches_library(posixpath.basename(name), rename) is not None
+        return globs.matches_library(name, rename) is not None
     return entry.package not in requested and not is_opened
 
 
@@ -305,101 +316,29 @@ def _hashed_name(name: str, digest: str) -> str:
 def _edits(entry: Entry, plan: _Plan) -> Edits:
     binary = _binary(entry)
     assert binary is not None
-    if binary.format == "pe":
-        return _pe_edits(entry, binary, plan)
-    return _macho_edits(entry, binary, plan) if binary.format == "macho" else _elf_edits(entry, binary, plan)
-
-
-def _pe_edits(entry: Entry, binary: Binary, plan: _Plan) -> Edits:
-    """Return the new names of what is in this wheel or in another one; where it lies, an image cannot say.
-
-    An image that restricts where its imports are looked for would not find them in the wheel.
-    """
-    names: list[tuple[str, str | None]] = []
-    for found in entry.links:
-        if found.where == "removed":
-            names.append((found.needed, None))
-        elif found.where == "wheel" and found.path is not None:
-            names.append((found.needed, plan.final[found.path]))
-        elif found.where == "external":
-            names.append((found.needed, plan.elsewhere(found.needed).name))
-    return Edits(
-        needed=tuple((old, new) for old, new in names if new is None or old.lower() != new.lower()),
-        search=() if names and binary.search else None,
-    )
-
-
-def _macho_edits(entry: Entry, binary: Binary, plan: _Plan) -> Edits:
-    """Return names that say where each library is, from the file that needs it, and a signature.
-
-    dyld takes a loaded library for one that is asked for by ``@rpath`` if their install names are the same, so that
-    two wheels' copies of a library that keeps its name would be confused: nothing of ours asks by ``@rpath``. Search
-    paths remain for what is opened by name.
-    """
-    here = posixpath.dirname(entry.path)
-    needed: list[tuple[str, str | None]] = []
-    for found in entry.links:
-        if found.where == "removed":
-            needed.append((found.needed, None))
-        elif found.where == "wheel" and found.path is not None:
-            folder = posixpath.dirname(plan.libraries[found.path].path)
-            needed.append((found.needed, f"{_relative('@loader_path', here, folder)}/{plan.final[found.path]}"))
-        elif found.where == "external":
-            other = plan.elsewhere(found.needed)
-            needed.append((found.needed, f"{_relative('@loader_path', here, other.folder)}/{other.name}"))
-        elif compiler_runtimes.runtime_of(found.needed) and not macos.is_system(found.needed):
-            needed.append((found.needed, f"/usr/lib/{posixpath.basename(found.needed)}"))
-        elif found.where == "system" and (place := macos.at(found.needed, plan.system)):
-            needed.append((found.needed, place))
-    folders = tuple(_opened_folders(entry, plan))
     own = entry.real
-    name = binary.name
-    if name is not None and own in plan.final:
-        name = f"@rpath/{plan.final[own]}"
-    return Edits(
-        name=name if name != binary.name else None,
-        needed=tuple(dict.fromkeys((old, new) for old, new in needed if old != new)),
-        search=tuple(dict.fromkeys(_relative("@loader_path", here, folder) for folder in folders)),
-        sign=True,
-    )
-
-
-def _elf_edits(entry: Entry, binary: Binary, plan: _Plan) -> Edits:
-    needed: list[tuple[str, str | None]] = []
-    folders: list[str] = []
-    outside: list[str] = []
-    for found in entry.links:
-        if found.where == "removed":
-            needed.append((found.needed, None))
-        elif found.where == "wheel" and found.path is not None:
-            folders.append(posixpath.dirname(plan.libraries[found.path].path))
-            if found.needed != plan.final[found.path]:
-                needed.append((found.needed, plan.final[found.path]))
-        elif found.where == "external":
-            other = plan.elsewhere(found.needed)
-            outside.append(other.folder)
-            if found.needed != other.name:
-                needed.append((found.needed, other.name))
-    folders += _opened_folders(entry, plan)
-    places = [_relative("$ORIGIN", posixpath.dirname(entry.path), folder) for folder in (*folders, *outside)]
-    search = tuple(dict.fromkeys(places))
-    # Nobody knows which names the other wheel has beside its library: they may be the system's, too.
-    inherited = bool(search and not outside) and all(
-        path in plan.hashed or not _may_be_the_systems(plan.final[path])
-        for path, library in plan.libraries.items()
-        if posixpath.dirname(library.path) in folders
-    )
-    own = entry.real
-    name = plan.final.get(own) if own in plan.hashed else None
-    return Edits(
-        name=name if name != binary.name else None,
-        needed=tuple(needed),
-        search=None if (search, inherited and bool(search)) == (binary.search, binary.inherited) else search,
-        inherited=inherited,
-        unbind_unique=compiler_runtimes.runtime_of(binary.name or "") == "libstdcxx",
+    situation = Situation(
+        folder=posixpath.dirname(entry.path),
+        name=plan.final.get(own, ""),
+        is_hashed=own in plan.hashed,
+        answers=tuple(_answer(link, plan) for link in entry.links),
+        opened=tuple(_opened_folders(entry, plan)),
+        plain=plan.plain,
+        system=plan.system,
         strip=plan.strip,
         clear_execstack=binary.execstack and bool(globs.matches_library(posixpath.basename(own), plan.clear_execstack)),
     )
+    return platforms.of(platforms.facts_for(binary).system).edits(binary, situation)
+
+
+def _answer(link: Resolved, plan: _Plan) -> Answer:
+    folder, name = "", ""
+    if link.where == "wheel" and link.path is not None:
+        folder, name = posixpath.dirname(plan.libraries[link.path].path), plan.final[link.path]
+    elif link.where == "external":
+        other = plan.elsewhere(link.needed)
+        folder, name = other.folder, other.name
+    return Answer(needed=link.needed, where=link.where, folder=folder, name=name)
 
 
 def _opened_folders(entry: Entry, plan: _Plan) -> Iterable[str]:
@@ -407,15 +346,6 @@ def _opened_folders(entry: Entry, plan: _Plan) -> Iterable[str]:
     for path, asked in sorted(plan.opened.by_file.items()):
         if asked & plan.opened.by_entry.get(entry.path, frozenset()):
             yield posixpath.dirname(plan.libraries[path].path)
-
-
-def _relative(origin: str, here: str, there: str) -> str:
-    relative = posixpath.relpath(there or ".", here or ".")
-    return origin if relative == "." else f"{origin}/{relative}"
-
-
-def _may_be_the_systems(name: str) -> bool:
-    return name.startswith("lib") and ".so" in name
 
 
 def _edited(entry: Entry, plan: _Plan) -> Entry:
@@ -488,7 +418,7 @@ def _is_new(entry: Entry) -> bool:
 
 
 def _strip_notes(entries: Sequence[Entry], config: Config) -> Iterable[str]:
-    others = [entry.path for entry in entries if (binary := _binary(entry)) and binary.format != "elf"]
+    others = [entry.path for entry in entries if (each := _binary(entry)) and not platforms.facts_for(each).can_strip]
     if config.link.strip and others:
         yield f"link.strip is for ELF files; these are packed as they are: {others[0]}" + messages.others(
             len(others) - 1

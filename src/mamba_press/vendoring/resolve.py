@@ -11,17 +11,16 @@ import posixpath
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mamba_press import globs
+from mamba_press import globs, platforms
 from mamba_press.conda.specifiers import minimum
 from mamba_press.platforms import binaries, compiler_runtimes
-from mamba_press.platforms.linux import policy
-from mamba_press.platforms.macos import system as macos
+from mamba_press.platforms.protocol import Choice
 from mamba_press.platforms.windows import system as windows
 from mamba_press.types import OWN, Problem, Resolved
 from mamba_press.vendoring import external
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     from mamba_press.types import Binary, Environment, File, Package, Target
 
@@ -63,13 +62,8 @@ class Prefix:
 
     def find(self, binary: Binary, at: str, name: str) -> Iterator[str]:
         """Yield the paths of the real files that a needed name may mean, the likeliest first."""
-        base = posixpath.basename(name)
-        if binary.format == "pe":
-            yield from windows.likeliest(self.named.get(base.lower(), ()), at)
-            return
-        for path in (*binaries.lookup(binary, at, name), f"lib/{base}", *self.named.get(base, ())):
-            if path in self.ends:
-                yield self.ends[path]
+        system = platforms.of(platforms.facts_for(binary).system)
+        yield from (self.ends[path] for path in system.likeliest(binary, at, name, self.named) if path in self.ends)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +75,7 @@ class Rules:
     external: Mapping[str, str] = field(default_factory=dict)
     remove: tuple[str, ...] = ()
     pruned: tuple[str, ...] = ()  # as select.prune names them: packages that were solved, and never unpacked
-    runtimes: Mapping[str, compiler_runtimes.Choice] | None = None
+    runtimes: Mapping[str, Choice] | None = None
     keeps_to_tag: bool = False
 
 
@@ -113,30 +107,25 @@ def resolve(
             problems.append(_missing(binary, file, name, rules, left))
         else:
             found.append(answer)
-            if rules.keeps_to_tag and is_unpromised(answer, rules.target.arch):
-                problems.append(_unpromised(file, name))
+            if rules.keeps_to_tag and is_unpromised(answer, rules.target.system, rules.target.arch):
+                problems.append(_unpromised(file, name, rules.target))
     return tuple(found), tuple(problems)
 
 
-def is_unpromised(link: Resolved, arch: str) -> bool:
-    """Whether a library comes from the system, is in no list of what systems have, and was not named by the user.
-
-    For Linux: only there tags have such lists.
-    """
-    return (
-        link.where == "system"
-        and link.why != NAMED
-        and policy.never_vendored(link.needed)
-        and policy.allowed_from(link.needed, arch) is None
-    )
+def is_unpromised(link: Resolved, system: str, arch: str) -> bool:
+    """Whether a library comes from the system, is in no list of what systems have, and was not named by the user."""
+    if link.where != "system" or link.why == NAMED:
+        return False
+    return platforms.of(system).why_unpromised(link.needed, arch) is not None
 
 
 def _one(  # noqa: PLR0913  # what decides about one name
     binary: Binary, file: File, name: str, *, prefix: Prefix, rules: Rules, present: Callable[[str], bool]
 ) -> Resolved | None:
-    never = _why_never(name, rules.target)
+    system = platforms.of(rules.target.system)
+    never = system.why_system(name)
     if never is not None:
-        return Resolved(needed=name, where="system", why=NAMED if _is_named(name, rules) else never)
+        return Resolved(needed=name, where="system", why=NAMED if system.is_named(name, rules.system) else never)
     # Stronger than what the prefix has: a library that another wheel brings must not come twice.
     elsewhere = external.find(posixpath.basename(name), rules.external)
     if elsewhere is not None:
@@ -147,47 +136,17 @@ def _one(  # noqa: PLR0913  # what decides about one name
     path = next(filter(present, prefix.find(binary, file.path, name)), None)
     if path is not None:
         return Resolved(needed=name, where="wheel", path=path, why="in the prefix")
-    why = _why_elsewhere(name, rules)
-    return None if why is None else Resolved(needed=name, where="system", why=why)
+    why = system.why_there(name, rules.target, rules.runtimes or {})
+    if why is None and not system.is_named(name, rules.system):
+        return None
+    return Resolved(needed=name, where="system", why=why or NAMED)
 
 
-def _why_never(name: str, target: Target) -> str | None:
-    """Return why a library is the system's (or Python's) whatever the prefix has, or None."""
-    if target.system == "osx":
-        return "every macOS has it" if macos.is_system(name) else None
-    if target.system == "win":
-        return windows.why_system(name) or ("Python itself" if windows.is_python(name) else None)
-    return "never vendored" if policy.never_vendored(name) else None
-
-
-def _why_elsewhere(name: str, rules: Rules) -> str | None:
-    """Return why a library that the prefix has not is there all the same, or None."""
-    target = rules.target
-    asked = target.floor if target.tag else None
-    if target.system == "linux" and policy.allowed(name, target.arch, asked or policy.newest(target.arch)):
-        return "every system of the tag has it"
-    if target.system == "win":
-        brought = windows.brings(target.python.minor, target.arch)
-        if name.lower() in brought and (rules.runtimes or {}).get("vcruntime") != "bundle":
-            return "it lies beside python.exe"
-    elif target.system == "osx" and name.startswith("@"):
-        # No search path of the wheel leads out of it: the key has to say where the library is.
-        return NAMED if macos.at(name, rules.system) else None
-    return NAMED if _is_named(name, rules) else None
-
-
-def _is_named(name: str, rules: Rules) -> bool:
-    """Whether ``link.system`` names a library, by its path or by its name; Windows' have no case."""
-    if rules.target.system == "win":
-        return globs.matches(name.lower(), [glob.lower() for glob in rules.system]) is not None
-    return any(globs.matches_library(each, rules.system) for each in (name, posixpath.basename(name)))
-
-
-def _unpromised(file: File, name: str) -> Problem:
+def _unpromised(file: File, name: str, target: Target) -> Problem:
     return Unpromised(
         where=f"{file.path} ({file.package})",
         what=f"needs {name}, which no manylinux tag promises; it has to come from the system, for "
-        f"{policy.why_never(name)}",
+        f"{platforms.of(target.system).why_unpromised(name, target.arch)}",
         hint="name it in link.system if every user has it, "
         f'or leave this file out: [tool.mamba-press.select] exclude = ["{file.path}"]',
     )
@@ -219,9 +178,8 @@ def _missing(binary: Binary, file: File, name: str, rules: Rules, left: str | No
             hint="keep that file, name it in link.system if every user has it, "
             f'or leave this one out too: [tool.mamba-press.select] exclude = ["{file.path}"]',
         )
-    places = "Library/bin, " if binary.format == "pe" else "lib/, "
     by_path = " by its path on their machines (/usr/lib/…)" if name.startswith("@") else ""
-    searched = ", ".join(binary.search) or "no search path of its own"
+    places = f"{', '.join(binary.search) or 'no search path of its own'}, {platforms.facts_for(binary).looked_in}"
     add = "add the conda package that has it to packages"
     if file.package == OWN:
         add = "add the conda package that has it to host, or, if the build found one of this machine, tell it not to"
@@ -232,28 +190,16 @@ def _missing(binary: Binary, file: File, name: str, rules: Rules, left: str | No
     return Problem(
         where=f"{file.path} ({file.package})",
         what=f"needs {name}, which is {package} and not promised by "
-        f"{rules.target.tag or rules.target.subdir}; looked in: {searched}, {places}the whole prefix",
+        f"{rules.target.tag or rules.target.subdir}; looked in: {places}, the whole prefix",
         hint=f"{add}, name it in link.system{by_path} if every user has it, "
         f'or leave this file out: [tool.mamba-press.select] exclude = ["{file.path}"]',
     )
 
 
-def stated_floor(package: Package, virtual: str = "__glibc") -> tuple[int, int] | None:
-    """Return the glibc that a conda record asks for, (2, 17) for ``__glibc >=2.17``; None where it states none.
+def stated_floor(package: Package, virtual: str) -> tuple[int, int] | None:
+    """Return the version of a virtual package that a record asks for, (2, 17) for ``__glibc >=2.17``, or None.
 
-    A bound in ``constrains`` holds just as much for every machine that has glibc.
+    A bound in ``constrains`` holds just as much for every machine of that system.
     """
     specs = (spec for spec in (*package.depends, *package.constrains) if spec.name == virtual)
     return max(filter(None, map(minimum, specs)), default=None)
-
-
-def glibc_floor(found: Sequence[tuple[Binary, str]], arch: str) -> tuple[int, int]:
-    """Return the glibc that binaries need by their GLIBC symbol versions, at least the architecture's first policy."""
-    floors = {
-        policy.floor_for(version, arch)
-        for binary, _ in found
-        for requirement in binary.requires
-        for version in requirement.versions
-        if version.startswith("GLIBC_")
-    }
-    return max((floor for floor in floors if floor), default=policy.baseline(arch))

@@ -10,16 +10,13 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mamba_press import globs, messages
+from mamba_press import globs, messages, platforms
 from mamba_press.conda.specifiers import spec_name, twin
 from mamba_press.errors import ConfigError, ContentError
 from mamba_press.platforms import binaries, compiler_runtimes, strings
 from mamba_press.platforms.linux import policy
-from mamba_press.platforms.macos import system as macos
-from mamba_press.platforms.macos import tag as macos_tag
-from mamba_press.platforms.windows import system as windows
-from mamba_press.platforms.windows import tag as windows_tag
-from mamba_press.types import OWN, Dropped, Kept, Problem, Requirement, Selection
+from mamba_press.platforms.protocol import Choice, Demand
+from mamba_press.types import OWN, Dropped, Kept, Problem, Selection
 from mamba_press.vendoring import activation, library_calls, resolve
 
 if TYPE_CHECKING:
@@ -246,7 +243,7 @@ def _rules(target: Target, config: Config) -> resolve.Rules:
         remove=tuple(config.link.remove),
         pruned=(*config.select.prune, *config.select.prune_alone),
         runtimes={key: "system" for key, wanted in asdict(config.link.runtimes).items() if wanted == "system"},
-        keeps_to_tag=target.system == "linux" and config.link.unpromised != "report",
+        keeps_to_tag=config.link.unpromised != "report",
     )
 
 
@@ -434,7 +431,7 @@ class _Search:
     def _is_copy(self, path: str) -> bool:
         """Whether a DLL is beside ``python.exe`` what the package also has in ``Library/bin``."""
         binary, other = self.facts.get(path), self.candidates.get(f"Library/bin/{path}")
-        if binary is None or binary.format != "pe" or "/" in path or other is None:
+        if binary is None or "/" in path or other is None:
             return False
         return other.sha256 is not None and other.sha256 == self.candidates[path].sha256
 
@@ -457,7 +454,8 @@ class _Search:
         if file.package not in present:
             return "no library of this dependency is reached"
         binary = self.facts.get(self.real(path))
-        is_dll = binary is not None and binary.format == "pe" and binary.kind == "shared"
+        # Without search paths, libraries lie among the programs.
+        is_dll = binary is not None and binary.kind == "shared" and not platforms.facts_for(binary).has_search_paths
         if (path.startswith(_PROGRAMS) and not is_dll) or (binary is not None and binary.kind == "program"):
             return "program of a dependency"
         return "library that nothing needs"
@@ -465,9 +463,8 @@ class _Search:
 
 def _is_plugin(path: str, binary: Binary) -> bool:
     """Whether a shared object is made to be opened, not linked to; a DLL's name for itself means nothing."""
-    if binary.format == "pe":
-        return not windows.in_library_folder(path)
-    return binary.name is None or posixpath.dirname(path) != "lib"
+    facts = platforms.facts_for(binary)
+    return (facts.names_itself and binary.name is None) or posixpath.dirname(path) not in facts.libraries
 
 
 @cache
@@ -550,22 +547,19 @@ def _binary(file: File, target: Target) -> Binary | None:
                 hint=f'leave it out: [tool.mamba-press.select] exclude = ["{file.path}"]',
             )
         ) from None
-    if binary is None or binary.format != _NATIVE[target.system]:
+    if binary is None or binary.format != platforms.facts(target).format:
         return None
     if target.arch in binary.archs:
         # The slices of a universal file for other machines come along.
         return replace(binary, arch=target.arch)
     # Windows has names of its own for the architectures.
-    wanted = windows_tag.MACHINES.get(target.arch) if target.system == "win" else target.arch
+    wanted = platforms.facts(target).machines.get(target.arch, target.arch)
     return replace(binary, arch=target.arch if binary.arch == wanted else None)
-
-
-_NATIVE = {"linux": "elf", "osx": "macho", "win": "pe"}
 
 
 def _is_native(file: File, target: Target) -> bool:
     with file.source.open("rb") as stream:
-        return binaries.format_of(stream.read(8)) == _NATIVE[target.system]
+        return binaries.format_of(stream.read(8)) == platforms.facts(target).format
 
 
 def _foreign(kept: Sequence[Kept]) -> tuple[str, ...]:
@@ -680,34 +674,24 @@ def _choose_runtimes(
     notes: list[str] = []
     wanted = asdict(config.link.runtimes)
     reached = search.run(rules)
+    system = platforms.of(rules.target.system)
     for runtime in compiler_runtimes.LIBRARIES:
-        demands = _demands(search, reached, runtime)
-        if demands is None:
+        versions = _demands(search, reached, rules, runtime)
+        if versions is None:
             continue
-        if rules.target.system == "osx":
-            choice, why = compiler_runtimes.choose_for_macos(
-                runtime,
-                wanted.get(runtime, "auto"),
-                symbols=_taken(search, reached, runtime),
-                version=next((package.version for package in environment.packages if package.name == "libcxx"), ""),
-                floor=_macos_floor(search, reached, rules.target, environment, config),
-            )
-        elif rules.target.system == "win":
-            names = (link.needed for links in reached.links.values() for link in links)
-            choice, why = compiler_runtimes.choose_for_windows(
-                runtime,
-                wanted.get(runtime, "auto"),
-                names=[name for name in names if compiler_runtimes.runtime_of(name) == runtime],
-                target=rules.target,
-            )
-        else:
-            choice, why = compiler_runtimes.choose(
-                runtime,
-                wanted.get(runtime, "auto"),
-                versions={v: policy.floor_for(v, rules.target.arch) for each in demands for v in each.versions},
-                floor=_floor(search, reached, rules.target, environment, config),
-                bundled=partial(_floor_of_copy, search, rules, runtime, environment, config),
-            )
+        needed = (link.needed for links in reached.links.values() for link in links)
+        demand = Demand(
+            runtime=runtime,
+            wanted=wanted.get(runtime, "auto"),
+            target=rules.target,
+            names=tuple(name for name in needed if compiler_runtimes.runtime_of(name) == runtime),
+            versions=versions,
+            packages=environment.packages,
+            symbols=partial(_taken, search, reached, rules, runtime),
+            floor=partial(_floor, search, reached, rules.target, environment, config),
+            of_copy=partial(_floor_of_copy, search, rules, runtime, environment, config),
+        )
+        choice, why = system.choose_runtime(demand)
         notes.append(f"{runtime}: {choice} ({why})" + _uncopied(search, runtime, choice))
         if (rules.runtimes or {}).get(runtime) != choice:
             rules = replace(rules, runtimes={**(rules.runtimes or {}), runtime: choice})
@@ -715,7 +699,7 @@ def _choose_runtimes(
     return reached, tuple(notes)
 
 
-def _uncopied(search: _Search, runtime: str, choice: compiler_runtimes.Choice) -> str:
+def _uncopied(search: _Search, runtime: str, choice: Choice) -> str:
     """Say that a copy cannot be packed where the solution has none: then the system's is used, if the tag allows it."""
     if choice == "system" or any(
         compiler_runtimes.runtime_of(posixpath.basename(path)) == runtime for path in search.candidates
@@ -724,83 +708,71 @@ def _uncopied(search: _Search, runtime: str, choice: compiler_runtimes.Choice) -
     return "; the solution has no copy of it: name its conda package, too"
 
 
-def _is_of(link: Resolved, runtime: str) -> bool:
+def _is_of(link: Resolved, rules: resolve.Rules, runtime: str) -> bool:
     """Whether a needed library is a runtime about which there is something to choose: not macOS's own by its path."""
-    return compiler_runtimes.runtime_of(link.needed) == runtime and not macos.is_system(link.needed)
+    system = platforms.of(rules.target.system)
+    return compiler_runtimes.runtime_of(link.needed) == runtime and system.why_system(link.needed) is None
 
 
-def _taken(search: _Search, reached: _Reached, runtime: str) -> frozenset[str]:
+def _taken(search: _Search, reached: _Reached, rules: resolve.Rules, runtime: str) -> frozenset[str]:
     """Return the symbols that the reached files take from a runtime."""
     return frozenset(
         symbol
         for path, links in reached.links.items()
         for link in links
-        if _is_of(link, runtime) and compiler_runtimes.runtime_of(path) != runtime
+        if _is_of(link, rules, runtime) and compiler_runtimes.runtime_of(path) != runtime
         for symbol in binaries.taken(search.candidates[path].source.read_bytes(), link.needed)
     )
 
 
-def _macos_floor(
-    search: _Search, reached: _Reached, target: Target, environment: Environment, config: Config
-) -> tuple[int, int]:
-    """Return the macOS that the wheel needs whatever becomes of its runtimes, or the one of the tag asked for."""
-    if target.tag and target.floor:
-        return target.floor
-    paths = [path for path in reached.links if compiler_runtimes.runtime_of(path) is None]
-    floors = [found for path in paths if (found := search.facts[search.real(path)].floor)]
-    if config.link.floor != "symbols":
-        owners = {search.candidates[path].package for path in paths}
-        stated = (resolve.stated_floor(each, "__osx") for each in environment.packages if each.name in owners)
-        floors += [floor for floor in stated if floor]
-    return max((macos_tag.OLDEST[target.arch], *floors))
-
-
-def _demands(search: _Search, reached: _Reached, runtime: str) -> tuple[Requirement, ...] | None:
-    """Return what the reached files demand of a runtime, or None if none of them needs it."""
+def _demands(search: _Search, reached: _Reached, rules: resolve.Rules, runtime: str) -> frozenset[str] | None:
+    """Return the symbol versions that the reached files demand of a runtime, or None if none of them needs it."""
     needing = [
         search.facts[search.real(path)]
         for path, links in reached.links.items()
-        if any(_is_of(link, runtime) for link in links)
-        and compiler_runtimes.runtime_of(posixpath.basename(path)) != runtime
+        if any(_is_of(link, rules, runtime) for link in links) and compiler_runtimes.runtime_of(path) != runtime
     ]
     if not needing:
         return None
-    return tuple(r for binary in needing for r in binary.requires if compiler_runtimes.runtime_of(r.library) == runtime)
+    demanded = (each for binary in needing for each in binary.requires)
+    return frozenset(
+        v for each in demanded if compiler_runtimes.runtime_of(each.library) == runtime for v in each.versions
+    )
 
 
 def _floor(
     search: _Search, reached: _Reached, target: Target, environment: Environment, config: Config
 ) -> tuple[int, int]:
-    """Return the glibc that the wheel needs whatever becomes of its runtimes, or the one of the tag asked for."""
+    """Return the system that the wheel needs whatever becomes of its runtimes, or the one of the tag asked for."""
     if target.tag and target.floor:
         return target.floor
-    found = [
-        (search.facts[search.real(path)], path)
-        for path in reached.links
-        if compiler_runtimes.runtime_of(posixpath.basename(path)) is None
-    ]
+    found = (search.facts[search.real(path)] for path in reached.links if compiler_runtimes.runtime_of(path) is None)
+    floor = platforms.of(target.system).floor_of(found, target.arch)
     if config.link.floor == "symbols":
-        return resolve.glibc_floor(found, target.arch)
+        return floor
     owners = {search.candidates[path].package for path in reached.why}
     # A runtime that may yet leave must not raise the floor that decides whether it does.
-    runtimes = (path for path in reached.links if compiler_runtimes.runtime_of(posixpath.basename(path)))
-    owners -= {search.candidates[path].package for path in runtimes}
-    stated = [
-        bound for package in environment.packages if package.name in owners and (bound := resolve.stated_floor(package))
-    ]
-    return max([resolve.glibc_floor(found, target.arch), *stated])
+    owners -= {search.candidates[path].package for path in reached.links if compiler_runtimes.runtime_of(path)}
+    return max([floor, *_stated(owners, target, environment)])
+
+
+def _stated(owners: Iterable[str], target: Target, environment: Environment) -> Iterator[tuple[int, int]]:
+    """Yield the versions of the system that the records of packages ask for."""
+    virtual, names = platforms.facts(target).virtual, frozenset(owners)
+    bounds = (resolve.stated_floor(package, virtual) for package in environment.packages if package.name in names)
+    yield from filter(None, bounds)
 
 
 def _floor_of_copy(
     search: _Search, rules: resolve.Rules, runtime: str, environment: Environment, config: Config
 ) -> tuple[int, int]:
-    """Return the glibc that a copy of a runtime in the wheel would need."""
+    """Return the system that a copy of a runtime in the wheel would need."""
     reached = search.run(replace(rules, runtimes={**(rules.runtimes or {}), runtime: "bundle"}))
-    paths = [path for path in reached.links if compiler_runtimes.runtime_of(posixpath.basename(path)) == runtime]
-    floor = resolve.glibc_floor([(search.facts[search.real(path)], path) for path in paths], rules.target.arch)
-    owners = {search.candidates[path].package for path in paths} if config.link.floor != "symbols" else set()
-    stated = (resolve.stated_floor(package) for package in environment.packages if package.name in owners)
-    return max([floor, *filter(None, stated)])
+    paths = [path for path in reached.links if compiler_runtimes.runtime_of(path) == runtime]
+    found = (search.facts[search.real(path)] for path in paths)
+    owners = {search.candidates[path].package for path in paths} if config.link.floor != "symbols" else ()
+    floor = platforms.of(rules.target.system).floor_of(found, rules.target.arch)
+    return max([floor, *_stated(owners, rules.target, environment)])
 
 
 def _refuse_two_openmp(reached: _Reached, candidates: Mapping[str, File]) -> None:

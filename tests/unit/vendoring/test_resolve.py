@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from mamba_press import platforms
 from mamba_press.types import Requirement
 from mamba_press.vendoring import resolve as vendoring_resolve
 from tests.support.values import TARGET, Libraries, Prefix, binary
@@ -135,9 +136,9 @@ def test_glibcs_versions_give_the_floor_and_others_do_not():
             Requirement(library="libstdc++.so.6", versions=("GLIBCXX_3.4.30",)),
         )
     )
-    assert vendoring_resolve.glibc_floor([(facts, "x")], "x86_64") == (2, 28)
-    assert vendoring_resolve.glibc_floor([], "x86_64") == (2, 5)
-    assert vendoring_resolve.glibc_floor([], "aarch64") == (2, 17)
+    assert platforms.of("linux").floor_of([facts], "x86_64") == (2, 28)
+    assert platforms.of("linux").floor_of([], "x86_64") == (2, 5)
+    assert platforms.of("linux").floor_of([], "aarch64") == (2, 17)
 
 
 def test_a_library_of_another_wheel_stays_out_though_the_prefix_has_it(prefix):

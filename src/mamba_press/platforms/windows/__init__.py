@@ -13,11 +13,15 @@ FACTS = Facts(
     sysconfig="win",
     markers=("win32", "Windows", "nt"),
     neutral=NEUTRAL_ON_WINDOWS,
+    machines={"amd64": "x86_64", "arm64": "aarch64", "win32": "i686"},  # nothing is pressed for win32
     folders={"platlib": "Lib/site-packages/", "scripts": "Scripts/", "headers": "Include/{name}/"},
-    libraries="Library/bin",
+    libraries=("Library/bin", "", "DLLs", "Library/mingw-w64/bin", "Library/usr/bin", "bin"),  # "": beside python.exe
+    looked_in="Library/bin",
+    ending=".dll",
     root="Library",
     programs=("", "Library/bin", "Scripts"),
     variables=("INCLUDE", "LIB"),
     is_posix=False,
+    names_itself=False,
     has_search_paths=False,
 )

@@ -7,13 +7,7 @@ import re
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-FOLDERS = ("Library/bin", "", "DLLs", "Library/mingw-w64/bin", "Library/usr/bin", "bin")
-"""Where conda packages for Windows have libraries, the likeliest first; the empty one is beside ``python.exe``."""
+from typing import TypedDict
 
 _PYTHON = re.compile(r"python3(?P<minor>\d*)(?P<threads>t?)(?:_d)?\.dll")
 _FIRST_WITH_VCRUNTIME_1 = 8
@@ -58,18 +52,6 @@ def is_python(name: str) -> bool:
 def is_library(path: str) -> bool:
     """Whether a path is that of a DLL or an extension module."""
     return path.lower().endswith((".dll", ".pyd"))
-
-
-def in_library_folder(path: str) -> bool:
-    """Whether a path lies where conda packages for Windows have libraries."""
-    return path.rpartition("/")[0] in FOLDERS
-
-
-def likeliest(paths: Iterable[str], at: str) -> tuple[str, ...]:
-    """Return paths of one name in the order in which they may be meant by what lies at ``at``: beside it first."""
-    here = at.rpartition("/")[0]
-    order = {folder: number for number, folder in enumerate((here, *(each for each in FOLDERS if each != here)))}
-    return tuple(sorted(paths, key=lambda path: (order.get(path.rpartition("/")[0], len(order)), path)))
 
 
 def python_abi(names: tuple[str, ...]) -> str | None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 
 from mamba_press.platforms.tag import Tag
-
-MACHINES = {"amd64": "x86_64", "arm64": "aarch64", "win32": "i686"}
-"""How binaries' architectures are spelled elsewhere, by how Windows' tags spell them; nothing is pressed for win32."""
+from mamba_press.platforms.windows import FACTS
 
 _TAG = re.compile(r"win_(\w+)|win32")
 
@@ -18,7 +16,7 @@ def parse(text: str) -> Tag | None:
     if found is None:
         return None
     arch = found[1] or text
-    machines = (MACHINES[arch],) if arch in MACHINES else ()
+    machines = (FACTS.machines[arch],) if arch in FACTS.machines else ()
     return Tag(text=text, system="win", family="win", arch=arch, machines=machines)
 
 

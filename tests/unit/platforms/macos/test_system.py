@@ -59,10 +59,6 @@ def test_names_in_data_count_as_opened_and_load_commands_do_not(tmp_path: Path) 
 # --- libc++
 
 
-def choose(*symbols: str, version: str = "16.0.6", floor: tuple[int, int] = (11, 0), wanted="auto"):
-    return compiler_runtimes.choose_for_macos("libcxx", wanted, symbols=symbols, version=version, floor=floor)
-
-
 @pytest.mark.parametrize(
     ("symbol", "since"),
     [
@@ -82,25 +78,6 @@ def choose(*symbols: str, version: str = "16.0.6", floor: tuple[int, int] = (11,
 )
 def test_libcxx_symbol_is_there_since_apple_shipped_the_version_that_added_it(symbol, since) -> None:
     assert macos.libcxx_since(symbol) == since
-
-
-def test_systems_libcxx_is_taken_where_it_has_every_symbol() -> None:
-    assert choose("___cxa_throw") == ("system", "macOS 11.0 has every symbol needed")
-    choice, why = choose("___cxa_throw", "__ZNSt3__18to_charsEPcS0_d")
-    assert (choice, why) == ("bundle", "__ZNSt3__18to_charsEPcS0_d is more than macOS 11.0 promises")
-    assert choose("__ZNSt3__18to_charsEPcS0_d", floor=(14, 0))[0] == "system"
-
-
-@pytest.mark.parametrize("unknown", [{"version": "99.1"}, {"version": ""}, {"floor": (10, 13)}])
-def test_libcxx_is_bundled_where_what_the_system_has_is_not_known(unknown) -> None:
-    assert choose("___cxa_throw", **unknown)[0] == "bundle"
-
-
-def test_configuration_decides_about_libcxx_and_only_it_can_be_the_systems() -> None:
-    assert choose("__ZTIDu", wanted="system") == ("system", "link.runtimes says system")
-    assert choose("___cxa_throw", wanted="bundle")[0] == "bundle"
-    found = compiler_runtimes.choose_for_macos("libgfortran", "system", symbols=(), version="", floor=(14, 0))
-    assert found == ("bundle", "macOS has none")
 
 
 # --- the loader

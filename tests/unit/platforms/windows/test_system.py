@@ -1,12 +1,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mamba_press.platforms import compiler_runtimes, strings
+from mamba_press.platforms import strings
 from mamba_press.platforms.windows import loader as windows_loader
 from mamba_press.platforms.windows import system as windows
 from mamba_press.types import Binary, Python, Target
@@ -54,33 +53,6 @@ def test_what_delvewheel_packs_of_visual_c_is_not_taken_for_windows_own() -> Non
 )
 def test_what_a_module_imports_python_from_says_for_which_it_is(needed, abi) -> None:
     assert windows.python_abi(needed) == abi
-
-
-def test_libraries_of_one_name_are_tried_beside_the_file_then_where_conda_has_them() -> None:
-    paths = ("x.dll", "DLLs/x.dll", "Library/bin/x.dll", "share/x.dll", "Lib/site-packages/a/x.dll")
-    found = windows.likeliest(paths, "Lib/site-packages/a/_a.pyd")
-    assert found == ("Lib/site-packages/a/x.dll", "Library/bin/x.dll", "x.dll", "DLLs/x.dll", "share/x.dll")
-
-
-@pytest.mark.parametrize(
-    ("runtime_name", "wanted", "names", "python", "arch", "choice"),
-    [
-        ("vcruntime", "auto", ["VCRUNTIME140.dll", "VCRUNTIME140_1.dll"], 10, "amd64", "system"),
-        ("vcruntime", "auto", ["VCRUNTIME140_1.dll"], 7, "amd64", "bundle"),
-        ("vcruntime", "auto", ["vcruntime140.dll"], 7, "amd64", "system"),
-        ("vcruntime", "auto", ["vcruntime140_threads.dll"], 13, "amd64", "bundle"),
-        ("vcruntime", "bundle", ["vcruntime140.dll"], 10, "amd64", "bundle"),
-        ("msvcp", "auto", ["msvcp140.dll"], 10, "arm64", "bundle"),
-        ("msvcp", "system", ["msvcp140.dll"], 10, "amd64", "system"),
-        ("libstdcxx", "auto", ["libstdc++-6.dll"], 10, "amd64", "bundle"),
-    ],
-)
-def test_runtimes_of_the_compilers_come_from_python_or_travel(
-    runtime_name, wanted, names, python, arch, choice
-) -> None:
-    target = replace(TARGET, arch=arch, python=Python(minor=python))
-    assert {compiler_runtimes.runtime_of(name) for name in names} == {runtime_name}
-    assert compiler_runtimes.choose_for_windows(runtime_name, wanted, names=names, target=target)[0] == choice
 
 
 # --- names that occur as strings

@@ -1,0 +1,72 @@
+"""macOS, as every platform is asked."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from mamba_press import globs
+from mamba_press.machine import Target
+from mamba_press.platforms import binaries
+from mamba_press.platforms.macos import relocate
+from mamba_press.platforms.macos import system as macos
+from mamba_press.platforms.macos.tag import OLDEST
+from mamba_press.platforms.protocol import Choice, Demand
+from mamba_press.types import Binary
+
+edits = relocate.edits
+
+
+def why_system(name: str) -> str | None:
+    """Return why a library is the system's whatever the prefix has."""
+    return "every macOS has it" if macos.is_system(name) else None
+
+
+def why_there(name: str, target: Target, runtimes: Mapping[str, Choice]) -> str | None:  # noqa: ARG001
+    """Return None: what macOS has is known by its path."""
+    return None
+
+
+def why_unpromised(name: str, arch: str) -> str | None:  # noqa: ARG001
+    """Return None: tags of macOS have no list of libraries."""
+    return None
+
+
+def is_named(name: str, patterns: Iterable[str]) -> bool:
+    """Tell whether patterns mean a library by its path or by its name.
+
+    For a name that says no place they have to say one: no search path of the wheel leads out of it.
+    """
+    globbed = tuple(patterns)
+    if name.startswith("@"):
+        return macos.at(name, globbed) is not None
+    return any(globs.matches_library(each, globbed) for each in (name, posixpath.basename(name)))
+
+
+def likeliest(binary: Binary, at: str, name: str, named: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Yield what the search path leads to, then what lies in the library folder, then what is called so anywhere."""
+    base = posixpath.basename(name)
+    yield from (*binaries.lookup(binary, at, name), f"lib/{base}", *named.get(base, ()))
+
+
+def floor_of(binaries: Iterable[Binary], arch: str) -> tuple[int, int]:
+    """Return the macOS that binaries state, at least the architecture's first one."""
+    return max([OLDEST[arch], *(binary.floor for binary in binaries if binary.floor)])
+
+
+def choose_runtime(demand: Demand) -> tuple[Choice, str]:
+    """Return where a runtime is taken from: only libc++ is a part of macOS. Its additions are known since macOS 11."""
+    if demand.wanted == "bundle" or (demand.wanted == "system" and demand.runtime == "libcxx"):
+        return demand.wanted, f"link.runtimes says {demand.wanted}"
+    if demand.runtime != "libcxx":
+        return "bundle", "macOS has none"
+    version = next((package.version for package in demand.packages if package.name == "libcxx"), "")
+    major = version.partition(".")[0]
+    floor = demand.floor()
+    if floor < (11, 0) or not major.isdigit() or int(major) > macos.libcxx_reach():
+        return "bundle", f"what macOS {floor[0]}.{floor[1]} has of libc++ {version} is not known"
+    for symbol in sorted(demand.symbols()):
+        since = macos.libcxx_since(symbol)
+        if since is None or since > floor:
+            return "bundle", f"{symbol} is more than macOS {floor[0]}.{floor[1]} promises"
+    return "system", f"macOS {floor[0]}.{floor[1]} has every symbol needed"

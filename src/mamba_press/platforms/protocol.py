@@ -1,0 +1,93 @@
+"""What mamba-press asks of a system, whichever it is: the module ``platform`` of each sister answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from mamba_press.machine import Target
+from mamba_press.types import Binary, Edits, Package
+
+Choice = Literal["system", "bundle"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What answers for a library that a file needs: ``name`` in ``folder`` of the wheel, or of the one beside it."""
+
+    needed: str
+    where: Literal["wheel", "system", "external", "removed"]
+    folder: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Situation:
+    """What decides the edits of one binary of the wheel.
+
+    ``folder`` is where it will lie; ``name`` what it will be called if it is a library, "" for any other file.
+    ``opened`` are the folders of the libraries that it opens by name. ``plain`` gives, by folder, the libraries whose
+    names have no hash; ``system`` are the patterns of ``link.system``.
+    """
+
+    folder: str
+    name: str = ""
+    is_hashed: bool = False
+    answers: tuple[Answer, ...] = ()
+    opened: tuple[str, ...] = ()
+    plain: Mapping[str, Sequence[str]]
+    system: tuple[str, ...] = ()
+    strip: bool = False
+    clear_execstack: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Demand:
+    """What is demanded of a compiler's run-time library, and what packing a copy of it would mean.
+
+    ``names`` are those by which files need it, ``versions`` the symbol versions that they demand, ``symbols`` gives
+    what they take from it. ``floor`` gives the version of the system that the wheel needs in any case, ``of_copy`` the
+    one that a copy in the wheel would need. ``wanted`` is what ``link.runtimes`` says, ``packages`` is the solution.
+    """
+
+    runtime: str
+    wanted: Literal["auto", "system", "bundle"]
+    target: Target
+    names: tuple[str, ...] = ()
+    versions: frozenset[str] = frozenset()
+    packages: tuple[Package, ...] = ()
+    symbols: Callable[[], frozenset[str]]
+    floor: Callable[[], tuple[int, int]]
+    of_copy: Callable[[], tuple[int, int]]
+
+
+class Platform(Protocol):
+    """A system."""
+
+    def why_system(self, name: str) -> str | None:
+        """Return why a library is the system's, or Python's own, whatever the prefix has; None where it is not."""
+
+    def why_there(self, name: str, target: Target, runtimes: Mapping[str, Choice]) -> str | None:
+        """Return why a library that the prefix has not is on every machine of a target all the same, or None."""
+
+    def why_unpromised(self, name: str, arch: str) -> str | None:
+        """Return why a library has to come from the system although no tag promises it; None where none has to."""
+
+    def is_named(self, name: str, patterns: Iterable[str]) -> bool:
+        """Tell whether patterns of libraries' names or paths, as ``link.system`` has them, mean a needed name."""
+
+    def likeliest(self, binary: Binary, at: str, name: str, named: Mapping[str, Sequence[str]]) -> Iterator[str]:
+        """Yield the paths of a prefix that a needed name may mean for the file ``at``, the likeliest first.
+
+        ``named`` gives the prefix's libraries by file name, those of Windows in lower case.
+        """
+
+    def floor_of(self, binaries: Iterable[Binary], arch: str) -> tuple[int, int]:
+        """Return the version of the system that binaries need, at least the oldest of the architecture."""
+
+    def choose_runtime(self, demand: Demand) -> tuple[Choice, str]:
+        """Return where a compiler's run-time library is taken from, and why."""
+
+    def edits(self, binary: Binary, situation: Situation) -> Edits:
+        """Return what makes a binary find its libraries wherever the wheel is installed."""
