@@ -17,15 +17,17 @@ import stat
 import unicodedata
 from dataclasses import dataclass, replace
 from email.parser import HeaderParser
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from mamba_press import atomic, platforms
 from mamba_press.errors import WriteError
 from mamba_press.metadata import headers, pythons
 from mamba_press.metadata.installed import entry_points
-from mamba_press.platforms.linux import policy
-from mamba_press.platforms.linux import tag as linux
+from mamba_press.platforms.facts import SMALL
+from mamba_press.platforms.linux.tag import BARE
+from mamba_press.platforms.modules import TAGGED
+from mamba_press.platforms.protocol import Wheel
 from mamba_press.problem import Habit, Remark, Style, harmless
 from mamba_press.types import Problem
 from mamba_press.wheel import read, zip_read
@@ -38,9 +40,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mamba_press.audit.second_reader import SecondReader
-    from mamba_press.platforms.linux.loader import Promise
     from mamba_press.platforms.tag import Tag
-    from mamba_press.platforms.windows.loader import Process
     from mamba_press.types import Binary
     from mamba_press.wheel.read import Depth, Member
     from mamba_press.wheel.zip_read import Listing
@@ -54,12 +54,7 @@ PYPI_RATIO_FROM = 64 << 20
 _STORE = 'write it uncompressed: tool.mamba-press.wheel.compression = "store"'
 _SPARE_ROWS = 1000
 _UNLISTED = ("RECORD.jws", "RECORD.p7s")
-_SMALL = {"i686": "x86_64", "armv7l": "aarch64"}
-"""The architectures of 32 bits whose files run on a system of 64 as well."""
-MODULE = re.compile(r"\.(?:cpython-3(?P<linux>\d+)[a-z]*(?:-[\w-]+)?\.so|cp3(?P<win>\d+)t?-win_\w+\.pyd)$")
-"""The ending of an extension module for one version of CPython."""
-
-_OWN_ENDING = 11
+_CPYTHON = re.compile(r"cp3(\d+)-")
 _SCHEMES = ("platlib", "purelib", "headers", "scripts", "data")
 _ODD_PATH = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)|\A[A-Za-z]:")
 _LONGEST_NAME = 63
@@ -85,6 +80,9 @@ class _Name:
     def known(self) -> tuple[Tag, ...]:
         """The platform tags that can be read, sorted."""
         return tuple(tag for platform in sorted(self.platforms) if (tag := platforms.parse(platform)))
+
+    def of(self, system: str) -> tuple[Tag, ...]:
+        return tuple(tag for tag in self.known if tag.system == system)
 
     @property
     def pythons(self) -> str:
@@ -259,7 +257,7 @@ def _judged(wheel: _Opened, elsewhere: Sequence[str], beside: Mapping[str, Binar
     if contents is None:
         return wheel.found
     problems = list(wheel.found.problems)
-    for rule in (_names, _record, _wheel_file, _metadata, _entry_points, _binaries, _possible, _c_library, _pythons):
+    for rule in (_names, _record, _wheel_file, _metadata, _entry_points, _binaries, _possible, _misfits, _pythons):
         problems += rule(contents)
     shared = _shared_folders(contents) if beside is None else frozenset()
     problems += _loading(contents, (*elsewhere, *_interpreters(contents)), shared, beside or {})
@@ -326,9 +324,9 @@ def _confused(wheel: _Opened, earlier: Sequence[_Opened]) -> Iterator[str]:
 
 
 def _asked_for(wheel: _Opened) -> dict[str, Member]:
-    """Return the ELF libraries of a wheel that its files need, by the names that they need."""
+    """Return the libraries of a wheel that answer for their names, of those that its files need."""
     members = _placed(wheel).values()
-    found = [(each, each.binary) for each in members if each.binary and each.binary.format == "elf"]
+    found = [(each, each.binary) for each in members if each.binary and platforms.facts_for(each.binary).loaded_answers]
     needed = {name for _, binary in found for name in binary.needed}
     return {binary.name: each for each, binary in found if _is_shared(each) and binary.name and binary.name in needed}
 
@@ -389,7 +387,7 @@ def _unjudged(contents: _Contents) -> Iterator[str]:
         return
     for platform in sorted(contents.name.platforms - {"any"}):
         tag = platforms.parse(platform)
-        if tag is None or not (tag.machines and (tag.system != "linux" or promise(tag))):
+        if tag is None or not tag.is_known:
             yield f"what its binaries need was not checked: what a system of the tag {platform} has is not known"
 
 
@@ -446,7 +444,7 @@ def notes(path: Path) -> tuple[str, ...]:
         found.append(f"{path.name} is larger than 100 MiB: PyPI takes it only after a request for a higher limit")
     parsed = _parse_name(path.name)
     if isinstance(parsed, _Name):
-        bare = [tag.text for tag in parsed.known if tag.family == linux.BARE]
+        bare = [tag.text for tag in parsed.known if tag.family == BARE]
         found += [f"PyPI does not take the platform {each}: only manylinux says what it runs on" for each in bare]
         if "+" in parsed.version:
             found.append(f"PyPI does not take local versions such as {parsed.version}")
@@ -594,8 +592,7 @@ def _is_same(name: _Name, other: str, version: str) -> bool:
 
 def _alike(contents: _Contents) -> Iterator[Problem]:
     """Yield paths that are one on Windows and macOS."""
-    known = [tag for tag in contents.name.known if tag.system == "linux"]
-    if len(known) == len(contents.name.platforms):
+    if all((facts := platforms.facts_of(platform)) and facts.tells_case for platform in contents.name.platforms):
         return
     seen: dict[str, str] = {}
     for path in contents.members:
@@ -605,13 +602,9 @@ def _alike(contents: _Contents) -> Iterator[Problem]:
 
 
 def _impossible(contents: _Contents) -> Iterator[Problem]:
-    """Yield paths that no file can have on Windows, where the tags promise it."""
-    from mamba_press.platforms.windows import system as windows
-
-    if "any" in contents.name.platforms or any(tag.system == "win" for tag in contents.name.known):
-        for path in contents.members:
-            if why := windows.why_impossible(path):
-                yield Problem(where=path, what=f"cannot be installed on Windows, which the tag promises: {why}")
+    """Yield paths that no file can have on a system that the tags promise."""
+    for path, what in platforms.impossible(contents.members, contents.name.platforms):
+        yield Problem(where=path, what=what)
 
 
 def _folders(contents: _Contents) -> Iterator[Problem]:
@@ -777,104 +770,56 @@ def _binaries(contents: _Contents) -> Iterator[Problem]:
             yield Habit(where=member.path, what="is a binary in the part of the wheel that is said to be pure Python")
             break
     yield from _foreign(contents, found)
-    yield from _too_new(contents, found)
 
 
 def _is_launcher(member: Member, contents: _Contents) -> bool:
     """Whether a file is a program for another system, as pip and setuptools (PE) and menuinst (Mach-O) carry them."""
     if member.binary is None or member.binary.kind != "program":
         return False
-    own = {"pe": "win", "macho": "osx"}.get(member.binary.format)
-    return own is not None and not any(tag.system == own for tag in contents.name.known)
+    facts = platforms.facts_for(member.binary)
+    return facts.is_carried and not contents.name.of(facts.system)
 
 
 def _foreign(contents: _Contents, found: Sequence[Member]) -> Iterator[Problem]:
     """Yield the binaries that are not for the machines that the tags name."""
-    formats = {"linux": "elf", "osx": "macho", "win": "pe"}
-    wanted_by: dict[str, set[str]] = {each: set() for each in formats.values()}
-    for tag in contents.name.known:
-        wanted_by[formats[tag.system]] |= set(tag.machines)
-    looked_at = [member for member in found if member.binary and member.binary.kind != "static"]
-    # Assemblies of .NET are PE files, and run on any system.
-    strangers = [member for member in looked_at if _format(member) != "pe" or member.path.endswith(".pyd")]
-    if any(wanted_by.values()) and strangers and not any(wanted_by[_format(member)] for member in looked_at):
+    wanted_by = {
+        facts.format: {machine for tag in contents.name.of(facts.system) for machine in tag.machines}
+        for facts in platforms.FACTS.values()
+    }
+    looked_at = [(each, each.binary) for each in found if each.binary and each.binary.kind != "static"]
+    strangers = [each for each, binary in looked_at if each.path.endswith(platforms.facts_for(binary).bound)]
+    if any(wanted_by.values()) and strangers and not any(wanted_by[binary.format] for _, binary in looked_at):
         shown = ", ".join(sorted(contents.name.platforms))
         yield Problem(where=strangers[0].path, what=f"is a binary of another system than the tags name: {shown}")
         return
-    for member in found:
-        binary = member.binary
-        if binary is None or binary.kind == "static" or not binary.arch:
-            continue
-        if binary.format == "pe" and binary.kind == "program":
-            # pip and setuptools carry launchers for every machine, and choose when they need one.
+    for member, binary in looked_at:
+        facts = platforms.facts_for(binary)
+        if not binary.arch or (facts.carries_all and binary.kind == "program"):
             continue
         there = frozenset(binary.archs or (binary.arch,))
         wanted = wanted_by[binary.format]
-        is_one = wanted <= there if binary.format == "macho" else not wanted or bool(there & wanted)
+        is_one = wanted <= there if facts.has_slices else not wanted or bool(there & wanted)
         if not is_one:
             # Debuggers and installers carry both kinds on purpose.
-            is_small = binary.arch in _SMALL and all(_SMALL[binary.arch] == arch for arch in wanted)
+            is_small = binary.arch in SMALL and all(SMALL[binary.arch] == arch for arch in wanted)
             kind, end = (Remark, "; what it needs was not checked") if is_small else (Problem, "")
             what = f"is for {', '.join(sorted(there))}, the tags for {', '.join(sorted(wanted))}{end}"
             yield kind(where=member.path, what=what)
 
 
-def _format(member: Member) -> str:
-    assert member.binary is not None
-    return member.binary.format
-
-
-def _too_new(contents: _Contents, found: Sequence[Member]) -> Iterator[Problem]:
-    """Yield the files that state a later macOS than the tags promise."""
-    tags = [tag for tag in contents.name.known if tag.system == "osx" and tag.machines]
-    lowest = min((tag.floor for tag in tags if tag.floor), default=None)
-    for member in found:
-        floor = member.binary.floor if member.binary else None
-        # From macOS 11 on tags have no minors, and installers read macosx_12_0 as any 12.
-        if lowest and floor and floor > lowest and not (floor[0] == lowest[0] and floor[0] >= 11):
-            # dyld asks programs for it, not libraries: some run on older ones all the same.
-            yield Habit(
-                where=member.path,
-                what=f"states macOS {floor[0]}.{floor[1]}, the tag promises {lowest[0]}.{lowest[1]}",
-            )
-
-
 def _possible(contents: _Contents) -> Iterator[Problem]:
-    """Yield the manylinux tags that no system has, so that no installer takes the wheel for them (PEP 600)."""
+    """Yield the tags that no system has, so that no installer takes the wheel for them (PEP 600)."""
     for tag in contents.name.known:
-        if why := linux.why_impossible(tag):
+        if why := platforms.of(tag.system).why_no_system(tag):
             yield Problem(where=tag.text, what=why)
 
 
-def _c_library(contents: _Contents) -> Iterator[Problem]:
-    """Yield the binaries that are for the other one of Linux' two C libraries than the tags are."""
-    families = {tag.family for tag in contents.name.known if tag.system == "linux"}
-    tagged = {"musl" if family == linux.MUSL else "glibc" for family in families}
-    if len(tagged) != 1 or linux.BARE in families:
-        return
+def _misfits(contents: _Contents) -> Iterator[Problem]:
+    """Yield the binaries that are for other systems than the tags are."""
     for member in contents.members.values():
-        own = _c_library_of(member)
-        if own and own not in tagged:
-            yield Problem(where=member.path, what=f"is for {own}, the tags for {min(tagged)}")
-
-
-def _c_library_of(member: Member) -> str | None:
-    """Return which C library a binary is for, None where nothing tells."""
-    binary = member.binary
-    if binary is None or binary.format != "elf" or binary.kind == "static":
-        return None
-    loader = posixpath.basename(binary.interpreter or "")
-    if loader.startswith("ld-musl") or any(
-        name.startswith("libc.musl-") or name == "libc.so" for name in binary.needed
-    ):
-        return "musl"
-    if loader.startswith("ld") or "libc.so.6" in binary.needed:
-        return "glibc"
-    module = MODULE.search(member.path)
-    # Up to Python 3.10 the modules of musl's systems had glibc's ending, too.
-    if module is None or (module["linux"] and int(module["linux"]) < _OWN_ENDING):
-        return None
-    return "musl" if "-musl" in module[0] else "glibc" if "-gnu" in module[0] else None
+        if member.binary:
+            system = platforms.facts_for(member.binary).system
+            yield from platforms.of(system).misfits(member.path, member.binary, contents.name.of(system))
 
 
 def _pythons(contents: _Contents) -> Iterator[Problem]:
@@ -882,8 +827,8 @@ def _pythons(contents: _Contents) -> Iterator[Problem]:
     pairs = [re.fullmatch(r"cp3(\d+)-cp3\1t?-.*", tag) for tag in contents.name.tags]
     there: dict[str, dict[str, str]] = {}
     for path in contents.members:
-        if module := MODULE.search(path):
-            there.setdefault(path[: module.start()], {})[module["linux"] or module["win"]] = path
+        if module := TAGGED.search(path):
+            there.setdefault(path[: module.start()], {})[module["posix"] or module["win"]] = path
     for stem, found in sorted(there.items()):
         others = {f"{stem}{ending}" for ending in (".so", ".pyd", ".abi3.so", ".abi3.pyd", ".py")}
         lacking = sorted({int(pair[1]) for pair in pairs if pair} - set(map(int, found)))
@@ -911,56 +856,26 @@ def _shared_folders(contents: _Contents) -> frozenset[str]:
 def _loading(
     contents: _Contents, elsewhere: tuple[str, ...], shared: frozenset[str], beside: Mapping[str, Binary]
 ) -> tuple[Problem, ...]:
-    """Return what the loader would not find, for the lowest of the wheel's Linux tags."""
-    from mamba_press.platforms.linux import loader as linux_loader
-    from mamba_press.platforms.macos import loader as macos_loader
-
-    known = contents.name.known
-    if tags := [tag for tag in known if tag.system == "win" and tag.machines]:
-        from mamba_press.platforms.windows import loader as windows_loader
-
-        libraries = _loadable(contents, "pe")
-        return tuple(
-            dict.fromkeys(
-                found
-                for tag in tags
-                for found in windows_loader.problems(
-                    _for(tag.machines[0], libraries), _process(contents, tag.arch, elsewhere)
-                )
-            )
-        )
-    if any(tag.system == "osx" for tag in known):
-        mach = _loadable(contents, "macho")
-        return _own(mach, macos_loader.problems({**_of("macho", beside), **mach}, elsewhere, shared), beside)
-    promises = [found for tag in known if (found := promise(tag, elsewhere))]
-    own = _loadable(contents, "elf")
-    libraries = {**_of("elf", beside), **own}
-    wrong: dict[Problem, None] = {}
-    for arch in sorted({each.arch for each in promises}):
-        lowest = min((each for each in promises if each.arch == arch), key=lambda each: each.floor or (99, 0))
-        wrong.update(dict.fromkeys(linux_loader.problems(_for(arch, libraries), replace(lowest, shared=shared))))
-    return _own(own, tuple(wrong), beside)
+    """Return what the loader would not find, on the systems of the wheel's tags."""
+    facts = next((each for each in reversed(platforms.FACTS.values()) if contents.name.of(each.system)), None)
+    if facts is None:
+        return ()
+    wheel = Wheel(
+        tags=contents.name.of(facts.system),
+        own=_loadable(contents, facts.format),
+        beside={path: binary for path, binary in beside.items() if binary.format == facts.format},
+        elsewhere=elsewhere,
+        shared=shared,
+        python=min((int(match[1]) for tag in contents.name.tags if (match := _CPYTHON.match(tag))), default=8),
+        added=partial(_added, contents),
+    )
+    found = dict.fromkeys(platforms.of(facts.system).loads(wheel))
+    # What is only another wheel's problem is left to it: its tags may promise other things.
+    return tuple(each for each in found if each.where in wheel.own or each.where not in beside)
 
 
-def _of(wanted: str, binaries: Mapping[str, Binary]) -> dict[str, Binary]:
-    return {path: binary for path, binary in binaries.items() if binary.format == wanted}
-
-
-def _for(arch: str, binaries: Mapping[str, Binary]) -> dict[str, Binary]:
-    """Return what a process of an architecture can load: all but the files of 32 bits beside those of 64."""
-    return {path: each for path, each in binaries.items() if each.arch == arch or each.arch not in _SMALL}
-
-
-def _own(
-    libraries: Mapping[str, Binary], problems: tuple[Problem, ...], beside: Mapping[str, Binary]
-) -> tuple[Problem, ...]:
-    """Return the problems that are not only another wheel's, for whose tags other things may be promised."""
-    return tuple(problem for problem in problems if problem.where in libraries or problem.where not in beside)
-
-
-def _process(contents: _Contents, arch: str, elsewhere: tuple[str, ...]) -> Process:
-    """Return what there is on a Windows of an architecture."""
-    from mamba_press.platforms.windows.loader import Process
+def _added(contents: _Contents) -> dict[str, tuple[str, ...]] | None:
+    """Return by package the folders that importing it adds; None for wheels of other tools, with ways of their own."""
     from mamba_press.vendoring import runtime_module
 
     texts = {installed(path): member.data for path, member in contents.members.items() if member.data is not None}
@@ -971,8 +886,7 @@ def _process(contents: _Contents, arch: str, elsewhere: tuple[str, ...]) -> Proc
             found = runtime_module.folders_of(text)
             folders[home] = tuple(posixpath.normpath(posixpath.join(home, folder)) for folder in found)
     ours = any(path.endswith(f"/{runtime_module.MODULE}") or "/_prefix/" in path for path in contents.members)
-    minors = [int(match[1]) for tag in contents.name.tags if (match := re.match(r"cp3(\d+)-", tag))]
-    return Process(arch=arch, python=min(minors, default=8), folders=folders if ours else None, elsewhere=elsewhere)
+    return folders if ours else None
 
 
 def _loadable(contents: _Contents, wanted: str) -> dict[str, Binary]:
@@ -982,12 +896,3 @@ def _loadable(contents: _Contents, wanted: str) -> dict[str, Binary]:
         for member in contents.members.values()
         if member.binary and member.binary.format == wanted and member.binary.kind != "static" and member.binary.arch
     }
-
-
-def promise(tag: Tag, elsewhere: tuple[str, ...] = ()) -> Promise | None:
-    """Return what a platform tag promises; None for what is not glibc's Linux, or an architecture not known."""
-    from mamba_press.platforms.linux.loader import Promise
-
-    if tag.system != "linux" or not set(tag.machines) & set(policy.known()):
-        return None
-    return Promise(arch=tag.machines[0], floor=tag.floor, elsewhere=elsewhere)

@@ -26,12 +26,9 @@ from mamba_press.conda import specifiers
 from mamba_press.errors import ReadError
 from mamba_press.metadata import headers, sbom, tags
 from mamba_press.platforms import binaries, strings
-from mamba_press.platforms.linux import loader as linux_loader
 from mamba_press.platforms.linux import policy
 from mamba_press.platforms.linux import tag as linux_tag
-from mamba_press.platforms.macos import system as macos
 from mamba_press.platforms.macos import tag as macos_tag
-from mamba_press.platforms.windows import system as windows
 from mamba_press.problem import as_values, noted
 from mamba_press.types import Dropped, Entry, File, Floor, Package, Problem, Resolved
 from mamba_press.vendoring import placeholders, runtime_module
@@ -513,20 +510,9 @@ def _resolved(needed: str, answer: str | None) -> Resolved:
 def _answers(libraries: Mapping[str, Binary], named: Sequence[Tag]) -> dict[tuple[str, str], str | None]:
     """Return who answers for each needed name of each file: a path in the wheel, ``""`` the system, None nobody."""
     found: dict[tuple[str, str], str | None] = {}
-    elf = {path: binary for path, binary in libraries.items() if binary.format == "elf"}
-    for tag in named:
-        if promise := check.promise(tag):
-            found.update(linux_loader.answers(elf, promise))
-            break
-    by_name = {posixpath.basename(path).lower(): path for path in libraries}
-    for path, binary in libraries.items():
-        for needed in binary.needed:
-            if binary.format == "macho":
-                there = next((place for place in binaries.lookup(binary, path, needed) if place in libraries), None)
-                found[path, needed] = "" if macos.is_system(needed) else there
-            elif binary.format == "pe":
-                is_system = windows.why_system(needed) or windows.is_python(needed)
-                found[path, needed] = by_name.get(needed.lower(), "" if is_system else None)
+    for facts in platforms.FACTS.values():
+        own = {path: binary for path, binary in libraries.items() if binary.format == facts.format}
+        found |= platforms.of(facts.system).answers(own, [tag for tag in named if tag.system == facts.system])
     return found
 
 

@@ -19,6 +19,7 @@ from mamba_press import atomic
 from mamba_press.audit import check
 from mamba_press.errors import ConfigError, PressError, ReadError, WriteError
 from mamba_press.metadata import headers, sbom
+from mamba_press.platforms.modules import TAGGED
 from mamba_press.types import Problem
 from mamba_press.wheel import read, zip_read
 from mamba_press.wheel import zip as wheel_zip
@@ -423,9 +424,9 @@ def _python_problems(file: BinaryIO, members: Sequence[Member], tag: str | None,
     is_narrower = set(abis) <= {"abi3", "abi3t"} and _oldest(pythons) >= _oldest([named.tags])
     found = []
     for member in members:
-        module, bare = check.MODULE.search(member.name), _BARE.search(member.name)
+        module, bare = TAGGED.search(member.name), _BARE.search(member.name)
         if module:
-            only = f"3{module['linux'] or module['win']}"
+            only = f"3{module['posix'] or module['win']}"
             found += [(member, f"is for CPython 3.{only[1:]} alone")] if set(pythons) != {f"cp{only}"} else []
         elif bare and not (bare["abi"] and is_narrower) and _has(file, member, f"PyInit_{bare[1]}".encode()):
             found.append(

@@ -18,7 +18,6 @@ from mamba_press.metadata import dist_info, installed, licenses, pyproject, pyth
 from mamba_press.metadata import dynamic as metadata_dynamic
 from mamba_press.pipeline import solve
 from mamba_press.platforms import strings
-from mamba_press.platforms.windows import system as windows
 from mamba_press.problem import noted
 from mamba_press.types import OWN, Info, Note, Pressed, Problem
 from mamba_press.vendoring import activation, external, layout, placeholders
@@ -303,18 +302,17 @@ def _case_notes(tags: str, entries: Sequence[Entry]) -> tuple[str, ...]:
 
 def _refuse_impossible(tags: str, entries: Sequence[Entry]) -> None:
     """Refuse paths that Windows cannot have where the wheel may be installed there."""
-    if not tags.endswith("-any") and "-win_" not in tags:
-        return
-    found = [(entry, why) for entry in entries if (why := windows.why_impossible(entry.path))]
+    originals = {entry.path: entry.original for entry in entries}
+    found = [*platforms.impossible(originals, tags.rpartition("-")[2].split("."))]
     if found:
         raise ContentError(
             *(
                 Problem(
-                    where=entry.path,
-                    what=f"cannot be installed on Windows, which the tag promises: {why}",
-                    hint=f"leave it out: [tool.mamba-press.select] exclude = [{json.dumps(entry.original)}]",
+                    where=path,
+                    what=what,
+                    hint=f"leave it out: [tool.mamba-press.select] exclude = [{json.dumps(originals[path])}]",
                 )
-                for entry, why in found
+                for path, what in found
             )
         )
 

@@ -11,6 +11,8 @@ from mamba_press.platforms.macos import tag as macos_tag
 from mamba_press.platforms.windows import tag as windows_tag
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
     from mamba_press.machine import Target
     from mamba_press.platforms.facts import Facts
     from mamba_press.platforms.protocol import Platform
@@ -61,6 +63,16 @@ def own_name(binary: Binary) -> str | None:
 def in_library_folder(path: str) -> bool:
     """Whether a path of a prefix lies where conda packages of any system have libraries."""
     return any(posixpath.dirname(path) in each.libraries for each in FACTS.values())
+
+
+def impossible(paths: Collection[str], tags: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield the paths that no file can have on a system of these platform tags, and what is wrong with each."""
+    for facts in FACTS.values():
+        if "any" not in tags and facts not in map(facts_of, tags):
+            continue
+        for path in paths:
+            if why := of(facts.system).why_impossible(path):
+                yield path, f"cannot be installed on {facts.label}, which the tag promises: {why}"
 
 
 def of_subdir(subdir: str) -> Facts | None:

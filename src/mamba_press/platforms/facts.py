@@ -25,8 +25,9 @@ class Facts:
     ``names_itself``: a library's own name for itself counts. ``has_search_paths``: a binary can say where its libraries
     are. ``loaded_answers``: a library that was loaded answers for its name. ``can_strip``: what no loader reads can
     leave its binaries. ``tells_case``: names may differ in case alone. ``is_carried``: its programs lie in wheels for
-    others, too. ``installed_as`` is the platform that rattler is told for a prefix to be pressed, where it is not the
-    own one.
+    others, too; ``carries_all``: those for every machine do. ``bound``: only files with this ending are for no other
+    system. ``has_slices``: one file can be for several machines. ``installed_as`` is the platform that rattler is told
+    for a prefix to be pressed, where it is not the own one.
     """
 
     system: System
@@ -53,6 +54,9 @@ class Facts:
     can_strip: bool = False
     tells_case: bool = False
     is_carried: bool = True
+    carries_all: bool = False
+    bound: str = ""
+    has_slices: bool = False
     installed_as: str = ""
 
 
@@ -62,3 +66,6 @@ POSIX = {
     "headers": "include/python{python}/{name}/",
 }
 """Where conda's Python has the parts of a wheel on Linux and macOS."""
+
+SMALL = {"i686": "x86_64", "armv7l": "aarch64"}
+"""The architectures of 32 bits whose files run on a system of 64 as well."""

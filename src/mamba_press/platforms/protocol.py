@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from mamba_press.machine import Target
+from mamba_press.platforms.facts import SMALL
+from mamba_press.platforms.tag import Tag
+from mamba_press.problem import Problem
 from mamba_press.types import Binary, Edits, Package
 
 Choice = Literal["system", "bundle"]
@@ -62,6 +65,30 @@ class Demand:
     of_copy: Callable[[], tuple[int, int]]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wheel:
+    """A finished wheel, as a loader meets it; paths are those after installation.
+
+    ``tags`` are those of the system, ``own`` the binaries that something can load, ``beside`` those of the wheels that
+    are installed with it, ``shared`` the folders of ``site-packages`` in which other wheels have files, too.
+    ``elsewhere`` are patterns of libraries that the user says are there. ``python`` is the oldest minor version, and
+    ``added`` gives the folders that importing each package adds, None where nobody knows.
+    """
+
+    tags: tuple[Tag, ...]
+    own: Mapping[str, Binary]
+    beside: Mapping[str, Binary] = field(default_factory=dict)
+    elsewhere: tuple[str, ...] = ()
+    shared: frozenset[str] = frozenset()
+    python: int = 8
+    added: Callable[[], Mapping[str, tuple[str, ...]] | None] = lambda: None
+
+    def on(self, machine: str) -> dict[str, Binary]:
+        """Return what a process can load: all but the files of 32 bits beside those of 64."""
+        every = {**self.beside, **self.own}
+        return {path: each for path, each in every.items() if each.arch == machine or each.arch not in SMALL}
+
+
 class Platform(Protocol):
     """A system."""
 
@@ -88,6 +115,21 @@ class Platform(Protocol):
 
     def choose_runtime(self, demand: Demand) -> tuple[Choice, str]:
         """Return where a compiler's run-time library is taken from, and why."""
+
+    def why_no_system(self, tag: Tag) -> str | None:
+        """Return why no system has a tag, so that no installer takes a wheel for it; None where one may."""
+
+    def why_impossible(self, path: str) -> str | None:
+        """Return why no file can have a path on every system of this kind, None where one can."""
+
+    def misfits(self, path: str, binary: Binary, tags: Sequence[Tag]) -> Iterator[Problem]:
+        """Yield why a binary is for other systems than the tags are, apart from its machine."""
+
+    def loads(self, wheel: Wheel) -> Iterator[Problem]:
+        """Yield everything that would keep the system's loader from loading a wheel's binaries."""
+
+    def answers(self, libraries: Mapping[str, Binary], tags: Sequence[Tag]) -> dict[tuple[str, str], str | None]:
+        """Return, for each path and each name it needs, the path that answers, "" for the system, None for nobody."""
 
     def edits(self, binary: Binary, situation: Situation) -> Edits:
         """Return what makes a binary find its libraries wherever the wheel is installed."""

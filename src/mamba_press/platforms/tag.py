@@ -12,8 +12,8 @@ class Tag:
     """A platform tag that was read.
 
     ``family`` is what its grammar is called, ``arch`` the architecture as it stands there, ``machines`` are those of
-    the binaries that it is for, as they state them: none where nothing is known of the tag's systems. ``floor`` is the
-    version of glibc or macOS that the tag asks for, None where it asks for none.
+    the binaries that it is for, as they state them. ``is_known`` means that it is known what its systems have.
+    ``floor`` is the version of glibc or macOS that the tag asks for, None where it asks for none.
     """
 
     text: str
@@ -22,3 +22,4 @@ class Tag:
     arch: str
     machines: tuple[str, ...] = ()
     floor: tuple[int, int] | None = None
+    is_known: bool = False

@@ -18,6 +18,7 @@ from mamba_press.platforms.tag import Tag
             arch="x86_64",
             machines=("x86_64",),
             floor=(2, 28),
+            is_known=True,
         ),
         Tag(
             text="macosx_11_0_universal2",
@@ -26,8 +27,9 @@ from mamba_press.platforms.tag import Tag
             arch="universal2",
             machines=("arm64", "x86_64"),
             floor=(11, 0),
+            is_known=True,
         ),
-        Tag(text="win_amd64", system="win", family="win", arch="amd64", machines=("x86_64",)),
+        Tag(text="win_amd64", system="win", family="win", arch="amd64", machines=("x86_64",), is_known=True),
     ],
     ids=lambda tag: tag.text,
 )

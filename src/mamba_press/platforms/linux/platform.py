@@ -7,15 +7,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mamba_press import globs
 from mamba_press.machine import Target
-from mamba_press.platforms import binaries
-from mamba_press.platforms.linux import policy, relocate
+from mamba_press.platforms import binaries, modules
+from mamba_press.platforms.linux import loader as linux_loader
+from mamba_press.platforms.linux import policy, relocate, tag
 from mamba_press.platforms.linux.tag import family
-from mamba_press.platforms.protocol import Choice, Demand
+from mamba_press.platforms.protocol import Choice, Demand, Wheel
+from mamba_press.platforms.tag import Tag
+from mamba_press.problem import Problem
 from mamba_press.types import Binary
 
 _ON_SYSTEMS = ("libstdcxx", "libgcc")
 
 edits = relocate.edits
+why_no_system = tag.why_no_system
+
+_OWN_ENDING = 11
 
 
 def why_system(name: str) -> str | None:
@@ -83,3 +89,57 @@ def choose_runtime(demand: Demand) -> tuple[Choice, str]:
 
 def _version_key(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.rpartition("_")[2].split(".") if part.isdigit())
+
+
+def why_impossible(path: str) -> str | None:  # noqa: ARG001 - as Windows'
+    """Return None: any name that a wheel can have is one on Linux."""
+    return None
+
+
+def misfits(path: str, binary: Binary, tags: Sequence[Tag]) -> Iterator[Problem]:
+    """Yield that a binary is for the other one of Linux' two C libraries than the tags are."""
+    families = {each.family for each in tags}
+    tagged = {"musl" if family == tag.MUSL else "glibc" for family in families}
+    if len(tagged) != 1 or tag.BARE in families:
+        return
+    own = _c_library_of(path, binary)
+    if own and own not in tagged:
+        yield Problem(where=path, what=f"is for {own}, the tags for {min(tagged)}")
+
+
+def _c_library_of(path: str, binary: Binary) -> str | None:
+    """Return which C library a binary is for, None where nothing tells."""
+    if binary.kind == "static":
+        return None
+    interpreter = posixpath.basename(binary.interpreter or "")
+    if interpreter.startswith("ld-musl") or any(
+        name.startswith("libc.musl-") or name == "libc.so" for name in binary.needed
+    ):
+        return "musl"
+    if interpreter.startswith("ld") or "libc.so.6" in binary.needed:
+        return "glibc"
+    module = modules.TAGGED.search(path)
+    # Up to Python 3.10 the modules of musl's systems had glibc's ending, too.
+    if module is None or (module["posix"] and int(module["posix"]) < _OWN_ENDING):
+        return None
+    return "musl" if "-musl" in module[0] else "glibc" if "-gnu" in module[0] else None
+
+
+def loads(wheel: Wheel) -> Iterator[Problem]:
+    """Yield what glibc's loader would not find, for the lowest of the wheel's tags of each machine."""
+    known = [each for each in wheel.tags if each.is_known]
+    for machine in sorted({each.machines[0] for each in known}):
+        floors = [each.floor for each in known if each.machines[0] == machine]
+        lowest = min(floors, key=lambda floor: floor or (99, 0))
+        promise = linux_loader.Promise(arch=machine, floor=lowest, elsewhere=wheel.elsewhere, shared=wheel.shared)
+        yield from linux_loader.problems(wheel.on(machine), promise)
+
+
+def answers(libraries: Mapping[str, Binary], tags: Sequence[Tag]) -> dict[tuple[str, str], str | None]:
+    """Return who answers for each needed name of each file, on the systems of the first tag that says it."""
+    known = next((each for each in tags if each.is_known), None)
+    return (
+        linux_loader.answers(libraries, linux_loader.Promise(arch=known.machines[0], floor=known.floor))
+        if known
+        else {}
+    )

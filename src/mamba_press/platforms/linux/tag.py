@@ -29,8 +29,16 @@ def parse(text: str) -> Tag | None:
     floor = (int(found[2]), int(found[3])) if found[2] else policy.alias_floor(found[4] or "")
     if found[4] and floor is None:
         return None
-    machines = (_SAME_MACHINE.get(arch, arch),)
-    return Tag(text=text, system="linux", family=family, arch=arch, machines=machines, floor=floor)
+    machine = _SAME_MACHINE.get(arch, arch)
+    return Tag(
+        text=text,
+        system="linux",
+        family=family,
+        arch=arch,
+        machines=(machine,),
+        floor=floor,
+        is_known=machine in policy.known(),
+    )
 
 
 def name(floor: tuple[int, int], arch: str) -> str:
@@ -43,7 +51,7 @@ def family(floor: tuple[int, int]) -> str:
     return f"manylinux_{floor[0]}_{floor[1]}"
 
 
-def why_impossible(tag: Tag) -> str | None:
+def why_no_system(tag: Tag) -> str | None:
     """Return why no system has a tag, so that no installer takes a wheel for it (PEP 600); None where one may."""
     if tag.system != "linux" or tag.floor is None:
         return None

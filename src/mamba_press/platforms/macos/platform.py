@@ -8,10 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from mamba_press import globs
 from mamba_press.machine import Target
 from mamba_press.platforms import binaries
+from mamba_press.platforms.macos import loader as macos_loader
 from mamba_press.platforms.macos import relocate
 from mamba_press.platforms.macos import system as macos
 from mamba_press.platforms.macos.tag import OLDEST
-from mamba_press.platforms.protocol import Choice, Demand
+from mamba_press.platforms.protocol import Choice, Demand, Wheel
+from mamba_press.platforms.tag import Tag
+from mamba_press.problem import Habit, Problem
 from mamba_press.types import Binary
 
 edits = relocate.edits
@@ -70,3 +73,38 @@ def choose_runtime(demand: Demand) -> tuple[Choice, str]:
         if since is None or since > floor:
             return "bundle", f"{symbol} is more than macOS {floor[0]}.{floor[1]} promises"
     return "system", f"macOS {floor[0]}.{floor[1]} has every symbol needed"
+
+
+def why_no_system(tag: Tag) -> str | None:  # noqa: ARG001
+    """Return None: of each version and architecture there are Macs, or nobody says so."""
+    return None
+
+
+def why_impossible(path: str) -> str | None:  # noqa: ARG001
+    """Return None: any name that a wheel can have is one on macOS."""
+    return None
+
+
+def misfits(path: str, binary: Binary, tags: Sequence[Tag]) -> Iterator[Problem]:
+    """Yield that a file states a later macOS than the tags promise."""
+    lowest = min((each.floor for each in tags if each.is_known and each.floor), default=None)
+    floor = binary.floor
+    # From macOS 11 on tags have no minors, and installers read macosx_12_0 as any 12.
+    if lowest and floor and floor > lowest and not (floor[0] == lowest[0] and floor[0] >= 11):
+        # dyld asks programs for it, not libraries: some run on older ones all the same.
+        yield Habit(where=path, what=f"states macOS {floor[0]}.{floor[1]}, the tag promises {lowest[0]}.{lowest[1]}")
+
+
+def loads(wheel: Wheel) -> Iterator[Problem]:
+    """Yield what dyld would not find."""
+    yield from macos_loader.problems({**wheel.beside, **wheel.own}, wheel.elsewhere, wheel.shared)
+
+
+def answers(libraries: Mapping[str, Binary], tags: Sequence[Tag]) -> dict[tuple[str, str], str | None]:  # noqa: ARG001
+    """Return who answers for each needed name of each file."""
+    found: dict[tuple[str, str], str | None] = {}
+    for path, binary in libraries.items():
+        for needed in binary.needed:
+            there = next((place for place in binaries.lookup(binary, path, needed) if place in libraries), None)
+            found[path, needed] = "" if macos.is_system(needed) else there
+    return found

@@ -21,7 +21,8 @@ def parse(text: str) -> Tag | None:
         return None
     floor = (int(found[1]), int(found[2])) if found[1] else None
     machines = _MACHINES.get(found[3], ())
-    return Tag(text=text, system="osx", family="macosx", arch=found[3], machines=machines, floor=floor)
+    known = bool(machines)
+    return Tag(text=text, system="osx", family="macosx", arch=found[3], machines=machines, floor=floor, is_known=known)
 
 
 def name(floor: tuple[int, int], arch: str) -> str:

@@ -22,6 +22,8 @@ FACTS = Facts(
     programs=("", "Library/bin", "Scripts"),
     variables=("INCLUDE", "LIB"),
     is_posix=False,
+    carries_all=True,  # launchers: pip and setuptools choose when they need one
+    bound=".pyd",  # assemblies of .NET are PE files, and run on any system
     names_itself=False,
     has_search_paths=False,
 )

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from mamba_press import globs
 from mamba_press.machine import Target
-from mamba_press.platforms.protocol import Choice, Demand
+from mamba_press.platforms.protocol import Choice, Demand, Wheel
+from mamba_press.platforms.tag import Tag
 from mamba_press.platforms.windows import FACTS, relocate
+from mamba_press.platforms.windows import loader as windows_loader
 from mamba_press.platforms.windows import system as windows
+from mamba_press.problem import Problem
 from mamba_press.types import Binary
 
 edits = relocate.edits
+why_impossible = windows.why_impossible
 
 
 def why_system(name: str) -> str | None:
@@ -62,3 +67,32 @@ def choose_runtime(demand: Demand) -> tuple[Choice, str]:
     if lacking:
         return "bundle", f"Python {python} does not bring {lacking[0]}"
     return "system", f"Python {python} brings it"
+
+
+def why_no_system(tag: Tag) -> str | None:  # noqa: ARG001
+    """Return None: there is a Windows for each of the architectures."""
+    return None
+
+
+def misfits(path: str, binary: Binary, tags: Sequence[Tag]) -> Iterator[Problem]:  # noqa: ARG001
+    """Yield nothing: tags of Windows say no more than the machine."""
+    yield from ()
+
+
+def loads(wheel: Wheel) -> Iterator[Problem]:
+    """Yield what Windows would not find."""
+    for tag in (each for each in wheel.tags if each.is_known):
+        process = windows_loader.Process(
+            arch=tag.arch, python=wheel.python, folders=wheel.added(), elsewhere=wheel.elsewhere
+        )
+        yield from windows_loader.problems(replace(wheel, beside={}).on(tag.machines[0]), process)
+
+
+def answers(libraries: Mapping[str, Binary], tags: Sequence[Tag]) -> dict[tuple[str, str], str | None]:  # noqa: ARG001
+    """Return who answers for each needed name of each file."""
+    by_name = {posixpath.basename(path).lower(): path for path in libraries}
+    return {
+        (path, needed): by_name.get(needed.lower(), "" if why_system(needed) else None)
+        for path, binary in libraries.items()
+        for needed in binary.needed
+    }

@@ -17,7 +17,7 @@ def parse(text: str) -> Tag | None:
         return None
     arch = found[1] or text
     machines = (FACTS.machines[arch],) if arch in FACTS.machines else ()
-    return Tag(text=text, system="win", family="win", arch=arch, machines=machines)
+    return Tag(text=text, system="win", family="win", arch=arch, machines=machines, is_known=bool(machines))
 
 
 def name(floor: tuple[int, int] | None, arch: str) -> str:  # noqa: ARG001 - as every sister's

@@ -48,10 +48,10 @@ def test_the_name_of_a_floor_is_read_as_that_floor(floor):
 def test_a_tag_that_no_system_has_is_told(text, why):
     found = tag.parse(text)
     assert found is not None
-    assert tag.why_impossible(found) == why
+    assert tag.why_no_system(found) == why
 
 
 def test_a_tag_of_an_architecture_without_manylinux_is_told():
     found = tag.parse("manylinux_2_17_mips64")
     assert found is not None
-    assert str(tag.why_impossible(found)).startswith("is a tag that no installer takes: manylinux is for aarch64, ")
+    assert str(tag.why_no_system(found)).startswith("is a tag that no installer takes: manylinux is for aarch64, ")
