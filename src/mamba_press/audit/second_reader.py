@@ -22,7 +22,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from mamba_press import atomic
+from mamba_press import atomic, platforms
 from mamba_press.errors import ConfigError
 from mamba_press.platforms import binaries
 from mamba_press.problem import Problem
@@ -56,7 +56,7 @@ _FIELDS = {
     "defines": "symbol versions that it has",
     "segments": "segments",
 }
-_FORMATS = {"linux": "elf", "macosx": "macho", "win": "pe"}
+_FORMATS = {each.sysconfig: each.format for each in platforms.FACTS.values()}
 _SAME_ARCH = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
@@ -351,7 +351,7 @@ def _ours(part: Part) -> Json:
         "search": list(binary.search),
         "segments": [list(each) for each in part.segments],
     }
-    if binary.format == "elf":
+    if platforms.facts_for(binary).versions_symbols:
         found["requires"] = [[each.library, list(each.versions)] for each in binary.requires]
         found["defines"] = sorted(binary.defines)
     return found

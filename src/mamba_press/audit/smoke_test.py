@@ -201,7 +201,7 @@ def _environment(interpreter: str, folder: Path) -> _Environment:
     """Make an empty environment, with uv where it is there: venv and pip take seconds for what uv does at once."""
     version = _version(interpreter)
     place = folder / "environment"
-    python = place / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    python = python_of(place)
     tool = uv()
     if tool and version >= (3, 8):
         make = [*tool, "venv", "--quiet", "--no-project", "--python", interpreter, str(place)]
@@ -213,6 +213,11 @@ def _environment(interpreter: str, folder: Path) -> _Environment:
     if failed:
         raise ConfigError(Problem(where="--python", what=f"no environment can be made for {interpreter}: {failed}"))
     return _Environment(folder=folder, python=python, install=install)
+
+
+def python_of(environment: Path) -> Path:
+    """Return the interpreter of a virtual environment."""
+    return environment / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 
 
 def uv() -> tuple[str, ...]:

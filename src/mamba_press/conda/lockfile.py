@@ -370,7 +370,8 @@ def _of_floor(fitting: Sequence[Held], target: Target) -> Held | None:
 
 def _stated(package: Package) -> tuple[int, ...]:
     """Return the version of the system that a package asks for at least."""
-    found = [minimum(spec) for spec in package.depends if spec.name in ("__glibc", "__osx")]
+    versioned = {each.virtual for each in platforms.FACTS.values()}
+    found = [minimum(spec) for spec in package.depends if spec.name in versioned]
     return max(filter(None, found), default=())
 
 

@@ -167,8 +167,8 @@ def _located(
         raise ConfigError(
             Problem(
                 where=f"{errors.KEY}.channels",
-                what=f"{lockfile.NAME} has {held.name} from {', '.join(moved)}, which is not here, and the channels asked "
-                f"have not got, with the same content: {', '.join(answer['missing'])}",
+                what=f"{lockfile.NAME} has {held.name} from {', '.join(moved)}, which is not here, and the channels "
+                f"asked have not got, with the same content: {', '.join(answer['missing'])}",
                 hint=f"name channels that have it, or {lockfile.UPDATE}",
             )
         )

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from mamba_press import atomic
+from mamba_press import atomic, platforms
 from mamba_press.audit import check
 from mamba_press.errors import ConfigError, PressError, ReadError, WriteError
 from mamba_press.metadata import headers, sbom
@@ -410,7 +410,7 @@ def _wheel(old: Fields, renamed: _Named, tag: str | None) -> tuple[Fields, str, 
 
 def _are_platforms(text: str) -> bool:
     """Whether each of these can be the tag of a platform: but for two, they name a system and a machine."""
-    return all(each in ("any", "win32") or "_" in each for each in text.split("."))
+    return all(each == "any" or "_" in each or platforms.parse(each) for each in text.split("."))
 
 
 def _python_problems(file: BinaryIO, members: Sequence[Member], tag: str | None, named: _Named) -> tuple[Problem, ...]:

@@ -134,7 +134,7 @@ def _installer(python: str) -> Sequence[str]:
 def interpreter(asked: str | None, environ: Mapping[str, str]) -> str:
     """Return the path of the interpreter asked for, else the active virtual environment's, else the running one."""
     if asked is None and (active := environ.get("VIRTUAL_ENV")):
-        inside = Path(active, "Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+        inside = smoke_test.python_of(Path(active))
         return str(inside) if inside.exists() else sys.executable
     return (
         str(Path(asked).absolute()) if asked and "/" in asked and shutil.which(asked) else smoke_test.interpreter(asked)

@@ -23,11 +23,13 @@ class Facts:
     they take the flags of GCC.
 
     ``names_itself``: a library's own name for itself counts. ``has_search_paths``: a binary can say where its libraries
-    are. ``loaded_answers``: a library that was loaded answers for its name. ``can_strip``: what no loader reads can
-    leave its binaries. ``tells_case``: names may differ in case alone. ``is_carried``: its programs lie in wheels for
-    others, too; ``carries_all``: those for every machine do. ``bound``: only files with this ending are for no other
-    system. ``has_slices``: one file can be for several machines. ``installed_as`` is the platform that rattler is told
-    for a prefix to be pressed, where it is not the own one.
+    are. ``loaded_answers``: a library that was loaded answers for its name. ``versions_symbols``: symbols have
+    versions. ``can_strip``: what no loader reads can leave its binaries. ``tells_case``: names may differ in case
+    alone. ``is_carried``: its programs lie in wheels for others, too; ``carries_all``: those for every machine do.
+    ``bound``: only files with this ending are for no other system. ``has_slices``: one file can be for several
+    machines. ``separator``: what stands between the folders of a search path that is one text. ``is_signed``: no binary
+    is loaded without a signature. ``installed_as`` is the platform that rattler is told for a prefix to be pressed,
+    where it is not the own one.
     """
 
     system: System
@@ -51,12 +53,15 @@ class Facts:
     names_itself: bool = True
     has_search_paths: bool = True
     loaded_answers: bool = False
+    versions_symbols: bool = False
     can_strip: bool = False
     tells_case: bool = False
     is_carried: bool = True
     carries_all: bool = False
     bound: str = ""
     has_slices: bool = False
+    separator: str = ""
+    is_signed: bool = False
     installed_as: str = ""
 
 

@@ -149,7 +149,7 @@ def _refuse_alone(wheel: _Wheel, modules: Iterable[str]) -> None:
 
 
 def _is_image(entry: Entry) -> bool:
-    return entry.binary is not None and entry.binary.format == "pe" and entry.binary.arch is not None
+    return entry.binary is not None and entry.binary.arch is not None
 
 
 def _hooked(wheel: _Wheel, name: str) -> bytes | None:

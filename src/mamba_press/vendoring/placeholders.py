@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from mamba_press import globs
+from mamba_press import globs, platforms
 from mamba_press.errors import ContentError
 from mamba_press.types import NEUTRAL, NEUTRAL_ON_WINDOWS, Finding, Problem
 
@@ -255,9 +255,8 @@ def _replaced(entry: Entry) -> tuple[str, ...]:
     binary = entry.binary
     if binary is None or entry.edits is None or entry.edits.search is None:
         return ()
-    if binary.format == "macho":
-        return (*binary.search, *binary.needed, binary.name or "")
-    return (":".join(binary.search),)
+    separator = platforms.facts_for(binary).separator
+    return (separator.join(binary.search),) if separator else (*binary.search, *binary.needed, binary.name or "")
 
 
 def _is_inert(file: str, below: str, before: bytes, *, text: bool) -> bool:

@@ -260,7 +260,7 @@ def _described(entry: zip_read.Member, data: Data, sha256: str, problems: Sequen
             if binary and hazards.is_cpp_runtime(entry.name, binary):
                 what = hazards.uncounted(binaries.unique_symbols(data))
                 whats = (*whats, what) if what else whats
-            if binary and binary.format == "elf" and any(map(policy.internals, binary.needed)):
+            if binary and any(map(policy.internals, binary.needed)):
                 taken = filter(policy.is_internal, binaries.symbols(data).imports)
                 binary = replace(binary, internals=tuple(sorted(taken)))
         except binaries.Malformed as error:

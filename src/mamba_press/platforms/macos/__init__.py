@@ -17,6 +17,7 @@ FACTS = Facts(
     neutral=NEUTRAL,
     folders=POSIX,
     has_slices=True,
+    is_signed=True,
     # rattler signs what it patches with macOS's codesign if it hears that the files are for macOS: what runs has to be
     # signed, what is pressed is signed by us.
     installed_as="linux-64",

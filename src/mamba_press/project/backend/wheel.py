@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
+from mamba_press import platforms
 from mamba_press.errors import BuildError
 from mamba_press.platforms import binaries
 from mamba_press.types import Edits, OwnFile, OwnFiles, Problem
@@ -131,11 +132,10 @@ def _foreign(tags: frozenset[Tag], target: Target) -> Iterator[Problem]:
     if not fits:
         hint = f"run the build with Python {python}: an inner backend builds for the interpreter that it runs on"
         yield Problem(where="", what=f"is for another Python than {python}: {shown}", hint=hint)
-    archs = {target.arch, "universal2"} if target.system == "osx" else {target.arch}
-    starts = {"linux": ("linux", "manylinux"), "osx": ("macosx",), "win": ("win",)}[target.system]
-    if not any(
-        tag.platform == "any" or (tag.platform.startswith(starts) and tag.platform.endswith(tuple(archs)))
-        for tag in tags
+    machine = platforms.facts(target).machines.get(target.arch, target.arch)
+    named = {tag.platform: platforms.parse(tag.platform) for tag in tags}
+    if "any" not in named and not any(
+        each and each.system == target.system and machine in each.machines for each in named.values()
     ):
         yield Problem(where="", what=f"is for another machine than {target.subdir}: {shown}")
 
@@ -233,9 +233,9 @@ def _without_search(data: bytes) -> bytes:
     stays = tuple(path for path in binary.search if not path.startswith("/")) if binary else ()
     if binary is None or stays == binary.search:
         return data
-    edits = Edits(search=stays, inherited=binary.inherited, sign=binary.format == "macho")
-    edited = bytes(binaries.apply(data, edits))
-    return _with_build_id(edited) if binary.format == "elf" else edited
+    is_signed = platforms.facts_for(binary).is_signed
+    edited = bytes(binaries.apply(data, Edits(search=stays, inherited=binary.inherited, sign=is_signed)))
+    return edited if is_signed else _with_build_id(edited)
 
 
 def _with_build_id(data: bytes) -> bytes:
