@@ -272,7 +272,7 @@ def test_what_records_say_of_others_arrives_as_rattler_reads_it(make_channel):
 def test_a_lock_keeps_all_that_records_say_of_others(make_channel, tmp_path):
     solution = solve([make_channel([NEW, GROUPS, GREET, CondaPackage(name="plus")]).url], ["new"])
     write_lock([solution], tmp_path / "mamba-press.lock", tmp_path)
-    [held] = lockfile.read(tmp_path / "mamba-press.lock", tmp_path)
+    [held] = lockfile.read(tmp_path / "mamba-press.lock", tmp_path, environ=os.environ)
     assert held.packages == tuple(replace(package, requested=False) for package in solution.packages)
 
 
@@ -281,7 +281,7 @@ def test_a_line_of_a_lock_that_rattler_cannot_read_is_kept_with_its_first_word(t
     path = tmp_path / "mamba-press.lock"
     write_lock([solve([channel.url], ["asks"])], path, tmp_path)
     path.write_text(path.read_text().replace("greet >=1", "greet (>=1"))
-    [held] = lockfile.read(path, tmp_path)
+    [held] = lockfile.read(path, tmp_path, environ=os.environ)
     assert held.packages[0].depends == (Spec(text="greet (>=1", name="greet", problem="is no conda spec"),)
 
 
@@ -755,13 +755,13 @@ def test_offline_folders_need_no_cache(make_channel, tmp_path):
 
 def write_lock(solutions: list[Solution], path: Path, root: Path, config: Config | None = None) -> None:
     made_for = pipeline_solve.stated(config or Config())
-    lockfile.write([lockfile.entry(solution, made_for) for solution in solutions], path, root)
+    lockfile.write([lockfile.entry(solution, made_for) for solution in solutions], path, root, environ=os.environ)
 
 
 def locked(path: Path, target: Target = TARGET, config: Config | None = None) -> Solution:
     """What a lock gives for a target; the channels asked are those of the configuration."""
     asked = config or Config()
-    found = lockfile.best(lockfile.read(path, path.parent), target)
+    found = lockfile.best(lockfile.read(path, path.parent, environ=os.environ), target)
     assert found is not None
     urls = channels.urls(asked.channels, path.parent)
     virtual = virtual_packages(target)
@@ -791,7 +791,7 @@ def test_a_lock_holds_several_targets(make_channel, tmp_path):
     write_lock(solutions, path, tmp_path, config)
     for solution in solutions:
         assert locked(path, solution.target, config).packages == solution.packages
-    held = lockfile.read(path, tmp_path)
+    held = lockfile.read(path, tmp_path, environ=os.environ)
     other = replace(TARGET, python=Python(minor=12))
     assert lockfile.best(held, other) is None
     assert lockfile.pins(held, other, {"pure": "pure", "greet": "greet"}) == ("pure ==1.0", "greet ==1.0")
@@ -865,14 +865,14 @@ def test_a_lock_with_packages_of_pypi_is_refused(tmp_path):
     six = f"- pypi: {location}\n  name: six\n  version: 1.16.0\n"
     path.write_text(text.replace("mamba-press:\n", f"{six}mamba-press:\n"))
     with pytest.raises(ConfigError, match="no conda package: six"):
-        lockfile.read(path, tmp_path)
+        lockfile.read(path, tmp_path, environ=os.environ)
 
 
 @pytest.mark.parametrize("text", ["", "no lock", "version: 99\n", "[1, 2"])
 def test_what_is_no_lock_is_an_error(tmp_path, text):
     (tmp_path / "mamba-press.lock").write_text(text)
     with pytest.raises(ConfigError, match="cannot be read"):
-        lockfile.read(tmp_path / "mamba-press.lock", tmp_path)
+        lockfile.read(tmp_path / "mamba-press.lock", tmp_path, environ=os.environ)
 
 
 # Interruption

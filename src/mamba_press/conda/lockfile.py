@@ -187,7 +187,7 @@ def entry_of(held: Held) -> Json:
     }
 
 
-def write(entries: Sequence[Json], path: Path, root: Path, *, environ: Mapping[str, str] | None = None) -> None:
+def write(entries: Sequence[Json], path: Path, root: Path, *, environ: Mapping[str, str]) -> None:
     """Write entries (`entry`) into one file of rattler's lock format, in which paths are relative to ``root``."""
     with temporary() as folder:
         written = folder / path.name
@@ -199,7 +199,7 @@ def write(entries: Sequence[Json], path: Path, root: Path, *, environ: Mapping[s
         file.write(stamped(portable(text, root, channels), entries).encode("utf-8"))
 
 
-def read(path: Path, root: Path, *, environ: Mapping[str, str] | None = None) -> tuple[Held, ...]:
+def read(path: Path, root: Path, *, environ: Mapping[str, str]) -> tuple[Held, ...]:
     """Return all that a lock file holds; raises ConfigError for one that is no"""
     with temporary() as folder:
         copied = folder / path.name

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -38,6 +38,9 @@ _GRACE = 30.0
 _PLACES = {"cache": "RATTLER_CACHE_DIR", "prefix": "TMPDIR", "path": "TMPDIR"}
 """What of a request names a folder of this machine, and the variable that moves it."""
 
+_TEMPORARY = ("TMPDIR", "TMP", "TEMP")
+"""The variables that name the folder for temporary files, on POSIX and on Windows."""
+
 SCRIPT = Path(__file__).with_name("worker") / "__main__.py"
 
 
@@ -51,17 +54,20 @@ class RefusedError(Exception):
 
 
 class _Worker:
-    """The process that rattler runs in; `end` has to be called, whatever happens."""
+    """The process that rattler runs in, with a temporary folder of its own; `end` has to be called, whatever happens.
 
-    def __init__(self, environ: Mapping[str, str] | None) -> None:
+    It is started and ended while signals are held.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
         self.environ = environ
-        with interrupts.held():
-            self.said = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
-        try:
-            self.process = _start(environ, self.said)
-        except ConfigError:
-            self.said.close()
-            raise
+        with ExitStack() as kept:
+            # A transfer that fails, and a process that is killed, leave files that rattler has not named yet.
+            folder = tempfile.mkdtemp(prefix="mamba-press-")
+            kept.callback(shutil.rmtree, folder, ignore_errors=True)
+            self.said = kept.enter_context(tempfile.TemporaryFile())
+            self.process = _start({**environ, **dict.fromkeys(_TEMPORARY, folder)}, self.said)
+            self.kept = kept.pop_all()
 
     def ask(self, request: Json, listen: Callable[[Json], None]) -> Json | None:
         """Return the answer, None where there is none; one with ``ended`` is the last.
@@ -120,8 +126,9 @@ class _Worker:
         """End it at once. It is in a session of its own, so that at Ctrl-C, too, nobody else does."""
         self.process.kill()
         self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout, self.said):
+        for stream in (self.process.stdin, self.process.stdout):
             _close(stream)
+        self.kept.close()
 
 
 def _is_silent(answers: int) -> bool:
@@ -148,15 +155,17 @@ def one_process() -> Iterator[None]:
         return
     idle: list[_Worker] = []
     token = _IDLE.set(idle)
-    try:
-        yield
-    finally:
-        _IDLE.reset(token)
-        for worker in idle:
-            worker.end()
+    with interrupts.held():
+        try:
+            with interrupts.released():
+                yield
+        finally:
+            _IDLE.reset(token)
+            for worker in idle:
+                worker.end()
 
 
-def ask(request: Json, target: Target, environ: Mapping[str, str] | None, failure: type[PressError]) -> Json:
+def ask(request: Json, target: Target, environ: Mapping[str, str], failure: type[PressError]) -> Json:
     """Return the worker's answer, as `call`, and tell what it is doing; what it refuses is an error with a hint."""
     try:
         return call(request, tell, environ, failure)
@@ -184,32 +193,34 @@ def tell(event: Json) -> None:
 def call(
     request: Json,
     listen: Callable[[Json], None],
-    environ: Mapping[str, str] | None,
+    environ: Mapping[str, str],
     failure: type[PressError],
 ) -> Json:
     """Return the worker's answer to a request; events go to ``listen``.
 
-    ``environ`` is the worker's environment and says which interpreter it runs on; None is this process's own. Raises
-    `RefusedError` for what the worker itself could not do, ``failure`` where it ended without an answer, ConfigError
-    for a folder whose name is not UTF-8, which rattler cannot take.
+    ``environ`` is the worker's environment and says which interpreter it runs on. Raises `RefusedError` for what the
+    worker itself could not do, ``failure`` where it ended without an answer, ConfigError for a folder whose name is not
+    UTF-8, which rattler cannot take.
     """
     if problems := [*_not_utf8(request)]:
         raise ConfigError(*problems)
     idle = _IDLE.get()
-    worker = idle.pop() if idle and idle[-1].environ == environ else _Worker(environ)
-    if worker.process.poll() is not None:  # killed while it waited, perhaps for want of memory
-        worker.end()
-        worker = _Worker(environ)
-    answer = None
-    try:
-        answer = worker.ask({**request, "patience": PATIENCE}, listen)
-        if answer is None:
-            raise failure(worker.how_it_ended())
-    finally:
-        if answer is None or answer.get("ended") or idle is None:
+    with interrupts.held():
+        worker = idle.pop() if idle and idle[-1].environ == environ else _Worker(environ)
+        if worker.process.poll() is not None:  # killed while it waited, perhaps for want of memory
             worker.end()
-        else:
-            idle.append(worker)
+            worker = _Worker(environ)
+        answer = None
+        try:
+            with interrupts.released():
+                answer = worker.ask({**request, "patience": PATIENCE}, listen)
+                if answer is None:
+                    raise failure(worker.how_it_ended())
+        finally:
+            if answer is None or answer.get("ended") or idle is None:
+                worker.end()
+            else:
+                idle.append(worker)
     if "error" not in answer:
         result: Json = answer["result"]
         return result
@@ -231,10 +242,10 @@ def _not_utf8(request: Json) -> Iterator[Problem]:
             )
 
 
-def _start(environ: Mapping[str, str] | None, said: IO[bytes]) -> subprocess.Popen[bytes]:
-    python = (environ or {}).get(WORKER, "")
-    found = shutil.which(python, path=(environ or {}).get("PATH")) if python else sys.executable
-    if found and python and environ is not None:
+def _start(environ: Mapping[str, str], said: IO[bytes]) -> subprocess.Popen[bytes]:
+    python = environ.get(WORKER, "")
+    found = shutil.which(python, path=environ.get("PATH")) if python else sys.executable
+    if found and python:
         # What a front end put on PYTHONPATH is meant for the interpreter that builds.
         environ = {key: value for key, value in environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
     try:
@@ -243,7 +254,7 @@ def _start(environ: Mapping[str, str] | None, said: IO[bytes]) -> subprocess.Pop
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=said,
-            env=None if environ is None else dict(environ),
+            env=dict(environ),
             start_new_session=True,
         )
     except OSError as error:

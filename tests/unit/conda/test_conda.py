@@ -9,13 +9,16 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import tracemalloc
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
+from mamba_press import interrupts
 from mamba_press.conda import channels, errors, lockfile, prefix, process, records, solver, specifiers
 from mamba_press.conda.worker import package_check
 from mamba_press.config.model import Config
@@ -841,6 +844,51 @@ def test_an_interrupted_call_takes_its_worker_along(tmp_path):
     with process.one_process(), pytest.raises(KeyboardInterrupt):
         process.call({"do": "serve"}, interrupt, environ, FetchError)
     assert not is_there(int((tmp_path / "pid").read_text()))
+
+
+LEAVES = (
+    """for name in "$TMPDIR" "$TMP" "$TEMP"; do echo half >"$name/.tmpAbCdEf"; done; echo "$TMPDIR" >FOLDER/where"""
+)
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch) -> Path:
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+@posix
+@pytest.mark.parametrize("end", [SERVES, "exit 3"], ids=["answers", "ends"])
+def test_what_a_worker_leaves_in_the_temporary_folder_goes_with_it(tmp_path, temporary, end):
+    environ = fake(tmp_path, f"{LEAVES.replace('FOLDER', str(tmp_path))}\n{end}")
+    with suppress(FetchError), process.one_process():
+        ask(environ)
+        assert [path.name for path in temporary.rglob(".tmp*")] == [".tmpAbCdEf"]
+    assert Path((tmp_path / "where").read_text().strip()).parent == temporary
+    assert [*temporary.iterdir()] == []
+
+
+@posix
+def test_a_worker_that_cannot_be_started_leaves_no_folder(temporary):
+    with pytest.raises(ConfigError):
+        call({process.WORKER: "python3.99", "PATH": os.environ["PATH"]})
+    assert [*temporary.iterdir()] == []
+
+
+@posix
+def test_a_signal_that_comes_while_a_worker_starts_leaves_no_folder(tmp_path, temporary, monkeypatch):
+    began = subprocess.Popen.__init__
+
+    def interrupted(self, *arguments, **keywords):
+        began(self, *arguments, **keywords)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", interrupted)
+    with pytest.raises(interrupts.EndedError), interrupts.caught(), process.one_process():
+        ask(fake(tmp_path, SERVES))
+    assert [*temporary.iterdir()] == []
 
 
 @posix
