@@ -107,6 +107,14 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session
+def mutants(session: nox.Session) -> None:
+    """Small faults in the code that decides most, and which no test finds: ``nox -s mutants -- [TARGET…]``."""
+    install(session, "test")
+    session.install("mutmut >= 3.8", "coverage")
+    session.run("python", "-m", "tests.campaigns.mutants", *session.posargs)
+
+
+@nox.session
 def hostile(session: nox.Session) -> None:
     """Packages and wheels that do harm: ``nox -s hostile -- packages|wheels [COUNT] [SEED]``; see .hostile/."""
     install(session, "test")

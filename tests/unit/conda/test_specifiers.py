@@ -4,9 +4,10 @@ import time
 
 import pytest
 from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
-from mamba_press.conda.specifiers import UntranslatableError, intersection, minimum, read, translate
-from mamba_press.types import Spec
+from mamba_press.conda.specifiers import UntranslatableError, intersection, minimum, read, spec_name, translate, twin
+from mamba_press.types import Package, Spec
 
 
 @pytest.mark.parametrize(
@@ -111,12 +112,39 @@ def test_what_holds_anyway_narrows_every_alternative():
 
 
 @pytest.mark.parametrize(
-    "conda",
-    [r"^1\.2$", "9e", ">=2024a", "1.*.3", ">=2,<1", "(>=1", ">=1)", "1,,2", "|1", "==1_2_x", "()"],
+    ("conda", "why"),
+    [
+        (r"^1\.2$", r"'^1\\.2$' is a regular expression"),
+        ("1.2$", "'1.2$' is a regular expression"),
+        ("9e", "'9e' is not a version in Python's sense (PEP 440)"),
+        (">=2024a", "'2024a' means another version in Python's sense (PEP 440)"),
+        ("1.*.3", "'1.*.3' has a * in the middle"),
+        (">=2,<1", "no version fits '>=2,<1'"),
+        ("(>=1", "a bracket is not closed"),
+        (">=1)", "'>=1)' has brackets that do not match"),
+        ("1,,2", "a constraint is missing beside one of , | ( )"),
+        ("|1", "a constraint is missing beside one of , | ( )"),
+        ("1|", "a constraint is missing beside one of , | ( )"),
+        ("()", "a constraint is missing beside one of , | ( )"),
+        ("==1_2_x", "'1_2_x' is not a version in Python's sense (PEP 440)"),
+        ("~=1.post1", "~=1.post1 is no specifier in Python's sense (PEP 440)"),
+        ("(" * 31 + "1" + ")" * 31, f"'{'(' * 31}1{')' * 31}' has too many brackets"),
+        (",".join(["(1|2|3|4)"] * 6), "it has more than 1000 alternatives"),
+    ],
 )
-def test_what_has_no_words_is_refused(conda):
-    with pytest.raises(UntranslatableError):
+def test_what_has_no_words_is_refused_with_the_reason(conda, why):
+    with pytest.raises(UntranslatableError) as caught:
         translate(conda)
+    assert str(caught.value) == why
+
+
+def test_as_many_brackets_and_alternatives_as_are_read_are_read():
+    assert str(translate("(" * 30 + "1" + ")" * 30).specifiers) == "==1"
+    thousand = ",".join(["(<1|<2|<3|<4|<5|<6|<7|<8|<9|<10)"] * 3)
+    assert (str(translate(thousand).specifiers), len(thousand) < 1000) == ("<10", True)
+    longest = ">=1," + ">=1" + "0" * 993
+    assert len(longest) == 1000
+    assert translate(longest).specifiers.contains(Version("1" + "0" * 993))
 
 
 @pytest.mark.parametrize(
@@ -153,6 +181,62 @@ def test_a_number_of_thousands_of_digits_is_no_version_in_few_words():
     with pytest.raises(UntranslatableError) as raised:
         translate(">=" + "9" * 5000)
     assert str(raised.value) == f"'>={'9' * 97}…' is longer than 1,000 characters"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("[]", "[]"), ("", ""), ("(A) B C", "(a)"), ("x" * 1001, "x" * 1001)],
+)
+def test_what_is_no_spec_has_the_name_that_it_begins_with(text, name):
+    assert read(text) == Spec(text=text, name=name, problem="is no conda spec")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("x" * 1000, Spec(text="x" * 1000, name="x" * 1000)),
+        ("foo  >= 1 , < 2  *_cpu", Spec(text="foo  >= 1 , < 2  *_cpu", name="foo", version=">=1,<2", build="*_cpu")),
+        ("foo 1 a b", Spec(text="foo 1 a b", name="foo", version="1", build="a b")),
+        ("foo ==1.2=py_0", Spec(text="foo ==1.2=py_0", name="foo", version="1.2", build="py_0")),
+        (
+            "foo[version=1 , build = 'X'] ",
+            Spec(text="foo[version=1 , build = 'X'] ", name="foo", version="1", build="X"),
+        ),
+        ("foo[version='X1'", Spec(text="foo[version='X1'", name="foo")),
+        ("c/linux-64::Foo", Spec(text="c/linux-64::Foo", name="foo")),
+    ],
+)
+def test_a_spec_is_read_as_users_write_it(text, expected):
+    assert read(text) == expected
+
+
+def test_the_name_of_a_spec_is_read_alone():
+    assert spec_name("conda-forge::Zlib >=1.2") == "zlib"
+
+
+def package(name: str, *depends: str, version: str = "4.1", is_python: bool = True) -> Package:
+    given = {"build": "0", "build_number": 0, "channel": "c", "subdir": "noarch"}
+    needs = (*depends, "python >=3.9") if is_python else depends
+    return Package(
+        name=name, version=version, url=f"file:///{name}", file_name=name, depends=tuple(map(read, needs)), **given
+    )
+
+
+@pytest.mark.parametrize(
+    ("depends", "other", "found"),
+    [
+        (("typing_extensions 4.1",), package("typing_extensions"), True),
+        (("zlib", "typing_extensions"), package("typing_extensions"), True),
+        (("typing_extensions",), package("typing_extensions", version="4.2"), False),
+        (("typing_extensions",), package("typing_extensions", is_python=False), False),
+        (("typing_extensions",), package("zlib"), False),
+        (("zlib",), package("zlib"), False),
+        (("typing-extensions",), package("typing-extensions"), False),
+        ((), package("typing_extensions"), False),
+    ],
+)
+def test_a_package_stands_for_the_one_of_the_same_name_to_pypi_and_the_same_version(depends, other, found):
+    assert twin(package("typing-extensions", *depends), {other.name: other}) == (other if found else None)
 
 
 @pytest.mark.parametrize("text", ["[]", "x " + "[" * 100_000, f"x[{'y' * 70_000}]", "x" * 100_000])
