@@ -23,7 +23,8 @@ from typing import Literal, NamedTuple
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from mamba_press.audit import check, explain
+from mamba_press.audit import check, contents, explain
+from mamba_press.audit.rules import dist_info as dist_info_rules
 from mamba_press.conda import lockfile, package_info, records, specifiers
 from mamba_press.conda.worker import fetch
 from mamba_press.conda.worker import records as read_by_rattler
@@ -414,9 +415,9 @@ _METADATA_WORDS = (
 
 
 @cache
-def _sound() -> tuple[check._Name, dict[str, wheel_read.Member]]:
-    name = check._parse_name(NAME)
-    assert isinstance(name, check._Name)
+def _sound() -> tuple[contents.Name, dict[str, wheel_read.Member]]:
+    name = contents.parse_name(NAME)
+    assert isinstance(name, contents.Name)
     found = {}
     for path, data in corpus.wheel().items():
         digest = hashlib.sha256(data).hexdigest()
@@ -424,12 +425,12 @@ def _sound() -> tuple[check._Name, dict[str, wheel_read.Member]]:
     return name, found
 
 
-def _contents(text: str, data: bytes) -> check._Contents:
+def _contents(text: str, data: bytes) -> contents.Contents:
     """Return a wheel as `check` has read it, with this in a file of its ``.dist-info``."""
     name, members = _sound()
     path = f"demo_x-1.0.dist-info/{text}"
     changed = wheel_read.Member(path=path, size=len(data), sha256="0" * 64, data=data)
-    return check._Contents(name=name, members={**members, path: changed}, dist_info="demo_x-1.0.dist-info")
+    return contents.Contents(name=name, members={**members, path: changed}, dist_info="demo_x-1.0.dist-info")
 
 
 def _wheel_texts(scratch: Path) -> list[Target]:
@@ -481,7 +482,7 @@ def _metadata(scratch: Path) -> Callable[[bytes], Outcome]:
     )
 
     def run(data: bytes) -> Outcome:
-        problems = list(check._metadata(_contents("METADATA", data)))
+        problems = list(dist_info_rules._metadata(_contents("METADATA", data)))
         path.write_bytes(data)
         file = _file("lib/python3.11/site-packages/x-1.0.dist-info/METADATA", path)
         try:
@@ -498,17 +499,17 @@ def _metadata(scratch: Path) -> Callable[[bytes], Outcome]:
 
 
 def _wheel_file(data: bytes) -> Outcome:
-    list(check._wheel_file(_contents("WHEEL", data)))
+    list(dist_info_rules._wheel_file(_contents("WHEEL", data)))
     return READ
 
 
 def _record(data: bytes) -> Outcome:
-    found = list(check._record(_contents("RECORD", data)))
+    found = list(dist_info_rules._record(_contents("RECORD", data)))
     return Outcome(done=not found)
 
 
 def _entry_points(data: bytes) -> Outcome:
-    list(check._entry_points(_contents("entry_points.txt", data)))
+    list(dist_info_rules._entry_points(_contents("entry_points.txt", data)))
     try:
         installed.entry_points(data)
     except ValueError:
@@ -842,7 +843,7 @@ def _version(data: bytes) -> Outcome:
 
 def _file_name(data: bytes) -> Outcome:
     text = data.decode("utf-8", "replace")
-    check._parse_name(text)
+    contents.parse_name(text)
     try:
         edit._named(text)
     except PressError:

@@ -12,7 +12,7 @@ from installer.sources import WheelFile
 from mamba_press.pipeline import edit
 from mamba_press.pipeline.edit import Changes
 from tests.support.environment import clean_environment
-from tests.unit.audit.test_check import files, make
+from tests.support.wheels import files, make
 
 PIP = (sys.executable, "-m", "pip", "install", "--disable-pip-version-check")
 UV = (sys.executable, "-m", "uv", "pip", "install")

@@ -15,7 +15,7 @@ from mamba_press.audit import explain, render
 from mamba_press.audit.explain import Explanation, Lost, Need, Part, Piece
 from mamba_press.errors import ReadError, WriteError
 from mamba_press.types import NEUTRAL, Dropped, Floor, Note
-from tests.unit.audit.test_check import files, make, wheel_text
+from tests.support.wheels import files, make, wheel_text
 
 SCHEMA = json.loads(Path(__file__).parents[3].joinpath("docs/reference/explain.schema.json").read_text("utf-8"))
 

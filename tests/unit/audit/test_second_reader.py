@@ -18,8 +18,8 @@ from mamba_press.platforms.linux import elf
 from mamba_press.types import Edits, Requirement
 from tests.support.compile import Linking, shared_library
 from tests.support.macho import Dylib, dylib, universal
+from tests.support.wheels import files, make, record, wheel_text
 from tests.support.windows import Dll, dll
-from tests.unit.audit.test_check import files, make, record, wheel_text
 
 pytest.importorskip("lief", reason="LIEF is not installed")
 

@@ -20,7 +20,7 @@ from mamba_press.errors import ConfigError, PressError, ReadError, WriteError
 from mamba_press.pipeline import edit
 from mamba_press.pipeline.edit import Changes
 from mamba_press.wheel import zip_read
-from tests.unit.audit.test_check import INFO, METADATA, elf, files, make, record, wheel_text
+from tests.support.wheels import INFO, METADATA, elf, files, make, record, wheel_text
 
 POST = Changes(suffix="post1")
 BILL = {

@@ -1,0 +1,1 @@
+"""The rules that a wheel is held to: each takes its contents and yields what is wrong."""

@@ -1,0 +1,144 @@
+"""Binaries and extension modules that are not what the tags say."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from mamba_press import platforms
+from mamba_press.audit.contents import Contents
+from mamba_press.platforms.facts import SMALL
+from mamba_press.platforms.modules import TAGGED
+from mamba_press.problem import Habit, Remark
+from mamba_press.types import Problem
+from mamba_press.wheel.read import scheme
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from mamba_press.wheel.read import Member
+
+
+def facts(members: Mapping[str, Member]) -> Iterator[str]:
+    """Yield what holds for binaries of a wheel and no tag can say."""
+    demanding: dict[str, list[str]] = {}
+    for member in members.values():
+        if member.binary and member.binary.isa:
+            demanding.setdefault(member.binary.isa, []).append(member.path)
+        if member.binary and member.binary.names:
+            yield f"{member.path} has another install name in each slice: {', '.join(member.binary.names)}"
+    for isa, paths in sorted(demanding.items()):
+        more = f" and {len(paths) - 1} more files" if len(paths) > 1 else ""
+        yield f"needs a processor of level {isa}, which no tag says: {min(paths)}{more}"
+
+
+def unjudged(contents: Contents) -> Iterator[str]:
+    """Yield the systems and files of which nobody knows whether the loader finds what they need."""
+    found = [member for member in contents.members.values() if member.binary and member.binary.kind != "static"]
+    strangers = sorted(each.path for each in found if not _is_launcher(each, contents) and not _arch(each))
+    if strangers:
+        verb = (
+            " needs was not checked: it is"
+            if len(strangers) == 1
+            else f" and {len(strangers) - 1} more files need was not checked: they are"
+        )
+        yield f"what {strangers[0]}{verb} for an unknown machine"
+    for each in found:
+        if each.binary and each.binary.arch and each.binary.unread:
+            yield f"what {each.path} needs in its slice for {' and for '.join(each.binary.unread)} was not checked"
+    if found and not any(each.binary.needed for each in found if each.binary):
+        return
+    for platform in sorted(contents.name.platforms - {"any"}):
+        tag = platforms.parse(platform)
+        if tag is None or not tag.is_known:
+            yield f"what its binaries need was not checked: what a system of the tag {platform} has is not known"
+
+
+def _arch(member: Member) -> str | None:
+    return member.binary.arch if member.binary else None
+
+
+def problems(contents: Contents) -> Iterator[Problem]:
+    """Yield what contradicts the tags, and the tags that no system has."""
+    for rule in (_binaries, _possible, _misfits, _pythons):
+        yield from rule(contents)
+
+
+def _binaries(contents: Contents) -> Iterator[Problem]:
+    """Yield the binaries that are where the tags or WHEEL say that there is none."""
+    found = [member for member in contents.members.values() if member.binary and not _is_launcher(member, contents)]
+    if found and "any" in contents.name.platforms:
+        yield Problem(where=found[0].path, what="is a binary, but the tag says that the wheel runs on any platform")
+    is_pure = contents.wheel.get("Root-Is-Purelib", "").lower() == "true"
+    for member in found:
+        if scheme(member.path) == "purelib" or (is_pure and not scheme(member.path)):
+            # Where the two parts have one folder, as nearly everywhere, it works.
+            yield Habit(where=member.path, what="is a binary in the part of the wheel that is said to be pure Python")
+            break
+    yield from _foreign(contents, found)
+
+
+def _is_launcher(member: Member, contents: Contents) -> bool:
+    """Whether a file is a program for another system, as pip and setuptools (PE) and menuinst (Mach-O) carry them."""
+    if member.binary is None or member.binary.kind != "program":
+        return False
+    facts = platforms.facts_for(member.binary)
+    return facts.is_carried and not contents.name.of(facts.system)
+
+
+def _foreign(contents: Contents, found: Sequence[Member]) -> Iterator[Problem]:
+    """Yield the binaries that are not for the machines that the tags name."""
+    wanted_by = {
+        facts.format: {machine for tag in contents.name.of(facts.system) for machine in tag.machines}
+        for facts in platforms.FACTS.values()
+    }
+    looked_at = [(each, each.binary) for each in found if each.binary and each.binary.kind != "static"]
+    strangers = [each for each, binary in looked_at if each.path.endswith(platforms.facts_for(binary).bound)]
+    if any(wanted_by.values()) and strangers and not any(wanted_by[binary.format] for _, binary in looked_at):
+        shown = ", ".join(sorted(contents.name.platforms))
+        yield Problem(where=strangers[0].path, what=f"is a binary of another system than the tags name: {shown}")
+        return
+    for member, binary in looked_at:
+        facts = platforms.facts_for(binary)
+        if not binary.arch or (facts.carries_all and binary.kind == "program"):
+            continue
+        there = frozenset(binary.archs or (binary.arch,))
+        wanted = wanted_by[binary.format]
+        is_one = wanted <= there if facts.has_slices else not wanted or bool(there & wanted)
+        if not is_one:
+            # Debuggers and installers carry both kinds on purpose.
+            is_small = binary.arch in SMALL and all(SMALL[binary.arch] == arch for arch in wanted)
+            kind, end = (Remark, "; what it needs was not checked") if is_small else (Problem, "")
+            what = f"is for {', '.join(sorted(there))}, the tags for {', '.join(sorted(wanted))}{end}"
+            yield kind(where=member.path, what=what)
+
+
+def _possible(contents: Contents) -> Iterator[Problem]:
+    """Yield the tags that no system has, so that no installer takes the wheel for them (PEP 600)."""
+    for tag in contents.name.known:
+        if why := platforms.of(tag.system).why_no_system(tag):
+            yield Problem(where=tag.text, what=why)
+
+
+def _misfits(contents: Contents) -> Iterator[Problem]:
+    """Yield the binaries that are for other systems than the tags are."""
+    for member in contents.members.values():
+        if member.binary:
+            system = platforms.facts_for(member.binary).system
+            yield from platforms.of(system).misfits(member.path, member.binary, contents.name.of(system))
+
+
+def _pythons(contents: Contents) -> Iterator[Problem]:
+    """Yield the extension modules of which there is none for a Python that the tags name."""
+    pairs = [re.fullmatch(r"cp3(\d+)-cp3\1t?-.*", tag) for tag in contents.name.tags]
+    there: dict[str, dict[str, str]] = {}
+    for path in contents.members:
+        if module := TAGGED.search(path):
+            there.setdefault(path[: module.start()], {})[module["posix"] or module["win"]] = path
+    for stem, found in sorted(there.items()):
+        others = {f"{stem}{ending}" for ending in (".so", ".pyd", ".abi3.so", ".abi3.pyd", ".py")}
+        lacking = sorted({int(pair[1]) for pair in pairs if pair} - set(map(int, found)))
+        if all(pairs) and lacking and not others & contents.members.keys():
+            has, names = (", ".join(f"3.{minor}" for minor in minors) for minors in (sorted(map(int, found)), lacking))
+            what = f"is for CPython {has}, and the tags name {names} too"
+            yield Problem(where=min(found.values()), what=what)
