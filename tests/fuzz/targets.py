@@ -31,7 +31,7 @@ from mamba_press.conda.worker import records as read_by_rattler
 from mamba_press.config import reader, recipe
 from mamba_press.config.model import Licenses
 from mamba_press.errors import PressError
-from mamba_press.metadata import dist_info, headers, installed, licenses, sbom
+from mamba_press.metadata import changes, dist_info, headers, installed, licenses, sbom
 from mamba_press.metadata import dynamic as metadata_dynamic
 from mamba_press.metadata import pyproject as metadata_pyproject
 from mamba_press.pipeline import edit
@@ -845,7 +845,7 @@ def _file_name(data: bytes) -> Outcome:
     text = data.decode("utf-8", "replace")
     contents.parse_name(text)
     try:
-        edit._named(text)
+        changes.name_of(text)
     except PressError:
         return REFUSED
     return READ
