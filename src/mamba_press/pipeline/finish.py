@@ -20,7 +20,7 @@ from mamba_press.pipeline import solve
 from mamba_press.platforms import strings
 from mamba_press.problem import noted
 from mamba_press.types import OWN, Info, Note, Pressed, Problem
-from mamba_press.vendoring import activation, external, layout, placeholders
+from mamba_press.vendoring import activation, layout, placeholders, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -142,7 +142,7 @@ def describe(order: Order, asked: Project, chosen: Chosen) -> tuple[Project, tup
         target=order.target, config=order.config, solution=solution, stays=stays, dynamic=dynamic, unread=unread
     )
     derived = requirements.derive(asked.name, needed, theirs, names=called, context=context)
-    others = external.requirements(selection.kept, order.config.link.external)
+    others = resolve.external_requirements(selection.kept, order.config.link.external)
     derived = replace(derived, dependencies=tuple(dict.fromkeys((*derived.dependencies, *others))))
     first = solve.first_requested(order.config, solution)
     one = installed.of(first.name, theirs) if first else None

@@ -16,7 +16,7 @@ from mamba_press.platforms import compiler_runtimes
 from mamba_press.problem import noted
 from mamba_press.project import own_files, sources
 from mamba_press.types import OwnFiles
-from mamba_press.vendoring import editable, external, layout, link, placeholders, relocate_text, runtime_support, select
+from mamba_press.vendoring import editable, layout, link, placeholders, relocate_text, resolve, runtime_support, select
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -175,5 +175,5 @@ def elsewhere(config: Config) -> tuple[str, ...]:
     """Return the names of libraries that the configuration expects on every target machine."""
     wanted = asdict(config.link.runtimes)
     runtimes = (names for key, names in compiler_runtimes.LIBRARIES.items() if wanted.get(key) == "system")
-    others = external.names(config.link.external)
+    others = resolve.external_names(config.link.external)
     return (*config.link.system, *others, *(name for names in runtimes for name in names))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from mamba_press.errors import ContentError
 from mamba_press.types import Entry, Problem
-from mamba_press.vendoring import external, runtime_module
+from mamba_press.vendoring import resolve, runtime_module
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -124,7 +124,7 @@ class _Wheel:
     def foreign(self, paths: Iterable[str]) -> set[str]:
         """Return the folders of other wheels in which something lies that these files need."""
         links = (link for path in paths for link in self.entries[path].links if link.where == "external")
-        found = (external.find(posixpath.basename(link.needed), self.others) for link in links)
+        found = (resolve.find_external(posixpath.basename(link.needed), self.others) for link in links)
         return {each.folder for each in found if each}
 
     def held(self) -> frozenset[str]:

@@ -19,7 +19,7 @@ from mamba_press.platforms import binaries, compiler_runtimes, strings
 from mamba_press.platforms.protocol import Answer, Situation
 from mamba_press.types import Edits, Problem
 from mamba_press.vendoring import library_calls
-from mamba_press.vendoring.external import External, find
+from mamba_press.vendoring.resolve import External, find_external
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -120,7 +120,7 @@ class _Plan:
 
     def elsewhere(self, needed: str) -> External:
         """Return where the library lies that another wheel brings."""
-        found = find(posixpath.basename(needed), self.external)
+        found = find_external(posixpath.basename(needed), self.external)
         assert found is not None
         return found
 

@@ -17,12 +17,11 @@ from mamba_press.platforms import binaries, compiler_runtimes
 from mamba_press.platforms.protocol import Choice
 from mamba_press.platforms.windows import system as windows
 from mamba_press.types import OWN, Problem, Resolved
-from mamba_press.vendoring import external
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from mamba_press.types import Binary, Environment, File, Package, Target
+    from mamba_press.types import Binary, Environment, File, Kept, Package, Target
 
 NAMED = "link.system says so"
 """Why a library is the system's where the user says so."""
@@ -127,7 +126,7 @@ def _one(  # noqa: PLR0913  # what decides about one name
     if never is not None:
         return Resolved(needed=name, where="system", why=NAMED if system.is_named(name, rules.system) else never)
     # Stronger than what the prefix has: a library that another wheel brings must not come twice.
-    elsewhere = external.find(posixpath.basename(name), rules.external)
+    elsewhere = find_external(posixpath.basename(name), rules.external)
     if elsewhere is not None:
         return Resolved(needed=name, where="external", why=f"link.external: {elsewhere.requirement} brings it")
     runtime = compiler_runtimes.runtime_of(name)
@@ -203,3 +202,44 @@ def stated_floor(package: Package, virtual: str) -> tuple[int, int] | None:
     """
     specs = (spec for spec in (*package.depends, *package.constrains) if spec.name == virtual)
     return max(filter(None, map(minimum, specs)), default=None)
+
+
+# -- libraries that another wheel brings (``link.external``)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class External:
+    """A library of another wheel: ``path`` is below ``site-packages``, ``requirement`` is that wheel on PyPI."""
+
+    path: str
+    requirement: str
+
+    @property
+    def name(self) -> str:
+        """The name that the library's users have to ask for."""
+        return posixpath.basename(self.path)
+
+    @property
+    def folder(self) -> str:
+        """Where it lies, below ``site-packages``."""
+        return posixpath.dirname(self.path)
+
+
+def find_external(name: str, declared: Mapping[str, str]) -> External | None:
+    """Return what ``link.external`` says of a needed library; a key also matches without the version at its end."""
+    glob = globs.matches_library(name, declared)
+    if glob is None:
+        return None
+    requirement, _, path = declared[glob].rpartition(": ")
+    return External(path=path.strip(), requirement=requirement.strip())
+
+
+def external_requirements(kept: Iterable[Kept], declared: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the requirements of those other wheels that a file of this one takes a library from, sorted."""
+    needed = {posixpath.basename(link.needed) for each in kept for link in each.links if link.where == "external"}
+    return tuple(sorted({found.requirement for name in needed if (found := find_external(name, declared))}))
+
+
+def external_names(declared: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names of all libraries that other wheels bring, as a finished wheel asks for them."""
+    return tuple(found.name for glob in declared if (found := find_external(glob, {glob: declared[glob]})))
