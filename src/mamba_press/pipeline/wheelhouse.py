@@ -16,7 +16,7 @@ from mamba_press.pipeline import press as pipeline_press
 from mamba_press.platforms import target
 from mamba_press.problem import Problem, noted, of_all
 from mamba_press.types import Selection, Wheelhouse
-from mamba_press.vendoring import layout, link, placeholders, runtime_support, select, split
+from mamba_press.vendoring import layout, library_loaders, link, placeholders, runtime_support, select, split
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,7 +125,7 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str, ep
     members = split.part(entries, chosen.selection, chosen.solution, name)
     split.require_some(members, left)
     if platforms.facts(order.target).loaded_answers:
-        members = split.with_loaders(members, chosen.selection, name)
+        members = library_loaders.with_loaders(members, chosen.selection, name)
     members = split.with_programs(members, order.config.wheel.executables, name)
     chosen = replace(chosen, called=_called(members, chosen))
     drafts = [finish.draft(_part(member, members, order, chosen), order) for member in members]

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from packaging.version import Version
@@ -10,81 +9,15 @@ from mamba_press.config.model import Config, Layout
 from mamba_press.errors import ConfigError, ContentError
 from mamba_press.metadata.pyproject import of_package
 from mamba_press.platforms.target import marker_environment
-from mamba_press.types import Dropped, Entry, File, Kept, Package, Resolved, Selection, Solution
+from mamba_press.types import Dropped, Entry, Selection, Solution
 from mamba_press.vendoring import split
-from tests.support.values import TARGET, binary, package
-
-HOME = "_house_prefix/_prefix"
-SITE = "lib/python3.10/site-packages"
-INIT = b'"""Greets."""\n\nfrom greet._greet import hello\n'
-
-
-class Wheelhouse:
-    """Packages, their files and how these are linked, as the stages before leave them."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.packages: dict[str, Package] = {}
-        self.kept: list[Kept] = []
-        self.entries: list[Entry] = []
-
-    def package(self, name: str, *depends: str, **more: object) -> Wheelhouse:
-        self.packages[name] = replace(package(name, *depends), **more)  # type: ignore[arg-type]
-        return self
-
-    def file(self, of: str, path: str, content: bytes = b"", *, needs: tuple[str, ...] = (), is_binary: bool = False):
-        source = self.root / of / path
-        source.parent.mkdir(parents=True, exist_ok=True)
-        source.write_bytes(content)
-        facts = binary(path.rpartition("/")[2]) if is_binary or needs or ".so" in path else None
-        links = tuple(Resolved(needed=need, where="wheel", path=need) for need in needs)
-        file = File(path=path, source=source, package=of, size=len(content))
-        kept = Kept(file=file, why="a test", binary=facts, links=links)
-        self.kept.append(kept)
-        place = path[len(SITE) + 1 :] if path.startswith(SITE) else f"{HOME}/{path}"
-        self.entries.append(replace(Entry.of(kept, place), source=source))
-        return self
-
-    def python(self, name: str, *depends: str, version: str = "1.0") -> Wheelhouse:
-        self.package(name, "python", *depends)
-        return self.file(
-            name, f"{SITE}/{name}-{version}.dist-info/METADATA", f"Name: {name}\nVersion: {version}\n".encode()
-        )
-
-    def solution(self) -> Solution:
-        return Solution(
-            target=TARGET, packages=tuple(self.packages[name] for name in sorted(self.packages)), channels=()
-        )
-
-    def selection(self) -> Selection:
-        return Selection(kept=tuple(self.kept), dropped=())
-
-    def members(self) -> dict[str, split.Member]:
-        found = split.part(self.entries, self.selection(), self.solution(), "house")
-        return {member.package.name: member for member in found}
-
-    def loading(self) -> dict[str, split.Member]:
-        members = tuple(self.members().values())
-        return {each.package.name: each for each in split.with_loaders(members, self.selection(), "house")}
-
-    def versions(self, stated: object = "") -> dict[str, str]:
-        members = tuple(self.members().values())
-        found = split.versions(members, [stated] * len(members))
-        return {member.package.name: str(found.of(member)) for member in members}
+from tests.support.values import TARGET, package
+from tests.support.wheelhouse import HOME, SITE, Wheelhouse, greeting
 
 
 @pytest.fixture
 def house(tmp_path):
     return Wheelhouse(tmp_path)
-
-
-def greeting(house: Wheelhouse) -> Wheelhouse:
-    """An extension that needs libgreet, which needs libword, each of a package of its own."""
-    house.python("greet", "libgreet >=1").package("libgreet", "libword").package("libword")
-    house.file("greet", f"{SITE}/greet/__init__.py", INIT)
-    house.file("greet", f"{SITE}/greet/_greet.so", b"E", needs=("lib/libgreet.so.1",))
-    house.file("libgreet", "lib/libgreet.so.1", b"G", needs=("lib/libword.so.1",))
-    return house.file("libword", "lib/libword.so.1", b"W")
 
 
 def test_a_package_with_metadata_of_its_own_keeps_its_name_and_any_other_gets_one_of_the_house(house):
@@ -220,57 +153,6 @@ def test_a_version_that_was_solved_otherwise_is_taken_as_solved_and_told(house):
 @pytest.mark.parametrize("line", ["chardet; extra == 'x'", "chardet; sys_platform == 'win32'"])
 def test_a_requirement_that_does_not_hold_here_stays(house, line):
     assert settled(house, line) == ([line], ())
-
-
-# -- wheels in different folders
-
-
-def test_a_package_with_extensions_loads_what_other_wheels_have_each_library_after_those_it_needs(house):
-    member = greeting(house).loading()["greet"]
-    entries = {entry.path: entry.source for entry in member.entries}
-    text = entries["_house_prefix/_load_greet.py"].decode()
-    assert text.index("_prefix/lib/libword.so.1") < text.index("_prefix/lib/libgreet.so.1")
-    assert entries["greet/__init__.py"].splitlines()[1:3] == [
-        b"from _house_prefix import _load_greet as _mamba_press",
-        b"",
-    ]
-
-
-def test_a_wheel_that_needs_no_other_one_loads_nothing(house):
-    house.python("greet").file("greet", f"{SITE}/greet/__init__.py", INIT)
-    house.file("greet", f"{SITE}/greet/_greet.so", b"E", needs=("lib/libgreet.so.1",))
-    house.file("greet", "lib/libgreet.so.1", b"G")
-    assert house.loading()["greet"] == house.members()["greet"]
-
-
-def test_a_module_beside_a_single_extension_loads_for_it(house):
-    greeting(house).python("top", "libgreet").file("top", f"{SITE}/top.py", b"import _top\n")
-    house.file("top", f"{SITE}/_top.so", b"E", needs=("lib/libgreet.so.1",))
-    member = house.loading()["top"]
-    (source,) = (entry.source for entry in member.entries if entry.path == "top.py")
-    assert source == b"from _house_prefix import _load_top as _mamba_press\nimport _top\n"
-    assert member.notes == ()
-
-
-def test_the_regular_package_below_a_namespace_loads(house):
-    greeting(house).python("ns", "libgreet").file("ns", f"{SITE}/space/ns/__init__.py", b"")
-    house.file("ns", f"{SITE}/space/ns/deep/_ns.so", b"E", needs=("lib/libgreet.so.1",))
-    entries = {entry.path: entry.source for entry in house.loading()["ns"].entries}
-    assert entries["space/ns/__init__.py"] == b"from _house_prefix import _load_ns as _mamba_press\n"
-
-
-def test_an_extension_before_which_nothing_runs_is_told(house):
-    greeting(house).python("alone", "libgreet")
-    house.file("alone", f"{SITE}/alone.so", b"E", needs=("lib/libgreet.so.1",))
-    (note,) = house.loading()["alone"].notes
-    assert note.startswith("alone has to be installed into the same folder as what it requires: alone.so is imported")
-
-
-def test_a_package_whose_source_cannot_be_read_stays_as_it_is_and_is_told(house):
-    greeting(house)
-    (house.root / "greet" / SITE / "greet/__init__.py").write_bytes(b"print 'python 2'\n")
-    member = house.loading()["greet"]
-    assert "greet/__init__.py cannot be read" in member.notes[0]
 
 
 # -- what cannot be
