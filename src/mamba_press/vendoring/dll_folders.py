@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from mamba_press.errors import ContentError
 from mamba_press.types import Entry, Problem
-from mamba_press.vendoring import resolve, runtime_module
+from mamba_press.vendoring import dependency_graph, resolve, runtime_module
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -112,14 +112,8 @@ class _Wheel:
 
     def reach(self, path: str) -> frozenset[str]:
         """Return all DLLs in other folders that loading a file brings along."""
-        seen: set[str] = set()
-        todo = [path]
-        while todo:
-            for other in self.needs.get(todo.pop(), ()):
-                if other not in seen:
-                    seen.add(other)
-                    todo.append(other)
-        return frozenset(other for other in seen if posixpath.dirname(other) != posixpath.dirname(path))
+        found = dependency_graph.reachable(path, self.needs)
+        return frozenset(other for other in found if posixpath.dirname(other) != posixpath.dirname(path))
 
     def foreign(self, paths: Iterable[str]) -> set[str]:
         """Return the folders of other wheels in which something lies that these files need."""

@@ -18,7 +18,7 @@ from mamba_press.errors import ContentError
 from mamba_press.platforms import binaries, compiler_runtimes, strings
 from mamba_press.platforms.protocol import Answer, Situation
 from mamba_press.types import Edits, Problem
-from mamba_press.vendoring import library_calls
+from mamba_press.vendoring import dependency_graph, library_calls
 from mamba_press.vendoring.resolve import External, find_external
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from mamba_press.config.model import Config
     from mamba_press.types import Binary, Entry, Environment, Note, Resolved
+
 
 _HASH_LENGTH = 8
 _LIBRARY_NAME = re.compile(
@@ -88,9 +89,9 @@ def link(entries: Sequence[Entry], environment: Environment, config: Config) -> 
         strip=config.link.strip,
         clear_execstack=config.link.clear_execstack,
     )
-    deciding = hashed.union(*(_reach(path, graph) for path in hashed))
+    deciding = hashed.union(*(dependency_graph.reachable(path, graph) for path in hashed))
     graph = {path: graph[path] for path in graph if path in deciding}
-    digests = _digests(graph, {path: _content(libraries[path], draft) for path in graph})
+    digests = dependency_graph.digests(graph, {path: _content(libraries[path], draft) for path in graph})
     final = {path: _hashed_name(keep[path], digests[path]) if path in hashed else keep[path] for path in libraries}
     plan = replace(draft, final=final)
     linked = _without_twins(sorted((_edited(entry, plan) for entry in entries), key=lambda entry: entry.path))
@@ -269,42 +270,6 @@ def _sha256(path: Path) -> bytes:
         while size := file.readinto(part):
             digest.update(part[:size])
     return digest.digest()
-
-
-def _digests(graph: Mapping[str, Sequence[str]], content: Mapping[str, bytes]) -> dict[str, str]:
-    """Return a digest per library over its own content and the digests of what it needs, a cycle counting as one."""
-    reach = {path: _reach(path, graph) for path in graph}
-    digests: dict[str, str] = {}
-    # What reaches less comes first, so what a cycle needs outside of itself has its digest before it.
-    for path in sorted(graph, key=lambda path: (len(reach[path] | {path}), path)):
-        cycle = {other for other in reach[path] if path in reach[other]} or {path}
-        parts = sorted(_part(other, graph, content, digests, cycle) for other in cycle)
-        digests[path] = hashlib.sha256(content[path] + b"".join(parts)).hexdigest()
-    return digests
-
-
-def _part(
-    path: str,
-    graph: Mapping[str, Sequence[str]],
-    content: Mapping[str, bytes],
-    digests: Mapping[str, str],
-    cycle: set[str],
-) -> bytes:
-    """Return what one library adds to the digest of its cycle: its content and who answers each name it needs."""
-    answers = (content[other] if other in cycle else bytes.fromhex(digests[other]) for other in graph[path])
-    return hashlib.sha256(content[path] + b"".join(answers)).digest()
-
-
-def _reach(path: str, graph: Mapping[str, Sequence[str]]) -> set[str]:
-    seen: set[str] = set()
-    todo = [path]
-    while todo:
-        here = todo.pop()
-        for other in graph.get(here, ()):
-            if other not in seen:
-                seen.add(other)
-                todo.append(other)
-    return seen
 
 
 def _hashed_name(name: str, digest: str) -> str:

@@ -24,7 +24,7 @@ from mamba_press.config.model import TABLE
 from mamba_press.errors import ConfigError, ContentError
 from mamba_press.metadata import installed
 from mamba_press.types import Dropped, Entry, Problem
-from mamba_press.vendoring import activation, runtime_module
+from mamba_press.vendoring import activation, dependency_graph, runtime_module
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -258,7 +258,7 @@ def versions(members: Sequence[Member], stated: Sequence[object]) -> Versions:
     found = {}
     for member in members:
         name = member.package.name
-        reached = sorted(_reach(name, exact) | {name})
+        reached = sorted(dependency_graph.reachable(name, exact) | {name})
         digest = hashlib.sha256("\n".join(contents[each] for each in reached).encode()).hexdigest()
         public = str(member.public)
         rest = "" if member.is_python else _RELEASE.sub("", member.package.version, count=1)
@@ -283,17 +283,6 @@ def _content(member: Member, stated: object) -> str:
             source = known or hashlib.sha256(entry.source.read_bytes()).hexdigest()
         digest.update(repr((entry.path, entry.executable, entry.edits, source)).encode())
     return digest.hexdigest()
-
-
-def _reach(name: str, graph: Mapping[str, Iterable[str]]) -> set[str]:
-    seen: set[str] = set()
-    todo = [name]
-    while todo:
-        for other in graph.get(todo.pop(), ()):
-            if other not in seen:
-                seen.add(other)
-                todo.append(other)
-    return seen
 
 
 # -- requirements
