@@ -25,7 +25,7 @@ EXAMPLES = """\
 
 
 SECTIONS = ("tag", "packages", "licences", "names", "placeholders", "left", "notes", "libraries", "files")
-"""Named here as well as in `screen`, which a light `--help` does not import."""
+"""Named here as well as in `render`, which a light `--help` does not import."""
 
 
 class Arguments(options.Arguments):

@@ -86,7 +86,7 @@ def in_wheel(
 
 
 def _of_system(name: str, texts: tuple[str]) -> bool:
-    """Match as `follow` does: without case for Windows, and for macOS the name of a library that a path names."""
+    """Match as `resolve` does: without case for Windows, and for macOS the name of a library that a path names."""
     forms = (texts[0], *([posixpath.basename(texts[0])] if texts[0].startswith("/") else []))
     if name.lower().endswith(".dll"):
         return bool(globs.matches(name.lower(), [form.lower() for form in forms]))

@@ -37,7 +37,7 @@ DYNAMIC = (
     "authors",
     "maintainers",
 )
-"""The fields of ``[project]`` that may be dynamic and then come from the pressed package (`described`)."""
+"""The fields of ``[project]`` that may be dynamic and then come from the pressed package (`dynamic`)."""
 
 _DERIVED = frozenset({"dependencies", "optional-dependencies", "requires-python"})
 """What follows from all packages, not from the first one."""

@@ -1,4 +1,4 @@
-"""What the build hooks make: wheels, editable wheels, their metadata, and sdists; the outlines are `front`'s."""
+"""What the build hooks make: wheels, editable wheels, their metadata, and sdists; the outlines are `build`'s."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ _FROM_PYTHON = (
 )
 """What is true of CDLL("libx.so"): a search path belongs to a binary, and here the binary is Python's own.
 
-Where the source plainly does so, `lookups` warns of it.
+Where the source plainly does so, `path_assumptions` warns of it.
 """
 
 

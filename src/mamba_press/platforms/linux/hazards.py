@@ -23,7 +23,7 @@ _OPEN_TO_ALL = re.compile(r"/(?:tmp|var/tmp|dev/shm|usr/tmp)(?:/|$)")
 _OF_SOMEONE = re.compile(r"/(?:home|Users|mnt|media)/|[A-Za-z]:[\\/](?!Program Files|Windows)")
 _COMPILED_IN = [re.compile(name + rb'DIR: "([^"\0]{1,500})"') for name in (b"OPENSSL", b"ENGINES", b"MODULES")]
 _WORKDIR = re.compile(rb"/[\w/.-]*/mamba-press-[a-z0-9_]{8}(?=/)")
-"""A folder as `front` makes them for builds, and Python's tempfile names them."""
+"""A folder as `pipeline.build` makes them for builds, and Python's tempfile names them."""
 
 LONGEST = 4096
 """As many bytes as a trace may take; who looks at a file in parts lets them overlap so far."""
