@@ -25,7 +25,7 @@ from packaging.version import Version
 
 from mamba_press.audit import check, contents, explain
 from mamba_press.audit.rules import dist_info as dist_info_rules
-from mamba_press.conda import lockfile, package_info, records, specifiers
+from mamba_press.conda import lockfile, package_info, records, specifiers, specs
 from mamba_press.conda.worker import fetch
 from mamba_press.conda.worker import records as read_by_rattler
 from mamba_press.config import reader, recipe
@@ -630,7 +630,7 @@ def _index_json(data: bytes) -> Outcome:
         package = _read_record(record)
         sbom.purl(package)
         for spec in (*package.depends, *package.constrains):
-            specifiers.minimum(spec)
+            specs.minimum(spec)
         licenses.read([package], {}, _rules())
         metadata_pyproject.pep440(package)
     except PressError:
@@ -811,12 +811,12 @@ def _words_of(texts: Sequence[str]) -> Callable[[Random], bytes]:
 
 def _spec(data: bytes) -> Outcome:
     text = data.decode("utf-8", "replace")
-    found = specifiers.read(text)
-    specifiers.minimum(found)
+    found = specs.read(text)
+    specs.minimum(found)
     try:
         translated = specifiers.translate(found.version, within=">=3.8" if len(data) % 3 == 0 else "")
         specifiers.intersection(translated.specifiers, SpecifierSet(">=1.0,<5"))
-    except specifiers.UntranslatableError:
+    except specs.UntranslatableError:
         return REFUSED
     return READ
 

@@ -10,6 +10,7 @@ from packaging.version import Version
 from rattler.package.build_string import BuildString
 
 from mamba_press.conda import specifiers
+from mamba_press.conda.specs import UntranslatableError, read
 from mamba_press.conda.worker import records
 from mamba_press.types import Spec
 
@@ -43,7 +44,7 @@ def test_what_conda_takes_the_specifiers_take_and_no_more_unless_they_say_so(spe
     taken = conda_takes(spec, version)
     try:
         translated = specifiers.translate(Spec(text="", **records.parts(f"x {spec}")).version)
-    except specifiers.UntranslatableError:
+    except UntranslatableError:
         assert not taken, "only what nothing fits has no words"
         return
     if taken or not translated.widened:
@@ -58,7 +59,7 @@ written = st.builds("{}x{}{}{}{}".format, st.sampled_from(["", "conda-forge::", 
 @given(written)
 def test_what_no_worker_reads_is_read_as_rattler_does(text):
     found = records.parts(text)
-    own = specifiers.read(text)
+    own = read(text)
     assert (own.name, own.build, bool(own.when), list(own.extras)) == (
         found["name"], found.get("build", "*"), "when" in found, found.get("extras", []),
     )  # fmt: skip
@@ -83,7 +84,7 @@ def test_what_the_second_does_not_narrow_stays_as_written(first, second):
 def test_what_comes_out_can_be_read_by_everybody(spec):
     try:
         text = str(specifiers.translate(spec).specifiers)
-    except specifiers.UntranslatableError:
+    except UntranslatableError:
         return
     assert str(SpecifierSet(text)) == text
     assert all(Version(each.version.removesuffix(".*")) for each in SpecifierSet(text))

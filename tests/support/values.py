@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from mamba_press.conda import specifiers
+from mamba_press.conda.specs import read
 from mamba_press.machine import System
 from mamba_press.platforms.protocol import Demand
 from mamba_press.types import Binary, Entry, Environment, File, Kept, Package, Python, Resolved, Spec, Target
@@ -21,7 +21,7 @@ TARGET = Target(system="linux", arch="x86_64", subdir="linux-64", python=Python(
 
 def specs(*texts: str) -> tuple[Spec, ...]:
     """Lines of a record as values; a test of the worker holds these to what rattler reads."""
-    return tuple(map(specifiers.read, texts))
+    return tuple(map(read, texts))
 
 
 def package(

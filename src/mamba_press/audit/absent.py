@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mamba_press import globs, messages, platforms
 from mamba_press.audit import path_assumptions
-from mamba_press.conda.specifiers import spec_name
+from mamba_press.conda.specs import spec_name
 from mamba_press.config.model import TABLE
 from mamba_press.errors import ContentError
 from mamba_press.types import OWN, Note, Problem

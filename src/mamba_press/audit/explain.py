@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Literal
 
 from mamba_press import parallel, platforms
 from mamba_press.audit import check
-from mamba_press.conda import specifiers
+from mamba_press.conda import specs
 from mamba_press.errors import ReadError
 from mamba_press.metadata import headers, sbom, tags
 from mamba_press.platforms import binaries, strings
@@ -589,7 +589,7 @@ def _demands(component: Mapping[str, object]) -> tuple[Spec, ...]:
     properties = component.get("properties")
     found = properties if isinstance(properties, list) else []
     ours = [one for one in found if isinstance(one, dict) and one.get("name") == "mamba-press:system"]
-    return tuple(specifiers.read(str(one["value"])) for one in ours if "value" in one)
+    return tuple(specs.read(str(one["value"])) for one in ours if "value" in one)
 
 
 def _build(purl: str) -> str | None:

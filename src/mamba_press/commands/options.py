@@ -176,9 +176,9 @@ def _refuse_nameless(specs: list[str]) -> None:
     """Raise ConfigError for several packages: one wheel with all of them would be called like the first."""
     import shlex
 
-    from mamba_press.conda import specifiers
+    from mamba_press.conda.specs import spec_name
 
-    names = dict.fromkeys(map(specifiers.spec_name, specs))
+    names = dict.fromkeys(map(spec_name, specs))
     if len(names) > 1:
         what = f"{', '.join(names)} would be in one wheel, which has no name"
         hint = (

@@ -17,7 +17,7 @@ from mamba_press import platforms
 from mamba_press.atomic import replacing, temporary
 from mamba_press.conda import errors, process, records
 from mamba_press.conda.channels import folder_of, is_folder
-from mamba_press.conda.specifiers import minimum
+from mamba_press.conda.specs import minimum
 from mamba_press.credentials import public
 from mamba_press.errors import ConfigError, WriteError
 from mamba_press.types import Problem

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mamba_press import log
 from mamba_press.conda import errors, lockfile, process, records
 from mamba_press.conda.channels import meant_as_name
-from mamba_press.conda.specifiers import spec_name
+from mamba_press.conda.specs import spec_name
 from mamba_press.credentials import public
 from mamba_press.errors import ConfigError, PressError, SolveError
 from mamba_press.types import Package, Problem, Python, Solution, Target, VirtualPackage

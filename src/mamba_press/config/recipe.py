@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mamba_press import platforms
-from mamba_press.conda import specifiers
+from mamba_press.conda import specifiers, specs
 from mamba_press.errors import ConfigError
 from mamba_press.problem import Problem
 
@@ -378,7 +378,7 @@ def _python_dependencies(plugin: _Node) -> None:
 
 def _bare(node: _Node) -> str:
     """Return the name of a spec; nothing else of it can be said of a package that leaves."""
-    spec = specifiers.read(node.text() or "*")
+    spec = specs.read(node.text() or "*")
     if spec.version != "*":
         node.wrong(f"found {node.value!r}: a version cannot be said of what leaves", f"write {spec.name}")
     return spec.name
@@ -472,11 +472,11 @@ def _external(path: str, recipe: Recipe) -> tuple[str, str]:
 def _version(name: str, recipe: Recipe) -> str:
     """Return the PEP 440 specifiers that the recipe itself has for a package, with a space before them."""
     for spec in (*recipe.constraints, *recipe.packages):
-        found = specifiers.read(spec)
+        found = specs.read(spec)
         if found.name == name and found.version != "*":
             try:
                 return f" {specifiers.translate(found.version).specifiers}"
-            except specifiers.UntranslatableError:
+            except specs.UntranslatableError:
                 return ""
     return ""
 

@@ -19,7 +19,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
-from mamba_press.conda.specifiers import UntranslatableError, intersection, translate
+from mamba_press.conda.specifiers import intersection, translate
+from mamba_press.conda.specs import UntranslatableError
 from mamba_press.config import unmatched
 from mamba_press.config.model import TABLE
 from mamba_press.errors import ConfigError, ContentError

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from mamba_press import messages
-from mamba_press.conda.specifiers import minimum
+from mamba_press.conda.specs import minimum
 from mamba_press.config.model import TABLE
 from mamba_press.errors import ContentError
 from mamba_press.platforms import binaries, stable_abi

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from mamba_press import atomic, log
 from mamba_press.conda import channels, fetch, process, solver
-from mamba_press.conda.specifiers import spec_name
+from mamba_press.conda.specs import spec_name
 from mamba_press.platforms import target
 from mamba_press.project import backend as project_backend
 from mamba_press.project import prefix_cache

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from mamba_press import interrupts
-from mamba_press.conda import channels, errors, lockfile, prefix, process, records, solver, specifiers
+from mamba_press.conda import channels, errors, lockfile, prefix, process, records, solver
 from mamba_press.conda.worker import package_check
 from mamba_press.config.model import Config
 from mamba_press.errors import ConfigError, ContentError, FetchError, SolveError
@@ -152,23 +152,6 @@ def test_a_channel_that_was_had_by_the_name_of_a_folder_is_told_of_once(capsys):
 
 
 # Specs
-
-
-@pytest.mark.parametrize(
-    ("spec", "name"),
-    [
-        ("zlib", "zlib"),
-        ("zlib >=1.2,<2", "zlib"),
-        ("Zlib>=1.2", "zlib"),
-        ("conda-forge::ruamel.yaml 0.18.* py310*", "ruamel.yaml"),
-        ("conda-forge/linux-64::python_abi=3.10", "python_abi"),
-        ('zlib[version=">=1.2", build="*_0"]', "zlib"),
-        (" libmambapy 1.5.8", "libmambapy"),
-        ("gdal~=3.8", "gdal"),
-    ],
-)
-def test_a_spec_begins_with_its_package_name(spec, name):
-    assert specifiers.spec_name(spec) == name
 
 
 @pytest.mark.parametrize(
