@@ -16,6 +16,7 @@ from mamba_press.conda import fetch
 from mamba_press.errors import ContentError
 from mamba_press.metadata import dist_info, installed, licenses, pyproject, pythons, requirements, sbom, tags
 from mamba_press.metadata import dynamic as metadata_dynamic
+from mamba_press.metadata.requirements import pypi_names
 from mamba_press.pipeline import solve
 from mamba_press.platforms import strings
 from mamba_press.problem import noted
@@ -130,13 +131,13 @@ def describe(order: Order, asked: Project, chosen: Chosen) -> tuple[Project, tup
     there = {kept.file.package for kept in selection.kept}
     stays = tuple(package for package in environment.packages if package.requested or package.name in there)
     dynamic = frozenset(name for name in pyproject.DYNAMIC if metadata_dynamic.is_dynamic(asked, name))
-    needed = requirements.needs(solution, stays, order.config)
+    needed = pypi_names.needs(solution, stays, order.config)
     called, unread = chosen.called, dict[str, str]()
     if called is None:
         # Where nothing depends on it, nothing is asked of a server: what can be read here is good enough for a note.
         local = order.config.offline or "dependencies" not in dynamic
-        contents = _contents(solution, requirements.asked(needed, solution, order.config), order, local=local)
-        called = requirements.names(needed, contents, solution)
+        contents = _contents(solution, pypi_names.asked(needed, solution, order.config), order, local=local)
+        called = pypi_names.names(needed, contents, solution)
         unread = {name: each.problem for name, each in contents.items()}
     context = requirements.Context(
         target=order.target, config=order.config, solution=solution, stays=stays, dynamic=dynamic, unread=unread
@@ -157,12 +158,12 @@ def describe(order: Order, asked: Project, chosen: Chosen) -> tuple[Project, tup
 
 def _contents(
     solution: Solution, names: frozenset[str], order: Order, *, local: bool
-) -> dict[str, requirements.Contents]:
+) -> dict[str, pypi_names.Contents]:
     """Return what is in packages that stay out: what the lock says, else what can be found out."""
     unknown = [package for package in solution.packages if package.name in names - solution.contents.keys()]
     found = fetch.inspect(unknown, replace(order.access, offline=local))
     known = {**solution.contents, **{package.name: found[package.file_name] for package in unknown}}
-    return {name: requirements.Contents(**known[name]) for name in names}
+    return {name: pypi_names.Contents(**known[name]) for name in names}
 
 
 def _licensed(asked: Project, entries: Sequence[Entry], environment: Environment, config: Config) -> Licensed:

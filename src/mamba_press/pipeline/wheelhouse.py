@@ -10,7 +10,8 @@ from packaging.version import Version
 from mamba_press import log, platforms
 from mamba_press.config import unmatched
 from mamba_press.errors import ConfigError, WriteError
-from mamba_press.metadata import dist_info, pyproject, requirements
+from mamba_press.metadata import dist_info, pyproject
+from mamba_press.metadata.requirements import pypi_names
 from mamba_press.pipeline import build, finish
 from mamba_press.pipeline import press as pipeline_press
 from mamba_press.platforms import target
@@ -165,9 +166,9 @@ def _name(order: Order) -> str:
 
 def _called(members: Sequence[split.Member], chosen: finish.Chosen) -> dict[str, str | None]:
     """Return what the house calls each Python package, "" for what is no wheel and stands for none."""
-    contents = requirements.contents(chosen.environment)
+    contents = pypi_names.contents(chosen.environment)
     packages = [package for package in chosen.environment.packages if package.is_python]
-    known = {package.name: requirements.pypi_name(package, contents, chosen.solution) or "" for package in packages}
+    known = {package.name: pypi_names.pypi_name(package, contents, chosen.solution) or "" for package in packages}
     return {**known, **{member.package.name: member.name for member in members}}
 
 

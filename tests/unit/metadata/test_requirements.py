@@ -9,6 +9,7 @@ from mamba_press.config.model import Config
 from mamba_press.errors import ConfigError, ContentError
 from mamba_press.metadata import requirements
 from mamba_press.metadata.installed import Installed
+from mamba_press.metadata.requirements import pypi_names
 from mamba_press.types import Solution
 from tests.support.values import TARGET, package, specs
 
@@ -39,7 +40,7 @@ def derive(pressed, *others, own=(), names=None, wheel="wheel", dynamic=DYNAMIC,
     everything = tuple(sorted((*pressed, *others), key=lambda each: each.name))
     solution = Solution(target=TARGET, packages=everything, channels=())
     context = requirements.Context(target=TARGET, config=config, solution=solution, stays=pressed, dynamic=dynamic)
-    needed = requirements.needs(solution, pressed, config)
+    needed = pypi_names.needs(solution, pressed, config)
     known = {need.package.name: need.package.name for need in needed} | (names or {})
     return requirements.derive(wheel, needed, own, names=known, context=context)
 
@@ -128,33 +129,33 @@ def test_what_pypi_need_not_have_is_not_required():
 
 def contents(**folders):
     return {
-        name.replace("_", "-"): requirements.Contents(folders=found, files=max(1, len(found)))
+        name.replace("_", "-"): pypi_names.Contents(folders=found, files=max(1, len(found)))
         for name, found in folders.items()
     }
 
 
 def name_of(package, contents, *others):
     solution = Solution(target=TARGET, packages=(package, *others), channels=())
-    return requirements.pypi_name(package, contents, solution)
+    return pypi_names.pypi_name(package, contents, solution)
 
 
 def test_the_name_comes_from_the_packages_own_metadata_first():
-    found = {"pytorch": requirements.Contents(folders=("torch_fork-2.dist-info",), files=9)}
+    found = {"pytorch": pypi_names.Contents(folders=("torch_fork-2.dist-info",), files=9)}
     assert name_of(python("pytorch"), found) == "torch_fork"
     assert name_of(python("pytorch"), {}) == "torch"
-    assert name_of(python("unheard-of"), {"unheard-of": requirements.Contents(problem="404")}) is None
+    assert name_of(python("unheard-of"), {"unheard-of": pypi_names.Contents(problem="404")}) is None
 
 
 def test_a_package_without_files_is_called_like_its_body():
     shell, body = python("some-thing", "some_thing 1.0 0"), python("some_thing")
     found = {
-        "some-thing": requirements.Contents(),
-        "some_thing": requirements.Contents(folders=("Some_Thing-1.0.dist-info",), files=3),
+        "some-thing": pypi_names.Contents(),
+        "some_thing": pypi_names.Contents(folders=("Some_Thing-1.0.dist-info",), files=3),
     }
     assert name_of(shell, found, body) == "Some_Thing"
     shell = python("matplotlib", "matplotlib-base >=3")
-    assert name_of(shell, {"matplotlib": requirements.Contents()}, python("matplotlib-base")) == "matplotlib"
-    assert name_of(python("some-thing"), {"some-thing": requirements.Contents()}, python("other")) is None
+    assert name_of(shell, {"matplotlib": pypi_names.Contents()}, python("matplotlib-base")) == "matplotlib"
+    assert name_of(python("some-thing"), {"some-thing": pypi_names.Contents()}, python("other")) is None
 
 
 def test_only_packages_whose_name_matters_are_looked_into():
@@ -162,8 +163,8 @@ def test_only_packages_whose_name_matters_are_looked_into():
     others = (python("pytorch"), python("some-thing", "some_thing", "six"), python("some_thing"), python("six"))
     solution = Solution(target=TARGET, packages=(pressed, *others, python("nomkl")), channels=())
     config = Config(packages=("p",), requires={"pytorch": "torch"})
-    needed = requirements.needs(solution, (pressed,), config)
-    assert requirements.asked(needed, solution, config) == {"some-thing", "some_thing"}
+    needed = pypi_names.needs(solution, (pressed,), config)
+    assert pypi_names.asked(needed, solution, config) == {"some-thing", "some_thing"}
 
 
 def test_a_wheel_that_would_require_itself_is_refused():
@@ -383,5 +384,5 @@ def test_a_wheel_that_its_own_python_could_not_install_is_refused():
 
 
 def test_every_name_of_the_table_is_one():
-    table = requirements._table()
+    table = pypi_names.named()
     assert all(key == key.lower() and (not name or Requirement(name).name == name) for key, name in table.items())
