@@ -73,7 +73,12 @@ _ELF = "unit/platforms/linux/test_elf*.py property/test_elf.py unit/platforms/te
 _MACHO = "unit/platforms/macos/test_macho*.py property/test_macho.py"
 _TARGETS = (
     _target("specifiers", "conda/specifiers.py", "unit/conda/test_specifiers.py property/test_spec*.py", whole=True),
-    _target("link", "vendoring/link*.py", "unit/vendoring/test_link*.py property/test_link.py", whole=True),
+    _target(
+        "link",
+        "vendoring/link*.py platforms/*/relocate.py",
+        "unit/vendoring/test_link*.py property/test_link.py unit/platforms/*/test_relocate.py",
+        whole=True,
+    ),
     _target(
         "tags",
         "metadata/tags.py platforms/*/tag.py",

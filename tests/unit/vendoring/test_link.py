@@ -407,3 +407,133 @@ def test_entries_come_out_sorted_by_their_new_paths(wheel):
         wheel.library(f"lib/lib{letter}.so", f"lib{letter}.so")
     paths = [each.path for each in wheel.link().entries]
     assert paths == sorted(paths)
+
+
+# Names that last: whoever builds again has the same wheel
+
+
+def test_the_hashes_in_names_are_the_same_as_ever(wheel):
+    wheel.library("lib/libone.so.1", "libone.so.1", "one", links={"libtwo.so": "lib/libtwo.so"})
+    wheel.library(
+        "lib/libtwo.so", "libtwo.so", "two", links={"libone.so.1": "lib/libone.so.1", "libend.so": "lib/libend.so"}
+    )
+    wheel.library("lib/libend.so", "libend.so", "end", execstack=True)
+    assert sorted(name(wheel.paths(), path) for path in wheel.paths()) == PLAIN
+    changed = wheel.paths(strip=True, **{"clear-execstack": ["libend.so"]})
+    assert sorted(name(changed, path) for path in changed) == CHANGED
+
+
+PLAIN = ["libend-d179a425.so", "libone-a6037a2e.so.1", "libtwo-df25d95c.so"]
+CHANGED = ["libend-4c9e9e68.so", "libone-5959ac7e.so.1", "libtwo-16884927.so"]
+
+
+# Other systems
+
+
+def test_libraries_of_macos_are_called_by_their_install_names_and_found_from_their_users(wheel):
+    facts = {"format": "macho", "arch": "arm64"}
+    wheel.library("lib/libdep.1.2.dylib", "@rpath/libdep.1.dylib", **facts)
+    wheel.prefix.link("lib/libdep.dylib", "lib/libdep.1.2.dylib", of="dep")
+    wheel.extension({"@rpath/libdep.1.dylib": "lib/libdep.1.2.dylib", "/usr/lib/libz.1.dylib": ""}, **facts)
+    new = name(wheel.paths(), "lib/libdep.1.2.dylib")
+    assert re.fullmatch(r"libdep-[0-9a-f]{8}\.1\.dylib", new)
+    edits = wheel.edits("lib/python3.10/site-packages/app.so")
+    assert edits.needed == (("@rpath/libdep.1.dylib", f"@loader_path/home/_prefix/lib/{new}"),)
+    assert (wheel.edits("lib/libdep.1.2.dylib").name, edits.sign) == (f"@rpath/{new}", True)
+    place = f"home/_prefix/lib/{new}"
+    assert wheel.link().names == dict.fromkeys(["libdep.1.2.dylib", "libdep.1.dylib", "libdep.dylib"], place)
+
+
+def test_a_library_of_macos_that_link_system_names_is_asked_for_where_it_is(wheel):
+    wheel.extension({"@rpath/libmine.2.dylib": ""}, format="macho", arch="arm64")
+    wheel.entries = [
+        replace(each, links=(Resolved(needed="@rpath/libmine.2.dylib", where="system"),)) for each in wheel.entries
+    ]
+    edits = wheel.edits("lib/python3.10/site-packages/app.so", system=["/opt/libmine.2.dylib"])
+    assert edits.needed == (("@rpath/libmine.2.dylib", "/opt/libmine.2.dylib"),)
+
+
+def test_dlls_are_called_by_their_files_whatever_they_call_themselves(wheel):
+    facts = {"format": "pe"}
+    wheel.library("Library/bin/Dep.DLL", "inside.dll", **facts)
+    wheel.library("Library/lib/plugin.dll", "plugin.dll", **facts)
+    wheel.library("DLLs/mod.pyd", "mod.pyd", **facts)
+    wheel.library(
+        "Lib/site-packages/app.pyd",
+        "app.pyd",
+        of="app",
+        at="app.pyd",
+        links={"DEP.dll": "Library/bin/Dep.DLL"},
+        **facts,
+    )
+    paths = wheel.paths()
+    new = name(paths, "Library/bin/Dep.DLL")
+    assert re.fullmatch(r"Dep-[0-9a-f]{8}\.DLL", new)
+    assert name(paths, "Library/lib/plugin.dll") == "plugin.dll"
+    assert name(paths, "DLLs/mod.pyd") == "mod.pyd"
+    assert wheel.edits("Lib/site-packages/app.pyd").needed == (("DEP.dll", new),)
+    place = f"home/_prefix/Library/bin/{new}"
+    assert wheel.link().names == {"Dep.DLL": place, "dep.dll": place}
+
+
+def test_a_dll_below_the_library_folder_that_others_need_keeps_its_name(wheel):
+    wheel.library("lib/deep/dep.dll", "dep.dll", format="pe")
+    wheel.extension({"dep.dll": "lib/deep/dep.dll"}, format="pe")
+    assert name(wheel.paths(), "lib/deep/dep.dll") == "dep.dll"
+
+
+# What else decides names
+
+
+def test_a_library_below_the_library_folder_is_known_by_its_file_and_by_its_soname(wheel):
+    wheel.library("lib/dep/libdep.so.1.2", "libdep.so.1")
+    wheel.extension({"libdep.so.1": "lib/dep/libdep.so.1.2"})
+    place = wheel.paths()["lib/dep/libdep.so.1.2"]
+    assert wheel.link().names == {"libdep.so.1.2": place, "libdep.so.1": place}
+
+
+def test_of_several_names_by_which_a_library_is_opened_the_longest_counts_and_of_those_the_first(wheel, prefix):
+    wheel.library("lib/libdep.so.1.2.3", "libother.so.1")
+    for alias in ("lib/libdep.so", "lib/libdep.so.2", "lib/libdep.so.1"):
+        prefix.link(alias, "lib/libdep.so.1.2.3", of="dep")
+    wheel.text("share/app/x.tcl", "load libdep.so; load libdep.so.2; load libdep.so.1")
+    assert name(wheel.paths(), "lib/libdep.so.1.2.3") == "libdep.so.1"
+
+
+@pytest.mark.parametrize("folder", ["app-1.dist-info", "app-1.egg-info"])
+def test_what_lies_behind_a_record_still_opens_by_name(wheel, folder):
+    wheel.library("lib/libdep.so.1", "libdep.so.1")
+    record = wheel.prefix.add(f"lib/python3.10/site-packages/{folder}/x.txt", "libdep.so.1", of="app")
+    wheel.entries.append(entry(record, f"{folder}/x.txt"))
+    assert name(wheel.paths(), "lib/libdep.so.1").startswith("libdep-")
+    wheel.text("share/app/README.md", "libdep.so.1")
+    wheel.text("share/app/x.tcl", "libdep.so.1")
+    assert name(wheel.paths(), "lib/libdep.so.1") == "libdep.so.1"
+
+
+def test_two_libraries_of_one_name_say_what_to_do(wheel):
+    wheel.library("lib/libone.so", "libx.so.1", of="app")
+    wheel.library("lib/libtwo.so", "libx.so.1", of="bpp")
+    with pytest.raises(ContentError) as caught:
+        wheel.link(rename=False)
+    hint = "leave one out with select.exclude, or let link.rename name the library that may be renamed"
+    assert caught.value.problems[0].hint == hint
+
+
+def test_notes_count_the_files_beyond_the_first(wheel):
+    for letter in "abc":
+        path = f"lib/lib{letter}.1.dylib"
+        wheel.library(path, f"@rpath/lib{letter}.1.dylib", of="app", format="macho", vouched=True, search=("/old",))
+    notes = wheel.link(strip=True).notes
+    assert [note.rpartition("lib/")[2] for note in notes] == ["liba.1.dylib (and 2 more)"] * 2
+
+
+def test_only_those_that_open_a_library_are_named_beside_it(wheel):
+    wheel.library("lib/libone.so.1", "libone.so.1")
+    wheel.library("lib/libtwo.so.1", "libtwo.so.1")
+    wheel.text("share/app/a.tcl", "load libone.so.1")
+    wheel.text("share/app/b.tcl", "load libtwo.so.1")
+    assert wheel.link().notes == (
+        "libone.so.1 keeps its name: home/_prefix/share/app/a.tcl opens it by name",
+        "libtwo.so.1 keeps its name: home/_prefix/share/app/b.tcl opens it by name",
+    )
