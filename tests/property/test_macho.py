@@ -123,7 +123,7 @@ def test_broken_file_is_malformed_and_nothing_else(what, data) -> None:
 @given(st.dictionaries(st.text(min_size=1, max_size=12).filter(lambda t: "\0" not in t), st.integers(0, 1 << 40)))
 def test_trie_leads_to_every_symbol(symbols) -> None:
     from mamba_press.platforms.binary_format import Allowance
-    from mamba_press.platforms.macos.macho import walk
+    from mamba_press.platforms.macos.macho_tables import walk
 
     trie = build_trie((name, b"\0" + uleb_bytes(value)) for name, value in symbols.items())
     assert {export.name: export.value for export in walk(trie, Allowance(len(trie)))} == symbols

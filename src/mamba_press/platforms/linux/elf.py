@@ -1,4 +1,4 @@
-"""Reads ELF files as a loader does: from the program headers alone, sections only where they are asked for.
+"""ELF files as they lie on disk: headers, segments, sections, the dynamic section and what it leads to.
 
 Covers files of the machines in `PAGES`, of both sizes and byte orders; those in `MACHINES`, 64-bit and little-endian,
 are edited as well. Anything else is reported as a binary without an architecture. Broken files end in
@@ -7,57 +7,35 @@ are edited as well. Anything else is reported as a binary without an architectur
 
 from __future__ import annotations
 
-import posixpath
 import re
 import struct
 import sys
 from array import array
 from functools import partial
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from mamba_press.platforms.binary_format import (
-    LONGEST_PATH,
     RECORD,
     Allowance,
     Data,
     Malformed,
-    Symbols,
-    refuse_endless,
 )
-from mamba_press.types import Binary, Requirement
+from mamba_press.platforms.linux.elf_records import (
+    ARCHES,
+    BIG,
+    FORMS,
+    MACHINES,
+    VERSIONS,
+    Header,
+    Record,
+    Section,
+    Segment,
+    Version,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MACHINES = {62: "x86_64", 183: "aarch64", 21: "ppc64le", 243: "riscv64"}
-"""The machines whose files are edited; they are 64-bit and little-endian."""
-_SMALL, _WIDE, _LITTLE, _BIG = 1, 2, 1, 2
-_ARCHES = {
-    **{(_WIDE, _LITTLE, machine): arch for machine, arch in MACHINES.items()},
-    (_WIDE, _LITTLE, 258): "loongarch64",
-    (_SMALL, _LITTLE, 3): "i686",
-    (_SMALL, _LITTLE, 40): "armv7l",
-    (_WIDE, _BIG, 21): "ppc64",
-    (_WIDE, _BIG, 22): "s390x",
-}
-"""The machines whose files are read, by the size of their words and their byte order, as platform tags spell them."""
-PAGES = {
-    "x86_64": 0x1000,
-    "aarch64": 0x10000,
-    "ppc64le": 0x10000,
-    "riscv64": 0x1000,
-    "loongarch64": 0x4000,
-    "i686": 0x1000,
-    "armv7l": 0x1000,
-    "ppc64": 0x10000,
-    "s390x": 0x1000,
-}
-"""The largest page that a kernel of the architecture maps with: a file that is not laid out for it is broken.
-
-GNU ld and lld lay out for the same or for larger ones, for riscv64 for 4 KiB.
-"""
-WRITTEN_PAGES = {**PAGES, "riscv64": 0x10000}
-"""The page for which an added segment is laid out: being ready for larger ones of later kernels costs nothing."""
 
 ET_EXEC, ET_DYN = 2, 3
 PT_NULL, PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_NOTE, PT_PHDR = 0, 1, 2, 3, 4, 6
@@ -101,110 +79,6 @@ _ODD = re.compile(b"[" + b"".join(b"\\x%02x" % each for each in range(1, 256, 2)
 _S390X = 22
 
 
-class Form(NamedTuple):
-    """How the records of a file are laid out, by the bytes of its words and their order.
-
-    Where words have 4 bytes, segments and symbols have their fields in another order.
-    """
-
-    order: str
-    word: int
-    header: struct.Struct
-    segment: struct.Struct
-    section: struct.Struct
-    dynamic: struct.Struct
-    symbol: struct.Struct
-
-
-def _forms() -> Iterator[tuple[tuple[int, int], Form]]:
-    for code, order in ((_LITTLE, "<"), (_BIG, ">")):
-        wide = ("16sHHIQQQIHHHHHH", "IIQQQQQQ", "IIQQQQIIQQ", "QQ", "IBBHQQ")
-        small = ("16sHHIIIIIHHHHHH", "IIIIIIII", "IIIIIIIIII", "II", "IIIBBH")
-        yield (_WIDE, code), Form(order, 8, *(struct.Struct(order + each) for each in wide))
-        yield (_SMALL, code), Form(order, 4, *(struct.Struct(order + each) for each in small))
-
-
-_FORMS = dict(_forms())
-_VERSIONS = {
-    order: tuple(struct.Struct(order + each) for each in ("HHIII", "IHHII", "HHHHIII", "II")) for order in "<>"
-}
-
-
-class Header(NamedTuple):
-    """The ELF header, field by field."""
-
-    ident: bytes
-    type: int
-    machine: int
-    version: int
-    entry: int
-    segments_at: int
-    sections_at: int
-    flags: int
-    size: int
-    segment_size: int
-    segment_count: int
-    section_size: int
-    section_count: int
-    section_names: int
-
-
-class Segment(NamedTuple):
-    """A program header, field by field."""
-
-    type: int
-    flags: int
-    offset: int
-    address: int
-    physical: int
-    file_size: int
-    memory_size: int
-    align: int
-
-    @property
-    def file_end(self) -> int:
-        """The offset behind its last byte in the file."""
-        return self.offset + self.file_size
-
-    @property
-    def end(self) -> int:
-        """The address behind its last byte in memory."""
-        return self.address + self.memory_size
-
-
-class Section(NamedTuple):
-    """A section header, field by field."""
-
-    name: int
-    type: int
-    flags: int
-    address: int
-    offset: int
-    size: int
-    link: int
-    info: int
-    align: int
-    entry_size: int
-
-
-class Version(NamedTuple):
-    """One version of a verneed record, as stored at ``at`` of the file; ``name`` is an offset in the strings."""
-
-    at: int
-    hash: int
-    flags: int
-    number: int
-    name: int
-
-
-class Record(NamedTuple):
-    """One verneed record, as stored at ``at`` of the file; ``file`` is the library's offset in the strings."""
-
-    at: int
-    file: int
-    versions: tuple[Version, ...]
-
-
 class Image:
     """An ELF file of a machine that is read, with what its program headers lead to; raises Malformed."""
 
@@ -214,7 +88,7 @@ class Image:
     )
 
     def __init__(self, data: Data) -> None:
-        self.form = form = _FORMS[data[4], data[5]]
+        self.form = form = FORMS[data[4], data[5]]
         if len(data) < form.header.size:
             raise Malformed(f"the file ends after {len(data)} bytes, inside the ELF header")
         self.data = data
@@ -224,7 +98,7 @@ class Image:
         self._verdef: list[tuple[int, tuple[int, ...]]] | None = None
         self._sections: list[Section] | None = None
         self.header = header = Header._make(form.header.unpack_from(data))
-        self.arch = _ARCHES[data[4], data[5], header.machine]
+        self.arch = ARCHES[data[4], data[5], header.machine]
         if header.segment_count and header.segment_size != form.segment.size:
             raise Malformed(f"program headers of {header.segment_size} bytes, not {form.segment.size}")
         size = header.segment_count * form.segment.size
@@ -311,7 +185,7 @@ class Image:
 
     def _read_verneed(self) -> list[Record]:
         what = "the needed versions"
-        form, version_form, *_ = _VERSIONS[self.form.order]
+        form, version_form, *_ = VERSIONS[self.form.order]
         records: list[Record] = []
         found = 0
         at, end = self._place(self.tags[DT_VERNEED], form.size, what)
@@ -349,7 +223,7 @@ class Image:
 
     def _read_verdef(self) -> list[tuple[int, tuple[int, ...]]]:
         what = "the defined versions"
-        *_, form, name_form = _VERSIONS[self.form.order]
+        *_, form, name_form = VERSIONS[self.form.order]
         found: list[tuple[int, tuple[int, ...]]] = []
         at, end = self._place(self.tags[DT_VERDEF], form.size, what)
         for _ in range(self.tags.get(DT_VERDEFNUM, 0)):
@@ -492,7 +366,7 @@ def _small_segment(fields: tuple[int, ...]) -> Segment:
 
 def sections(data: Data) -> list[Section]:
     """The section headers of a file that is read; none where the table is absent or lies outside the file."""
-    form = _FORMS[data[4], data[5]]
+    form = FORMS[data[4], data[5]]
     header = Header._make(form.header.unpack_from(data))
     start, end = header.sections_at, header.sections_at + header.section_count * form.section.size
     if not start or header.section_size != form.section.size or end > len(data):
@@ -510,171 +384,5 @@ def is_read(data: Data) -> bool:
     """Whether this is a file of a machine that is read."""
     if len(data) < 20:
         return False
-    order: Literal["little", "big"] = "big" if data[5] == _BIG else "little"
-    return (data[4], data[5], int.from_bytes(data[18:20], order)) in _ARCHES
-
-
-def read(data: Data) -> Binary:
-    """The facts of an ELF file; raises Malformed."""
-    if len(data) < 20:
-        raise Malformed(f"the file ends after {len(data)} bytes, inside the ELF header")
-    if not is_read(data):
-        return Binary(format="elf", arch=None, kind=_foreign_kind(data))
-    return facts(Image(data))
-
-
-def facts(image: Image) -> Binary:
-    """What the loader reads of an image."""
-    tags = image.tags
-    interpreter = _interpreter(image)
-    loaded = [(tag, image.string(value)) for tag, value in image.dynamic if tag in LOADED_TAGS]
-    needed = tuple(dict.fromkeys(name for _, name in loaded))
-    required = {name for tag, name in loaded if tag != DT_AUXILIARY}
-    path = tags.get(DT_RUNPATH, tags.get(DT_RPATH))
-    text = image.string(path) if path is not None else ""
-    search = tuple(text.split(":")) if text else ()
-    refuse_endless(needed, search)
-    return Binary(
-        format="elf",
-        arch=image.arch,
-        kind=_kind(image, interpreter, needed),
-        name=image.string(tags[DT_SONAME]) if DT_SONAME in tags else None,
-        needed=needed,
-        search=search,
-        inherited=DT_RPATH in tags and DT_RUNPATH not in tags,
-        requires=_requires(image),
-        # The base definition (flag 1) names the file, not a version of it.
-        defines=frozenset(image.string(names[0]) for flags, names in image.verdef() if names and not flags & 1),
-        interpreter=interpreter,
-        weak=tuple(name for name in needed if name not in required),
-        isa=_isa(image) if image.arch == "x86_64" else None,
-        execstack=_execstack(image),
-    )
-
-
-def _execstack(image: Image) -> bool:
-    """Whether the loader takes the file to need an executable stack; on x86 also where it says nothing of it."""
-    segment = image.segment(PT_GNU_STACK)
-    return bool(segment.flags & PF_X) if segment else image.arch in ("x86_64", "i686") and bool(image.dynamic)
-
-
-def _isa(image: Image) -> str | None:
-    """The highest level of x86-64 that a property note says is needed (the psABI's GNU_PROPERTY_X86_ISA_1_NEEDED)."""
-    places = {
-        (segment.offset, segment.file_size, 8 if segment.align == 8 else 4)
-        for segment in image.segments
-        if segment.type in (PT_NOTE, PT_GNU_PROPERTY)
-    }
-    needed = 0
-    for offset, size, align in sorted(places):
-        image.left.take(size)
-        for kind, name, content in _notes(image, image.slice(offset, size, "a note"), align):
-            if kind == NT_GNU_PROPERTY_TYPE_0 and name == b"GNU\0":
-                needed |= _needed_bits(image, content)
-    return next((level for bit, level in reversed(LEVELS.items()) if needed & bit), None)
-
-
-def _notes(image: Image, data: bytes, align: int) -> Iterator[tuple[int, bytes, bytes]]:
-    """Yield type, name and content of each note; what is cut off is no note."""
-    at = 0
-    while at + 12 <= len(data):
-        image.left.take(RECORD)
-        name_size, size, kind = struct.unpack_from("<III", data, at)
-        start = at + 12 + -(-name_size // align) * align if align == 4 else -(-(at + 12 + name_size) // align) * align
-        if start + size > len(data):
-            return
-        yield kind, data[at + 12 : at + 12 + name_size], data[start : start + size]
-        at = -(-(start + size) // align) * align
-
-
-def _needed_bits(image: Image, content: bytes) -> int:
-    found, at = 0, 0
-    while at + 8 <= len(content):
-        image.left.take(RECORD)
-        kind, size = struct.unpack_from("<II", content, at)
-        if kind == GNU_PROPERTY_X86_ISA_1_NEEDED and size == 4 and at + 12 <= len(content):
-            found |= int.from_bytes(content[at + 8 : at + 12], "little")
-        at += 8 + -(-size // 8) * 8
-    return found
-
-
-def unique_symbols(data: Data) -> int:
-    """How many defined dynamic symbols one process has once, whichever library defines them (STB_GNU_UNIQUE)."""
-    if not is_read(data):
-        return 0
-    return sum(info >> 4 == STB_GNU_UNIQUE and section != 0 for _, info, section in Image(data).each_symbol())
-
-
-def _foreign_kind(data: Data) -> Literal["shared", "program", "static"]:
-    kind = int.from_bytes(data[16:18], "big" if data[5] == 2 else "little")
-    return "shared" if kind == ET_DYN else "program" if kind == ET_EXEC else "static"
-
-
-def _interpreter(image: Image) -> str | None:
-    segment = image.segment(PT_INTERP)
-    if segment is None or not segment.file_size:
-        return None
-    if segment.file_size > LONGEST_PATH:
-        raise Malformed(f"the interpreter's path has {segment.file_size} bytes; Linux takes {LONGEST_PATH} at most")
-    path = image.slice(segment.offset, segment.file_size, "the interpreter's path")
-    return path.partition(b"\0")[0].decode("utf-8", "surrogateescape")
-
-
-def _kind(image: Image, interpreter: str | None, needed: tuple[str, ...]) -> Literal["shared", "program", "static"]:
-    if not image.dynamic:
-        return "static"
-    if image.header.type == ET_EXEC:
-        return "program"
-    if image.tags.get(DT_FLAGS_1, 0) & DF_1_PIE:
-        return "program" if interpreter or needed else "static"
-    # libc.so.6 has an interpreter, so that it can be run, and a name, because it is a library.
-    return "program" if interpreter and DT_SONAME not in image.tags else "shared"
-
-
-def _requires(image: Image) -> tuple[Requirement, ...]:
-    found = [
-        Requirement(library=image.string(file), versions=tuple(image.string(v.name) for v in versions))
-        for _, file, versions in image.verneed()
-    ]
-    relr = "GLIBC_ABI_DT_RELR"
-    if DT_RELR in image.tags and not any(relr in one.versions for one in found):
-        # Linkers before 2022 packed relocations without saying so; a loader before glibc 2.36 would skip them.
-        found.append(Requirement(library="libc.so.6", versions=(relr,)))
-    return tuple(found)
-
-
-def symbols(data: Data) -> Symbols:
-    """The names of the dynamic symbols, without their versions; raises Malformed."""
-    if not is_read(data):
-        return Symbols(imports=frozenset(), exports=frozenset())
-    image = Image(data)
-    imports: set[int] = set()
-    exports: set[int] = set()
-    for name, info, section in image.each_symbol():
-        if name and info > 0xF:
-            (exports if section else imports).add(name)
-    return Symbols(imports=_names(image, imports), exports=_names(image, exports))
-
-
-def _names(image: Image, offsets: set[int]) -> frozenset[str]:
-    strings = image.slice(image.strings_at, image.strings_size, "the dynamic strings")
-    found: set[str] = set()
-    for offset in offsets:
-        end = strings.find(b"\0", offset)
-        if end < 0:
-            raise Malformed(f"a symbol's name at {offset:#x} of the dynamic strings is outside of them or has no end")
-        image.left.take(end - offset + RECORD)
-        found.add(strings[offset:end].decode("utf-8", "surrogateescape"))
-    return frozenset(found)
-
-
-def lookup(binary: Binary, at: str, name: str) -> Iterator[str]:
-    """Yield the places below the root of ``at`` where the binary's own search path looks for ``name``."""
-    folder = posixpath.dirname(at)
-    for place in (posixpath.dirname(name),) if "/" in name else binary.search:
-        path = place.replace("${ORIGIN}", "$ORIGIN")
-        if path != "$ORIGIN" and not path.startswith("$ORIGIN/"):
-            continue
-        found = posixpath.normpath(posixpath.join(folder, "." + path[len("$ORIGIN") :], posixpath.basename(name)))
-        if "$" not in found and found.split("/")[0] not in ("..", ""):
-            yield found
+    order: Literal["little", "big"] = "big" if data[5] == BIG else "little"
+    return (data[4], data[5], int.from_bytes(data[18:20], order)) in ARCHES

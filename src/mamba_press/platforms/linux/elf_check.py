@@ -6,8 +6,9 @@ from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
 from mamba_press.platforms.binary_format import MOST_PROBLEMS, RECORD, Data
-from mamba_press.platforms.linux import elf
-from mamba_press.platforms.linux.elf import Image, Segment
+from mamba_press.platforms.linux import elf, elf_records
+from mamba_press.platforms.linux.elf import Image
+from mamba_press.platforms.linux.elf_records import Segment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,7 @@ def problems(image: Image) -> tuple[str, ...]:
     if not found:
         # A mapping is only worth simulating of segments that make sense.
         for size in _SIZES:
-            if size <= elf.PAGES[image.arch]:
+            if size <= elf_records.PAGES[image.arch]:
                 found += _mapping_problems(loads, size)
     return tuple(found)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from mamba_press.platforms.binary_format import RECORD, Data, Malformed
 from mamba_press.platforms.linux import elf
-from mamba_press.platforms.linux.elf import Image, Section
+from mamba_press.platforms.linux.elf import Image
+from mamba_press.platforms.linux.elf_records import Section
 
 _SHSTRTAB = b".shstrtab"
 _SHF_INFO_LINK = 0x40

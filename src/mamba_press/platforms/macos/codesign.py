@@ -12,13 +12,14 @@ import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from mamba_press.platforms.binary_format import Malformed, aligned
-from mamba_press.platforms.macos import macho
+from mamba_press.platforms.macos import macho, macho_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from mamba_press.platforms.binary_format import Data
-    from mamba_press.platforms.macos.macho import Image, Segment
+    from mamba_press.platforms.macos.macho import Image
+    from mamba_press.platforms.macos.macho_records import Segment
 
 _SUPER_BLOB = 0xFADE0CC0
 _CODE_DIRECTORY = 0xFADE0C02
@@ -292,7 +293,7 @@ def _directory(blob: bytes) -> Directory:
     )
 
 
-def _problems(image: Image, part: macho.Part) -> Iterator[str]:
+def _problems(image: Image, part: macho_records.Part) -> Iterator[str]:
     linkedit = image.segment("__LINKEDIT")
     if linkedit is None or part.offset + part.size != linkedit.file_end:
         yield "the signature does not end where __LINKEDIT ends"

@@ -1,19 +1,20 @@
-"""Reads Mach-O files, thin and universal: what dyld reads of them, and where it would look for what they need."""
+"""Mach-O files as they lie on disk, thin and universal: load commands, segments, and what they lead to."""
 
 from __future__ import annotations
 
-import posixpath
 import struct
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING
 
-from mamba_press.platforms.binary_format import RECORD, Allowance, Data, Malformed, Symbols, refuse_endless
-from mamba_press.types import Binary
+from mamba_press.platforms.binary_format import RECORD, Allowance, Data, Malformed
+from mamba_press.platforms.macos.macho_records import Command, Part, Section, Segment, Slice
+from mamba_press.platforms.macos.macho_tables import Export, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
+
 
 MAGIC = 0xFEEDFACF
 FAT_MAGIC, FAT_MAGIC_64 = 0xCAFEBABE, 0xCAFEBABF
@@ -23,7 +24,6 @@ _OTHER_MAGICS = (b"\xce\xfa\xed\xfe", b"\xfe\xed\xfa\xce", b"\xfe\xed\xfa\xcf", 
 ARCHES = {0x01000007: "x86_64", 0x0100000C: "arm64"}
 PAGES = {"x86_64": 0x1000, "arm64": 0x4000}
 _ARM64E = 2
-_UNREAD = {7: "i386", 12: "arm", 18: "ppc", 0x01000012: "ppc64", 0x0100000C: "arm64e"}
 
 MH_EXECUTE, MH_DYLIB, MH_BUNDLE = 2, 6, 8
 MH_TWOLEVEL = 0x80
@@ -63,7 +63,6 @@ LINKEDIT_DATA = {
 """The commands that hold an offset and a size in __LINKEDIT, and what stands there."""
 
 _DYLD_INFO = ("the rebases", "the binds", "the weak binds", "the lazy binds", "the exports")
-_FLAT_OR_REEXPORT = 0x08
 
 N_EXT, N_PEXT, N_STAB, N_TYPE, N_UNDF = 0x01, 0x10, 0xE0, 0x0E, 0x00
 
@@ -79,66 +78,6 @@ _MOST_COMMANDS = 0x10000
 """More libraries than that have no number."""
 _OLDEST_ARM64 = (11, 0)
 _ZERO_FILL = (0x1, 0xC, 0x12)
-
-
-_FIRST_FOR_ARM = (11, 0)
-_CMS_SLOT, _EMPTY_BLOB, _MOST_BLOBS = b"\0\1\0\0", 8, 64
-
-
-class Slice(NamedTuple):
-    """One architecture's part of a file; ``arch`` is None for what is not edited, ``align`` a power of two."""
-
-    arch: str | None
-    cpu: int
-    subtype: int
-    offset: int
-    size: int
-    align: int
-
-
-class Command(NamedTuple):
-    """A load command, by its place in the slice."""
-
-    type: int
-    offset: int
-    size: int
-
-
-class Section(NamedTuple):
-    """A section; ``offset`` is 0 for what is not in the file."""
-
-    segment: str
-    name: str
-    address: int
-    size: int
-    offset: int
-    align: int
-
-
-class Segment(NamedTuple):
-    """A segment and its sections; ``command`` is the offset of its load command."""
-
-    name: str
-    address: int
-    memory_size: int
-    offset: int
-    file_size: int
-    protection: int
-    sections: tuple[Section, ...]
-    command: int
-
-    @property
-    def file_end(self) -> int:
-        """Where it ends in the slice."""
-        return self.offset + self.file_size
-
-
-class Part(NamedTuple):
-    """A range of the slice and what it holds."""
-
-    offset: int
-    size: int
-    what: str
 
 
 def slices(data: Data) -> tuple[Slice, ...]:
@@ -391,63 +330,8 @@ class Image:
         return found[0] if found else self.dyld_info().get("the exports")
 
 
-class Export(NamedTuple):
-    """A symbol of the export trie; ``at`` is where, in the trie, its address or library ordinal begins."""
-
-    name: str
-    flags: int
-    value: int
-    at: int
-
-    @property
-    def is_reexport(self) -> bool:
-        """Whether it comes from another library, whose ordinal is then ``value``."""
-        return bool(self.flags & _FLAT_OR_REEXPORT)
-
-
 def _padded(name: bytes) -> str:
     return name.partition(b"\0")[0].decode("ascii", "replace")
-
-
-def uleb(data: Sequence[int], at: int) -> tuple[int, int]:
-    """A number of variable length (ULEB128) and the offset behind it."""
-    value = shift = 0
-    while True:
-        if at >= len(data) or shift > 63:
-            raise Malformed("a number of variable length has no end")
-        byte = data[at]
-        value |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if not byte & 0x80:
-            return value, at
-
-
-def walk(trie: bytes, left: Allowance) -> Iterator[Export]:
-    """Every symbol of an export trie; raises Malformed where it is none, or its names are longer than allowed."""
-    seen: set[int] = set()
-    todo = [(0, b"")]
-    while todo:
-        at, prefix = todo.pop()
-        if at in seen or at >= len(trie):
-            raise Malformed("the export trie leads in a circle or out of itself")
-        seen.add(at)
-        size, at = uleb(trie, at)
-        children = at + size
-        if size:
-            flags, place = uleb(trie, at)
-            value, _ = uleb(trie, place)
-            yield Export(prefix.decode("utf-8", "surrogateescape"), flags, value, place)
-        if children >= len(trie):
-            raise Malformed("a node of the export trie ends behind it")
-        count, at = trie[children], children + 1
-        for _ in range(count):
-            end = trie.find(b"\0", at)
-            if end < 0:
-                raise Malformed("an edge of the export trie has no end")
-            child, after = uleb(trie, end + 1)
-            left.take(len(prefix) + end - at + RECORD)
-            todo.append((child, prefix + trie[at:end]))
-            at = after
 
 
 def images(data: Data) -> tuple[Image, ...]:
@@ -458,127 +342,6 @@ def images(data: Data) -> tuple[Image, ...]:
 def _images(data: Data, parts: Iterable[Slice]) -> tuple[Image, ...]:
     left = Allowance(len(data))
     return tuple(Image(data, part, left) for part in parts if part.arch is not None)
-
-
-def read(data: Data) -> Binary:
-    """The facts of a Mach-O file, of a universal one those of all its slices together; raises Malformed."""
-    parts = slices(data)
-    found = [facts(image) for image in _images(data, parts)]
-    unread = tuple(_UNREAD.get(part.cpu, f"{part.cpu:#x}") for part in parts if part.arch is None)
-    if not found:
-        return Binary(format="macho", arch=None, kind="static" if b"!<ar" in _heads(data) else "shared", unread=unread)
-    first = found[0]
-    arches = tuple(dict.fromkeys(one.arch for one in found if one.arch))
-    names = tuple(dict.fromkeys(one.name for one in found if one.name))
-    strong = {name for one in found for name in one.needed if name not in one.weak}
-    return Binary(
-        format="macho",
-        arch="universal2" if len(arches) > 1 else arches[0],
-        archs=arches,
-        unread=unread,
-        names=names if len(names) > 1 else (),
-        kind=first.kind,
-        name=first.name,
-        needed=_united(one.needed for one in found),
-        weak=tuple(name for name in _united(one.weak for one in found) if name not in strong),
-        search=_united(one.search for one in found),
-        interpreter=first.interpreter,
-        floor=_floor_of_all(found),
-        vouched=any(one.vouched for one in found),
-    )
-
-
-def _floor_of_all(slices: Iterable[Binary]) -> tuple[int, int] | None:
-    """The highest floor; that of the first Macs with ARM says nothing of Intel's, and they have no older one."""
-    floors = [(one.arch, one.floor) for one in slices if one.floor]
-    counted = [floor for arch, floor in floors if len(floors) == 1 or arch != "arm64" or floor > _FIRST_FOR_ARM]
-    return max(counted, default=None)
-
-
-def _heads(data: Data) -> tuple[bytes, ...]:
-    return tuple(bytes(data[part.offset : part.offset + 4]) for part in slices(data))
-
-
-def _united(many: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(each for one in many for each in one))
-
-
-def facts(image: Image) -> Binary:
-    """What dyld reads of one slice."""
-    kinds: dict[int, Literal["shared", "program"]] = {
-        MH_DYLIB: "shared",
-        MH_BUNDLE: "shared",
-        MH_EXECUTE: "program",
-    }
-    strong = {image.text(command) for command in image.of(*LOADS) if command.type != LC_LOAD_WEAK_DYLIB}
-    search = tuple(image.text(command) for command in image.of(LC_RPATH))
-    refuse_endless(image.needed, search)
-    return Binary(
-        format="macho",
-        arch=image.arch,
-        archs=(image.arch,),
-        # Objects and debug symbols are for other tools than dyld.
-        kind=kinds.get(image.type, "static"),
-        name=image.name,
-        needed=image.needed,
-        weak=tuple(name for name in dict.fromkeys(image.needed) if name not in strong),
-        search=search,
-        interpreter=next((image.text(command) for command in image.of(LC_LOAD_DYLINKER)), None),
-        floor=image.floor,
-        vouched=_is_vouched(image),
-    )
-
-
-def _is_vouched(image: Image) -> bool:
-    """Whether the signature has a certificate's in it, which ad-hoc signatures have not."""
-    part = image.signature
-    if part is None or part.offset + part.size > image.size:
-        return False
-    content = image.slice(*part)
-    count = int.from_bytes(content[8:12], "big")
-    for at in range(12, 12 + 8 * min(count, _MOST_BLOBS), 8):
-        if content[at : at + 4] == _CMS_SLOT:
-            start = int.from_bytes(content[at + 4 : at + 8], "big")
-            return int.from_bytes(content[start + 4 : start + 8], "big") > _EMPTY_BLOB
-    return False
-
-
-def symbols(data: Data) -> Symbols:
-    """The names of the symbols that a file takes and offers, without C's leading underscore; raises Malformed."""
-    imports: set[str] = set()
-    exports: set[str] = set()
-    for image in images(data):
-        for name, kind, *_ in image.symbols():
-            if not kind & N_EXT or kind & N_PEXT:
-                continue
-            (imports if kind & N_TYPE == N_UNDF else exports).add(name)
-        exports.update(export.name for export in image.exports())
-    return Symbols(imports=_c_names(imports), exports=_c_names(exports))
-
-
-def _c_names(names: Iterable[str]) -> frozenset[str]:
-    return frozenset(name.removeprefix("_") for name in names if name)
-
-
-def lookup(binary: Binary, at: str, name: str) -> Iterator[str]:
-    """Yield the places below the root of ``at`` that ``name`` means, for ``@rpath`` by the binary's own LC_RPATHs."""
-    if name.startswith("@rpath/"):
-        candidates = [f"{place.rstrip('/')}/{name.removeprefix('@rpath/')}" for place in binary.search]
-    else:
-        candidates = [name]
-    for candidate in candidates:
-        found = _below(binary, at, candidate)
-        if found is not None:
-            yield found
-
-
-def _below(binary: Binary, at: str, path: str) -> str | None:
-    """The place that a path with ``@loader_path`` means; ``@executable_path`` is known for a program's own only."""
-    first, _, rest = path.partition("/")
-    if first != "@loader_path" and not (first == "@executable_path" and binary.kind == "program"):
-        return None
-    found = posixpath.normpath(posixpath.join(posixpath.dirname(at), "./" + rest))
-    return None if found.split("/")[0] in ("..", "", ".") else found
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

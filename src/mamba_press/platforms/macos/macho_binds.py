@@ -12,13 +12,14 @@ import struct
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from mamba_press.platforms.binary_format import RECORD, Malformed
-from mamba_press.platforms.macos import macho
+from mamba_press.platforms.macos import macho, macho_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from mamba_press.platforms.binary_format import Data
-    from mamba_press.platforms.macos.macho import Image, Part
+    from mamba_press.platforms.macos.macho import Image
+    from mamba_press.platforms.macos.macho_records import Part
 
 FLAT = -2
 """The ordinal of a symbol that any loaded image may define."""
@@ -67,7 +68,7 @@ def references(image: Image) -> Iterator[Reference]:
     exports = image.exports_part()
     for export in image.exports():
         if export.is_reexport and exports is not None:
-            _, end = macho.uleb(image.slice(*exports), export.at)
+            _, end = macho_tables.uleb(image.slice(*exports), export.at)
             yield Reference("export", exports.offset + export.at, end - export.at, export.value, export.name)
 
 
@@ -185,7 +186,7 @@ def _opcodes(image: Image, part: Part) -> Iterator[Reference | Bind]:
         start, opcode, low = at, content[at] & 0xF0, content[at] & 0x0F
         at += 1
         if opcode in (_ORDINAL_IMM, _ORDINAL_ULEB):
-            ordinal, at = (low, at) if opcode == _ORDINAL_IMM else macho.uleb(content, at)
+            ordinal, at = (low, at) if opcode == _ORDINAL_IMM else macho_tables.uleb(content, at)
             yield Reference("opcode", part.offset + start, at - start, ordinal, "")
         elif opcode == _ORDINAL_SPECIAL:
             ordinal = low - 0x10 if low else _SELF
@@ -196,7 +197,7 @@ def _opcodes(image: Image, part: Part) -> Iterator[Reference | Bind]:
             name, at = content[at:end].decode("utf-8", "surrogateescape"), end + 1
         else:
             for _ in range(_numbers(opcode)):
-                _, at = macho.uleb(content, at)
+                _, at = macho_tables.uleb(content, at)
             if opcode >= _BIND:
                 image.left.take(RECORD)
                 yield Bind(name, ordinal)

@@ -12,12 +12,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from mamba_press.platforms.binary_format import Malformed
-from mamba_press.platforms.macos import codesign, macho, macho_binds, macho_check
+from mamba_press.platforms.macos import codesign, macho, macho_binds, macho_check, macho_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from mamba_press.platforms.macos.macho import Image, Slice
+    from mamba_press.platforms.macos.macho import Image
+    from mamba_press.platforms.macos.macho_records import Slice
     from mamba_press.types import Binary, Edits
 
 _REWRITTEN = (*macho.LOADS, macho.LC_ID_DYLIB, macho.LC_RPATH)
@@ -72,7 +73,7 @@ def expected(before: Binary, edits: Edits) -> Binary:
 def _slice(content: bytes, edits: Edits) -> bytes:
     """One slice, edited and signed."""
     image = macho.images(content)[0]
-    before = macho.facts(image)
+    before = macho_facts.facts(image)
     wanted = expected(before, edits)
     result = content
     if wanted != before or _lacks_signature(image, edits):
@@ -93,7 +94,7 @@ def _slice(content: bytes, edits: Edits) -> bytes:
 def _lacks_signature(image: Image, edits: Edits) -> bool:
     """Whether a signature has to be added: Intel's Macs load code that has none."""
     is_asked = edits.sign and image.arch == _SIGNED_FROM_MACOS_11
-    return is_asked and image.signature is None and macho.facts(image).kind != "static"
+    return is_asked and image.signature is None and macho_facts.facts(image).kind != "static"
 
 
 def _needs_signature(image: Image, edits: Edits, *, is_edited: bool) -> bool:
@@ -237,7 +238,7 @@ def _joined(data: bytes, parts: Sequence[Slice], new: Sequence[bytes]) -> bytes:
 
 def _verify(before: Image, after: Image, wanted: Binary) -> None:
     """Raise Malformed where an edited slice does not read as it should, or something else changed in it."""
-    found = macho.facts(after)
+    found = macho_facts.facts(after)
     for field in ("name", "needed", "weak", "search", "interpreter", "kind", "arch", "floor"):
         has, should = getattr(found, field), getattr(wanted, field)
         if has != should:

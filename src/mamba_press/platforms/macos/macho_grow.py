@@ -14,12 +14,14 @@ import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from mamba_press.platforms.binary_format import RECORD, Allowance, Malformed
-from mamba_press.platforms.macos import macho
+from mamba_press.platforms.macos import macho, macho_tables
+from mamba_press.platforms.macos.macho_tables import build_trie, payload, uleb_bytes, unwind_distances
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from mamba_press.platforms.macos.macho import Export, Image, Part, Section, Segment
+    from mamba_press.platforms.macos.macho import Image
+    from mamba_press.platforms.macos.macho_records import Part, Section, Segment
 
 _STEP = 0x4000
 """A page of every machine; content keeps its place in its page."""
@@ -191,22 +193,22 @@ def _rebased(image: Image, part: Part) -> Iterator[int]:
         count, step = 0, 0
         if opcode == _REBASE_SEGMENT:
             segment = _segment(image, low)
-            address, at = macho.uleb(content, at)
+            address, at = macho_tables.uleb(content, at)
         elif opcode == _REBASE_ADD:
-            step, at = macho.uleb(content, at)
+            step, at = macho_tables.uleb(content, at)
             address = address + step & 0xFFFFFFFFFFFFFFFF
         elif opcode == _REBASE_ADD_SCALED:
             address += 8 * low
         elif opcode == _REBASE_TIMES:
             count, step = low, 8
         elif opcode == _REBASE_TIMES_ULEB:
-            (count, at), step = macho.uleb(content, at), 8
+            (count, at), step = macho_tables.uleb(content, at), 8
         elif opcode == _REBASE_ONE_ADD:
-            (step, at), count = macho.uleb(content, at), 1
+            (step, at), count = macho_tables.uleb(content, at), 1
             step += 8
         elif opcode == _REBASE_SKIPPING:
-            count, at = macho.uleb(content, at)
-            step, at = macho.uleb(content, at)
+            count, at = macho_tables.uleb(content, at)
+            step, at = macho_tables.uleb(content, at)
             step += 8
         else:
             raise Malformed(f"the rebase opcode {opcode:#x} is not known")
@@ -297,7 +299,7 @@ def _move_section(draft: bytearray, image: Image, section: Section, move: _Move)
         for at in range(section.offset, section.offset + section.size // 4 * 4, 4):
             _distance(draft, image, at, move)
     elif section.name == _UNWIND and section.size:
-        for at in _unwind_distances(image.slice(section.offset, section.size, "the unwind information")):
+        for at in unwind_distances(image.slice(section.offset, section.size, "the unwind information")):
             _distance(draft, image, section.offset + at, move)
 
 
@@ -305,47 +307,6 @@ def _distance(draft: bytearray, image: Image, at: int, move: _Move) -> None:
     image.left.take(RECORD)
     (value,) = image.unpack(struct.Struct("<I"), at, "a distance from the header")
     struct.pack_into("<I", draft, at + move.by, move.distance(value))
-
-
-_REGULAR, _COMPRESSED = 2, 3
-
-
-def _unwind_distances(content: bytes) -> Iterator[int]:
-    """Where the unwind information has distances from the header (``mach-o/compact_unwind_encoding.h``)."""
-    version, _, _, personalities, persons, index, count = _unpack_unwind("<7I", content, 0)
-    if version != 1 or not count:
-        raise Malformed(f"unwind information of version {version} cannot be moved")
-    _unpack_unwind(f"<{persons}I", content, personalities)
-    yield from range(personalities, personalities + 4 * persons, 4)
-    tables = []
-    for number in range(count):
-        at = index + 12 * number
-        _, page, lsda = _unpack_unwind("<3I", content, at)
-        tables.append(lsda)
-        yield at
-        if page:
-            yield from _unwind_page(content, page)
-    first, last = tables[0], tables[-1]
-    if last < first or (last - first) % 8:
-        raise Malformed("the unwind information's table of language data is broken")
-    _unpack_unwind(f"<{(last - first) // 4}I", content, first)
-    yield from range(first, last, 4)
-
-
-def _unwind_page(content: bytes, page: int) -> Iterator[int]:
-    kind, start, count = _unpack_unwind("<I2H", content, page)
-    if kind == _REGULAR:
-        _unpack_unwind(f"<{2 * count}I", content, page + start)
-        yield from range(page + start, page + start + 8 * count, 8)
-    elif kind != _COMPRESSED:
-        # Compressed pages count from their index entry.
-        raise Malformed(f"a page of unwind information is of kind {kind}")
-
-
-def _unpack_unwind(kind: str, content: bytes, at: int) -> tuple[int, ...]:
-    if at + struct.calcsize(kind) > len(content):
-        raise Malformed("the unwind information ends early")
-    return struct.unpack_from(kind, content, at)
 
 
 def _move_code_tables(draft: bytearray, image: Image, move: _Move) -> None:
@@ -406,7 +367,7 @@ def _function_starts(image: Image, move: _Move) -> Iterator[_Table]:
     for command, part in zip(image.of(_LC_FUNCTION_STARTS), image.parts((_LC_FUNCTION_STARTS,)), strict=True):
         content = image.slice(*part)
         if content.strip(b"\0"):
-            first, rest = macho.uleb(content, 0)
+            first, rest = macho_tables.uleb(content, 0)
             new = uleb_bytes(move.distance(first)) + content[rest:].rstrip(b"\0") + b"\0"
             yield _Table(command.offset + 8, part, new)
 
@@ -416,7 +377,7 @@ def _exports(image: Image, move: _Move) -> Iterator[_Table]:
     if part is None or not part.size:
         return
     content = image.slice(*part)
-    exports = macho.walk(content, image.left)
+    exports = macho_tables.walk(content, image.left)
     trie = build_trie((export.name, payload(content, export, move.distance)) for export in exports)
     for command in image.of(macho.LC_DYLD_EXPORTS_TRIE):
         yield _Table(command.offset + 8, part, trie)
@@ -424,94 +385,3 @@ def _exports(image: Image, move: _Move) -> Iterator[_Table]:
     for command in image.of(macho.LC_DYLD_INFO, macho.LC_DYLD_INFO_ONLY):
         yield _Table(command.offset + 40, part, trie)
         return
-
-
-_KIND, _ABSOLUTE, _STUB = 0x03, 0x02, 0x10
-
-
-def payload(trie: bytes, export: Export, moved: Callable[[int], int]) -> bytes:
-    """What the export trie says of a symbol, with moved addresses."""
-    if export.is_reexport:
-        _, at = macho.uleb(trie, export.at)
-        end = trie.find(b"\0", at)
-        if end < 0:
-            raise Malformed("the name of an export that is passed on has no end")
-        return uleb_bytes(export.flags) + uleb_bytes(export.value) + trie[at : end + 1]
-    if export.flags & _KIND == _ABSOLUTE:
-        return uleb_bytes(export.flags) + uleb_bytes(export.value)
-    said = uleb_bytes(export.flags) + uleb_bytes(moved(export.value))
-    if export.flags & _STUB:
-        _, at = macho.uleb(trie, export.at)
-        resolver, _ = macho.uleb(trie, at)
-        said += uleb_bytes(moved(resolver))
-    return said
-
-
-def uleb_bytes(value: int) -> bytes:
-    """A number of variable length (ULEB128), as short as can be."""
-    digits = bytearray()
-    while value > 0x7F:
-        digits.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes((*digits, value))
-
-
-class _Node:
-    """A node of a trie that is being built."""
-
-    __slots__ = ("edges", "offset", "payload")
-
-    def __init__(self) -> None:
-        self.edges: list[tuple[bytes, _Node]] = []
-        self.payload = b""
-        self.offset = 0
-
-    def content(self) -> bytes:
-        """The node as it is written, with the offsets that its children have by now."""
-        said = uleb_bytes(len(self.payload)) + self.payload + bytes((len(self.edges),))
-        return said + b"".join(text + b"\0" + uleb_bytes(node.offset) for text, node in self.edges)
-
-
-def build_trie(symbols: Iterable[tuple[str, bytes]]) -> bytes:
-    """An export trie of names and what is said of them."""
-    named = sorted((name.encode("utf-8", "surrogateescape"), said) for name, said in symbols)
-    nodes: list[_Node] = []
-    root = _Node()
-    todo = [(root, 0, len(named), 0)]
-    while todo:
-        node, start, end, depth = todo.pop()
-        nodes.append(node)
-        if start < end and len(named[start][0]) == depth:
-            node.payload = named[start][1]
-            start += 1
-            if start < end and len(named[start][0]) == depth:
-                raise Malformed("the export trie has a symbol twice")
-        children = []
-        while start < end:
-            group = start
-            while group < end and named[group][0][depth] == named[start][0][depth]:
-                group += 1
-            edge = _common(named[start][0], named[group - 1][0], depth)
-            child = _Node()
-            node.edges.append((named[start][0][depth:edge], child))
-            children.append((child, start, group, edge))
-            start = group
-        todo += reversed(children)
-    # Offsets only grow, and with them the bytes that say them: after a few rounds nothing changes.
-    while True:
-        at = 0
-        is_settled = True
-        for node in nodes:
-            is_settled &= node.offset == at
-            node.offset = at
-            at += len(node.content())
-        if is_settled:
-            return b"".join(node.content() for node in nodes)
-
-
-def _common(one: bytes, other: bytes, depth: int) -> int:
-    """How far two names agree."""
-    end = min(len(one), len(other))
-    while depth < end and one[depth] == other[depth]:
-        depth += 1
-    return depth
