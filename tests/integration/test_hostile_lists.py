@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -175,6 +176,15 @@ CASES = {
         path="share/d",
         said="its path_type is 'fifo'",
     ),
+    "a type that is a list": Case(
+        entries=({"_path": "share/x", "path_type": []},), path="share/x", said="its path_type is []"
+    ),
+    "entry points that are no list": Case(
+        noarch=True,
+        info={"link.json": '{"noarch": {"type": "python", "entry_points": 7}}'},
+        path="info",
+        said="its records cannot be read: link.json has no list of entry points",
+    ),
     "records without an end": Case(
         info={"paths.json": "[" * 200_000}, path="info", said="its records cannot be read: they are nested too deeply"
     ),
@@ -218,6 +228,19 @@ def test_what_reaches_outside_of_its_package_is_refused_before_any_of_it_is_inst
             fetch(channel, tmp_path / cached, case.target)
         assert f"\n  '{case.path}': {case.said}\n{MALFORMED}" in str(raised.value)
         assert not installed(tmp_path / cached), cached
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
+def test_a_pipe_that_came_into_the_cache_is_refused(make_channel, tmp_path):
+    channel = channel_of(Case(path="", said=""), make_channel)
+    fetch(channel, tmp_path / "cold")
+    file = Path(os.environ["RATTLER_CACHE_DIR"], "pkgs/evil-1.0-0/share/x")
+    file.unlink()
+    os.mkfifo(file)
+    with pytest.raises(ContentError) as raised:
+        fetch(channel, tmp_path / "warm")
+    said = "it is listed as hardlink, and is a special file in the archive"
+    assert f"\n  'share/x': {said}\n{MALFORMED}" in str(raised.value)
 
 
 def test_all_that_is_wrong_with_a_package_is_told_at_once(make_channel, tmp_path, golden):

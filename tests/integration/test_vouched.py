@@ -97,5 +97,9 @@ def test_a_file_that_was_changed_in_the_cache_is_refused(channel, filled, kind, 
     assert found.returncode == 5, found.stderr
     digests = [hashlib.sha256(data).hexdigest() for data in (before[:-1] + b"!", before)]
     said = f"- words: {FILES[kind]}: the sha256 of its bytes is {digests[0]}, the package states {digests[1]}\n"
-    assert said in found.stderr
+    hint = (
+        "  it was changed in the package cache: remove its package there (RATTLER_CACHE_DIR) and press again\n"
+        "  if that does not help, take another build, and tell the channel's owner\n"
+    )
+    assert said + hint in found.stderr
     assert not list((tmp_path / "out").glob("*"))

@@ -141,6 +141,10 @@ def test_a_link_script_is_named_until_the_user_says_that_it_was_read(tmp_path, c
         f"  to confirm that you have read it: -C select.exclude='{script}'\n"
     )
     assert press.command(*arguments, "-C", f"select.exclude={script}", cwd=tmp_path).ok().err == ""
+    table = f'channels = ["{channel.root}"]\npackages = ["tables"]\npython = "3.12"\nplatform = "linux-64"\n'
+    root = press.project(tmp_path / "project", table, name="tables")
+    done = press.command("press", root, "-q", "-o", tmp_path / "out", cwd=tmp_path).ok()
+    assert f'  to confirm that you have read it: [tool.mamba-press.select] exclude = ["{script}"]\n' in done.err
 
 
 def test_own_code_that_opens_a_library_by_its_bare_name_is_told_the_lines_to_write(tmp_path, greeting):

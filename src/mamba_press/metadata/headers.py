@@ -79,7 +79,7 @@ def metadata(text: bytes) -> tuple[Metadata | None, tuple[str, ...]]:
         return None, tuple(_short(str(error)) for error in group.exceptions)
     except (RecursionError, MemoryError):
         return None, ("has a field with brackets nested too deeply",)
-    except ValueError as error:  # a number of 5,000 digits
+    except ValueError as error:  # a number of more digits than sys.get_int_max_str_digits()
         return None, (f"has a field that cannot be read: {error}",)
 
 

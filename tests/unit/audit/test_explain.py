@@ -244,6 +244,14 @@ def test_a_bill_that_is_none_of_ours_says_nothing(tmp_path):
         assert {part.version for part in found.parts} == {None}
 
 
+def test_a_name_that_is_no_wheels_is_told(tmp_path):
+    with pytest.raises(ReadError) as raised:
+        explain.of_wheel(tmp_path / "demo.whl")
+    [problem] = raised.value.problems
+    assert problem.where == str(tmp_path / "demo.whl")
+    assert problem.what == "is not the name of a wheel: name-version-python-abi-platform.whl"
+
+
 @pytest.mark.parametrize("data", [b"", b"no archive"])
 def test_a_file_that_is_no_wheel_is_named(tmp_path, data):
     path = tmp_path / "a-1-py3-none-any.whl"

@@ -209,5 +209,6 @@ def test_code_that_looks_below_sys_prefix_is_told_where_its_package_has_files_th
 
 def test_a_module_in_pythons_own_library_is_told(told):
     (note,) = told({}, ("lib/python3.10/lib-dynload/_gdbm.so", "gdbm"))
-    assert "belongs to the standard library" in note
+    place = "home/_prefix/lib/python3.10/lib-dynload/_gdbm.so"
+    assert note == f"{place} belongs to the standard library in conda: where it is in the wheel, nothing can import it"
     assert told({"app/a.py": ""}, ("lib/python3.10/site-packages.txt", "app")) == ()

@@ -201,6 +201,7 @@ def test_a_record_beyond_all_bounds_is_refused(key):
     [problem] = caught.value.problems
     assert problem.what == what
     assert problem.where.startswith("evil of ")
+    assert problem.hint == "tell the makers of the channel, or take another build with tool.mamba-press.constraints"
 
 
 # The hand-over

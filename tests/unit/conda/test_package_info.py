@@ -162,6 +162,18 @@ def test_licences_have_a_bound(folder, monkeypatch):
     assert refusal(folder) == refused("info/licenses/b: with it the licences have more than 1 MiB")
 
 
+def test_a_licence_that_goes_while_it_is_read_is_refused(folder):
+    (folder / "licenses").mkdir()
+    for name in "AB":
+        (folder / "licenses" / name).write_text("MIT")
+    found = package_info._licences(folder)
+    assert next(found) == ("A", b"MIT")
+    (folder / "licenses" / "B").unlink()
+    with pytest.raises(package_info._RefusedError) as raised:
+        next(found)
+    assert (raised.value.path, raised.value.what) == ("licenses/B", "is not there any more")
+
+
 def test_licence_files_have_a_bound(folder, monkeypatch):
     monkeypatch.setattr(package_info, "MOST_LICENCE_FILES", 3)
     (folder / "licenses").mkdir()

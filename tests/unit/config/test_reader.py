@@ -441,6 +441,7 @@ runtimes = { libstdcxx = "bundel", libfoo = "system" }
 
 [tool.mamba-press.wheel]
 compression = "zstd"
+environment = { DEMO_DATA = "../share" }
 """,
     "broken": '[tool.mamba-press]\npackages = ["zlib"]\nchannels = ["conda-forge"\npython = "3.10"\n',
     "cut-off": '[tool.mamba-press]\npackages = ["zlib"',

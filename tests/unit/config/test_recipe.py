@@ -120,6 +120,9 @@ def test_what_python_dependencies_cannot_be_asked_for_is_told(table):
         f"{where}.python_packages.0: found 'ruby': only python and python_abi can stand here",
         f"{where}.recursive: found false: what only Python packages need leaves with them",
     ]
+    with pytest.raises(ConfigError) as caught:
+        table(text)
+    assert [problem.hint for problem in caught.value.problems] == ["prune others with by-name", "leave it out"]
 
 
 def test_a_pattern_crosses_folders_and_one_without_wildcards_is_a_folder_too(table):

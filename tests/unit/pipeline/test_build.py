@@ -163,7 +163,9 @@ def wants_a_program(root, monkeypatch):
 def test_an_inner_backend_that_asks_for_a_host_package_before_it_is_there_stops_nothing(wants_a_program, capfd):
     wants_a_program('host = ["libpq"]')
     assert requires.RATTLER in requires.requirements(None, environ={})
-    assert "made cannot say what else it needs before its host packages are installed" in capfd.readouterr().err
+    assert capfd.readouterr().err.splitlines()[-1] == (
+        "mamba-press: made cannot say what else it needs before its host packages are installed; the build goes on"
+    )
 
 
 def test_an_inner_backend_that_fails_without_host_packages_stops_the_build(wants_a_program):

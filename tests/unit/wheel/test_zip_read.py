@@ -38,6 +38,18 @@ def refused(data: bytes) -> str:
     return str(raised.value)
 
 
+def test_a_member_that_is_not_where_it_is_said_to_be_is_not_read():
+    data = archived()
+    at = central(data)
+    data[at + 42 : at + 46] = struct.pack("<I", 7)
+    member = zip_read.read(io.BytesIO(data)).members[0]
+    with pytest.raises(ArchiveError) as raised:
+        zip_read.content(io.BytesIO(data), member)
+    assert str(raised.value) == (
+        "demo/a.py is not where the archive's directory says, or is stored in a way that wheels do not use"
+    )
+
+
 def central(data: bytearray, number: int = 0) -> int:
     at = data.index(b"PK\1\2")
     for _ in range(number):

@@ -123,12 +123,12 @@ class Gate:
             index = _json(folder / "info" / "index.json", most)
             entries = _entries(folder, most)
             link = _json(folder / "info" / "link.json", most) if (folder / "info" / "link.json").is_file() else {}
+            wrong += _bad_entry_points(link)
         except RecursionError:
             return [["info", "its records cannot be read: they are nested too deeply"]]
         except (OSError, ValueError, TypeError) as error:
             return [["info", f"its records cannot be read: {error}"]]
         wrong += _other_package(index, package)
-        wrong += _bad_entry_points(link)
         wrong += _wrong_entries(folder, entries, on_windows=self.on_windows)
         size = sum(_size(folder, entry) for entry in entries) if not wrong else 0
         if too_large := _too_large(size, len(entries), *self.most(package)):
@@ -278,6 +278,8 @@ def _entry_points(link: Json) -> list[tuple[object, str]]:
     """Return the entry points as they are listed, each with its name."""
     noarch = link.get("noarch")
     listed = (noarch.get("entry_points") or []) if isinstance(noarch, dict) else []
+    if not isinstance(listed, list):
+        raise TypeError("link.json has no list of entry points")
     return [(text, str(text).partition("=")[0].strip()) for text in listed]
 
 
@@ -331,7 +333,7 @@ def _wrong_entry(root: str, entry: Json, folders: dict[str, str]) -> str:
         return error.strerror or str(error)
     kind = stat.S_IFMT(status.st_mode)
     found, listed = _KINDS.get(kind, "a special file"), entry.get("path_type")
-    if "path_type" in entry and listed not in _LISTED_AS:
+    if "path_type" in entry and listed not in tuple(_LISTED_AS):  # it may be a list
         return f"its path_type is {listed!r}"
     if kind not in _KINDS or (listed and _LISTED_AS[listed] != kind):
         return f"it is listed as {listed or 'a file'}, and is {found} in the archive"

@@ -76,6 +76,14 @@ def test_a_machine_that_is_not_known_is_said_not_to_have_been_looked_at(tmp_path
     )
 
 
+def test_several_files_for_machines_that_are_not_known_are_counted(tmp_path):
+    data = foreign(tmp_path, "mips64el-linux-gnuabi64")
+    content = files({f"demo/{name}.so": data for name in "abc"}, WHEEL=wheel_text("py3-none-linux_mips64", pure=False))
+    assert check.examine(make(tmp_path, content, "demo-1.0-py3-none-linux_mips64.whl")).unjudged == (
+        "what demo/a.so and 2 more files need was not checked: they are for an unknown machine",
+    )
+
+
 def test_slices_that_are_not_read_and_names_that_differ_are_said_of_a_universal_file(tmp_path):
     old = (0xFEEDFACE).to_bytes(4, "little") + (7).to_bytes(4, "little") + bytes(56)
     one, two = dylib(Dylib(arch="x86_64", name="@rpath/one.dylib")), dylib(Dylib(name="@rpath/two.dylib"))

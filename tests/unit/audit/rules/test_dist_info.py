@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import zipfile
 from collections.abc import Callable
 
@@ -9,6 +10,7 @@ import pytest
 
 from mamba_press.audit import check
 from mamba_press.audit.rules import dist_info
+from mamba_press.metadata import headers
 from tests.support.wheels import INFO, METADATA, Files, _digest, files, make, record, said, wheel_text
 
 
@@ -128,6 +130,19 @@ def test_metadata_that_cannot_be_read_is_said(tmp_path, golden):
         (found,) = check.together([path])
         assert found.problems
     golden("check-metadata.txt", "\n".join(f"{case}:\n{text}\n" for case, text in each.items()))
+
+
+@pytest.mark.skipif(not hasattr(sys, "set_int_max_str_digits"), reason="this Python reads numbers of any length")
+def test_a_number_that_this_python_is_told_not_to_read_is_said():
+    most = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(640)
+    try:
+        with pytest.raises(ValueError, match="700 digits") as raised:
+            int("9" * 700)
+        text = METADATA.replace(b"Version: 1.0", b"Version: " + b"9" * 700)
+        assert headers.metadata(text) == (None, (f"has a field that cannot be read: {raised.value}",))
+    finally:
+        sys.set_int_max_str_digits(most)
 
 
 def test_a_wheel_with_controls_in_record_and_metadata_is_told_in_plain_text(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mamba_press.audit import check
 from tests.support.compile import Linking, program, shared_library
 from tests.support.wheels import PLATFORM, compiled, elf, files, foreign, make, of_platform, said, wheel_text
 
@@ -48,6 +49,9 @@ def test_a_symbol_that_the_systems_zlib_keeps_to_itself_is_said(tmp_path, floor,
     expected = f"demo/libuser.so: uses {symbol} of the system's libz.so.1, which does not offer it"
     assert (expected in said(make(tmp_path, content, name=f"demo-1.0-{tag}.whl"))) == bad
     assert said(make(tmp_path, content, name=f"demo-1.0-{tag}.whl"), elsewhere=("libz.so",)) == ""
+    if bad:
+        (problem,) = check.check(make(tmp_path, content, name=f"demo-1.0-{tag}.whl"))
+        assert problem.hint == "pack the library that it was linked to"
 
 
 @pytest.mark.parametrize("search", ["/opt/lib", "$ORIGIN/../../lib", "$ORIGIN/lib:", "lib", "$ORIGIN/../x/../.."])

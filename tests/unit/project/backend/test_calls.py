@@ -200,8 +200,12 @@ def test_a_wheel_is_built_into_the_folder_for_temporary_files(tmp_path):
 @pytest.mark.parametrize("name", ["b.whl", "../backend/made.py", ""])
 def test_a_wheel_that_is_not_there_is_told(tmp_path, name):
     made = backend(tmp_path, f"def build_wheel(folder, settings, metadata): return {name!r}\n")
-    with pytest.raises(BuildError, match="which does not exist"):
+    with pytest.raises(BuildError) as raised:
         project_backend.make(made, "wheel", place(tmp_path), ENVIRON)
+    assert (
+        str(raised.value)
+        == f"the project's own code cannot be built\n- made: says that it wrote {name!r}, which does not exist"
+    )
 
 
 @pytest.mark.parametrize("said", ["str(path)", "'./a.whl'"])
