@@ -11,7 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
+from mamba_press import wheel
+from mamba_press.types import Entry, Wheel
 from tests.support import press
 from tests.support.channel import Channel, CondaPackage, Content, python_abi, python_package, write_channel
 
@@ -132,3 +135,33 @@ def test_a_signal_at_any_moment_leaves_nothing_and_shows_no_traceback(how, comma
         if process.returncode == 0:
             assert list(output.glob("*large-*.whl"))
     assert 128 + how in codes
+
+
+STARTS_ANOTHER = """\
+import os, pathlib, subprocess, sys, time
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+pathlib.Path(os.environ["DEMO_STARTED"]).write_text("")
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=lambda how: how.name)
+def test_what_an_imported_module_has_started_ends_with_the_check(how, tmp_path):
+    files = {
+        "demo.py": STARTS_ANOTHER,
+        "demo-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n",
+        "demo-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    entries = tuple(Entry(path=path, source=text.encode()) for path, text in files.items())
+    made = Wheel(name="demo", version=Version("1.0"), tags="py3-none-any", entries=entries)
+    path = wheel.write(made, tmp_path, compression=None, epoch=None)
+    started = tmp_path / "started"
+    environ = {**press.settings(), "DEMO_STARTED": str(started)}
+    call = [sys.executable, "-m", "mamba_press", "check", str(path), "--import"]
+    process = subprocess.Popen(call, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert press.eventually(started.exists, 60)
+    assert len(press.processes_with(str(started))) == 3
+    process.send_signal(how)
+    process.communicate(timeout=60)
+    assert process.returncode == 128 + how
+    assert press.eventually(lambda: press.processes_with(str(started)) == [])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -241,16 +243,32 @@ def _version(interpreter: str) -> tuple[int, ...]:
 
 
 def _run(command: Sequence[str]) -> str:
-    """Run a command to its end and return what it complained about, nothing when it went well."""
-    try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return f"no answer for {PATIENCE} seconds"
-    if done.returncode == 0:
+    """Run a command to its end and return what it complained about, nothing when it went well.
+
+    It is in a session of its own: where we end, or it takes too long, all that it has started ends with it.
+    """
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    ) as process:
+        try:
+            said, complaint = process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            _end(process)
+            return f"no answer for {PATIENCE} seconds"
+        except BaseException:
+            _end(process)
+            raise
+    if process.returncode == 0:
         return ""
-    return (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}")[-2000:]
+    return (complaint.strip() or said.strip() or f"exit code {process.returncode}")[-2000:]
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    if sys.platform == "win32":
+        process.kill()
+    else:
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _import(module: str, environment: _Environment, libraries: frozenset[str]) -> Iterator[Problem]:
