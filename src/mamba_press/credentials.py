@@ -19,8 +19,8 @@ _URL = re.compile(
     r"(?P<place>[^?#]*)(?P<query>\?[^#]*)?(?:#.*)?",
     re.IGNORECASE | re.DOTALL,
 )
-_TOKEN = re.compile(r"(?:/+(?:t|%74))+/+[^/]+(?=/|$)")
-"""Servers take several slashes for one, and an escaped letter for the letter."""
+_TOKEN = re.compile(r"(?:/+(?:[tT]|%[57]4))+/+[^/]+(?=/|$)")
+"""Servers take several slashes for one, an escaped letter for the letter, and some of them T for t."""
 _IN_TEXT = re.compile(
     # A password may hold the quotes that end a URL in a text.
     r"\b[a-z][a-z0-9+.-]*://(?:[^\s/?#@:\"'<>\\`]*:[^\s/?#]*@)?[^\s\"'<>\\`]+",

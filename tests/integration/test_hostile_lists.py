@@ -14,7 +14,7 @@ import pytest
 
 from mamba_press.conda import fetch as fetching
 from mamba_press.conda import solver
-from mamba_press.errors import ContentError
+from mamba_press.errors import ContentError, SolveError
 from mamba_press.platforms.target import virtual_packages
 from mamba_press.types import Environment, Python, Target
 from tests.support.channel import PLACEHOLDER, Channel, CondaPackage, FileSpec, Link, python_package
@@ -228,6 +228,28 @@ def test_what_reaches_outside_of_its_package_is_refused_before_any_of_it_is_inst
             fetch(channel, tmp_path / cached, case.target)
         assert f"\n  '{case.path}': {case.said}\n{MALFORMED}" in str(raised.value)
         assert not installed(tmp_path / cached), cached
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"build": "a/b"},
+            "channel/: its record has the build 'a/b'; a build is of letters, digits and _ . +\n  tell the makers of ",
+        ),
+        ({"name": "other"}, "\n  files are listed as evil, and the records of all have another name"),
+    ],
+)
+def test_a_record_that_is_not_what_it_is_listed_as_is_told(changes, said, make_channel, tmp_path):
+    channel = channel_of(Case(path="", said=""), make_channel)
+    file = channel.root / "linux-64/repodata.json"
+    records = json.loads(file.read_text())
+    for record in records["packages.conda"].values():
+        record.update(changes if record["name"] == "evil" else {})
+    file.write_text(json.dumps(records))
+    with pytest.raises(SolveError) as raised:
+        fetch(channel, tmp_path / "work")
+    assert said in str(raised.value)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")

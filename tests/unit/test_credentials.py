@@ -21,6 +21,8 @@ SECRET = {
     "token of a channel t": "https://example.org/t/t/s3cret/team/channel/linux-64/x-1-0.conda",
     "token behind several slashes": "https://example.org//t//s3cret/team/channel/linux-64/x-1-0.conda",
     "token behind an escaped letter": "https://example.org/%74/s3cret/team/channel/linux-64/x-1-0.conda",
+    "token behind T": "https://example.org/T/s3cret/team/channel/linux-64/x-1-0.conda",
+    "token behind an escaped T": "https://example.org/%54/s3cret/team/channel/linux-64/x-1-0.conda",
     "query": "https://example.org/team/channel/linux-64/x-1-0.conda?sig=s3cret&se=2030",
     "fragment": "https://example.org/team/channel/linux-64/x-1-0.conda#s3cret",
     "all": "https://user:s3cret@example.org/t/s3cret/team/channel/linux-64/x-1-0.conda?sig=s3cret#s3cret",

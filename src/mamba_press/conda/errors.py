@@ -37,9 +37,9 @@ def translate(refused: RefusedError, target: Target) -> PressError:
         "offline": _offline,
         "install": _install,
         "members": _members,
-        "silent": lambda facts, _: silent(facts),
     }
-    return tellers[refused.kind](refused.facts, target)
+    tell = tellers.get(refused.kind)
+    return tell(refused.facts, target) if tell else refused
 
 
 def clean(text: str) -> str:
@@ -151,7 +151,9 @@ def _hints(facts: Json, target: Target) -> list[str]:
     whose, see = ("machine that builds", "") if is_for_build else ("target", f": see {KEY}.")
     hints = [f"solved for {target.subdir} and Python {target.python}, with {_assumed(facts)}"]
     for found in facts["found"]:
-        if not found["fits"]:
+        if not found["versions"]:
+            hints.append(f"files are listed as {found['name']}, and the records of all have another name")
+        elif not found["fits"]:
             hints.append(f"{found['name']} is there as {_some(found['versions'])}")
         elif found["pythons"] and str(target.python) not in found["pythons"]:
             hints.append(f"{found['spec']} is there for Python {_some(found['pythons'])}" + (see and f"{see}python"))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mamba_press import log, platforms
-from mamba_press.conda import errors, prefix, process, records
+from mamba_press.conda import prefix, process, records
 from mamba_press.credentials import added
 from mamba_press.errors import FetchError
 from mamba_press.types import Environment, Package, Solution
@@ -80,10 +80,7 @@ def inspect(packages: Sequence[Package], access: Access) -> dict[str, Json]:
         "offline": access.offline,
         "cache": str(process.cache_folder(access.environ)),
     }
-    try:
-        contents: dict[str, Json] = process.call(request, process.tell, access.environ, FetchError)["contents"]
-    except process.RefusedError as refused:
-        raise errors.silent(refused.facts) from None
+    contents: dict[str, Json] = process.call(request, process.tell, access.environ, FetchError)["contents"]
     return contents
 
 

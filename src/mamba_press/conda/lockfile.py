@@ -209,7 +209,7 @@ def read(path: Path, root: Path, *, environ: Mapping[str, str]) -> tuple[Held, .
             copied.write_text(text, "utf-8", newline="\n")
             answer = process.call({"do": "read-lock", "path": str(copied)}, _nothing, environ, ConfigError)
         except process.RefusedError as refused:
-            raise errors.unreadable_lock(refused.facts["text"]) from None
+            raise errors.unreadable_lock(refused.facts.get("text", refused.kind)) from None
         except ValueError as error:
             raise errors.unreadable_lock(str(error)) from None
     held = []

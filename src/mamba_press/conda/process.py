@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from mamba_press import interrupts, log, messages
 from mamba_press.conda import errors
-from mamba_press.errors import ConfigError, PressError
+from mamba_press.errors import ConfigError, FetchError, PressError
 from mamba_press.types import Problem, Target
 
 if TYPE_CHECKING:
@@ -44,11 +44,11 @@ _TEMPORARY = ("TMPDIR", "TMP", "TEMP")
 SCRIPT = Path(__file__).with_name("worker") / "__main__.py"
 
 
-class RefusedError(Exception):
-    """An error that the worker reported: its kind, and the facts about it."""
+class RefusedError(FetchError):
+    """An error that the worker reported: its kind, and the facts about it, for `errors` to tell."""
 
     def __init__(self, kind: str, facts: Json) -> None:
-        super().__init__(kind)
+        super().__init__(Problem(where="rattler", what=f"it refused, for the reason {kind!r}", hint=errors.AGAIN))
         self.kind = kind
         self.facts = facts
 
@@ -199,8 +199,8 @@ def call(
     """Return the worker's answer to a request; events go to ``listen``.
 
     ``environ`` is the worker's environment and says which interpreter it runs on. Raises `RefusedError` for what the
-    worker itself could not do, ``failure`` where it ended without an answer, ConfigError for a folder whose name is not
-    UTF-8, which rattler cannot take.
+    worker itself could not do, ``failure`` where it ended without an answer, FetchError where servers were silent,
+    ConfigError for a folder whose name is not UTF-8, which rattler cannot take.
     """
     if problems := [*_not_utf8(request)]:
         raise ConfigError(*problems)
@@ -226,6 +226,8 @@ def call(
         return result
     if answer["error"] == "rattler":
         raise ConfigError(_no_rattler(answer))
+    if answer["error"] == "silent":
+        raise errors.silent(answer)
     if answer["error"] == "failed":
         raise failure(Problem(where="rattler", what=f"it failed: {errors.clean(answer['text'])}", hint=errors.AGAIN))
     raise RefusedError(answer["error"], answer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
@@ -122,11 +123,13 @@ def refuse_foreign(packages: Iterable[Package]) -> None:
 
 
 def _beyond(package: Package) -> Iterator[str]:
-    """Yield what of a record is far beyond all that is real, and would take for ever to be read."""
+    """Yield what of a record is beyond all that is real: would take for ever to be read, or is no file's name."""
     for key in ("name", "version", "build", "license"):
         length, most = len(getattr(package, key) or ""), _LONGEST.get(key, 200)
         if length > most:
             yield f"its record has a {key} of {length:,} characters; at most {most:,} are accepted"
+    if not re.fullmatch(r"[\w.+]+", package.build, re.ASCII):
+        yield f"its record has the build {package.build[:40]!r}; a build is of letters, digits and _ . +"
     specs = _all(package)
     if len(specs) > _MOST_SPECS:
         yield f"its record has {len(specs):,} dependencies; at most {_MOST_SPECS:,} are accepted"

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from mamba_press import interrupts
-from mamba_press.conda import channels, errors, lockfile, prefix, process, records, solver
+from mamba_press.conda import channels, errors, fetch, lockfile, prefix, process, records, solver
 from mamba_press.conda.worker import package_check
 from mamba_press.config.model import Config
 from mamba_press.errors import ConfigError, ContentError, FetchError, SolveError
@@ -122,7 +122,7 @@ def test_a_text_that_names_no_channel_is_an_error_of_the_configuration():
 
 def test_servers_that_say_nothing_are_named_three_at_most_without_credentials():
     addresses = ["https://user:secret@one.example/a", *(f"https://{each}.example/a" for each in ("two", "three", "f"))]
-    error = errors.translate(process.RefusedError("silent", {"addresses": addresses, "seconds": 60.0}), TARGET)
+    error = errors.silent({"addresses": addresses, "seconds": 60.0})
     assert str(error) == (
         "the packages cannot be fetched\n"
         "- https://one.example/a, https://two.example/a, https://three.example/a (and 1 more): "
@@ -133,7 +133,7 @@ def test_servers_that_say_nothing_are_named_three_at_most_without_credentials():
 
 
 def test_a_process_that_does_nothing_is_told():
-    error = errors.translate(process.RefusedError("silent", {"addresses": [], "seconds": 60.0}), TARGET)
+    error = errors.silent({"addresses": [], "seconds": 60.0})
     assert str(error) == (
         "the packages cannot be fetched\n"
         "- rattler's process: it did nothing for 60 seconds, and was ended\n"
@@ -182,6 +182,7 @@ BEYOND = {
         {"license": " AND ".join(["MIT"] * 20_000)},
         "its record has a license of 159,995 characters; at most 10,000 are accepted",
     ),
+    "path": ({"build": "a/b"}, "its record has the build 'a/b'; a build is of letters, digits and _ . +"),
     "dependencies": (
         {"depends": tuple(f"p{number}" for number in range(100_000))},
         "its record has 100,000 dependencies; at most 10,000 are accepted",
@@ -201,7 +202,6 @@ def test_a_record_beyond_all_bounds_is_refused(key):
     [problem] = caught.value.problems
     assert problem.what == what
     assert problem.where.startswith("evil of ")
-    assert problem.hint == "tell the makers of the channel, or take another build with tool.mamba-press.constraints"
 
 
 # The hand-over
@@ -718,6 +718,33 @@ def test_a_worker_that_is_killed_is_an_error_that_names_the_signal(tmp_path):
 def test_a_worker_that_ends_without_an_answer_shows_its_last_words(tmp_path):
     with pytest.raises(FetchError, match=r"exit code 3(?s:.*)last words"):
         call(fake(tmp_path, "echo last words >&2; exit 3"))
+
+
+AGAIN = "  try again; if it fails every time, check the memory and the limits of this machine"
+REFUSED = {
+    "silent": (
+        {"addresses": [], "seconds": 60.0},
+        f"- rattler's process: it did nothing for 60 seconds, and was ended\n{AGAIN}",
+    ),
+    "other": ({}, f"- rattler: it refused, for the reason 'other'\n{AGAIN}"),
+}
+
+
+@posix
+@pytest.mark.parametrize("kind", REFUSED)
+@pytest.mark.parametrize("door", ["call", "ask", "inspect", "write"])
+def test_whatever_the_worker_refuses_is_told_at_every_door(kind, door, tmp_path):
+    facts, said = REFUSED[kind]
+    environ = fake(tmp_path, f"read line; echo '{json.dumps({'error': kind, **facts})}'")
+    doors = {
+        "call": lambda: call(environ),
+        "ask": lambda: process.ask({"do": "nothing"}, TARGET, environ, FetchError),
+        "inspect": lambda: fetch.inspect([package()], fetch.Access(environ=environ)),
+        "write": lambda: lockfile.write([], tmp_path / "mamba-press.lock", tmp_path, environ=environ),
+    }
+    with pytest.raises(FetchError) as raised:
+        doors[door]()
+    assert str(raised.value) == f"the packages cannot be fetched\n{said}"
 
 
 @posix
