@@ -176,7 +176,7 @@ def main() -> None:
     with readings() as read:
         for where, data in files(asked.folder, asked.channel):
             binary = binaries.read(data)
-            if binary is None or binary.arch is None or not binary.needed or len(data) > LARGEST:
+            if binary is None or binary.arch not in ("x86_64", "aarch64") or not binary.needed or len(data) > LARGEST:
                 continue
             total[binary.arch] += 1
             total["faults before"] += bool(binaries.layout_problems(data))
