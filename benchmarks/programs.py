@@ -59,7 +59,7 @@ def _write(files: Mapping[str, Path], out: str, compression: str) -> None:
     from packaging.version import Version
 
     from mamba_press.types import Entry, Wheel
-    from mamba_press.wheel import writer
+    from mamba_press.wheel import compress, writer
 
     stem = "tree-1.dist-info"
     about = b"Wheel-Version: 1.0\nGenerator: benchmark\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
@@ -67,7 +67,7 @@ def _write(files: Mapping[str, Path], out: str, compression: str) -> None:
     entries = [Entry(path=path, source=source) for path, source in files.items()]
     entries += [Entry(path=f"{stem}/{name}", source=data) for name, data in own.items()]
     made = Wheel(name="tree", version=Version("1"), tags="py3-none-any", entries=tuple(entries))
-    chosen: writer.Compression = "zlib" if compression == "zlib" else "libdeflate"
+    chosen: compress.Compression = "zlib" if compression == "zlib" else "libdeflate"
     writer.write(made, Path(out), compression=chosen, epoch=None)
 
 

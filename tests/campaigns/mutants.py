@@ -88,7 +88,11 @@ _TARGETS = (
     _target("elf_edit", "platforms/linux/elf_edit*.py platforms/linux/elf_layout*.py", _ELF, whole=True),
     _target("select", "vendoring/select*.py", "unit/vendoring/test_select*.py unit/config/test_unmatched.py"),
     _target("requires", "metadata/requirements*.py", "unit/metadata/test_requirements*.py property/test_requires.py"),
-    _target("wheel", "wheel/writer.py wheel/record.py wheel/names.py", "unit/wheel/test_*.py property/test_wheel.py"),
+    _target(
+        "wheel",
+        "wheel/writer.py wheel/zip.py wheel/content.py wheel/compress.py wheel/record.py wheel/names.py",
+        "unit/wheel/test_*.py property/test_wheel.py",
+    ),
     _target("target", "platforms/target*.py", "unit/platforms/test_*.py property/test_target.py"),
     _target("macho_edit", "platforms/macos/macho_edit.py", _MACHO),
     _target("macho_grow", "platforms/macos/macho_grow*.py", _MACHO),

@@ -41,7 +41,7 @@ from mamba_press.platforms.linux import elf, elf_strip
 from mamba_press.platforms.macos import codesign, macho
 from mamba_press.types import Binary, Edits, File, Package, Project, Requirements
 from mamba_press.wheel import read as wheel_read
-from mamba_press.wheel import wheelhouse, zip_read
+from mamba_press.wheel import wheelhouse, zip_format, zip_read
 from mamba_press.wheel import zip as wheel_zip
 from tests.fuzz import corpus, mutate
 from tests.fuzz.mutate import Seed
@@ -324,7 +324,7 @@ def _splice(data: bytes) -> Outcome:
     try:
         members = zip_read.require(source)
         held = {member.name: zip_read.content(source, member) for member in members}
-    except zip_read.ArchiveError:
+    except zip_format.ArchiveError:
         return REFUSED
     if held != _by_zipfile(source):
         raise Fault("zipfile sees other files")
@@ -357,7 +357,7 @@ def _unpack(path: Path) -> Callable[[bytes], Outcome]:
         try:
             with path.open("rb") as file:
                 members = zip_read.read(file).members
-        except zip_read.ArchiveError:
+        except zip_format.ArchiveError:
             return REFUSED
         if wheel_read.is_bomb(members, len(data)):
             return REFUSED

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mamba_press.metadata import headers
 from mamba_press.wheel import zip as wheel_zip
-from mamba_press.wheel import zip_read
+from mamba_press.wheel import zip_format, zip_read
 
 NAMES = st.lists(
     st.text("abcé/.-", min_size=1, max_size=12).filter(lambda name: name.strip("/.") and not name.endswith("/")),
@@ -100,7 +100,7 @@ def test_what_is_replaced_renamed_or_left_out_is_that_and_no_more(entries, data,
 
 @given(st.binary(max_size=300) | ENTRIES.map(lambda entries: archived(entries, streamed=False)[3:-3]))
 def test_what_is_no_archive_is_refused_by_name(text):
-    with pytest.raises(zip_read.ArchiveError):
+    with pytest.raises(zip_format.ArchiveError):
         zip_read.read(io.BytesIO(text))
 
 

@@ -17,7 +17,7 @@ from packaging.version import Version
 from mamba_press.audit import check
 from mamba_press.platforms import binaries
 from mamba_press.types import Entry, Wheel
-from mamba_press.wheel import writer
+from mamba_press.wheel import content, record, writer
 
 OWN = (
     Entry(path="demo-1.0.dist-info/METADATA", source=b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n"),
@@ -83,8 +83,8 @@ def test_what_is_written_is_read_back(made, compression, threads):
 def test_threads_change_no_byte_and_windows_and_sources_no_content(made, size, threads, compression):
     with (
         tempfile.TemporaryDirectory() as folder,
-        mock.patch.object(writer, "HUGE", size * 2),
-        mock.patch.object(writer, "PART", size),
+        mock.patch.object(content, "HUGE", size * 2),
+        mock.patch.object(content, "PART", size),
     ):
         place = Path(folder)
         split = on_disk(made, place)
@@ -94,4 +94,4 @@ def test_threads_change_no_byte_and_windows_and_sources_no_content(made, size, t
             many = writer.write(split, place / "many", threads=threads, **options)
         assert many.read_bytes() == one
         assert check.check(many) == ()
-        assert writer.record(made, writer.listing(made)[:-1]) == writer.record(split, writer.listing(split)[:-1])
+        assert record.record(made, writer.listing(made)[:-1]) == record.record(split, writer.listing(split)[:-1])

@@ -24,7 +24,7 @@ HOMES = {
     "zipfile": {"project/backend/wheel.py", "wheel/wheelhouse.py"},
     "tarfile": {"project/sdist.py"},
     "pyproject_metadata": {"metadata/pyproject.py"},
-    "deflate": {"wheel/writer.py"},
+    "deflate": {"wheel/compress.py"},
     "rich": {"audit/render.py"},
     "yaml": {"config/recipe.py"},
 }

@@ -22,7 +22,7 @@ from mamba_press.problem import Habit, Remark, Style, harmless
 from mamba_press.types import Problem
 from mamba_press.wheel import read, zip_read
 from mamba_press.wheel.read import installed, is_dist_info
-from mamba_press.wheel.zip_read import Damage
+from mamba_press.wheel.zip_format import Damage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

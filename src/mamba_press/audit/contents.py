@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mamba_press import platforms
 from mamba_press.problem import harmless
 from mamba_press.types import Problem
-from mamba_press.wheel.zip_read import Damage
+from mamba_press.wheel.zip_format import Damage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -32,7 +32,8 @@ from mamba_press.platforms.macos import tag as macos_tag
 from mamba_press.problem import as_values, noted
 from mamba_press.types import Dropped, Entry, File, Floor, Package, Problem, Resolved
 from mamba_press.vendoring import placeholders, runtime_module
-from mamba_press.wheel import read, writer, zip_read
+from mamba_press.wheel import compress, read, zip_format
+from mamba_press.wheel.record import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from mamba_press.platforms.tag import Tag
     from mamba_press.problem import Note
     from mamba_press.types import Binary, Finding, Pressed, Spec
-    from mamba_press.wheel.writer import Row
 
 VERSION = 1
 """Of the JSON form, which docs/reference/explain.schema.json describes; a change that breaks a reader raises it."""
@@ -159,7 +159,7 @@ def of_pressed(pressed: Pressed, rows: Sequence[Row], config: Config) -> Explana
     tagging = pressed.tagging
     return Explanation(
         wheel=pressed.wheel.file_name,
-        maker=writer.generator(config.wheel.compression),
+        maker=compress.generator(config.wheel.compression),
         size=None,
         unpacked=sum(piece.size for piece in pieces),
         tags=tagging.tags,
@@ -394,7 +394,7 @@ def _read(path: Path) -> tuple[list[_Seen], dict[str, bytes]]:
     large = threading.Semaphore(1)
     most = {**read.TEXTS, f"sboms/{sbom.NAME}": sbom.LARGEST}
 
-    def look(member: zip_read.Member) -> _Seen:
+    def look(member: zip_format.Member) -> _Seen:
         with (
             large if member.size >= read.LARGE else nullcontext(),
             path.open("rb") as own,  # a file of its own, as threads seek
@@ -471,7 +471,7 @@ def _bill(texts: Mapping[str, bytes]) -> _Bill:
 
 
 def _row(entry: Entry, seen: _Seen) -> Row:
-    return writer.Row(path=entry.path, size=seen.size, sha256=seen.sha256, why=entry.why)
+    return Row(path=entry.path, size=seen.size, sha256=seen.sha256, why=entry.why)
 
 
 def _linked(seen: Sequence[_Seen], bill: _Bill, named: Sequence[Tag]) -> list[Entry]:

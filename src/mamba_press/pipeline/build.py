@@ -30,10 +30,10 @@ def pressed(asked: Order, solution: Solution | None = None) -> Iterator[Pressed]
     """Give the finished wheel as a value; the files that its entries name are there until the block ends."""
     from mamba_press.conda.process import one_process
     from mamba_press.pipeline import press, solve
-    from mamba_press.wheel import writer
+    from mamba_press.wheel import compress
 
     require_native(asked)
-    generator, date = writer.generator(asked.config.wheel.compression), epoch(asked.environ)
+    generator, date = compress.generator(asked.config.wheel.compression), epoch(asked.environ)
     with workdir(asked.environ) as folder:
         with one_process():
             solved = solution or solve.solve(asked)

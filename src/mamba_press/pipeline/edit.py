@@ -23,14 +23,14 @@ from mamba_press.metadata import headers, sbom
 from mamba_press.metadata.changes import Changes as Changes  # noqa: PLC0414 - who calls `edit` makes them
 from mamba_press.platforms.modules import TAGGED
 from mamba_press.types import Problem
-from mamba_press.wheel import read, zip_read
+from mamba_press.wheel import read, zip_format, zip_read
 from mamba_press.wheel import zip as wheel_zip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from mamba_press.wheel.read import Depth
-    from mamba_press.wheel.zip_read import Member
+    from mamba_press.wheel.zip_format import Member
 
 _DAMAGED = "an edit would vouch for it with a new RECORD: take a sound copy of the wheel, or make the wheel again"
 _SIGNATURES = ("RECORD.jws", "RECORD.p7s")
@@ -99,7 +99,7 @@ def _write(edited: Edited, path: Path) -> None:
     try:
         with edited.source.open("rb") as source, path.open("w+b", buffering=1 << 20) as file:
             wheel_zip.write(source, file, edited.members)
-    except zip_read.ArchiveError as error:
+    except zip_format.ArchiveError as error:
         raise ReadError(Problem(where=edited.source.name, what=f"cannot be read as a wheel: {error}")) from None
 
 
@@ -141,7 +141,7 @@ def reach(edited: Edited) -> tuple[str, ...]:
 def plan(path: Path, changes: Changes) -> Edited:
     """Return what an edited wheel consists of; nothing is written. Raises as `edit` does."""
     named = wheel_changes.name_of(path.name)
-    damaged = [problem for problem in check.check(path, depth="hashes") if isinstance(problem, zip_read.Damage)]
+    damaged = [problem for problem in check.check(path, depth="hashes") if isinstance(problem, zip_format.Damage)]
     if damaged:
         # An edit would give it a new RECORD, and so vouch for what nobody made.
         *most, last = (_of(path, problem) for problem in damaged)
@@ -193,7 +193,7 @@ def _of(path: Path, problem: Problem) -> Problem:
 def _folder(members: Sequence[Member]) -> str:
     folders = sorted({top for member in members if (top := member.name.split("/")[0]).endswith(".dist-info")})
     if len(folders) != 1:
-        raise zip_read.ArchiveError(f"has {len(folders) or 'no'} .dist-info folder{'s' if len(folders) > 1 else ''}")
+        raise zip_format.ArchiveError(f"has {len(folders) or 'no'} .dist-info folder{'s' if len(folders) > 1 else ''}")
     return folders[0]
 
 

@@ -39,8 +39,8 @@ def write(
     from mamba_press import atomic
     from mamba_press.conda.process import one_process
     from mamba_press.pipeline import solve
+    from mamba_press.wheel import compress, writer
     from mamba_press.wheel import wheelhouse as house_archive
-    from mamba_press.wheel import writer
 
     if archive is not None and (archive.is_dir() or archive == directory):
         what, hint = "is a folder, and --archive writes one file", "name a file: --archive env.zip"
@@ -48,7 +48,7 @@ def write(
     if archive is not None:
         atomic.require(archive.parent)
     compression, date = asked.config.wheel.compression, build.epoch(asked.environ)
-    generator = writer.generator(compression)
+    generator = compress.generator(compression)
     with build.second_reader(asked) as second, atomic.stage(directory) as stage, atomic.temporary() as workdir:
         require_possible(asked, workdir)
         with one_process():

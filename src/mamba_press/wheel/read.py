@@ -19,8 +19,8 @@ from mamba_press import parallel
 from mamba_press.platforms import binaries
 from mamba_press.platforms.linux import hazards, policy
 from mamba_press.types import Problem
-from mamba_press.wheel import zip_read
-from mamba_press.wheel.zip_read import Damage
+from mamba_press.wheel import zip_format, zip_read
+from mamba_press.wheel.zip_format import Damage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,7 +49,7 @@ _LARGE_AT_ONCE = 2
 _HEAD = 8
 _BATCH = 1 << 20
 
-UNREADABLE = (OSError, zip_read.ArchiveError)
+UNREADABLE = (OSError, zip_format.ArchiveError)
 """What reading a broken archive raises."""
 
 
@@ -75,7 +75,7 @@ Seen = Callable[[str, "Data"], None]
 
 
 def read(
-    path: Path, entries: Sequence[zip_read.Member], depth: Depth = "all", seen: Seen | None = None
+    path: Path, entries: Sequence[zip_format.Member], depth: Depth = "all", seen: Seen | None = None
 ) -> dict[str, Member]:
     """Read the files on all cores; what cannot be unpacked says so.
 
@@ -96,16 +96,16 @@ def read(
     return found
 
 
-def require(path: Path) -> tuple[zip_read.Member, ...]:
+def require(path: Path) -> tuple[zip_format.Member, ...]:
     """Return the entries of an archive; raises ArchiveError where readers may see others, or it is not unpacked."""
     with path.open("rb") as file:
         entries = zip_read.require(file)
     if is_bomb(entries, path.stat().st_size):
-        raise zip_read.ArchiveError(f"it unpacks to more than {RATIO} times its size")
+        raise zip_format.ArchiveError(f"it unpacks to more than {RATIO} times its size")
     return entries
 
 
-def is_bomb(entries: Sequence[zip_read.Member], packed: int) -> bool:
+def is_bomb(entries: Sequence[zip_format.Member], packed: int) -> bool:
     """Whether the files of an archive of ``packed`` bytes are not to be unpacked for their size."""
     size = sum(entry.size for entry in entries)
     return size > MOST and size > RATIO * packed
@@ -142,12 +142,12 @@ class _Source:
         self._looks = depth == "all"
         self._large = threading.Semaphore(_LARGE_AT_ONCE)
 
-    def members(self, entries: Sequence[zip_read.Member]) -> list[Member]:
+    def members(self, entries: Sequence[zip_format.Member]) -> list[Member]:
         """Return what these entries are."""
         with self._path.open("rb") as file:
             return [self._member(file, entry) for entry in entries]
 
-    def _member(self, file: BinaryIO, entry: zip_read.Member) -> Member:
+    def _member(self, file: BinaryIO, entry: zip_format.Member) -> Member:
         try:
             if not self._looks and _most(entry.name) < entry.size:
                 return _hashed(file, entry)
@@ -159,12 +159,12 @@ class _Source:
                     self._seen(entry.name, data)
                 problems = hazards.traces(entry.name, data, is_binary=_is_binary(data))
                 return _described(entry, data, hashlib.sha256(data).hexdigest(), problems)
-        except zip_read.ArchiveError as error:
+        except zip_format.ArchiveError as error:
             damage = Damage(where=entry.name, what=str(error).removeprefix(f"{entry.name} "))
             return Member(path=entry.name, size=entry.size, sha256=None, problems=(damage,))
 
 
-def _hashed(file: BinaryIO, entry: zip_read.Member) -> Member:
+def _hashed(file: BinaryIO, entry: zip_format.Member) -> Member:
     digest = hashlib.sha256()
     for part in zip_read.parts(file, entry):
         digest.update(part)
@@ -172,7 +172,7 @@ def _hashed(file: BinaryIO, entry: zip_read.Member) -> Member:
 
 
 @contextmanager
-def at_hand(file: BinaryIO, entry: zip_read.Member) -> Iterator[Data]:
+def at_hand(file: BinaryIO, entry: zip_format.Member) -> Iterator[Data]:
     """Give what an entry holds; a huge one lies on the disk. Raises ArchiveError, and OSError for what that refuses."""
     if entry.size < HUGE:
         yield _whole(file, entry)
@@ -185,7 +185,7 @@ def at_hand(file: BinaryIO, entry: zip_read.Member) -> Iterator[Data]:
             yield data
 
 
-def _whole(file: BinaryIO, entry: zip_read.Member) -> bytes | bytearray:
+def _whole(file: BinaryIO, entry: zip_format.Member) -> bytes | bytearray:
     """Return what an entry holds; of a large one neither the bytes nor the packed ones are in memory twice."""
     if entry.size < LARGE:
         return zip_read.content(file, entry)
@@ -197,7 +197,7 @@ def _whole(file: BinaryIO, entry: zip_read.Member) -> bytes | bytearray:
     return data
 
 
-def _huge(file: BinaryIO, entry: zip_read.Member, seen: Seen | None) -> Member:
+def _huge(file: BinaryIO, entry: zip_format.Member, seen: Seen | None) -> Member:
     """Return what a file is that is never in memory as a whole; what is looked into is unpacked to the disk."""
     digest, head, before = hashlib.sha256(), b"", b""
     problems: dict[Problem, None] = {}
@@ -249,7 +249,7 @@ def _room_told() -> Iterator[None]:
         raise OSError(error.errno, f"{error.strerror or error} in {where}; {hint}") from error
 
 
-def _described(entry: zip_read.Member, data: Data, sha256: str, problems: Sequence[Problem]) -> Member:
+def _described(entry: zip_format.Member, data: Data, sha256: str, problems: Sequence[Problem]) -> Member:
     """Describe one file, and look at it closely when it is a binary."""
     binary: Binary | None = None
     whats: tuple[str, ...] = ()
@@ -275,7 +275,7 @@ def _described(entry: zip_read.Member, data: Data, sha256: str, problems: Sequen
     )
 
 
-def _too_large(entry: zip_read.Member) -> tuple[Damage, ...]:
+def _too_large(entry: zip_format.Member) -> tuple[Damage, ...]:
     most = _most(entry.name)
     if entry.size <= most or not _text_of(entry.name):
         return ()

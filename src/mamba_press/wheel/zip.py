@@ -1,25 +1,157 @@
-"""A ZIP archive with some entries replaced, renamed, added or left out; the others' data is copied as it lies there.
+"""ZIP archives under way: new ones, and copies with some entries replaced, renamed, added or left out.
 
-Nothing is decompressed or compressed again, so an archive costs little more than the copy of its file. `zip_read` says
+In a copy nothing is decompressed or compressed again: it costs little more than the copy of the file. `zip_read` says
 which entries there are.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import struct
+import time
 import zlib
 from typing import TYPE_CHECKING, BinaryIO
 
-from mamba_press.wheel.zip_read import CENTRAL, END, END64, LOCAL, LOCATOR, LONG, STORED, STREAMED, UTF8, ArchiveError
+from mamba_press.wheel.zip_format import (
+    CENTRAL,
+    DEFLATED,
+    END,
+    END64,
+    LOCAL,
+    LOCATOR,
+    LONG,
+    STORED,
+    STREAMED,
+    UTF8,
+    ArchiveError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mamba_press.wheel.zip_read import Member
+    from mamba_press.types import Entry
+    from mamba_press.wheel.zip_format import Member
+
+EARLIEST = 315532800
+"""1980-01-01: the earliest date that a ZIP file can state, and the date of every entry when no epoch is given: it is
+visibly not a real date, and any fixed one serves."""
+
+LATEST = 4354819199
+"""2107-12-31, the last date that a ZIP file can state."""
+
+PYPI_RATIO = 50
+
+PYPI_RATIO_FROM = 64 << 20
+"""PyPI takes an archive that unpacks to more than 64 MiB and to more than 50 times its size for an attack; it is
+written again with everything stored."""
+
+_LONG_FROM, _MANY_FROM = LONG, 0xFFFF
+"""From these numbers on, the plain fields are full, and those of ZIP64 hold the numbers."""
 
 _CHUNK = 1 << 20
 _ONE_CALL = 1 << 30
+
+
+class Archive:
+    """A ZIP file under way: every header is complete before its data, so nothing needs a data descriptor."""
+
+    def __init__(self, file: BinaryIO, stamp: tuple[int, int]) -> None:
+        self._file = file
+        self._stamp = stamp
+        self._offset = 0
+        self._total = 0
+        self._central: list[bytes] = []
+
+    def looks_like_an_attack(self) -> bool:
+        """Tell whether PyPI would refuse the finished archive because it shrank so much."""
+        return self._total > PYPI_RATIO_FROM and self._total > PYPI_RATIO * self._file.tell()
+
+    def start_again(self) -> None:
+        """Forget all that was written."""
+        self._file.seek(0)
+        self._file.truncate()
+        self._offset = self._total = 0
+        self._central.clear()
+
+    def append(self, entry: Entry, method: int, data: bytes | bytearray, of: tuple[int, int]) -> None:
+        """Append an entry, whose ``data`` is made ``of`` bytes with this checksum and size."""
+        sizes = (of[0], len(data), of[1])
+        local, central = self._headers(entry, method, sizes, len(data))
+        self._file.write(local)
+        self._file.write(data)
+        self._note(central, len(local), sizes)
+
+    def append_parts(self, entry: Entry, method: int, parts: Iterator[tuple[bytes, bytes]], size: int) -> str | None:
+        """Append an entry from pairs of its bytes and the bytes to write; return the sha256 of its own.
+
+        None comes back, and nothing is kept, where it is not worth it. The header is written again when the sizes are
+        known; what it needs for ZIP64 is there from the start.
+        """
+        digest, crc, written = hashlib.sha256(), 0, 0
+        self._file.write(self._headers(entry, method, (0, 0, size), size)[0])
+        for data, packed in parts:
+            digest.update(data)
+            crc = zlib.crc32(data, crc)
+            written += len(packed)
+            self._file.write(packed)
+        start = self._offset
+        self._file.seek(start)
+        if method == DEFLATED and written >= size:
+            self._file.truncate()
+            return None
+        local, central = self._headers(entry, method, (crc, written, size), size)
+        self._file.write(local)
+        self._file.seek(written, os.SEEK_CUR)
+        self._note(central, len(local), (crc, written, size))
+        return digest.hexdigest()
+
+    def finish(self) -> None:
+        """Write the central directory."""
+        central = b"".join(self._central)
+        self._file.write(central)
+        self._file.write(_ending(len(self._central), len(central), self._offset))
+
+    def _headers(self, entry: Entry, method: int, sizes: tuple[int, int, int], most: int) -> tuple[bytes, bytes]:
+        """Return the local and the central header of an entry at the current offset.
+
+        ``most`` is the most that the data can take, which decides on ZIP64.
+        """
+        crc, packed, size = sizes
+        name = entry.path.encode("utf-8")
+        flags = 0 if name.isascii() else UTF8  # plain ASCII does not need it
+        long = b""
+        if max(most, size) >= _LONG_FROM:
+            long = struct.pack("<QQ", size, packed)
+            packed = size = LONG
+        head = (flags, method, *self._stamp, crc, packed, size, len(name))
+        extra = _zip64(long)
+        local = LOCAL.pack(b"PK\3\4", 45 if extra else 20, *head, len(extra)) + name + extra
+        if self._offset >= _LONG_FROM:
+            extra = _zip64(long + struct.pack("<Q", self._offset))
+        needs = 45 if extra else 20
+        mode = 0o100755 if entry.executable else 0o100644
+        rest = (len(extra), 0, 0, 0, mode << 16, _word(self._offset))
+        return local, CENTRAL.pack(b"PK\1\2", 3 << 8 | needs, needs, *head, *rest) + name + extra
+
+    def _note(self, central: bytes, header: int, sizes: tuple[int, int, int]) -> None:
+        """Keep the central header of an entry that was written at the current offset."""
+        _, packed, size = sizes
+        self._central.append(central)
+        self._offset += header + packed
+        self._total += size
+
+
+def _zip64(numbers: bytes) -> bytes:
+    """Return the extra field that holds numbers for which there is no room elsewhere, if there are any."""
+    return struct.pack("<HH", 1, len(numbers)) + numbers if numbers else b""
+
+
+def dos_time(epoch: int | None) -> tuple[int, int]:
+    """Return the time and date words of every entry, in UTC."""
+    when = time.gmtime(min(max(epoch if epoch is not None else EARLIEST, EARLIEST), LATEST))
+    date = (when.tm_year - 1980) << 9 | when.tm_mon << 5 | when.tm_mday
+    return when.tm_hour << 11 | when.tm_min << 5 | when.tm_sec // 2, date
 
 
 def write(source: BinaryIO, target: BinaryIO, members: Sequence[Member]) -> None:
@@ -47,9 +179,6 @@ def write(source: BinaryIO, target: BinaryIO, members: Sequence[Member]) -> None
             at += len(header) + packed.packed
     directory = b"".join(central)
     target.write(directory + _ending(len(central), len(directory), at))
-
-
-# --- writing
 
 
 def _runs(members: Sequence[Member]) -> Iterator[list[Member]]:
@@ -110,7 +239,7 @@ def _local(member: Member) -> bytes:
     name, long = _name(member), b""
     packed, size = member.packed, member.size
     if max(packed, size) >= LONG:
-        long = struct.pack("<HHQQ", 1, 16, size, packed)
+        long = _zip64(struct.pack("<QQ", size, packed))
         packed = size = LONG
     needs = 45 if long else 20
     lengths = (len(name), len(long))
@@ -125,7 +254,7 @@ def _central(member: Member, at: int) -> bytes:
     name = _name(member)
     numbers = [member.size, member.packed, at]
     full = b"".join(struct.pack("<Q", number) for number in numbers if number >= LONG)
-    long = struct.pack("<HH", 1, len(full)) + full if full else b""
+    long = _zip64(full)
     size, packed, at = (min(number, LONG) for number in numbers)
     needs = 45 if long else 20
     head = (b"PK\1\2", member.made_by, needs, member.flags, member.method, *member.stamp, member.crc, packed, size)
@@ -136,8 +265,13 @@ def _central(member: Member, at: int) -> bytes:
 def _ending(count: int, size: int, at: int) -> bytes:
     """Return the records after the directory."""
     long = b""
-    if count >= 0xFFFF or max(size, at) >= LONG:
+    if count >= _MANY_FROM or max(size, at) >= _LONG_FROM:
         long = END64.pack(b"PK\6\6", 44, 3 << 8 | 45, 45, 0, 0, count, count, size, at)
         long += LOCATOR.pack(b"PK\6\7", 0, at + size, 1)
-    short = min(count, 0xFFFF)
-    return long + END.pack(b"PK\5\6", 0, 0, short, short, min(size, LONG), min(at, LONG), 0)
+    short = 0xFFFF if count >= _MANY_FROM else count
+    return long + END.pack(b"PK\5\6", 0, 0, short, short, _word(size), _word(at), 0)
+
+
+def _word(number: int) -> int:
+    """Return a number as a plain field has it: all ones say that ZIP64's field holds it."""
+    return LONG if number >= _LONG_FROM else number

@@ -11,7 +11,7 @@ import pytest
 
 from mamba_press.problem import Remark
 from mamba_press.wheel import read as wheel_read
-from mamba_press.wheel import zip_read
+from mamba_press.wheel import zip_format, zip_read
 
 ELF = next(path for path in map(Path, ("/bin/true", "/bin/ls")) if path.exists() or path.name == "ls")
 HERE = "/somewhere/mamba-press-abcd1234/lib"
@@ -37,7 +37,7 @@ def told(path):
         found = zip_read.read(file)
     members = wheel_read.read(path, found.members).values()
     problems = [*found.wrong, *(problem for member in members for problem in member.problems)]
-    assert all(isinstance(problem, zip_read.Damage) for problem in problems)
+    assert all(isinstance(problem, zip_format.Damage) for problem in problems)
     return "\n".join(map(str, problems))
 
 

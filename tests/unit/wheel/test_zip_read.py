@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mamba_press.wheel import zip_read
-from mamba_press.wheel.zip_read import ArchiveError
+from mamba_press.wheel import zip_format, zip_read
+from mamba_press.wheel.zip_format import ArchiveError
 
 FILES = {"demo/a.py": b"some text " * 100, "demo/b.py": b"x = 1\n", "demo/größe.txt": b"1"}
 
@@ -60,12 +60,12 @@ def central(data: bytearray, number: int = 0) -> int:
 def with_zip64(data: bytearray, **changed: int) -> bytearray:
     """The archive with a ZIP64 end record, which says the same but for what is changed."""
     at = data.rindex(b"PK\5\6")
-    _, _, _, here, count, size, start, _ = zip_read.END.unpack_from(data, at)
+    _, _, _, here, count, size, start, _ = zip_format.END.unpack_from(data, at)
     stated = {"here": here, "count": count, "size": size, "start": start, "place": at, "disks": 1, "length": 44}
     stated.update(changed)
     numbers = [stated[key] for key in ("here", "count", "size", "start")]
-    record = zip_read.END64.pack(b"PK\6\6", stated["length"], 45, 45, 0, 0, *numbers)
-    return data[:at] + record + zip_read.LOCATOR.pack(b"PK\6\7", 0, stated["place"], stated["disks"]) + data[at:]
+    record = zip_format.END64.pack(b"PK\6\6", stated["length"], 45, 45, 0, 0, *numbers)
+    return data[:at] + record + zip_format.LOCATOR.pack(b"PK\6\7", 0, stated["place"], stated["disks"]) + data[at:]
 
 
 @pytest.mark.parametrize("long", [False, True])

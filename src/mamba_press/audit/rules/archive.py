@@ -11,9 +11,9 @@ from mamba_press import platforms
 from mamba_press.audit.contents import Contents
 from mamba_press.problem import Habit, Style
 from mamba_press.types import Problem
-from mamba_press.wheel import read, zip_read
+from mamba_press.wheel import read, zip_format
 from mamba_press.wheel.read import scheme
-from mamba_press.wheel.zip_read import Damage
+from mamba_press.wheel.zip_format import Damage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,7 +55,7 @@ def structure(listing: Listing, packed: int) -> Iterator[Problem]:
     yield from _repetitions([entry.name for entry in entries])
 
 
-def _entry(entry: zip_read.Member) -> Iterator[Problem]:
+def _entry(entry: zip_format.Member) -> Iterator[Problem]:
     """Yield what is wrong with one entry's name and attributes."""
     kind = stat.S_IFMT(entry.attributes[1] >> 16)
     whats = [*_bad_name(entry.name)]
@@ -66,7 +66,7 @@ def _entry(entry: zip_read.Member) -> Iterator[Problem]:
     if entry.is_folder and entry.size:
         whats.append("is an entry for a folder, and has content")
     yield from (Damage(where=entry.name, what=what) for what in whats)
-    if entry.flags & zip_read.STREAMED:
+    if entry.flags & zip_format.STREAMED:
         what = "has its sizes after its data (a streamed ZIP file), which PyPI refuses"
         yield Problem(where=entry.name, what=what)
     if entry.comment:

@@ -13,7 +13,7 @@ from mamba_press.metadata import headers, pythons
 from mamba_press.metadata.installed import entry_points
 from mamba_press.problem import Habit, Style
 from mamba_press.types import Problem
-from mamba_press.wheel.zip_read import Damage
+from mamba_press.wheel.zip_format import Damage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
