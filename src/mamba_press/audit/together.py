@@ -73,15 +73,14 @@ def _placed(wheel: Opened) -> dict[str, Member]:
 
 def unsatisfied(wheel: Opened, others: Sequence[Opened]) -> Iterator[Problem]:
     """Yield the requirements that hold everywhere and for which the others have nothing, or another version."""
-    from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
 
     there = {each.contents.name.name: each.contents.name.version for each in others if each.contents}
     raw = headers.raw((wheel.contents.text("METADATA") if wheel.contents else None) or b"")
     for text in raw.get("requires_dist") or ():
         try:
-            requirement = Requirement(text)
-        except (ValueError, RecursionError):
+            requirement = headers.requirement(text)
+        except ValueError:
             continue  # told already
         if requirement.marker is not None:
             continue

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.specifiers import InvalidSpecifier, Specifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from mamba_press.conda.specs import UntranslatableError, alternatives
 
@@ -129,7 +129,7 @@ def _specifiers(constraint: str) -> tuple[Specifier, ...]:
 def _specifier(operator: str, text: str, end: str) -> Specifier:
     try:
         version = Version(text)
-    except InvalidVersion:
+    except ValueError:  # InvalidVersion, and int() for numbers with thousands of digits
         raise UntranslatableError(f"{text!r} is not a version in Python's sense (PEP 440)") from None
     if _LONE_LETTER.search(text):
         raise UntranslatableError(f"{text!r} means another version in Python's sense (PEP 440)")

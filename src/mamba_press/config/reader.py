@@ -45,6 +45,9 @@ FALSE = frozenset({"false", "0", "off", "no"})
 
 Source = Literal["toml", "setting", "variable"]
 
+_DEEPEST = 100
+"""How many tables and lists of ``pyproject.toml`` may be in each other: whoever walks them calls itself for each."""
+
 _SETTINGS = ("config-settings",)
 _INNER = r"(?:mamba[-_]press\.)?build[-_]backend"
 _MOMENT = r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)?)?"
@@ -137,11 +140,20 @@ def document(root: Path) -> dict[str, Any]:
         import tomli as tomllib
     try:
         found: dict[str, Any] = tomllib.loads(text)
+        is_deep = _is_deeper(found, _DEEPEST)
     except RecursionError:
-        raise ConfigError(Problem(where="pyproject.toml", what="is nested too deeply")) from None
+        is_deep = True
     except ValueError as error:  # TOMLDecodeError, and int() for numbers with thousands of digits
         raise ConfigError(_broken(text, str(error))) from None
+    if is_deep:
+        raise ConfigError(Problem(where="pyproject.toml", what="is nested too deeply"))
     return found
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    """Whether tables and lists are more than so many levels deep: keys with dots may be, which TOML's reader bears."""
+    below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels < 0 or any(_is_deeper(each, levels - 1) for each in below)
 
 
 def is_plain(root: Path) -> bool:

@@ -30,14 +30,14 @@ def project(asked: Project, own: OwnFiles) -> Project:
     """
     from packaging.metadata import parse_email
     from packaging.utils import canonicalize_name
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     assert own.metadata is not None
     raw, _ = parse_email(own.metadata)
     name, text = raw.get("name", ""), raw.get("version", "")
     try:
         version = Version(text)
-    except InvalidVersion:
+    except ValueError:  # InvalidVersion, and int() for numbers with thousands of digits
         raise BuildError(Problem(where="METADATA", what=f"the inner backend wrote the version {text!r}")) from None
     stated = asked.table.get("name")
     if isinstance(stated, str) and canonicalize_name(stated) != canonicalize_name(name):

@@ -97,14 +97,14 @@ def _build(text: str) -> tuple[int, str]:
 
 def _suffixed(old: str, suffix: str) -> str | Problem:
     """Return a version with ``postN`` or ``+local`` in place of its own; it sorts after the old one."""
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     text = suffix.lstrip(".")
     found = Version(old)
     base = found.public if text.startswith("+") else re.sub(r"\.post\d+|\.dev\d+|\+.*", "", old)
     try:
         version = Version(base + (text if text.startswith("+") else f".{text}"))
-    except InvalidVersion:
+    except ValueError:  # InvalidVersion, and int() for numbers with thousands of digits
         version = found
     if not re.fullmatch(r"post\d+|\+[a-z0-9.]+", text) or str(version) == old:
         hint = "write post1, post2, …, or +words for an index of your own"
@@ -155,7 +155,7 @@ def _of_several_lines(option: str, text: str) -> Iterator[Problem]:
 
 def _required(old: Fields, changes: Changes) -> tuple[Fields, list[str], list[Problem]]:
     """Return METADATA with the requirements added and dropped."""
-    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.requirements import InvalidRequirement
     from packaging.utils import canonicalize_name
 
     problems, words = [], []
@@ -175,7 +175,7 @@ def _required(old: Fields, changes: Changes) -> tuple[Fields, list[str], list[Pr
             problems += wrong
             continue
         try:
-            asked = Requirement(text)
+            asked = headers.requirement(text)
         except InvalidRequirement as error:
             what = f"is no requirement: {str(error).splitlines()[0]}"
             problems.append(Problem(where=f"--require {text!r}", what=what, hint='write one as "numpy<2.5"'))

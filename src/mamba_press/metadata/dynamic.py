@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from mamba_press.conda import specifiers
+from mamba_press.metadata import headers
 from mamba_press.metadata.pyproject import EMAIL, SUMMARY
 from mamba_press.problem import Note
 
@@ -124,7 +125,7 @@ def _lacking(project: Project, derived: Requirements) -> Iterator[str | Note]:
     stated: dict[str, list[Requirement]] = {}
     for text in _static(project):
         try:
-            requirement = Requirement(text)
+            requirement = headers.requirement(text)
         except InvalidRequirement:
             continue
         stated.setdefault(canonicalize_name(requirement.name), []).append(requirement)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from packaging.metadata import Metadata, RawMetadata
+    from packaging.requirements import Requirement
 
 HEAD = 1 << 20
 """How large all fields together may be, without the description: tools read and compare each of them."""
@@ -86,6 +87,18 @@ def metadata(text: bytes) -> tuple[Metadata | None, tuple[str, ...]]:
 def _short(text: str) -> str:
     """Return a sentence without the middle of the value in it, where that is long."""
     return text if len(text) <= 300 else f"{text[:99]} … {text[-99:]}"
+
+
+def requirement(text: str) -> Requirement:
+    """Return what a text requires; raises InvalidRequirement, also for what `packaging` fails on."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        if re.search(rf"\d{{{DIGITS}}}", text):
+            raise InvalidRequirement(f"has a number of {DIGITS:,} digits")
+        return Requirement(text)
+    except RecursionError:
+        raise InvalidRequirement("has brackets nested too deeply") from None
 
 
 def raw(text: bytes) -> RawMetadata:

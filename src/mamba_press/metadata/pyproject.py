@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import sys
 import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mamba_press import messages
+from mamba_press.config import reader
 from mamba_press.errors import ConfigError
 from mamba_press.types import NEUTRAL, Problem, Project
 
@@ -95,7 +95,7 @@ def completed(project: Project, table: Mapping[str, Any]) -> Project:
 
 def load_unread(root: Path) -> Project:
     """Return the project that an inner backend builds: ``[project]`` is for that to judge, and may be missing."""
-    table = _document(root).get("project", {})
+    table = reader.document(root).get("project", {})
     if not isinstance(table, dict):
         raise ConfigError(Problem(where="project", what=f"must be a table, not {table!r}"))
     name = table.get("name")
@@ -258,30 +258,9 @@ def _write(project: Project, version: Version, *, license_files: Sequence[str], 
     return message.as_bytes()
 
 
-def _document(root: Path) -> dict[str, Any]:
-    """Return what stands in ``pyproject.toml``."""
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-
-    path = root / "pyproject.toml"
-    try:
-        found: dict[str, Any] = tomllib.loads(path.read_bytes().decode("utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(Problem(where=str(path), what="there is no such file")) from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(
-            Problem(where="pyproject.toml", what=f"is not UTF-8: {error}", hint="save it as UTF-8")
-        ) from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(Problem(where="pyproject.toml", what=f"is not TOML: {error}")) from None
-    return found
-
-
 def _read(root: Path) -> tuple[dict[str, Any], bool]:
     """Return the raw ``[project]`` table, and whether there are providers for its dynamic fields."""
-    data = _document(root)
+    data = reader.document(root)
     table = data.get("project")
     if table is None:
         hint = 'add it:\n[project]\nname = "…"\ndynamic = ["version"]  # the version of the conda package'

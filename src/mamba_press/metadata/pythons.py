@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 if TYPE_CHECKING:
@@ -26,9 +26,12 @@ _FAR = 10**6
 def stated(requires: object) -> SpecifierSet:
     """Return what a `requires-python` allows: all Pythons where there is none, or one that is told of elsewhere."""
     try:
-        return SpecifierSet(requires if isinstance(requires, str) else "")
-    except InvalidSpecifier:
+        found = SpecifierSet(requires if isinstance(requires, str) else "")
+        for each in found:
+            each.contains("3")
+    except ValueError:  # InvalidSpecifier, and int() for numbers with thousands of digits
         return SpecifierSet()
+    return found
 
 
 def some(requires: SpecifierSet, tags: Iterable[str]) -> bool:

@@ -260,10 +260,10 @@ def _read_python(text: str) -> Python:
             "name a CPython, such as '3.12', or skip this build",
         )
     found = re.fullmatch(
-        r"(?:==?|python ?==?|python ?)?(?P<major>\d+)\.(?P<minor>\d+)(?:\.\*|\.\d+(?:[abrc]+\d+)?)?(?P<t>t)?"
+        r"(?:==?|python ?==?|python ?)?(?P<major>\d{1,4})\.(?P<minor>\d{1,4})(?:\.\*|\.\d+(?:[abrc]+\d+)?)?(?P<t>t)?"
         r"(?: \*_cp3\d+(?P<build>t?)m?)?",
         words,
-    ) or re.fullmatch(r"(?:cp)(?P<major>3)(?P<minor>\d+)(?P<t>t|m)?(?:-cp3(?P=minor)(?P<build>t?)m?)?", words)
+    ) or re.fullmatch(r"(?:cp)(?P<major>3)(?P<minor>\d{1,4})(?P<t>t|m)?(?:-cp3(?P=minor)(?P<build>t?)m?)?", words)
     if not found:
         raise _RefusedError(
             f"{text!r} does not name one minor version of CPython", "write '3.12', or '3.14t' for a free-threaded one"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, is_normalized_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from mamba_press import __version__, platforms
 from mamba_press.config.model import TABLE
@@ -230,7 +230,7 @@ def public(text: str, package: Package) -> Version:
     """Return the version that Python's own metadata states, else as much of conda's as every installer reads alike."""
     try:
         return Version(Version(text).public)
-    except InvalidVersion:
+    except ValueError:  # InvalidVersion, and int() for numbers with thousands of digits
         found = _RELEASE.match(package.version)
         return Version(found[1] if found else "0")
 

@@ -192,6 +192,30 @@ def test_a_target_cannot_depend_on_itself():
     ]
 
 
+DEEP = "(" * 5_000 + ")" * 5_000
+SHOWN = f'"{"(" * 99}…"'
+
+
+@pytest.mark.parametrize(
+    ("condition", "what"),
+    [
+        ({"state": DEEP}, f"{SHOWN} is no regular expression: it is nested too deeply"),
+        ({"env": {"CI": DEEP}}, f"{SHOWN} is no regular expression: it is nested too deeply"),
+        (
+            {"platform": "a{9999999999}"},
+            '"a{9999999999}" is no regular expression: the repetition number is too large',
+        ),
+        (
+            {"python-version": f"<4,>={'3' * 5_000}"},
+            f'found "<4,>={"3" * 94}…", expected a range of versions such as ">=3.12"',
+        ),
+    ],
+)
+def test_a_condition_that_python_cannot_read_is_refused(condition, what):
+    [(_, found, _)] = problems({"if": condition, "offline": True})
+    assert found == what
+
+
 def test_every_mistake_of_every_override_is_told_whether_it_counts_or_not():
     found = problems(
         {"if": {"platfrom": "linux", "python-version": "new", "state": "("}, "offline": True},

@@ -378,6 +378,7 @@ def test_one_mistake_about_packages_is_one_problem(project):
         (b"\xff", "pyproject.toml:1", "is not UTF-8, as TOML has to be"),
         (b"a = 1\nb = '\xe4'\n", "pyproject.toml:2", "is not UTF-8, as TOML has to be"),
         (b"a = " + b"[" * 20_000, "pyproject.toml", "is nested too deeply"),
+        (b"a" + b".a" * 5_000 + b" = 1", "pyproject.toml", "is nested too deeply"),
         (b"tool = 1\n", "tool", "found a number, expected a table"),
         (b"[tool]\nmamba-press = 'x'\n", "tool.mamba-press", 'found "x", expected a table'),
     ],

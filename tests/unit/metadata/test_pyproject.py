@@ -64,9 +64,12 @@ def test_static_version_is_a_version(tmp_path):
     [
         ("", "project", "has no [project] table"),
         ("project = 1", "project", "must be a table"),
-        ("[project", "pyproject.toml", "is not TOML"),
+        ("[project", "pyproject.toml:1:9", "is not TOML"),
         ('[project]\ndynamic = ["version"]', "project.name", "is missing"),
         ('[project]\nname = "a b"\nversion = "1"', "project.name", "Invalid project name"),
+        ("a = " + "[" * 5000, "pyproject.toml", "is nested too deeply"),
+        (f"{'.'.join('a' * 5000)} = 1", "pyproject.toml", "is nested too deeply"),
+        (f"a = {'1' * 5000}", "pyproject.toml", "is not TOML: Exceeds the limit"),
         ('[project]\nname = "x"', "project.version", 'dynamic = ["version"]'),
         ('[project]\nname = "x"\nversion = "x"', "project.version", "invalid PEP 440"),
         ('[project]\nname = "x"\nversion = "1"\ndynamic = ["version"]', "project.version", "declared as dynamic"),
@@ -114,12 +117,12 @@ def test_files_that_are_not_utf_8_are_named(tmp_path):
     text = '[project]\nname = "x"\nversion = "1"\nreadme = "R.md"'
     assert "R.md is not UTF-8" in problems(tmp_path, text, R__md=b"\xff")["project.readme"]
     (tmp_path / "pyproject.toml").write_bytes(b"\xff")
-    with pytest.raises(ConfigError, match=r"pyproject\.toml: is not UTF-8"):
+    with pytest.raises(ConfigError, match=r"pyproject\.toml:1: is not UTF-8"):
         pyproject.load(tmp_path)
 
 
 def test_missing_pyproject_is_an_error(tmp_path):
-    with pytest.raises(ConfigError, match="there is no such file"):
+    with pytest.raises(ConfigError, match=r"pyproject\.toml: not found in"):
         pyproject.load(tmp_path)
 
 

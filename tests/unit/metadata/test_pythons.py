@@ -81,3 +81,8 @@ def test_a_requires_python_of_many_specifiers_costs_little():
     assert not pythons.some(SpecifierSet(some), ["py3-none-any"])
     assert pythons.some(SpecifierSet(no_end), ["py3-none-any"])
     assert time.process_time() - start < 10
+
+
+@pytest.mark.parametrize("text", ["no range", f">={'1' * 5000}", f"<4,>={'1' * 5000}", 3])
+def test_a_range_that_cannot_be_read_is_told_of_elsewhere_and_allows_all(text):
+    assert pythons.stated(text) == SpecifierSet()

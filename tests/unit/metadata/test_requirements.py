@@ -278,10 +278,18 @@ def test_a_url_is_left_out_and_told():
     assert "from a URL" in found.notes[0]
 
 
-def test_what_cannot_be_read_is_left_out_and_told():
-    found = derive(python("p"), own=(installed("P", "six >>1", "ok"),))
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("six >>1", "is no requirement"),
+        (f"six; {'(' * 3000}python_version>'3'{')' * 3000}", "is no requirement: has brackets nested too deeply"),
+        (f"six >={'1' * 5000}", "is no requirement: has a number of 1,000 digits"),
+    ],
+)
+def test_what_cannot_be_read_is_left_out_and_told(text, why):
+    found = derive(python("p"), own=(installed("P", text, "ok"),))
     assert found.dependencies == ("ok",)
-    assert "'six >>1' is no requirement" in found.notes[0]
+    assert f"{text!r} {why}" in found.notes[0]
 
 
 def test_what_comes_out_are_requirements_in_order():

@@ -21,6 +21,7 @@ from mamba_press.conda.specs import UntranslatableError
 from mamba_press.config import unmatched
 from mamba_press.config.model import TABLE
 from mamba_press.errors import ConfigError, ContentError
+from mamba_press.metadata import headers
 from mamba_press.metadata.requirements import python_bound
 from mamba_press.metadata.requirements.pypi_names import Need, named
 from mamba_press.platforms.target import marker_environment
@@ -138,7 +139,7 @@ def _chosen(config: Config, deriving: Deriving) -> dict[str, Requirement | None]
     chosen: dict[str, Requirement | None] = {}
     for name, text in config.requires.items():
         try:
-            chosen[name.lower()] = None if text == NOTHING else Requirement(text)
+            chosen[name.lower()] = None if text == NOTHING else headers.requirement(text)
         except InvalidRequirement as error:
             what = f"{text!r} is no requirement: {' '.join(str(error).split())}"
             hint = f'write it as in {name} = "name >=1.2", or {name} = false'
@@ -246,7 +247,7 @@ def _of_packages(
     for package in own:
         for text in package.requires:
             try:
-                requirement = Requirement(text)
+                requirement = headers.requirement(text)
             except InvalidRequirement as error:
                 what = f"{text!r} is no requirement: {' '.join(str(error).split())}"
                 hint = f"tell the makers of the conda package {package.package}"
