@@ -24,7 +24,8 @@ from mamba_press import parallel, platforms
 from mamba_press.audit import check
 from mamba_press.conda import specs
 from mamba_press.errors import ReadError
-from mamba_press.metadata import headers, sbom, tags
+from mamba_press.metadata import headers, sbom
+from mamba_press.metadata.tags import demands
 from mamba_press.platforms import binaries, strings
 from mamba_press.platforms.linux import policy
 from mamba_press.platforms.linux import tag as linux_tag
@@ -292,7 +293,7 @@ def steps(floors: Sequence[Floor], lowest: str) -> tuple[Step, ...]:
     found: list[Step] = []
     while left and len(found) < _STEPS:
         # Of a record and a symbol that demand the same, the symbol says more.
-        first = max(left, key=lambda floor: (floor.version, floor.library != tags.RECORD))
+        first = max(left, key=lambda floor: (floor.version, floor.library != demands.RECORD))
         by = {floor.package or floor.path for floor in left if floor.version == first.version}
         left = [floor for floor in left if (floor.package or floor.path) not in by]
         rest = max((floor.version for floor in left), default=None)
@@ -521,12 +522,12 @@ def _floors(entries: Sequence[Entry], bill: _Bill, named: Sequence[Tag]) -> tupl
     for tag in named:
         arch = tag.arch
         if tag.system == "linux" and arch in policy.known() and tag.machines:
-            stated = [*tags.stated(entries, bill.records(), "__glibc", policy.baseline(arch))]
-            floors = _sorted([*tags.demanded(entries, arch), *_believed(stated, tag.floor)])
+            stated = [*demands.stated(entries, bill.records(), "__glibc", policy.baseline(arch))]
+            floors = _sorted([*demands.demanded(entries, arch), *_believed(stated, tag.floor)])
             lowest = floors[0].version if floors else policy.baseline(arch)
             return floors, linux_tag.name(lowest, arch)
         if tag.system == "osx" and tag.machines:
-            stated = [*tags.stated(entries, bill.records(), "__osx", (0, 0))]
+            stated = [*demands.stated(entries, bill.records(), "__osx", (0, 0))]
             found = [floor for entry in entries if (floor := _of_macos(entry))]
             floors = _sorted([*found, *_believed(stated, tag.floor)])
             return floors, macos_tag.name(floors[0].version, arch) if floors else None

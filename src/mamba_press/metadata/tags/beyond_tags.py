@@ -1,0 +1,183 @@
+"""What a wheel demands and no tag can say: it is told, or refused."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+from collections import defaultdict
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from mamba_press import messages
+from mamba_press.conda.specs import minimum
+from mamba_press.config.model import TABLE
+from mamba_press.errors import ContentError
+from mamba_press.metadata.tags.demands import Internal, elf_of, of_format, requirements_of
+from mamba_press.metadata.tags.python_tags import importable
+from mamba_press.platforms.linux import hazards, policy
+from mamba_press.types import Entry, Note, Problem
+from mamba_press.vendoring import resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from mamba_press.config.model import Config
+    from mamba_press.types import Package, Spec, Target
+
+_LOADED_FROM = frozenset({"bin", "lib", "lib64", "libexec", "sbin", "Library/bin"})
+
+
+def unpromised(entries: Iterable[Entry], arch: str) -> tuple[Note, ...]:
+    """Warn of libraries that have to come from the system, and that no tag promises."""
+    users: dict[str, list[str]] = {}
+    for entry in elf_of(entries, arch):
+        for link in entry.links:
+            if resolve.is_unpromised(link, "linux", arch):
+                users.setdefault(link.needed, []).append(entry.path)
+    if not users:
+        return ()
+    each = [f"{name} for {paths[0]}{messages.others(len(paths) - 1)}" for name, paths in sorted(users.items())]
+    what = f"the wheel needs libraries of the system that no manylinux tag promises: {', '.join(each)}"
+    hint = "if every user has them, say so: link.system = " + json.dumps(sorted(users))
+    hint += '\nlink.unpromised = "drop" leaves out the plugins that need them, "error" refuses them'
+    return (Note(what, hint, "warning"),)
+
+
+def levels(entries: Sequence[Entry], records: Mapping[str, Package], arch: str, config: Config) -> tuple[str, ...]:
+    """Return notes on the processors that the wheel needs; refuse a level above what ``link.isa`` allows.
+
+    The files' own notes say it where the linker was told to write them; conda's records say it for whole packages.
+    """
+    if arch != "x86_64":
+        return ()
+    found: dict[int, list[str]] = defaultdict(list)
+    for entry in of_format(entries, "elf", arch):
+        if entry.binary and entry.binary.isa:
+            found[_level(entry.binary.isa)].append(f"{entry.path} ({entry.package})")
+    for name in sorted({entry.package for entry in entries} & records.keys()):
+        for spec in dict.fromkeys((*records[name].depends, *records[name].constrains)):
+            level = _stated_level(spec)
+            if level > 1:
+                found[level].append(f"{name}, whose record states {spec.text!r}")
+    if not found:
+        return ()
+    highest = max(found)
+    isa = f"x86-64-v{highest}"
+    who = found[highest][0] + (f" and {len(found[highest]) - 1} more" if len(found[highest]) > 1 else "")
+    if highest > (_level(config.link.isa) if config.link.isa else 1):
+        raise ContentError(
+            Problem(
+                where=found[highest][0],
+                what=f"needs a processor of level {isa}, which no tag can say: installers give the wheel to every one",
+                hint='choose a build for all processors, with constraints = ["_x86_64-microarch-level 1"], '
+                f'or allow it: [tool.mamba-press.link] isa = "{isa}"',
+            )
+        )
+    return (f"the wheel needs a processor of level {isa}, which its tag does not say: {who}",)
+
+
+def _level(isa: str) -> int:
+    return int(isa.rpartition("v")[2])
+
+
+def _stated_level(spec: Spec) -> int:
+    """Return the level of x86-64 that a conda spec asks for, 1 where it asks for none."""
+    if spec.name == "_x86_64-microarch-level":
+        return (minimum(spec) or (1, 0))[0]
+    named = re.search(r"x86[_-]64[_-]v([234])(?!\w)", spec.build) if spec.name == "__archspec" else None
+    return int(named[1]) if named else 1
+
+
+def refuse_unpromised(entries: Iterable[Entry], internals: Iterable[Internal], arch: str) -> None:
+    """Refuse symbols that the policies speak of and no system has for certain, such as GLIBC_PRIVATE."""
+    problems = [
+        Problem(
+            where=entry.path,
+            what=f"{entry.package} needs {version} of {library}, which no system promises",
+            hint=_unpromised_hint(entry, version),
+        )
+        for entry, library, versions in requirements_of(entries, arch)
+        for version in versions
+        if policy.governed(version) and policy.floor_for(version, arch) is None
+    ]
+    problems += [
+        Problem(
+            where=entry.path,
+            what=f"{entry.package} uses {symbol} of {library}, which the system's library does not offer",
+            hint=f"let the wheel have its own {library}: name its conda package in {TABLE}.packages, "
+            "and leave it out of link.system",
+        )
+        for entry, library, symbol, since in internals
+        if since is None
+    ]
+    if problems:
+        raise ContentError(*problems)
+
+
+def refuse_execstack(entries: Iterable[Entry], arch: str) -> None:
+    """Refuse libraries that need an executable stack: since glibc 2.41 Python, which has none, cannot load them."""
+    problems = []
+    for entry in elf_of(entries, arch):
+        if entry.binary is None or not hazards.is_refused(entry.binary):
+            continue
+        if entry.edits and entry.edits.clear_execstack:
+            continue
+        path = entry.original
+        problems.append(
+            Problem(
+                where=f"{entry.path} ({entry.package})",
+                what=hazards.EXECSTACK,
+                hint="choose another build of the package, leave the file out, "
+                f'[tool.mamba-press.select] exclude = ["{path}"], or, if its code does not run on the stack, '
+                f'take the mark away: [tool.mamba-press.link] clear-execstack = ["{posixpath.basename(path)}"]',
+            )
+        )
+    if problems:
+        raise ContentError(*problems)
+
+
+def _unpromised_hint(entry: Entry, version: str) -> str:
+    if version.startswith(("GLIBCXX_", "CXXABI_", "GCC_")):
+        return '[tool.mamba-press.link] runtimes = "bundle" packs the compiler\'s runtime that has it'
+    out = f'[tool.mamba-press.select] exclude = ["{entry.original}"]'
+    return f"leave this file out: {out}; or choose another build of the package"
+
+
+def foreign(entries: Iterable[Entry], target: Target) -> tuple[str, ...]:
+    """Return notes on binaries of other machines that are data; raise for those that would be loaded."""
+    problems: list[Problem] = []
+    notes: list[str] = []
+    for entry in entries:
+        if entry.binary is None or entry.binary.arch == target.arch:
+            continue
+        machine = entry.binary.arch or "an unknown machine"
+        parent = PurePosixPath(entry.original).parent
+        if importable(entry.path) or str(parent) in _LOADED_FROM:
+            problems.append(
+                Problem(
+                    where=entry.path,
+                    what=f"{entry.package} has a binary of {machine}, not of {target.arch}",
+                    hint=f'leave it out: [tool.mamba-press.select] exclude = ["{entry.original}"]',
+                )
+            )
+        else:
+            notes.append(f"{entry.path} is a binary of {machine}: packed as data, untouched")
+    if problems:
+        raise ContentError(*problems)
+    return tuple(notes)
+
+
+def bound_to_systems(entries: Iterable[Entry], records: Mapping[str, Package]) -> tuple[str, ...]:
+    """Say which packages, by their own records, are for some systems only, although nothing in them is a binary."""
+    notes = []
+    for name in sorted({entry.package for entry in entries} & records.keys()):
+        record = records[name]
+        virtual = {spec.name for spec in record.depends} & {"__linux", "__osx", "__unix", "__win"}
+        systems = sorted(virtual | {record.subdir} - {"noarch"})
+        if systems:
+            notes.append(
+                f"{name} is made for {', '.join(systems)} by its record; "
+                "nothing in the wheel is a binary, so the tag says 'any'"
+            )
+    return tuple(notes)
