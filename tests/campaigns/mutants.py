@@ -72,7 +72,7 @@ def _target(name: str, modules: str, tests: str, *, whole: bool = False) -> Targ
 _ELF = "unit/platforms/linux/test_elf*.py property/test_elf.py unit/platforms/test_hostile_tables.py"
 _MACHO = "unit/platforms/macos/test_macho*.py property/test_macho.py"
 _TARGETS = (
-    _target("specifiers", "conda/specifiers.py", "unit/conda/test_specifiers.py property/test_spec*.py", whole=True),
+    _target("specifiers", "conda/spec*.py", "unit/conda/test_spec*.py property/test_requires.py", whole=True),
     _target(
         "link",
         "vendoring/link*.py platforms/*/relocate.py",
@@ -81,13 +81,13 @@ _TARGETS = (
     ),
     _target(
         "tags",
-        "metadata/tags.py platforms/*/tag.py",
+        "metadata/tags/*.py platforms/*/tag.py",
         "unit/metadata/test_tags.py property/test_tags.py unit/platforms/*/test_*.py unit/platforms/test_tag*.py",
         whole=True,
     ),
     _target("elf_edit", "platforms/linux/elf_edit*.py platforms/linux/elf_layout*.py", _ELF, whole=True),
     _target("select", "vendoring/select*.py", "unit/vendoring/test_select*.py unit/config/test_unmatched.py"),
-    _target("requires", "metadata/requirements*.py", "unit/metadata/test_requirements*.py property/test_requires.py"),
+    _target("requires", "metadata/requirements/*.py", "unit/metadata/test_requirements*.py property/test_requires.py"),
     _target(
         "wheel",
         "wheel/writer.py wheel/zip.py wheel/content.py wheel/compress.py wheel/record.py wheel/names.py",

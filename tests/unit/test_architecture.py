@@ -23,7 +23,7 @@ HOMES = {
     "pyproject_hooks": {"project/backend/__init__.py"},
     "zipfile": {"project/backend/wheel.py", "wheel/wheelhouse.py"},
     "tarfile": {"project/sdist.py"},
-    "pyproject_metadata": {"metadata/pyproject.py"},
+    "pyproject_metadata": {"metadata/pyproject.py", "metadata/pypi_rules.py"},
     "deflate": {"wheel/compress.py"},
     "rich": {"audit/render.py"},
     "yaml": {"config/recipe.py"},

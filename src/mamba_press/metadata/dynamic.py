@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 from mamba_press.conda import specifiers
 from mamba_press.metadata import headers
-from mamba_press.metadata.pyproject import EMAIL, SUMMARY
+from mamba_press.metadata.pypi_rules import EMAIL, SUMMARY
 from mamba_press.problem import Note
 
 if TYPE_CHECKING:

@@ -371,14 +371,10 @@ def _reached(package: Package, by_name: Mapping[str, Package], inside: set[str])
     seen = {package.name}
     todo = [package]
     while todo:
-        for spec in todo.pop().depends:
-            if spec.name in seen:
-                continue
-            seen.add(spec.name)
-            if spec.name in inside:
-                found.add(spec.name)
-            elif spec.name in by_name:
-                todo.append(by_name[spec.name])
+        new = {spec.name for spec in todo.pop().depends} - seen
+        seen |= new
+        found |= new & inside
+        todo += [by_name[name] for name in (new - inside) & by_name.keys()]
     return found
 
 
