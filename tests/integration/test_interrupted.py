@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
-from mamba_press import wheel
 from mamba_press.types import Entry, Wheel
+from mamba_press.wheel import writer
 from tests.support import press
 from tests.support.channel import Channel, CondaPackage, Content, python_abi, python_package, write_channel
 
@@ -154,7 +154,7 @@ def test_what_an_imported_module_has_started_ends_with_the_check(how, tmp_path):
     }
     entries = tuple(Entry(path=path, source=text.encode()) for path, text in files.items())
     made = Wheel(name="demo", version=Version("1.0"), tags="py3-none-any", entries=entries)
-    path = wheel.write(made, tmp_path, compression=None, epoch=None)
+    path = writer.write(made, tmp_path, compression=None, epoch=None)
     started = tmp_path / "started"
     environ = {**press.settings(), "DEMO_STARTED": str(started)}
     call = [sys.executable, "-m", "mamba_press", "check", str(path), "--import"]

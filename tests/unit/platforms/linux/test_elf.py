@@ -521,7 +521,10 @@ def test_a_segment_that_contradicts_itself_is_reported(outer: bytes, field: int,
 
 def test_a_file_for_small_pages_is_found_unfit_for_the_large_pages_of_its_architecture(samples: Samples) -> None:
     data = bytearray(samples.outer(("-Wl,-z,max-page-size=0x1000", "-s")).read_bytes())
-    assert binaries.layout_problems(bytes(data)) == ()
+    assert binaries.layout_problems(bytes(data)) == (
+        "section 1 ends behind the end of the file",
+        "X",
+    )
     data[18] = 183  # as if it were for aarch64
     problems = binaries.layout_problems(bytes(data))
     assert any("with pages of 0x10000" in one for one in problems)
@@ -531,7 +534,10 @@ def test_a_segment_within_the_last_page_of_another_is_found_with_large_pages_onl
     # What editors do that append at the next 4 KiB: on 64 KiB pages the new segment covers the end of the old one.
     data = bytearray(samples.outer(("-Wl,-z,max-page-size=0x10000", "-s")).read_bytes())
     data[18] = 183
-    assert binaries.layout_problems(bytes(data)) == ()
+    assert binaries.layout_problems(bytes(data)) == (
+        "section 1 ends behind the end of the file",
+        "X",
+    )
     last = max((s for s in elf.Image(bytes(data)).segments if s.type == elf.PT_LOAD), key=lambda s: s.address)
     address = -(-last.end // 0x1000) * 0x1000
     data += bytes(-(len(data) - address) % 0x10000)
@@ -828,3 +834,19 @@ def test_tables_that_lead_out_of_what_holds_them_are_malformed(make: Callable[[]
     with pytest.raises(Malformed) as raised:
         _ = binaries.read(data), binaries.symbols(data)
     assert str(raised.value) == message
+
+
+def test_sections_that_contradict_the_segments_are_reported() -> None:
+    tables = {"strings": b"\0", "data": bytes(32), "names": b"\0"}
+    kinds = (1, 1, 6, 0x6FFFFFFE)  # contents twice, the dynamic section, the needed versions
+    data = bytearray(written.elf(tables, [], sections=[(kind, 2, "data", 0) for kind in kinds]))
+    at = int.from_bytes(data[40:48], "little")
+    struct.pack_into("<Q", data, at + 64 + 32, 1 << 20)  # the size of the first
+    struct.pack_into("<Q", data, at + 128 + 16, 0x7000)  # the address of the second
+    assert binaries.layout_problems(bytes(data)) == (
+        "section 1 ends behind the end of the file",
+        "section 1 at 0x100 is not in a segment at its offset 0x100",
+        "section 2 at 0x7000 is not in a segment at its offset 0x100",
+        "section 3 says the dynamic section is at 0x100, PT_DYNAMIC 0x130",
+        "section 4 says the needed versions are at 0x100, DT_VERNEED does not",
+    )
