@@ -27,9 +27,6 @@ from mamba_press.errors import ReadError
 from mamba_press.metadata import headers, sbom
 from mamba_press.metadata.tags import demands
 from mamba_press.platforms import binaries, strings
-from mamba_press.platforms.linux import policy
-from mamba_press.platforms.linux import tag as linux_tag
-from mamba_press.platforms.macos import tag as macos_tag
 from mamba_press.problem import as_values, noted
 from mamba_press.types import Dropped, Entry, File, Floor, Package, Problem, Resolved
 from mamba_press.vendoring import placeholders, runtime_module
@@ -519,18 +516,12 @@ def _answers(libraries: Mapping[str, Binary], named: Sequence[Tag]) -> dict[tupl
 
 def _floors(entries: Sequence[Entry], bill: _Bill, named: Sequence[Tag]) -> tuple[tuple[Floor, ...], str | None]:
     """Return what the binaries, and the records that the bill quotes, demand of a system, and the lowest tag."""
-    for tag in named:
-        arch = tag.arch
-        if tag.system == "linux" and arch in policy.known() and tag.machines:
-            stated = [*demands.stated(entries, bill.records(), "__glibc", policy.baseline(arch))]
-            floors = _sorted([*demands.demanded(entries, arch), *_believed(stated, tag.floor)])
-            lowest = floors[0].version if floors else policy.baseline(arch)
-            return floors, linux_tag.name(lowest, arch)
-        if tag.system == "osx" and tag.machines:
-            stated = [*demands.stated(entries, bill.records(), "__osx", (0, 0))]
-            found = [floor for entry in entries if (floor := _of_macos(entry))]
-            floors = _sorted([*found, *_believed(stated, tag.floor)])
-            return floors, macos_tag.name(floors[0].version, arch) if floors else None
+    for tag in (each for each in named if each.is_known):
+        system = platforms.of(tag.system)
+        oldest = system.floor_of((), tag.machines[0])
+        bounds = demands.stated(entries, bill.records(), platforms.FACTS[tag.system].virtual, oldest)
+        floors = _sorted([*system.demanded(entries, tag.machines[0]), *_believed([*bounds], tag.floor)])
+        return floors, system.name(floors[0].version if floors else oldest, tag.arch)
     return (), None
 
 
@@ -541,19 +532,6 @@ def _believed(stated: Sequence[Floor], promised: tuple[int, int] | None) -> Iter
 
 def _sorted(floors: Sequence[Floor]) -> tuple[Floor, ...]:
     return tuple(sorted(floors, key=lambda floor: (*(-number for number in floor.version), floor.package, floor.path)))
-
-
-def _of_macos(entry: Entry) -> Floor | None:
-    if entry.binary is None or entry.binary.floor is None:
-        return None
-    version = ".".join(map(str, entry.binary.floor))
-    return Floor(
-        version=entry.binary.floor,
-        path=entry.path,
-        package=entry.package,
-        library=posixpath.basename(entry.path),
-        symbol=f"macOS {version}",
-    )
 
 
 def _stated(metadata: Fields) -> str | None:

@@ -37,6 +37,7 @@ __all__ = [
     "read",
     "read_file",
     "symbols",
+    "symbols_of",
     "taken",
     "unique_symbols",
     "unsigned",
@@ -183,6 +184,14 @@ def symbols(data: Data) -> Symbols:
     if kind == "pe" and pe.is_pe(data):
         return pe_facts.symbols(data)
     return Symbols(imports=frozenset(), exports=frozenset())
+
+
+def symbols_of(source: Path | bytes) -> Symbols:
+    """As `symbols`, of bytes or of a file that is mapped."""
+    if isinstance(source, bytes):
+        return symbols(source)
+    with source.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return symbols(data)
 
 
 def unique_symbols(data: Data) -> int:

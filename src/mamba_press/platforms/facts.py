@@ -15,7 +15,9 @@ class Facts:
     ``format`` is that of its binaries, ``family`` how cibuildwheel calls it, ``sysconfig`` how Python does; ``markers``
     are ``sys_platform``, ``platform_system`` and ``os_name``. ``machines`` are the architectures whose names in tags
     are not those that binaries have. ``versioned`` is what the version in its tags is one of, and ``virtual`` conda's
-    package of that version; both are empty where tags have no version. ``neutral`` is the prefix that nobody can make.
+    package of that version; both are empty where tags have no version. ``deployment`` is the variable by which tools
+    are told it, ``levels`` the architecture whose files state levels of processors. ``neutral`` is the prefix that
+    nobody can make.
 
     ``folders`` are where conda's Python has the parts of a wheel. ``libraries`` are where conda has libraries, the
     likeliest first; their names have this ``ending``, and messages call the place ``looked_in``. ``root``, ``programs``
@@ -40,6 +42,8 @@ class Facts:
     markers: tuple[str, str, str]
     versioned: str = ""
     virtual: str = ""
+    deployment: str = ""
+    levels: str = ""
     neutral: str
     folders: Mapping[str, str]
     machines: Mapping[str, str] = field(default_factory=dict)

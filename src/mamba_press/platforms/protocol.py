@@ -10,7 +10,7 @@ from mamba_press.machine import Target
 from mamba_press.platforms.facts import SMALL
 from mamba_press.platforms.tag import Tag
 from mamba_press.problem import Problem
-from mamba_press.types import Binary, Edits, Package
+from mamba_press.types import Binary, Edits, Entry, Floor, Package
 
 Choice = Literal["system", "bundle"]
 
@@ -130,6 +130,24 @@ class Platform(Protocol):
 
     def answers(self, libraries: Mapping[str, Binary], tags: Sequence[Tag]) -> dict[tuple[str, str], str | None]:
         """Return, for each path and each name it needs, the path that answers, "" for the system, None for nobody."""
+
+    def name(self, floor: tuple[int, int], arch: str) -> str:
+        """Return the platform tag of a version of the system."""
+
+    def rounded(self, floor: tuple[int, int]) -> tuple[int, int]:
+        """Return the lowest version that has a tag and is no lower."""
+
+    def spellings(self, lowest: tuple[int, int], target: Target) -> set[str]:
+        """Return the platform tags of a wheel that needs this version: the asked one, or those that say as much."""
+
+    def demanded(self, entries: Iterable[Entry], arch: str) -> Iterator[Floor]:
+        """Yield the versions of the system that the files of a finished wheel demand."""
+
+    def demands(self, entries: Sequence[Entry], arch: str, offered: Callable[[Entry], frozenset[str]]) -> list[Floor]:
+        """Return the versions of the system that files demand; raise ContentError for what no system has.
+
+        ``offered`` gives the symbols of the libraries of wheels that a file needs.
+        """
 
     def edits(self, binary: Binary, situation: Situation) -> Edits:
         """Return what makes a binary find its libraries wherever the wheel is installed."""

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import posixpath
 import re
 from collections import defaultdict
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from mamba_press import messages
+from mamba_press import messages, platforms
 from mamba_press.conda.specs import minimum
-from mamba_press.config.model import TABLE
 from mamba_press.errors import ContentError
-from mamba_press.metadata.tags.demands import Internal, elf_of, of_format, requirements_of
 from mamba_press.metadata.tags.python_tags import importable
-from mamba_press.platforms.linux import hazards, policy
 from mamba_press.types import Entry, Note, Problem
 from mamba_press.vendoring import resolve
 
@@ -28,12 +24,12 @@ if TYPE_CHECKING:
 _LOADED_FROM = frozenset({"bin", "lib", "lib64", "libexec", "sbin", "Library/bin"})
 
 
-def unpromised(entries: Iterable[Entry], arch: str) -> tuple[Note, ...]:
+def unpromised(entries: Iterable[Entry], target: Target) -> tuple[Note, ...]:
     """Warn of libraries that have to come from the system, and that no tag promises."""
     users: dict[str, list[str]] = {}
-    for entry in elf_of(entries, arch):
+    for entry in (each for each in entries if each.binary and each.binary.arch == target.arch):
         for link in entry.links:
-            if resolve.is_unpromised(link, "linux", arch):
+            if resolve.is_unpromised(link, target.system, target.arch):
                 users.setdefault(link.needed, []).append(entry.path)
     if not users:
         return ()
@@ -44,16 +40,16 @@ def unpromised(entries: Iterable[Entry], arch: str) -> tuple[Note, ...]:
     return (Note(what, hint, "warning"),)
 
 
-def levels(entries: Sequence[Entry], records: Mapping[str, Package], arch: str, config: Config) -> tuple[str, ...]:
+def levels(entries: Sequence[Entry], records: Mapping[str, Package], target: Target, config: Config) -> tuple[str, ...]:
     """Return notes on the processors that the wheel needs; refuse a level above what ``link.isa`` allows.
 
     The files' own notes say it where the linker was told to write them; conda's records say it for whole packages.
     """
-    if arch != "x86_64":
+    if target.arch != platforms.facts(target).levels:
         return ()
     found: dict[int, list[str]] = defaultdict(list)
-    for entry in of_format(entries, "elf", arch):
-        if entry.binary and entry.binary.isa:
+    for entry in entries:
+        if entry.binary and entry.binary.arch == target.arch and entry.binary.isa:
             found[_level(entry.binary.isa)].append(f"{entry.path} ({entry.package})")
     for name in sorted({entry.package for entry in entries} & records.keys()):
         for spec in dict.fromkeys((*records[name].depends, *records[name].constrains)):
@@ -87,61 +83,6 @@ def _stated_level(spec: Spec) -> int:
         return (minimum(spec) or (1, 0))[0]
     named = re.search(r"x86[_-]64[_-]v([234])(?!\w)", spec.build) if spec.name == "__archspec" else None
     return int(named[1]) if named else 1
-
-
-def refuse_unpromised(entries: Iterable[Entry], internals: Iterable[Internal], arch: str) -> None:
-    """Refuse symbols that the policies speak of and no system has for certain, such as GLIBC_PRIVATE."""
-    problems = [
-        Problem(
-            where=entry.path,
-            what=f"{entry.package} needs {version} of {library}, which no system promises",
-            hint=_unpromised_hint(entry, version),
-        )
-        for entry, library, versions in requirements_of(entries, arch)
-        for version in versions
-        if policy.governed(version) and policy.floor_for(version, arch) is None
-    ]
-    problems += [
-        Problem(
-            where=entry.path,
-            what=f"{entry.package} uses {symbol} of {library}, which the system's library does not offer",
-            hint=f"let the wheel have its own {library}: name its conda package in {TABLE}.packages, "
-            "and leave it out of link.system",
-        )
-        for entry, library, symbol, since in internals
-        if since is None
-    ]
-    if problems:
-        raise ContentError(*problems)
-
-
-def refuse_execstack(entries: Iterable[Entry], arch: str) -> None:
-    """Refuse libraries that need an executable stack: since glibc 2.41 Python, which has none, cannot load them."""
-    problems = []
-    for entry in elf_of(entries, arch):
-        if entry.binary is None or not hazards.is_refused(entry.binary):
-            continue
-        if entry.edits and entry.edits.clear_execstack:
-            continue
-        path = entry.original
-        problems.append(
-            Problem(
-                where=f"{entry.path} ({entry.package})",
-                what=hazards.EXECSTACK,
-                hint="choose another build of the package, leave the file out, "
-                f'[tool.mamba-press.select] exclude = ["{path}"], or, if its code does not run on the stack, '
-                f'take the mark away: [tool.mamba-press.link] clear-execstack = ["{posixpath.basename(path)}"]',
-            )
-        )
-    if problems:
-        raise ContentError(*problems)
-
-
-def _unpromised_hint(entry: Entry, version: str) -> str:
-    if version.startswith(("GLIBCXX_", "CXXABI_", "GCC_")):
-        return '[tool.mamba-press.link] runtimes = "bundle" packs the compiler\'s runtime that has it'
-    out = f'[tool.mamba-press.select] exclude = ["{entry.original}"]'
-    return f"leave this file out: {out}; or choose another build of the package"
 
 
 def foreign(entries: Iterable[Entry], target: Target) -> tuple[str, ...]:

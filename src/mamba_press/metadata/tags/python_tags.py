@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import mmap
 import re
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from mamba_press import platforms
 from mamba_press.conda.specs import minimum
 from mamba_press.errors import ContentError
 from mamba_press.platforms import binaries, stable_abi
@@ -18,7 +18,6 @@ from mamba_press.types import Entry, Problem
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from mamba_press.platforms.binary_format import Symbols
     from mamba_press.types import Binary, Kept, Package, Python
 
 _FIRST_ABI3T = 15
@@ -104,7 +103,7 @@ class Libraries:
     def _offers(self, path: str) -> frozenset[str]:
         if path not in self.known:
             try:
-                offered = symbols_of(self.entries[path]).exports
+                offered = binaries.symbols_of(self.entries[path].source).exports
                 self.known[path] = stable_abi.like_python(offered) | frozenset(filter(policy.is_internal, offered))
             except binaries.Malformed:
                 self.known[path] = frozenset()
@@ -118,7 +117,7 @@ def _most_demanding(modules: Sequence[_Module], libraries: Libraries) -> tuple[_
     """
     used = []
     for module in modules:
-        imports = stable_abi.like_python(symbols_of(module.entry).imports)
+        imports = stable_abi.like_python(binaries.symbols_of(module.entry.source).imports)
         taken = stable_abi.use(imports)
         if taken.outside or taken.newest:
             taken = stable_abi.use(imports - libraries.offered_to(module.entry))
@@ -131,7 +130,7 @@ def _module(entry: Entry) -> _Module | None:
     if entry.binary is None or not importable(entry.path):
         return None
     name = PurePosixPath(entry.path).name
-    if entry.binary.format == "pe":
+    if not platforms.facts_for(entry.binary).is_posix:
         return _windows_module(entry, entry.binary, name)
     if found := _TAGGED.search(name):
         flags = found["flags"].replace("d", "")
@@ -168,15 +167,7 @@ def _stem(path: str) -> str:
 
 
 def _exports(entry: Entry, symbol: str) -> bool:
-    return symbol in symbols_of(entry).exports
-
-
-def symbols_of(entry: Entry) -> Symbols:
-    """Return the symbols that a binary takes and offers."""
-    if isinstance(entry.source, bytes):
-        return binaries.symbols(entry.source)
-    with Path(entry.source).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        return binaries.symbols(data)
+    return symbol in binaries.symbols_of(entry.source).exports
 
 
 def _loads(module: _Module, python: Python) -> bool:

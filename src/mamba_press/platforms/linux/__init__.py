@@ -14,6 +14,7 @@ FACTS = Facts(
     markers=("linux", "Linux", "posix"),
     versioned="glibc",
     virtual="__glibc",
+    levels="x86_64",
     neutral=NEUTRAL,
     folders=POSIX,
     loaded_answers=True,

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from mamba_press import globs
 from mamba_press.machine import Target
 from mamba_press.platforms import binaries, modules
+from mamba_press.platforms.linux import demands as elf_demands
 from mamba_press.platforms.linux import loader as linux_loader
 from mamba_press.platforms.linux import policy, relocate, tag
 from mamba_press.platforms.linux.tag import family
@@ -20,6 +21,9 @@ _ON_SYSTEMS = ("libstdcxx", "libgcc")
 
 edits = relocate.edits
 why_no_system = tag.why_no_system
+name = tag.name
+demanded = elf_demands.demanded
+demands = elf_demands.demands
 
 _OWN_ENDING = 11
 
@@ -143,3 +147,19 @@ def answers(libraries: Mapping[str, Binary], tags: Sequence[Tag]) -> dict[tuple[
         if known
         else {}
     )
+
+
+def rounded(floor: tuple[int, int]) -> tuple[int, int]:
+    """Return a version of glibc as it is: each has a tag."""
+    return floor
+
+
+def spellings(lowest: tuple[int, int], target: Target) -> set[str]:
+    """Return the asked tag with the other names of exactly that floor, or the lowest with the next older name.
+
+    An installer that knows only the older names takes a wheel for glibc 2.14 by the name of 2.17, manylinux2014.
+    """
+    if target.tag is None or target.floor is None:
+        covering = policy.covering_alias(lowest, target.arch)
+        return {name(lowest, target.arch), *([covering] if covering else [])}
+    return {target.tag, *policy.aliases(target.floor, target.arch), name(target.floor, target.arch)}

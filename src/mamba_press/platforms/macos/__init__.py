@@ -14,6 +14,7 @@ FACTS = Facts(
     markers=("darwin", "Darwin", "posix"),
     versioned="macOS",
     virtual="__osx",
+    deployment="MACOSX_DEPLOYMENT_TARGET",
     neutral=NEUTRAL,
     folders=POSIX,
     has_slices=True,

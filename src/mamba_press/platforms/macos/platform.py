@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from mamba_press import globs
 from mamba_press.machine import Target
 from mamba_press.platforms import binaries
 from mamba_press.platforms.macos import loader as macos_loader
-from mamba_press.platforms.macos import relocate
+from mamba_press.platforms.macos import relocate, tag
 from mamba_press.platforms.macos import system as macos
 from mamba_press.platforms.macos.tag import OLDEST
 from mamba_press.platforms.protocol import Choice, Demand, Wheel
 from mamba_press.platforms.tag import Tag
 from mamba_press.problem import Habit, Problem
-from mamba_press.types import Binary
+from mamba_press.types import Binary, Entry, Floor
 
 edits = relocate.edits
+name = tag.name
+rounded = tag.rounded
 
 
 def why_system(name: str) -> str | None:
@@ -54,7 +57,7 @@ def likeliest(binary: Binary, at: str, name: str, named: Mapping[str, Sequence[s
 
 def floor_of(binaries: Iterable[Binary], arch: str) -> tuple[int, int]:
     """Return the macOS that binaries state, at least the architecture's first one."""
-    return max([OLDEST[arch], *(binary.floor for binary in binaries if binary.floor)])
+    return max([OLDEST.get(arch, (10, 9)), *(binary.floor for binary in binaries if binary.floor)])
 
 
 def choose_runtime(demand: Demand) -> tuple[Choice, str]:
@@ -108,3 +111,28 @@ def answers(libraries: Mapping[str, Binary], tags: Sequence[Tag]) -> dict[tuple[
             there = next((place for place in binaries.lookup(binary, path, needed) if place in libraries), None)
             found[path, needed] = "" if macos.is_system(needed) else there
     return found
+
+
+def spellings(lowest: tuple[int, int], target: Target) -> set[str]:
+    """Return the asked tag, or the lowest."""
+    return {target.tag or name(lowest, target.arch)}
+
+
+def demanded(entries: Iterable[Entry], arch: str) -> Iterator[Floor]:  # noqa: ARG001 - a file states one for all
+    """Yield the versions that files state."""
+    yield from (_floor(entry, entry.binary.floor) for entry in entries if entry.binary and entry.binary.floor)
+
+
+def demands(entries: Sequence[Entry], arch: str, offered: Callable[[Entry], frozenset[str]]) -> list[Floor]:  # noqa: ARG001
+    """Return the versions that files state, at least the first of the architecture."""
+    files = [(entry, entry.binary) for entry in entries if entry.binary and entry.binary.arch == arch]
+    oldest = OLDEST[arch]
+    return [
+        replace(_floor(entry, binary.floor or oldest), version=max(binary.floor or oldest, oldest))
+        for entry, binary in files
+    ]
+
+
+def _floor(entry: Entry, version: tuple[int, int]) -> Floor:
+    library, symbol = posixpath.basename(entry.path), f"macOS {'.'.join(map(str, version))}"
+    return Floor(version=version, path=entry.path, package=entry.package, library=library, symbol=symbol)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from mamba_press import globs
 from mamba_press.machine import Target
 from mamba_press.platforms.protocol import Choice, Demand, Wheel
 from mamba_press.platforms.tag import Tag
-from mamba_press.platforms.windows import FACTS, relocate
+from mamba_press.platforms.windows import FACTS, relocate, tag
 from mamba_press.platforms.windows import loader as windows_loader
 from mamba_press.platforms.windows import system as windows
 from mamba_press.problem import Problem
-from mamba_press.types import Binary
+from mamba_press.types import Binary, Entry, Floor
 
 edits = relocate.edits
+name = tag.name
 why_impossible = windows.why_impossible
 
 
@@ -81,11 +82,11 @@ def misfits(path: str, binary: Binary, tags: Sequence[Tag]) -> Iterator[Problem]
 
 def loads(wheel: Wheel) -> Iterator[Problem]:
     """Yield what Windows would not find."""
-    for tag in (each for each in wheel.tags if each.is_known):
+    for each in (each for each in wheel.tags if each.is_known):
         process = windows_loader.Process(
-            arch=tag.arch, python=wheel.python, folders=wheel.added(), elsewhere=wheel.elsewhere
+            arch=each.arch, python=wheel.python, folders=wheel.added(), elsewhere=wheel.elsewhere
         )
-        yield from windows_loader.problems(replace(wheel, beside={}).on(tag.machines[0]), process)
+        yield from windows_loader.problems(replace(wheel, beside={}).on(each.machines[0]), process)
 
 
 def answers(libraries: Mapping[str, Binary], tags: Sequence[Tag]) -> dict[tuple[str, str], str | None]:  # noqa: ARG001
@@ -96,3 +97,23 @@ def answers(libraries: Mapping[str, Binary], tags: Sequence[Tag]) -> dict[tuple[
         for path, binary in libraries.items()
         for needed in binary.needed
     }
+
+
+def rounded(floor: tuple[int, int]) -> tuple[int, int]:
+    """Return what is given: there are no versions."""
+    return floor
+
+
+def spellings(lowest: tuple[int, int], target: Target) -> set[str]:
+    """Return the only tag of the architecture."""
+    return {name(lowest, target.arch)}
+
+
+def demanded(entries: Iterable[Entry], arch: str) -> Iterator[Floor]:  # noqa: ARG001
+    """Yield nothing: Windows' tags have no version."""
+    yield from ()
+
+
+def demands(entries: Sequence[Entry], arch: str, offered: Callable[[Entry], frozenset[str]]) -> list[Floor]:  # noqa: ARG001
+    """Return nothing: Windows' tags have no version."""
+    return []

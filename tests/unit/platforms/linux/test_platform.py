@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mamba_press.platforms.linux import platform
-from tests.support.values import demand
+from tests.support.values import TARGET, demand
 
 
 def choose(*versions, wanted="auto", floor=(2, 17), runtime="libstdcxx", copy=(2, 17)):
@@ -67,3 +69,15 @@ def test_what_the_user_says_is_done(wanted):
 @pytest.mark.parametrize(("name", "why"), [("libc.so.6", "never vendored"), ("libz.so.1", None)])
 def test_what_is_never_vendored_is_the_systems(name, why):
     assert platform.why_system(name) == why
+
+
+@pytest.mark.parametrize(
+    ("lowest", "asked", "floor", "spelt"),
+    [
+        ((2, 14), None, None, {"manylinux_2_14_x86_64", "manylinux2014_x86_64"}),
+        ((2, 34), None, None, {"manylinux_2_34_x86_64"}),
+        ((2, 5), "manylinux2014_x86_64", (2, 17), {"manylinux2014_x86_64", "manylinux_2_17_x86_64"}),
+    ],
+)
+def test_a_floor_is_spelt_with_the_names_that_installers_know(lowest, asked, floor, spelt):
+    assert platform.spellings(lowest, replace(TARGET, tag=asked, floor=floor)) == spelt

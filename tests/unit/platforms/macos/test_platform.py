@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from mamba_press.platforms.macos import platform
-from tests.support.values import demand, package
+from mamba_press.types import Entry
+from tests.support.values import binary, demand, package
 
 
 def choose(*symbols: str, version: str = "16.0.6", floor: tuple[int, int] = (11, 0), wanted="auto"):
@@ -46,3 +47,9 @@ def test_configuration_decides_about_libcxx_and_only_it_can_be_the_systems():
 )
 def test_a_name_that_says_no_place_is_only_named_by_one(name, patterns, named):
     assert platform.is_named(name, patterns) == named
+
+
+def test_what_a_file_states_counts_from_the_first_mac_of_the_architecture_on():
+    old = Entry(path="a.dylib", source=b"", package="a", binary=binary(arch="arm64", format="macho", floor=(10, 9)))
+    assert [floor.version for floor in platform.demands([old], "arm64", lambda _: frozenset())] == [(11, 0)]
+    assert [floor.version for floor in platform.demanded([old], "arm64")] == [(10, 9)]

@@ -34,3 +34,8 @@ def test_runtimes_of_the_compilers_come_from_python_or_travel(runtime_name, want
     assert {compiler_runtimes.runtime_of(name) for name in names} == {runtime_name}
     asked = demand(runtime_name, "win", arch=arch, python=Python(minor=python), wanted=wanted, names=tuple(names))
     assert platform.choose_runtime(asked)[0] == choice
+
+
+def test_there_is_one_tag_and_no_floor():
+    assert platform.spellings((0, 0), demand("vcruntime", "win").target) == {"win_amd64"}
+    assert platform.demands([], "amd64", lambda _: frozenset()) == []
