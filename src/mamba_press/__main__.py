@@ -5,11 +5,13 @@ Nothing is imported at the top but what Python has already: a Ctrl-C within an i
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from argparse import Namespace
     from collections.abc import Sequence
 
 
@@ -27,13 +29,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from mamba_press import interrupts
 
         return interrupts.told(ended)
+    except OSError as error:  # where not even the modules of the boundary can be opened
+        if error.errno != errno.EMFILE:
+            raise
+        what = f"{error.filename}: {error.strerror}\n  raise the number of files that a process may open (ulimit -n)"
+        sys.stderr.write(f"mamba-press: the wheel cannot be written\n- {what}\n")
+        return 6
 
 
 def _run(arguments: Sequence[str]) -> int:
-    from mamba_press import log
+    from mamba_press import boundary, log
+    from mamba_press.errors import PressError
 
-    log.require_streams()
-    from mamba_press import commands
+    parsed: Namespace | None = None
+
+    def worded(text: str) -> str:
+        if parsed is None or not parsed.presses:
+            return text
+        from mamba_press.commands import options
+
+        return options.told(text, parsed, os.environ)
+
+    try:
+        with boundary.machine():
+            log.require_streams()
+            parsed = _parsed(arguments)
+            from mamba_press import commands
+
+            with boundary.uncollected(), log.build(worded):
+                return commands.load(parsed.command).run(parsed, os.environ)
+    except PressError as error:
+        log.error(worded(str(error)))
+        return error.code
+
+
+def _parsed(arguments: Sequence[str]) -> Namespace:
+    """Return the options of a command, and say from now on what they let be said."""
+    from mamba_press import log
     from mamba_press.commands import parser
 
     try:
@@ -41,25 +73,9 @@ def _run(arguments: Sequence[str]) -> int:
     except SystemExit:
         log.flush()  # a stream that takes nothing would change the exit code when Python ends
         raise
-    from mamba_press import boundary
-    from mamba_press.errors import PressError
-
     redraws = os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
     log.configure(quiet=parsed.quiet, verbose=parsed.verbose, redraws=redraws)
-
-    def worded(text: str) -> str:
-        if not parsed.presses:
-            return text
-        from mamba_press.commands import options
-
-        return options.told(text, parsed, os.environ)
-
-    try:
-        with boundary.machine(), boundary.uncollected(), log.build(worded):
-            return commands.load(parsed.command).run(parsed, os.environ)
-    except PressError as error:
-        log.error(worded(str(error)))
-        return error.code
+    return parsed
 
 
 if __name__ == "__main__":

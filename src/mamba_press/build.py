@@ -5,6 +5,7 @@ Nothing of ours is imported at the top: front ends start a process for every hoo
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +25,11 @@ def _hook() -> Iterator[None]:
         from mamba_press import interrupts
 
         raise SystemExit(interrupts.told(ended)) from None
+    except OSError as error:  # where not even the modules of the boundary can be opened
+        if error.errno != errno.EMFILE:
+            raise
+        what = f"{error.filename}: {error.strerror}\n  raise the number of files that a process may open (ulimit -n)"
+        raise SystemExit(f"mamba-press: the wheel cannot be written\n- {what}") from None
 
 
 @_hook()

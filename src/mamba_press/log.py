@@ -151,11 +151,13 @@ def error(text: str) -> None:
 def require_streams() -> None:
     """Give what was closed the number that it should have: else the next file that is opened would get it, and text.
 
-    Python has then no ``sys.stderr``, for which `print` takes standard output.
+    Python has then no ``sys.stderr``, for which `print` takes standard output. Nothing is opened where none is closed.
     """
-    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
-        os.set_inheritable(number, True)
-    os.close(number)
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # which gets the lowest number that is free
     if sys.stderr is None:
         sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
 

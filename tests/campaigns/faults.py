@@ -19,6 +19,7 @@ import errno
 import json
 import os
 import random
+import re
 import resource
 import shutil
 import signal
@@ -287,7 +288,10 @@ def judge(case: Case, place: Path, code: int, world: World, before: Mapping[str,
 
 
 def is_before_us(case: Case, said: str) -> bool:
-    """Whether Python was interrupted while it started, before any line of mamba-press ran."""
+    """Whether Python was interrupted or had no descriptor left while it started, before any line of mamba-press ran."""
+    if case.fault == "descriptors" and "mamba-press: " not in said:
+        frames = re.findall(r'File "([^"]+)", line', said)
+        return f"[Errno {errno.EMFILE}]" in said and not any("src/mamba_press/" in frame for frame in frames)
     is_python = not case.forked and case.signal == signal.SIGINT and "mamba_press" not in said
     return is_python and "KeyboardInterrupt" in said
 
@@ -414,7 +418,8 @@ class Server:
 
 def prepare(folder: Path) -> World:
     """Make the channel, the references, and the time that each door takes."""
-    import mamba_press.__main__  # noqa: F401
+    import mamba_press.__main__
+    import mamba_press.build  # noqa: F401
     from mamba_press.audit import check  # noqa: F401 - for the forks
     from mamba_press.pipeline import press as pipeline_press  # noqa: F401
     from mamba_press.wheel import writer  # noqa: F401

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -278,3 +280,42 @@ def test_a_file_that_cannot_be_pressed_is_not_looked_for_in_a_channel(tmp_path, 
 @pytest.mark.parametrize("what", ["ruamel.yaml", "ruamel.yaml >=0.18", "conda-forge::zlib"])
 def test_a_package_whose_name_ends_like_a_recipe_is_a_spec(what):
     assert options._no_spec(what) is None
+
+
+WITHOUT_DESCRIPTORS = """
+import os, resource, sys
+import mamba_press.build
+from mamba_press import __main__, boundary, commands, credentials, errors, interrupts, log, problem
+
+from mamba_press.commands import list, parser
+from mamba_press.config import reader
+from mamba_press.pipeline import hooks
+resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_streams_that_are_there_need_no_descriptor():
+    subprocess.run([sys.executable, "-c", f"{WITHOUT_DESCRIPTORS}log.require_streams()"], check=True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+@pytest.mark.parametrize(
+    ("call", "code", "module"),
+    [
+        ("sys.exit(__main__.main(['list']))", 6, "interrupts"),
+        ("sys.exit(__main__.main(['list']))", 6, "commands.parser"),
+        ("mamba_press.build.get_requires_for_build_wheel()", 1, "interrupts"),
+    ],
+)
+def test_what_cannot_be_imported_for_want_of_descriptors_is_no_bug(tmp_path, call, code, module):
+    package, _, name = f"mamba_press.{module}".rpartition(".")
+    gone = f"del sys.modules['{package}.{name}'], sys.modules['{package}'].{name}\n"
+    called = [sys.executable, "-c", WITHOUT_DESCRIPTORS + gone + call]
+    done = subprocess.run(called, check=False, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == code
+    assert re.fullmatch(
+        rf"mamba-press: the wheel cannot be written\n- .*{name}\.py: Too many open files\n"
+        r"  raise the number of files that a process may open \(ulimit -n\)\n",
+        done.stderr,
+    )
