@@ -6,7 +6,6 @@ when all are sound do they get their places, all or none.
 
 from __future__ import annotations
 
-import base64
 import csv
 import hashlib
 import io
@@ -23,7 +22,7 @@ from mamba_press.metadata import headers, sbom
 from mamba_press.metadata.changes import Changes as Changes  # noqa: PLC0414 - who calls `edit` makes them
 from mamba_press.platforms.modules import TAGGED
 from mamba_press.types import Problem
-from mamba_press.wheel import read, zip_format, zip_read
+from mamba_press.wheel import read, record, zip_format, zip_read
 from mamba_press.wheel import zip as wheel_zip
 
 if TYPE_CHECKING:
@@ -307,8 +306,7 @@ def _record(text: bytes, changed: Mapping[str, bytes], moved: Callable[[str], st
 
 
 def _hashed(data: bytes) -> tuple[str, int]:
-    digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode("ascii")
-    return f"sha256={digest}", len(data)
+    return record.hash_of(hashlib.sha256(data).hexdigest()), len(data)
 
 
 # --- checking

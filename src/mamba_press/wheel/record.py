@@ -33,7 +33,7 @@ def record(wheel: Wheel, rows: Sequence[Row]) -> bytes:
     text = io.StringIO(newline="")
     lines = csv.writer(text, lineterminator="\n")
     for row in rows:
-        lines.writerow((row.path, f"sha256={_urlsafe(row.sha256)}" if row.sha256 else "", row.size))
+        lines.writerow((row.path, hash_of(row.sha256) if row.sha256 else "", row.size))
     lines.writerow((path_of(wheel), "", ""))
     return text.getvalue().encode("utf-8")
 
@@ -43,5 +43,6 @@ def path_of(wheel: Wheel) -> str:
     return f"{wheel.stem}.dist-info/RECORD"
 
 
-def _urlsafe(sha256: str) -> str:
-    return base64.urlsafe_b64encode(bytes.fromhex(sha256)).rstrip(b"=").decode("ascii")
+def hash_of(sha256: str) -> str:
+    """Return a sha256 as RECORD states it: ``sha256=`` and base64 without padding."""
+    return "sha256=" + base64.urlsafe_b64encode(bytes.fromhex(sha256)).rstrip(b"=").decode("ascii")

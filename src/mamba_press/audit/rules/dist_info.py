@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import io
 import re
@@ -13,6 +12,7 @@ from mamba_press.metadata import headers, pythons
 from mamba_press.metadata.installed import entry_points
 from mamba_press.problem import Habit, Style
 from mamba_press.types import Problem
+from mamba_press.wheel import record
 from mamba_press.wheel.zip_format import Damage
 
 if TYPE_CHECKING:
@@ -114,17 +114,13 @@ def _row(contents: Contents, own: str, row: Sequence[str], listed: set[str]) -> 
         if digest or size:
             yield Problem(where=own, what="states its own hash or size")
     elif digest or path not in unhashed(contents):
-        algorithm, _, value = digest.partition("=")
+        algorithm = digest.partition("=")[0]
         if algorithm != "sha256":
             yield Damage(where=path, what=f"RECORD has {algorithm or 'no hash'} for it; mamba-press wants sha256")
-        elif member.sha256 is not None and value != _urlsafe(member.sha256):
+        elif member.sha256 is not None and digest != record.hash_of(member.sha256):
             yield Damage(where=path, what="is not what RECORD's hash was made of")
         if size != str(member.size):
             yield Damage(where=path, what=f"has {member.size} bytes; RECORD says {size or 'nothing'}")
-
-
-def _urlsafe(sha256: str) -> str:
-    return base64.urlsafe_b64encode(bytes.fromhex(sha256)).rstrip(b"=").decode("ascii")
 
 
 def _metadata(contents: Contents) -> Iterator[Problem]:
