@@ -521,10 +521,7 @@ def test_a_segment_that_contradicts_itself_is_reported(outer: bytes, field: int,
 
 def test_a_file_for_small_pages_is_found_unfit_for_the_large_pages_of_its_architecture(samples: Samples) -> None:
     data = bytearray(samples.outer(("-Wl,-z,max-page-size=0x1000", "-s")).read_bytes())
-    assert binaries.layout_problems(bytes(data)) == (
-        "section 1 ends behind the end of the file",
-        "X",
-    )
+    assert binaries.layout_problems(bytes(data)) == ()
     data[18] = 183  # as if it were for aarch64
     problems = binaries.layout_problems(bytes(data))
     assert any("with pages of 0x10000" in one for one in problems)
@@ -534,10 +531,7 @@ def test_a_segment_within_the_last_page_of_another_is_found_with_large_pages_onl
     # What editors do that append at the next 4 KiB: on 64 KiB pages the new segment covers the end of the old one.
     data = bytearray(samples.outer(("-Wl,-z,max-page-size=0x10000", "-s")).read_bytes())
     data[18] = 183
-    assert binaries.layout_problems(bytes(data)) == (
-        "section 1 ends behind the end of the file",
-        "X",
-    )
+    assert binaries.layout_problems(bytes(data)) == ()
     last = max((s for s in elf.Image(bytes(data)).segments if s.type == elf.PT_LOAD), key=lambda s: s.address)
     address = -(-last.end // 0x1000) * 0x1000
     data += bytes(-(len(data) - address) % 0x10000)
