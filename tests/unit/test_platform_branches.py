@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.support import platform_branches
@@ -38,3 +40,8 @@ def test_modules_whose_business_platforms_are_do_not_count(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x == 'linux'", "utf-8")
     assert platform_branches.outside(tmp_path) == {"wheel/names.py": [(1, "x == 'linux'")]}
+
+
+def test_the_house_asks_for_platforms_in_few_places_outside_of_their_own():
+    asked = platform_branches.outside(Path(__file__).parents[2] / "src" / "mamba_press")
+    assert sum(map(len, asked.values())) <= 10, asked

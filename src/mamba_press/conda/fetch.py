@@ -101,6 +101,7 @@ def _install(
         "python": [records.plain(package) for package in solution.packages if package.name == "python"],
         "prefix": str(root),
         "platform": (facts.installed_as if written == facts.neutral else "") or target.subdir,
+        "on_windows": not facts.is_posix,
         "neutral": written,
         "offline": access.offline,
         "cache": str(process.cache_folder(access.environ)),

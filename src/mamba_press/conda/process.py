@@ -305,14 +305,13 @@ def _no_rattler(facts: Json) -> Problem:
     )
 
 
+_CACHES = {"win32": ("LOCALAPPDATA", "AppData/Local"), "darwin": ("", "Library/Caches")}
+"""Where each system has programs' caches: the variable that says it, and the folder in the user's own."""
+
+
 def cache_folder(environ: Mapping[str, str]) -> Path:
     """Return the cache that rattler and pixi share with us."""
     if chosen := environ.get("RATTLER_CACHE_DIR"):
         return Path(chosen).absolute()
-    if sys.platform == "win32":
-        base = environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base, "rattler", "cache")
+    variable, folder = _CACHES.get(sys.platform, ("XDG_CACHE_HOME", ".cache"))
+    return Path(environ.get(variable) or Path.home() / folder, "rattler", "cache")

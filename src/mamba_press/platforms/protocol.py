@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, NoReturn, Protocol
 
+from mamba_press import globs
 from mamba_press.machine import Target
+from mamba_press.platforms import binaries
 from mamba_press.platforms.facts import SMALL
 from mamba_press.platforms.tag import Tag
 from mamba_press.problem import Problem
@@ -89,16 +92,42 @@ class Wheel:
         return {path: each for path, each in every.items() if each.arch == machine or each.arch not in SMALL}
 
 
+def unknown(*_: object) -> None:
+    """Return None: the answer of a system where there is nothing of the kind."""
+
+
+def nothing(*_: object) -> Iterator[NoReturn]:
+    """Yield nothing: the answer of a system where there is nothing of the kind."""
+    yield from ()
+
+
+def unchanged(floor: tuple[int, int], /) -> tuple[int, int]:
+    """Return a version as it is: the answer of a system whose tags know each one, or none."""
+    return floor
+
+
+def by_search_path(binary: Binary, at: str, name: str, named: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Yield what the search path leads to, then what lies in the library folder, then what is called so anywhere."""
+    base = posixpath.basename(name)
+    yield from (*binaries.lookup(binary, at, name), f"lib/{base}", *named.get(base, ()))
+
+
+def is_matched(name: str, patterns: Iterable[str]) -> bool:
+    """Tell whether patterns mean a library by its path or by its name."""
+    globbed = tuple(patterns)
+    return any(globs.matches_library(each, globbed) for each in (name, posixpath.basename(name)))
+
+
 class Platform(Protocol):
     """A system."""
 
     def why_system(self, name: str) -> str | None:
         """Return why a library is the system's, or Python's own, whatever the prefix has; None where it is not."""
 
-    def why_there(self, name: str, target: Target, runtimes: Mapping[str, Choice]) -> str | None:
+    def why_there(self, name: str, target: Target, runtimes: Mapping[str, Choice], /) -> str | None:
         """Return why a library that the prefix has not is on every machine of a target all the same, or None."""
 
-    def why_unpromised(self, name: str, arch: str) -> str | None:
+    def why_unpromised(self, name: str, arch: str, /) -> str | None:
         """Return why a library has to come from the system although no tag promises it; None where none has to."""
 
     def is_named(self, name: str, patterns: Iterable[str]) -> bool:
@@ -116,13 +145,13 @@ class Platform(Protocol):
     def choose_runtime(self, demand: Demand) -> tuple[Choice, str]:
         """Return where a compiler's run-time library is taken from, and why."""
 
-    def why_no_system(self, tag: Tag) -> str | None:
+    def why_no_system(self, tag: Tag, /) -> str | None:
         """Return why no system has a tag, so that no installer takes a wheel for it; None where one may."""
 
-    def why_impossible(self, path: str) -> str | None:
+    def why_impossible(self, path: str, /) -> str | None:
         """Return why no file can have a path on every system of this kind, None where one can."""
 
-    def misfits(self, path: str, binary: Binary, tags: Sequence[Tag]) -> Iterator[Problem]:
+    def misfits(self, path: str, binary: Binary, tags: Sequence[Tag], /) -> Iterator[Problem]:
         """Yield why a binary is for other systems than the tags are, apart from its machine."""
 
     def loads(self, wheel: Wheel) -> Iterator[Problem]:
@@ -134,13 +163,13 @@ class Platform(Protocol):
     def name(self, floor: tuple[int, int], arch: str) -> str:
         """Return the platform tag of a version of the system."""
 
-    def rounded(self, floor: tuple[int, int]) -> tuple[int, int]:
+    def rounded(self, floor: tuple[int, int], /) -> tuple[int, int]:
         """Return the lowest version that has a tag and is no lower."""
 
     def spellings(self, lowest: tuple[int, int], target: Target) -> set[str]:
         """Return the platform tags of a wheel that needs this version: the asked one, or those that say as much."""
 
-    def demanded(self, entries: Iterable[Entry], arch: str) -> Iterator[Floor]:
+    def demanded(self, entries: Iterable[Entry], arch: str, /) -> Iterator[Floor]:
         """Yield the versions of the system that the files of a finished wheel demand."""
 
     def demands(self, entries: Sequence[Entry], arch: str, offered: Callable[[Entry], frozenset[str]]) -> list[Floor]:

@@ -51,7 +51,7 @@ class Gate:
     def __init__(self, packages: Sequence[Json], request: Json, say: Callable[[Json], None]) -> None:
         self.packages = {package["name"].lower(): package for package in packages}
         self.cache = Path(request["cache"], "pkgs")
-        self.on_windows = request["platform"].startswith("win") or os.name == "nt"
+        self.on_windows = request["on_windows"] or os.name == "nt"
         self.say = say
         self.downloaded: dict[str, int] = {}
         self.python = next(map(self.site_packages, request["python"]), "site-packages")

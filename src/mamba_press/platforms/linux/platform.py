@@ -5,14 +5,13 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from mamba_press import globs
 from mamba_press.machine import Target
-from mamba_press.platforms import binaries, modules
+from mamba_press.platforms import modules
 from mamba_press.platforms.linux import demands as elf_demands
 from mamba_press.platforms.linux import loader as linux_loader
 from mamba_press.platforms.linux import policy, relocate, tag
 from mamba_press.platforms.linux.tag import family
-from mamba_press.platforms.protocol import Choice, Demand, Wheel
+from mamba_press.platforms.protocol import Choice, Demand, Wheel, by_search_path, is_matched, unchanged, unknown
 from mamba_press.platforms.tag import Tag
 from mamba_press.problem import Problem
 from mamba_press.types import Binary
@@ -21,6 +20,10 @@ _ON_SYSTEMS = ("libstdcxx", "libgcc")
 
 edits = relocate.edits
 why_no_system = tag.why_no_system
+why_impossible = unknown
+rounded = unchanged
+likeliest = by_search_path
+is_named = is_matched
 name = tag.name
 demanded = elf_demands.demanded
 demands = elf_demands.demands
@@ -44,18 +47,6 @@ def why_there(name: str, target: Target, runtimes: Mapping[str, Choice]) -> str 
 def why_unpromised(name: str, arch: str) -> str | None:
     """Return why a library has to come from the system although no manylinux tag promises it."""
     return policy.why_never(name) if policy.allowed_from(name, arch) is None else None
-
-
-def is_named(name: str, patterns: Iterable[str]) -> bool:
-    """Tell whether patterns mean a library by its path or by its name."""
-    globbed = tuple(patterns)
-    return any(globs.matches_library(each, globbed) for each in (name, posixpath.basename(name)))
-
-
-def likeliest(binary: Binary, at: str, name: str, named: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    """Yield what the search path leads to, then what lies in the library folder, then what is called so anywhere."""
-    base = posixpath.basename(name)
-    yield from (*binaries.lookup(binary, at, name), f"lib/{base}", *named.get(base, ()))
 
 
 def floor_of(binaries: Iterable[Binary], arch: str) -> tuple[int, int]:
@@ -93,11 +84,6 @@ def choose_runtime(demand: Demand) -> tuple[Choice, str]:
 
 def _version_key(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.rpartition("_")[2].split(".") if part.isdigit())
-
-
-def why_impossible(path: str) -> str | None:  # noqa: ARG001 - as Windows'
-    """Return None: any name that a wheel can have is one on Linux."""
-    return None
 
 
 def misfits(path: str, binary: Binary, tags: Sequence[Tag]) -> Iterator[Problem]:
@@ -147,11 +133,6 @@ def answers(libraries: Mapping[str, Binary], tags: Sequence[Tag]) -> dict[tuple[
         if known
         else {}
     )
-
-
-def rounded(floor: tuple[int, int]) -> tuple[int, int]:
-    """Return a version of glibc as it is: each has a tag."""
-    return floor
 
 
 def spellings(lowest: tuple[int, int], target: Target) -> set[str]:

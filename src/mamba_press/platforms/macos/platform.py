@@ -6,19 +6,20 @@ import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from mamba_press import globs
 from mamba_press.machine import Target
 from mamba_press.platforms import binaries
 from mamba_press.platforms.macos import loader as macos_loader
 from mamba_press.platforms.macos import relocate, tag
 from mamba_press.platforms.macos import system as macos
 from mamba_press.platforms.macos.tag import OLDEST
-from mamba_press.platforms.protocol import Choice, Demand, Wheel
+from mamba_press.platforms.protocol import Choice, Demand, Wheel, by_search_path, is_matched, unknown
 from mamba_press.platforms.tag import Tag
 from mamba_press.problem import Habit, Problem
 from mamba_press.types import Binary, Entry, Floor
 
 edits = relocate.edits
+why_there = why_unpromised = why_no_system = why_impossible = unknown
+likeliest = by_search_path
 name = tag.name
 rounded = tag.rounded
 
@@ -28,31 +29,12 @@ def why_system(name: str) -> str | None:
     return "every macOS has it" if macos.is_system(name) else None
 
 
-def why_there(name: str, target: Target, runtimes: Mapping[str, Choice]) -> str | None:  # noqa: ARG001
-    """Return None: what macOS has is known by its path."""
-    return None
-
-
-def why_unpromised(name: str, arch: str) -> str | None:  # noqa: ARG001
-    """Return None: tags of macOS have no list of libraries."""
-    return None
-
-
 def is_named(name: str, patterns: Iterable[str]) -> bool:
     """Tell whether patterns mean a library by its path or by its name.
 
     For a name that says no place they have to say one: no search path of the wheel leads out of it.
     """
-    globbed = tuple(patterns)
-    if name.startswith("@"):
-        return macos.at(name, globbed) is not None
-    return any(globs.matches_library(each, globbed) for each in (name, posixpath.basename(name)))
-
-
-def likeliest(binary: Binary, at: str, name: str, named: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    """Yield what the search path leads to, then what lies in the library folder, then what is called so anywhere."""
-    base = posixpath.basename(name)
-    yield from (*binaries.lookup(binary, at, name), f"lib/{base}", *named.get(base, ()))
+    return macos.at(name, patterns) is not None if name.startswith("@") else is_matched(name, patterns)
 
 
 def floor_of(binaries: Iterable[Binary], arch: str) -> tuple[int, int]:
@@ -76,16 +58,6 @@ def choose_runtime(demand: Demand) -> tuple[Choice, str]:
         if since is None or since > floor:
             return "bundle", f"{symbol} is more than macOS {floor[0]}.{floor[1]} promises"
     return "system", f"macOS {floor[0]}.{floor[1]} has every symbol needed"
-
-
-def why_no_system(tag: Tag) -> str | None:  # noqa: ARG001
-    """Return None: of each version and architecture there are Macs, or nobody says so."""
-    return None
-
-
-def why_impossible(path: str) -> str | None:  # noqa: ARG001
-    """Return None: any name that a wheel can have is one on macOS."""
-    return None
 
 
 def misfits(path: str, binary: Binary, tags: Sequence[Tag]) -> Iterator[Problem]:

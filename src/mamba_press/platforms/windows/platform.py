@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from mamba_press import globs
 from mamba_press.machine import Target
-from mamba_press.platforms.protocol import Choice, Demand, Wheel
+from mamba_press.platforms.protocol import Choice, Demand, Wheel, nothing, unchanged, unknown
 from mamba_press.platforms.tag import Tag
 from mamba_press.platforms.windows import FACTS, relocate, tag
 from mamba_press.platforms.windows import loader as windows_loader
@@ -17,6 +17,9 @@ from mamba_press.problem import Problem
 from mamba_press.types import Binary, Entry, Floor
 
 edits = relocate.edits
+why_unpromised = why_no_system = unknown
+misfits = demanded = nothing
+rounded = unchanged
 name = tag.name
 why_impossible = windows.why_impossible
 
@@ -31,11 +34,6 @@ def why_there(name: str, target: Target, runtimes: Mapping[str, Choice]) -> str 
     brought = windows.brings(target.python.minor, target.arch)
     if name.lower() in brought and runtimes.get("vcruntime") != "bundle":
         return "it lies beside python.exe"
-    return None
-
-
-def why_unpromised(name: str, arch: str) -> str | None:  # noqa: ARG001
-    """Return None: tags of Windows have no list of libraries."""
     return None
 
 
@@ -70,16 +68,6 @@ def choose_runtime(demand: Demand) -> tuple[Choice, str]:
     return "system", f"Python {python} brings it"
 
 
-def why_no_system(tag: Tag) -> str | None:  # noqa: ARG001
-    """Return None: there is a Windows for each of the architectures."""
-    return None
-
-
-def misfits(path: str, binary: Binary, tags: Sequence[Tag]) -> Iterator[Problem]:  # noqa: ARG001
-    """Yield nothing: tags of Windows say no more than the machine."""
-    yield from ()
-
-
 def loads(wheel: Wheel) -> Iterator[Problem]:
     """Yield what Windows would not find."""
     for each in (each for each in wheel.tags if each.is_known):
@@ -99,19 +87,9 @@ def answers(libraries: Mapping[str, Binary], tags: Sequence[Tag]) -> dict[tuple[
     }
 
 
-def rounded(floor: tuple[int, int]) -> tuple[int, int]:
-    """Return what is given: there are no versions."""
-    return floor
-
-
 def spellings(lowest: tuple[int, int], target: Target) -> set[str]:
     """Return the only tag of the architecture."""
     return {name(lowest, target.arch)}
-
-
-def demanded(entries: Iterable[Entry], arch: str) -> Iterator[Floor]:  # noqa: ARG001
-    """Yield nothing: Windows' tags have no version."""
-    yield from ()
 
 
 def demands(entries: Sequence[Entry], arch: str, offered: Callable[[Entry], frozenset[str]]) -> list[Floor]:  # noqa: ARG001

@@ -32,7 +32,7 @@ def test_a_package_has_no_more_bytes_and_files_than_it_may(size, files, said):
 )
 def test_what_a_package_may_unpack_to_grows_with_its_archive(size, downloaded, most):
     each = {"name": "evil", "version": "1.0", "build": "0", "size": size}
-    gate = package_check.Gate([each], {"cache": "cache", "platform": "linux-64", "python": []}, print)
+    gate = package_check.Gate([each], {"cache": "cache", "on_windows": False, "python": []}, print)
     if downloaded is not None:
         gate.downloaded["evil"] = downloaded
     assert gate.most(each) == most
@@ -67,7 +67,7 @@ def test_lists_of_far_too_many_files_are_not_read(name, size, tmp_path):
     (info / "files").write_text("a\n")
     (info / name).write_bytes(data)
     each = {"name": "evil", "version": "1.0", "build": "0", "size": size}
-    gate = package_check.Gate([each], {"cache": str(tmp_path), "platform": "linux-64", "python": []}, print)
+    gate = package_check.Gate([each], {"cache": str(tmp_path), "on_windows": False, "python": []}, print)
     tracemalloc.start()
     wrong = gate.wrong(each)
     most = tracemalloc.get_traced_memory()[1]
