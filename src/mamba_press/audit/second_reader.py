@@ -295,7 +295,7 @@ def _judged(pairs: Sequence[tuple[_Asked, Json]], wheels: Mapping[str, Rows]) ->
     problems: dict[str, tuple[Problem, ...]] = {}
     unread: dict[str, list[str]] = {}
     agreed = 0
-    for asked, answer in pairs:
+    for asked, answer in sorted(pairs, key=lambda pair: pair[0].where):  # threads ask in any order
         library = "LIEF" if asked.ours else "wheel"
         reader = f"{library} {answer.get('version')}"
         if "parts" in answer or "rows" in answer or ("cannot" in answer and not asked.ours):
