@@ -75,8 +75,9 @@ _TARGETS = (
     _target("specifiers", "conda/spec*.py", "unit/conda/test_spec*.py property/test_requires.py", whole=True),
     _target(
         "link",
-        "vendoring/link*.py platforms/*/relocate.py",
-        "unit/vendoring/test_link*.py property/test_link.py unit/platforms/*/test_relocate.py",
+        "vendoring/link*.py vendoring/dependency_graph.py platforms/*/relocate.py",
+        "unit/vendoring/test_link*.py unit/vendoring/test_dependency_graph.py property/test_link.py "
+        "unit/platforms/*/test_relocate.py",
         whole=True,
     ),
     _target(
