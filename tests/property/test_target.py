@@ -6,7 +6,8 @@ from packaging.tags import mac_platforms
 
 from mamba_press.errors import ConfigError
 from mamba_press.platforms.linux import policy
-from mamba_press.platforms.target import Machine, resolve, virtual_packages
+from mamba_press.platforms.place import Machine
+from mamba_press.platforms.target import resolve, virtual_packages
 from mamba_press.types import Python
 
 MACHINE = Machine(implementation="cpython", python=Python(minor=11), platform="macosx-arm64")

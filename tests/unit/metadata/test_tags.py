@@ -9,7 +9,8 @@ from packaging.utils import parse_wheel_filename
 from mamba_press.config.model import Config, Link
 from mamba_press.errors import ContentError
 from mamba_press.metadata.tags import narrowed, tags, without
-from mamba_press.platforms.target import Machine, resolve
+from mamba_press.platforms.place import Machine
+from mamba_press.platforms.target import resolve
 from mamba_press.types import (
     OWN,
     Binary,

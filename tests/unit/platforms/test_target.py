@@ -11,15 +11,8 @@ import pytest
 
 import mamba_press
 from mamba_press.errors import ConfigError
-from mamba_press.platforms.target import (
-    PLATFORM_KEY,
-    PYTHON_KEY,
-    Machine,
-    foreign,
-    resolve,
-    this_machine,
-    virtual_packages,
-)
+from mamba_press.platforms.place import Machine
+from mamba_press.platforms.target import PLATFORM_KEY, PYTHON_KEY, foreign, resolve, this_machine, virtual_packages
 from mamba_press.types import Python
 
 LINUX = Machine(implementation="cpython", python=Python(minor=11), platform="linux-x86_64", glibc=(2, 36))
