@@ -44,25 +44,15 @@ def _values(specs: Specs) -> dict[str, Spec]:
 
 def _package(record: Json, specs: Mapping[str, Spec]) -> Package:
     """Make a package of a record as rattler writes it."""
-    noarch = record.get("noarch")
-    return Package(
-        name=record["name"],
-        version=record["version"],
-        build=record["build"],
-        build_number=record["build_number"],
-        channel=public(record.get("channel") or ""),
-        subdir=record["subdir"],
-        url=public(record["url"]),
-        file_name=record["fn"],
-        sha256=record.get("sha256"),
-        md5=record.get("md5"),
-        size=record.get("size"),
-        license=record.get("license"),
-        **_with_values(record, specs),
-        noarch=noarch if noarch in ("python", "generic") else None,
-        timestamp=record.get("timestamp"),
-        site_packages=record.get("python_site_packages_path"),
-    )
+    values = {each.name: record[each.name] for each in fields(Package) if each.name in record}
+    changed = {
+        "channel": public(record.get("channel") or ""),
+        "url": public(record["url"]),
+        "file_name": record["fn"],
+        "noarch": noarch if (noarch := record.get("noarch")) in ("python", "generic") else None,
+        "site_packages": record.get("python_site_packages_path"),
+    }
+    return Package(**{**values, **changed, **_with_values(record, specs)})
 
 
 def _with_values(record: Json, specs: Mapping[str, Spec]) -> Json:
