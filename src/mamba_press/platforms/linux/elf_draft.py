@@ -95,7 +95,9 @@ class Draft:
                 changed = (
                     section._replace(size=len(table), info=len(records))
                     if records
-                    else section._replace(type=elf.SHT_PROGBITS, link=0, info=0)
+                    else section._replace(
+                        type=elf.SHT_PROGBITS, flags=section.flags & ~elf.SHF_INFO_LINK, link=0, info=0
+                    )
                 )
                 self.sections[at] = changed
 
@@ -249,7 +251,11 @@ class Draft:
     def _grow(self, last: Segment, start: int, end: int) -> None:
         """Let the last segment reach to ``end``, its .bss written out, and move what follows it in the file."""
         follow = min(
-            [s.offset for s in self.sections if s.type and s.type != elf.SHT_NOBITS and s.offset >= last.file_end]
+            [
+                s.offset
+                for s in self.sections
+                if (s.type or s.size) and s.type != elf.SHT_NOBITS and s.offset >= last.file_end
+            ]
             + [len(self.out)]
             + [self.header.sections_at] * (last.file_end <= self.header.sections_at <= len(self.out)),
         )
@@ -267,7 +273,7 @@ class Draft:
                 if section.type == elf.SHT_NOBITS and not section.flags & elf.SHF_TLS and inside:
                     place = last.offset + section.address - last.address
                     self.sections[index] = section._replace(type=elf.SHT_PROGBITS, offset=place)
-            elif section.type and section.offset >= last.file_end:
+            elif section.offset >= last.file_end:  # of any type: that of the names is not looked at
                 self.sections[index] = section._replace(offset=section.offset + delta)
         if last.file_end <= self.header.sections_at <= len(self.image.data):
             self.header = self.header._replace(sections_at=self.header.sections_at + delta)

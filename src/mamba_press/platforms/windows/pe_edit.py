@@ -138,7 +138,9 @@ def _rename(work: bytearray, changed: Sequence[_Change]) -> None:
     image = pe.Image(work)
     block = own_block(image)
     places = sorted(image.number(each.pointer) for each in all_names(image))
-    homeless = {change.pointer: change.new for change in changed if not _fits(change, block, places)}
+    homeless = {
+        change.pointer: change.new for change in changed if not _fits(change, image.headers_size, block, places)
+    }
     for change in changed:
         if change.pointer not in homeless:
             size = len(encoded(change.old))
@@ -148,12 +150,12 @@ def _rename(work: bytearray, changed: Sequence[_Change]) -> None:
         fill(work, homeless)
 
 
-def _fits(change: _Change, block: Block | None, places: Sequence[int]) -> bool:
+def _fits(change: _Change, headers: int, block: Block | None, places: Sequence[int]) -> bool:
     """Whether the new text may be written over the old one: it is not longer, and nothing else means the same bytes.
 
-    ``places`` are the addresses of all names, sorted.
+    ``places`` are the addresses of all names, sorted. Bytes of the ``headers`` mean something else, too.
     """
-    if block is not None and block.holds(change.address):
+    if change.address < headers or (block is not None and block.holds(change.address)):
         return False
     room = len(encoded(change.old))
     meant = bisect_right(places, change.address + room) - bisect_left(places, change.address)

@@ -564,6 +564,37 @@ def test_a_section_that_only_says_to_be_the_needed_versions_keeps_its_header(out
     assert elf.Image(edited).sections()[number] == before
 
 
+def with_section(data: bytes, number: int, **fields: int) -> bytes:
+    """A file with another header of a section."""
+    image = elf.Image(data)
+    section = image.sections()[number]._replace(**fields)
+    at = image.header.sections_at + 64 * number
+    return data[:at] + struct.pack("<IIQQQQIIQQ", *section) + data[at + 64 :]
+
+
+def test_a_table_that_is_no_longer_one_refers_to_no_section(outer: bytes) -> None:
+    sections = elf.Image(outer).sections()
+    number = next(n for n, section in enumerate(sections) if section.type == elf.SHT_GNU_VERNEED)
+    broken = with_section(outer, number, flags=sections[number].flags | elf.SHF_INFO_LINK)
+    needed = binaries.read(broken).needed
+    edited = binaries.apply(broken, Edits(needed=tuple((name, None) for name in needed)))
+    after = elf.Image(edited).sections()[number]
+    assert (after.type, after.flags, after.info) == (elf.SHT_PROGBITS, sections[number].flags, 0)
+
+
+def test_the_names_of_sections_move_with_the_file_whatever_type_they_are_said_to_have(outer: bytes) -> None:
+    def names(data: bytes) -> list[bytes]:
+        image = elf.Image(data)
+        start = image.sections()[image.header.section_names].offset
+        found = [data[start + section.name :].split(b"\0")[0] for section in image.sections()]
+        return [name for name in found if name != b".bss"]
+
+    broken = with_section(outer, elf.Image(outer).header.section_names, type=0)
+    edited = binaries.apply(broken, Edits(search=tuple(f"$ORIGIN/{name * 2000}" for name in "abc")))
+    assert len(edited) > len(outer) + 6000
+    assert names(edited) == names(outer)
+
+
 def test_program_headers_of_another_size_are_malformed(outer: bytes) -> None:
     broken = bytearray(outer)
     struct.pack_into("<H", broken, 54, 57)

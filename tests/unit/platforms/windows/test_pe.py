@@ -361,3 +361,35 @@ def test_llvm_reads_edited_files_without_complaint(tmp_path: Path, room) -> None
     assert [line.split()[1] for line in done.stdout.splitlines() if line.startswith("  Name: ")][:4]
     for name in ("KERNEL32.dll", "inner-0123abcd.dll", "outer.dll", "late-0123abcd.dll"):
         assert f"Name: {name}" in done.stdout
+
+
+def section_at(data: bytes, name: bytes) -> int:
+    """Where the header of a section is."""
+    return data.index(name.ljust(8, b"\0"))
+
+
+def number(data: bytes, at: int) -> int:
+    return int.from_bytes(data[at : at + 4], "little")
+
+
+def test_the_record_that_ends_the_imports_is_not_overwritten_where_its_section_is_said_to_end_before() -> None:
+    data = bytearray(dll(Dll(name=None, is_library=False, imports=IMPORTS)))
+    header = section_at(data, b".rdata")
+    address, size = struct.unpack_from("<2I", data, number(data, 60) + 24 + 112 + 8)
+    virtual = number(data, header + 8)
+    assert address + size == 0x2000 + virtual, "the imports are the last of the constants"
+    struct.pack_into("<I", data, header + 8, virtual - 4)
+    edited = binaries.apply(bytes(data), RENAMES)
+    end = number(data, header + 20) + virtual
+    assert edited[end - 20 : end] == bytes(20)
+    assert read(edited).needed == ("KERNEL32.dll", "inner-0123abcd.dll", "outer.dll")
+
+
+def test_a_name_in_the_headers_is_not_written_over() -> None:
+    data = bytearray(dll(Dll()))
+    exports = number(data, number(data, 60) + 24 + 112)
+    header = section_at(data, b".rdata")
+    struct.pack_into("<I", data, exports - number(data, header + 12) + number(data, header + 20) + 12, 1)
+    assert read(bytes(data)).name == "Z"  # of MZ, with which every image begins
+    edited = binaries.apply(bytes(data), Edits(name="a"))
+    assert (edited[:2], read(edited).name) == (b"MZ", "a")
