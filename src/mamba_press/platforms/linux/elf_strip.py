@@ -8,7 +8,6 @@ from mamba_press.platforms.linux.elf import Image
 from mamba_press.platforms.linux.elf_records import Section
 
 _SHSTRTAB = b".shstrtab"
-_SHF_INFO_LINK = 0x40
 
 
 def strip(data: Data) -> Data:
@@ -50,7 +49,9 @@ def _is_simple(image: Image, sections: list[Section], count: int) -> bool:
         return False
     if any(section.flags & elf.SHF_ALLOC for section in sections[count:]):
         return False
-    return not any(s.link >= count or (s.flags & _SHF_INFO_LINK and s.info >= count) for s in sections[1:count])
+    if elf.DT_STRTAB in image.tags and image.at(elf.DT_STRTAB, 0, "the strings") < elf.HEADER.size:
+        return False  # the header changes
+    return not any(s.link >= count or (s.flags & elf.SHF_INFO_LINK and s.info >= count) for s in sections[1:count])
 
 
 def _names(image: Image, sections: list[Section], count: int) -> tuple[bytes, list[int]]:

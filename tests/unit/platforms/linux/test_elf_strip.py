@@ -11,6 +11,7 @@ import pytest
 
 from mamba_press.platforms import binaries
 from mamba_press.platforms.binaries import Malformed
+from mamba_press.platforms.linux import elf as read_elf
 from mamba_press.platforms.linux import elf_strip
 from mamba_press.types import Edits
 from tests.support import elf
@@ -51,6 +52,16 @@ def test_symbols_and_debugging_information_leave_and_all_that_is_loaded_stays(li
     assert stripped.stat().st_size < library.stat().st_size
     assert binaries.layout_problems(stripped.read_bytes()) == ()
     assert ctypes.CDLL(str(stripped)).answer() == 42
+
+
+def test_a_file_with_strings_in_its_header_stays_as_it_is(library):
+    data = library.read_bytes()
+    image = read_elf.Image(data)
+    dynamic = image.segment(read_elf.PT_DYNAMIC)
+    entry = next(at for at in range(dynamic.offset, dynamic.file_end, 16) if data[at] == read_elf.DT_STRTAB)
+    broken = bytearray(data)
+    struct.pack_into("<Q", broken, entry + 8, 6)
+    assert elf_strip.strip(bytes(broken)) == broken
 
 
 def test_a_file_with_something_behind_its_end_stays_as_it_is(library):
