@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -221,6 +222,37 @@ def test_a_damaged_archive_is_told_by_the_file_and_installs_nothing(greetings, f
     assert "pygreet-2.0+" in done.err
     assert "Traceback" not in done.err
     assert not list(fresh.root.glob("lib/*/site-packages/words"))
+
+
+def test_a_house_whose_wheel_is_wrong_reaches_no_installer(greetings, fresh, tmp_path):
+    """pip of Python 3.11 and before ends with a traceback at an entry point that is none."""
+    folder = tmp_path / "wheels"
+    shutil.copytree(greetings.folder, folder)
+    manifest = json.loads((folder / "wheelhouse.json").read_text())
+    (row,) = (row for row in manifest["wheels"] if row["name"] == "pygreet")
+    wheel = folder / row["file"]
+    rewrite(wheel, "entry_points.txt", b"[console_scripts]\n0\n")
+    row["size"], row["sha256"] = wheel.stat().st_size, hashlib.sha256(wheel.read_bytes()).hexdigest()
+    (folder / "wheelhouse.json").write_text(json.dumps(manifest))
+    done = press.command("wheelhouse", "install", folder, "--python", fresh.python, cwd=tmp_path)
+    assert done.code == 4
+    assert done.err.startswith("mamba-press: the wheelhouse cannot be used\n")
+    assert "entry_points.txt: cannot be read" in done.err
+    assert not list(fresh.root.glob("lib/*/site-packages/pygreet*"))
+
+
+def rewrite(wheel: Path, name: str, data: bytes) -> None:
+    """Write a wheel anew with another file in its .dist-info, and RECORD as it has to be then."""
+    with zipfile.ZipFile(wheel) as archive:
+        texts = {info.filename: archive.read(info) for info in archive.infolist()}
+    (record,) = (path for path in texts if path.endswith(".dist-info/RECORD"))
+    path = record.replace("RECORD", name)
+    digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+    rows = [line for line in texts[record].decode().splitlines() if not line.startswith(f"{path},")]
+    texts |= {path: data, record: "\n".join([f"{path},sha256={digest},{len(data)}", *rows, ""]).encode()}
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for each, text in texts.items():
+            archive.writestr(each, text)
 
 
 def test_another_python_is_refused(greeting, tmp_path):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mamba_press import platforms
 from mamba_press.commands import options, output
-from mamba_press.errors import ConfigError
+from mamba_press.errors import ConfigError, HouseError
 from mamba_press.problem import Problem
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _validate(path: Path, arguments: Arguments, environ: Mapping[str, str]) -> i
 
     with atomic.temporary() as folder:
         manifest = wheelhouse.unpack(path, folder)
-        build.require_together([folder / row.file for row in manifest.wheels], manifest.elsewhere)
+        build.require_together([folder / row.file for row in manifest.wheels], manifest.elsewhere, failure=HouseError)
     if arguments.json:
         output.say_json(_values(manifest))
     else:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mamba_press import log
-from mamba_press.errors import ConfigError, WarnedError, WriteError
+from mamba_press.errors import ConfigError, PressError, WarnedError, WriteError
 from mamba_press.problem import Note, Problem, warnings
 
 if TYPE_CHECKING:
@@ -194,8 +194,14 @@ def refuse_taken(pairs: Iterable[tuple[Path, Path]]) -> None:
         raise WriteError(*problems)
 
 
-def require_together(paths: Sequence[Path], elsewhere: Sequence[str], second: SecondReader | None = None) -> None:
-    """Raise WriteError with everything that is wrong with wheels that are installed together."""
+def require_together(
+    paths: Sequence[Path],
+    elsewhere: Sequence[str],
+    second: SecondReader | None = None,
+    *,
+    failure: type[PressError] = WriteError,
+) -> None:
+    """Raise ``failure`` with everything that is wrong with wheels that are installed together."""
     from mamba_press.audit import check
 
     wrong = [
@@ -204,7 +210,7 @@ def require_together(paths: Sequence[Path], elsewhere: Sequence[str], second: Se
         for problem in found.problems
     ]
     if wrong:
-        raise WriteError(*wrong)
+        raise failure(*wrong)
 
 
 def epoch(environ: Mapping[str, str]) -> int | None:

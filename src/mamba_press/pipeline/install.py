@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from mamba_press import atomic, platforms
 from mamba_press.audit import smoke_test
 from mamba_press.errors import ConfigError, HouseError
+from mamba_press.pipeline import build
 from mamba_press.platforms.target import arch
 from mamba_press.types import Problem
 from mamba_press.wheel import wheelhouse
@@ -62,12 +63,15 @@ def install(path: Path, place: Place) -> Manifest:
     """Install all wheels of a house, a file or a folder, and return its manifest; nothing is asked of an index.
 
     Every wheel is held to the manifest's hash, and by the installer once more to the same one. Raises HouseError for a
-    house that is not as it was made, or that the installer refuses, ConfigError for an interpreter that it is not for.
+    house that is not as it was made, that `mamba-press wheelhouse validate` finds something wrong with, or that the
+    installer refuses, ConfigError for an interpreter that it is not for.
     """
     require_fit(wheelhouse.read(path), facts(place.python), str(path))
     command = _installer(place.python)
     with atomic.temporary() as folder:
         manifest = wheelhouse.unpack(path, folder)
+        wheels = [folder / row.file for row in manifest.wheels]
+        build.require_together(wheels, manifest.elsewhere, failure=HouseError)
         wanted = folder / "requirements.txt"
         lines = [f"{row.name}=={row.version} --hash=sha256:{row.sha256}\n" for row in manifest.wheels]
         wanted.write_text("".join(lines), "utf-8")
