@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
+    from mamba_press.problem import Setting
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code (docs/reference/exit-codes.md)."""
@@ -43,12 +45,12 @@ def _run(arguments: Sequence[str]) -> int:
 
     parsed: Namespace | None = None
 
-    def worded(text: str) -> str:
+    def voice(setting: Setting) -> str:
         if parsed is None or not parsed.presses:
-            return text
+            return str(setting)
         from mamba_press.commands import options
 
-        return options.told(text, parsed, os.environ)
+        return options.told(setting, parsed, os.environ)
 
     try:
         with boundary.machine():
@@ -56,10 +58,10 @@ def _run(arguments: Sequence[str]) -> int:
             parsed = _parsed(arguments)
             from mamba_press import commands
 
-            with boundary.uncollected(), log.build(worded):
+            with boundary.uncollected(), log.build(voice):
                 return commands.load(parsed.command).run(parsed, os.environ)
     except PressError as error:
-        log.error(worded(str(error)))
+        log.error(error.told(voice))
         return error.code
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mamba_press import log
 from mamba_press.errors import PressError, WriteError
-from mamba_press.problem import Problem
+from mamba_press.problem import Problem, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,16 +33,16 @@ _OF_THE_MACHINE = {
 def hook(settings: Mapping[str, object] | None, environ: Mapping[str, str]) -> Iterator[None]:
     """Turn what the user can act on into the message that every front end shows as it is, without a traceback."""
 
-    def worded(text: str) -> str:
+    def voice(setting: Setting) -> str:
         from mamba_press.config import reader
 
-        return reader.as_given(text, settings, environ)
+        return reader.as_given(setting, settings, environ)
 
     try:
-        with machine(), uncollected(), log.build(worded):
+        with machine(), uncollected(), log.build(voice):
             yield
     except PressError as error:
-        raise SystemExit(f"mamba-press: {log.shown(worded(str(error)))}") from None
+        raise SystemExit(f"mamba-press: {log.shown(error.told(voice))}") from None
 
 
 @contextmanager

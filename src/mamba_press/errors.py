@@ -6,29 +6,33 @@ that turn one into text and an exit code; exit code 1 is left to bugs.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from mamba_press.problem import Problem
+from mamba_press.problem import Problem, Setting, Text, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mamba_press.problem import Note
+    from mamba_press.problem import Note, Voice, Words
 
 
 class PressError(Exception):
     """The base: one or more problems, and the exit code of their kind."""
 
     code = 1
-    title = "mamba-press failed"
+    title: ClassVar[Words] = "mamba-press failed"
 
     def __init__(self, *problems: Problem) -> None:
         super().__init__(*problems)
         self.problems = problems
 
     def __str__(self) -> str:
+        return self.told(str)
+
+    def told(self, voice: Voice) -> str:
+        """Return all of it, with the settings as a voice calls them."""
         count = f" ({len(self.problems)} problems)" if len(self.problems) > 1 else ""
-        return "\n".join([f"{self.title}{count}", *(f"- {problem}" for problem in self.problems)])
+        return "\n".join([told(self.title, voice) + count, *(f"- {each.told(voice)}" for each in self.problems)])
 
 
 class ConfigError(PressError):
@@ -63,13 +67,13 @@ class ContentError(PressError):
     """What was pressed would not work or may not be shipped: collision, link, tag, licence, placeholder."""
 
     code = 5
-    title = "the packages cannot be pressed"
+    title: ClassVar[Words] = "the packages cannot be pressed"
 
 
 class WarnedError(ContentError):
     """Warnings, where the configuration takes them for errors."""
 
-    title = 'there are warnings, and tool.mamba-press.warnings is "error"'
+    title = Text.of("there are warnings, and ", Setting("warnings"), ' is "error"')
 
     @classmethod
     def of(cls, warnings: Iterable[Note]) -> WarnedError:

@@ -18,7 +18,9 @@ from mamba_press.credentials import hidden
 from mamba_press.problem import Note, warnings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
+
+    from mamba_press.problem import Voice, Words
 
 _EVERY = 0.1
 """Seconds between two drawings of a progress."""
@@ -68,7 +70,7 @@ def detail(text: str) -> None:
         _line(text)
 
 
-def warn(what: str, hint: str = "") -> None:
+def warn(what: Words, hint: Words = "") -> None:
     """Say that something may not work as the user expects: at the end of the build that is under way, else at once."""
     _warn(Note(what, hint, "warning"))
 
@@ -91,12 +93,12 @@ def tell(notes: Iterable[Note]) -> None:
 
 
 @contextmanager
-def build(worded: Callable[[str], str] = str) -> Iterator[dict[Note, None]]:
+def build(voice: Voice = str) -> Iterator[dict[Note, None]]:
     """Count the warnings of a build, whichever thread says them; say each once at the end, for it is read last.
 
     Builds that are part of another, such as the targets of a matrix, count what was said before them too. Theirs are
-    left to the caller, who has them when the block ends: one may be the same for several. ``worded`` puts what is said
-    in the terms of the call.
+    left to the caller, who has them when the block ends: one may be the same for several. ``voice`` calls the
+    settings in what is said as the user does.
     """
     global _counted, _is_part
     outer, was_part = _counted, _is_part
@@ -106,7 +108,7 @@ def build(worded: Callable[[str], str] = str) -> Iterator[dict[Note, None]]:
     finally:
         _counted, _is_part = outer, was_part
         for each in found if outer is None else ():
-            _line(worded(str(each)))
+            _line(each.told(voice))
 
 
 def is_of_several() -> bool:

@@ -2,25 +2,112 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from typing import TypeAlias
+
+    Voice: TypeAlias = "Callable[[Setting], str]"
+    Words: TypeAlias = "str | Setting | Text"
+
+TABLE = "tool.mamba-press"
+"""Where the configuration stands in ``pyproject.toml``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A key of the configuration, or what to write there: a front door calls it as its user does, the text as TOML.
+
+    ``key`` is the path below the table, ``name`` one that the user chose below that. ``apart`` writes the table on a
+    line of its own, as it can be copied. ``called`` is how it is spelled at the place in question, whatever the door.
+    """
+
+    key: str
+    value: str | bool | tuple[str, ...] | None = None
+    name: str = ""
+    apart: bool = False
+    called: str = ""
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return self.called or ".".join(filter(None, (TABLE, self.key, self.name)))
+        import json  # only for who writes a value: light questions mostly name keys
+
+        table, _, key = self.key.rpartition(".")
+        value = json.dumps(self.value, ensure_ascii=False)
+        if self.name:
+            name = self.name if re.fullmatch(r"[A-Za-z0-9_…-]+", self.name) else f'"{self.name}"'
+            table, key, value = (table, key, f"{{ {name} = {value} }}") if table else (self.key, name, value)
+        return f"[{'.'.join(filter(None, (TABLE, table)))}]{chr(10) if self.apart else ' '}{key} = {value}"
+
+    def told(self, voice: Voice) -> str:
+        """Return it as a voice calls it."""
+        return self.called or voice(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Words with settings in between."""
+
+    parts: tuple[str | Setting, ...]
+
+    @classmethod
+    def of(cls, *words: Words) -> Text:
+        """Return words one after the other."""
+        parts: list[str | Setting] = []
+        for part in (part for each in words for part in (each.parts if isinstance(each, Text) else (each,))):
+            if isinstance(part, str) and parts and isinstance(parts[-1], str):
+                parts[-1] += part
+            else:
+                parts.append(part)
+        return cls(tuple(parts))
+
+    def __str__(self) -> str:
+        return self.told(str)
+
+    def told(self, voice: Voice) -> str:
+        """Return the words, with the settings as a voice calls them."""
+        return "".join(told(part, voice) for part in self.parts)
+
+
+def told(words: Words, voice: Voice = str) -> str:
+    """Return words as a text, with the settings in it as a voice calls them."""
+    return words if isinstance(words, str) else words.told(voice)
+
+
+def joined(words: Iterable[Words], between: str = "\n") -> Text:
+    """Return words one after the other, on a line each or with something else between them."""
+    return Text.of(*(part for number, each in enumerate(words) for part in ((between, each) if number else (each,))))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Problem:
     """Something wrong: which key or file, what was found against what was expected, and what to do."""
 
-    where: str
-    what: str
-    hint: str = ""
+    where: Words
+    what: Words
+    hint: Words = ""
     severity: Literal["error", "note"] = "error"
 
     def __str__(self) -> str:
-        text = f"{self.where}: {self.what}" if self.where else self.what
-        return _with_hint(text, self.hint)
+        return self.told(str)
+
+    def told(self, voice: Voice) -> str:
+        """Return all of it, with the settings as a voice calls them."""
+        return _with_hint(Text.of(self.where, ": " if self.where else "", self.what), self.hint, voice)
+
+    def settings(self) -> Iterator[Setting]:
+        """Yield the settings that it names."""
+        for part in Text.of(self.where, self.what, self.hint).parts:
+            if isinstance(part, Setting):
+                yield part
+
+    def values(self) -> dict[str, str]:
+        """Return it for ``json.dumps``."""
+        return {"where": str(self.where), "what": str(self.what), "hint": str(self.hint), "severity": self.severity}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,13 +134,17 @@ class Note:
     is a warning only if it is said of every target of a matrix, and of every wheel of a wheelhouse.
     """
 
-    what: str
-    hint: str = ""
+    what: Words
+    hint: Words = ""
     severity: Literal["note", "warning"] = "note"
     of_all: bool = False
 
     def __str__(self) -> str:
-        return _with_hint(f"warning: {self.what}" if self.severity == "warning" else self.what, self.hint)
+        return self.told(str)
+
+    def told(self, voice: Voice) -> str:
+        """Return all of it, with the settings as a voice calls them."""
+        return _with_hint(Text.of("warning: " if self.severity == "warning" else "", self.what), self.hint, voice)
 
 
 def noted(said: Iterable[str | Note]) -> tuple[Note, ...]:
@@ -76,15 +167,16 @@ def of_all(parts: Sequence[Collection[Note]]) -> Iterator[Note]:
 def as_values(notes: Iterable[Note]) -> dict[str, object]:
     """Return notes for ``json.dumps``: the texts of all, and again, in full, those that are warnings."""
     notes = tuple(notes)
-    return {"notes": [note.what for note in notes], "warnings": [_values(note) for note in warnings(notes)]}
+    return {"notes": [str(note.what) for note in notes], "warnings": [_values(note) for note in warnings(notes)]}
 
 
 def _values(note: Note) -> dict[str, str]:
-    return {"what": note.what, "hint": note.hint, "severity": note.severity}
+    return {"what": str(note.what), "hint": str(note.hint), "severity": note.severity}
 
 
-def _with_hint(text: str, hint: str) -> str:
-    return harmless(text, "\n") + "".join(f"\n  {line}" for line in harmless(hint, "\n").splitlines())
+def _with_hint(words: Words, hint: Words, voice: Voice) -> str:
+    text, below = harmless(told(words, voice), "\n"), harmless(told(hint, voice), "\n")
+    return text + "".join(f"\n  {line}" for line in below.splitlines())
 
 
 def harmless(text: str, keeps: str = "") -> str:

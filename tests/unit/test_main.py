@@ -16,6 +16,7 @@ from mamba_press import __version__, commands
 from mamba_press.commands import options, parser
 from mamba_press.errors import ConfigError
 from mamba_press.pipeline import solve
+from mamba_press.problem import Setting
 
 
 def order(*arguments: str):
@@ -196,17 +197,24 @@ def test_a_spec_with_a_channel_in_front_is_one(spec):
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"),
+    ("setting", "expected"),
     [
-        ("tool.mamba-press.packages: none", "the specs: none"),
-        ("see tool.mamba-press.platform", "see --platform"),
-        ("tool.mamba-press.link.system: no", "-C link.system: no"),
-        ("tool.mamba-press.constraints: no", "-C constraints: no"),
-        ('[tool.mamba-press.select] exclude = ["bin/x"]', "-C select.exclude='bin/x'"),
+        (Setting("packages"), "the specs"),
+        (Setting("platform"), "--platform"),
+        (Setting("link.system"), "-C link.system"),
+        (Setting("constraints"), "-C constraints"),
+        (Setting("layout.move", name="'a'"), "-C layout.move.'a'"),
+        (Setting("link.runtimes", "bundle"), "-C link.runtimes='bundle'"),
+        (Setting("link.strip", value=True), "-C link.strip='true'"),
+        (Setting("select.exclude", ("bin/x",)), "-C select.exclude='bin/x'"),
+        (Setting("select.exclude", ("a", "it's")), """-C select.exclude='a' -C select.exclude='it'"'"'s'"""),
+        (Setting("sources.modules", ()), "-C sources.modules=''"),
+        (Setting("requires", value=False, name="zlib"), "-C requires.zlib='false'"),
+        (Setting("licenses.named", "MIT", name="a.b"), "-C licenses.named.a.b='MIT'"),
     ],
 )
-def test_a_call_without_a_project_is_told_of_options_not_of_a_table(text, expected):
-    assert options.as_typed(text) == expected
+def test_a_call_without_a_project_is_told_of_options_not_of_a_table(setting, expected):
+    assert options.as_typed(setting) == expected
 
 
 @pytest.mark.parametrize(

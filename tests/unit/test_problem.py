@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mamba_press.problem import Note, Problem, as_values, noted
+from mamba_press.problem import Note, Problem, Setting, Text, as_values, joined, noted
 
 WARNING = Note("two", "mend it so\nor so", "warning")
 
@@ -45,3 +45,37 @@ def test_what_a_terminal_would_obey_is_written_out(text, shown):
 
 def test_the_lines_of_a_text_stay():
     assert str(Problem(where="a", what="b\nc", hint="d\n  e")) == "a: b\nc\n  d\n    e"
+
+
+@pytest.mark.parametrize(
+    ("setting", "written"),
+    [
+        (Setting("link.floor"), "tool.mamba-press.link.floor"),
+        (Setting("hook", "file.py:function"), '[tool.mamba-press] hook = "file.py:function"'),
+        (Setting("link.strip", value=True), "[tool.mamba-press.link] strip = true"),
+        (Setting("select.exclude", ("é", 'a"b')), '[tool.mamba-press.select] exclude = ["é", "a\\"b"]'),
+        (Setting("requires", "a >=1", name="a-b"), '[tool.mamba-press.requires] a-b = "a >=1"'),
+        (Setting("requires", value=False, name="a.b", apart=True), '[tool.mamba-press.requires]\n"a.b" = false'),
+        (Setting("licenses.named", "MIT", name="a"), '[tool.mamba-press.licenses] named = { a = "MIT" }'),
+        (Setting("packages", called="-C mamba-press.packages"), "-C mamba-press.packages"),
+    ],
+)
+def test_a_setting_is_written_as_toml_unless_it_is_spelled_already(setting, written):
+    assert str(setting) == written
+
+
+def test_a_voice_calls_the_settings_of_a_problem_and_no_other_words():
+    words = joined([Text.of("tool.mamba-press.a and ", Setting("a")), Setting("b", called="B"), "c"])
+    problem = Problem(where=Setting("d"), what=words, hint=Setting("e", ("f",)))
+    assert problem.told(lambda setting: f"<{setting.key}>") == "<d>: tool.mamba-press.a and <a>\nB\nc\n  <e>"
+    assert [setting.key for setting in problem.settings()] == ["d", "a", "b", "e"]
+
+
+def test_a_program_is_given_a_problem_as_texts():
+    problem = Problem(where=Setting("a"), what=Text.of("is ", Setting("b")), hint="mend it")
+    assert problem.values() == {
+        "where": "tool.mamba-press.a",
+        "what": "is tool.mamba-press.b",
+        "hint": "mend it",
+        "severity": "error",
+    }

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from mamba_press import globs, messages, platforms
 from mamba_press.audit import path_assumptions
 from mamba_press.conda.specs import spec_name
-from mamba_press.config.model import TABLE
 from mamba_press.errors import ContentError
+from mamba_press.problem import Setting, Text, joined
 from mamba_press.types import OWN, Note, Problem
 from mamba_press.vendoring import runtime_module
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from mamba_press.config.model import Config
+    from mamba_press.problem import Words
     from mamba_press.types import Dropped, Environment, File, Package, Selection
 
 _PYTHON = frozenset({"python", "python_abi"})
@@ -56,14 +57,14 @@ def _why(package: Package, dropped: Iterable[Dropped]) -> str:
     return told or "it has no files"
 
 
-def _instead(package: Package, environment: Environment) -> str:
+def _instead(package: Package, environment: Environment) -> Words:
     requested = {other.name for other in environment.packages if other.requested}
     names = {spec.name for spec in package.depends} - requested - _PYTHON
     others = sorted(name for name in names if not name.startswith("__"))
-    first = f"perhaps it stands for others: packages = {json.dumps(others)}\n" if others else ""
+    first: list[Words] = [f"perhaps it stands for others: packages = {json.dumps(others)}"] if others else []
     if any(file.package == package.name for file in environment.files):
-        first += f"keep what a rule leaves out with {TABLE}.select.include\n"
-    return f"{first}or take it out of packages" if first else "take it out of packages"
+        first.append(Text.of("keep what a rule leaves out with ", Setting("select.include")))
+    return joined((*first, "or take it out of packages" if first else "take it out of packages"))
 
 
 def host(

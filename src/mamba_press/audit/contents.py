@@ -107,7 +107,7 @@ class Opened:
 
 def shown(problem: Problem) -> Problem:
     """Return a problem that any terminal can show: names and texts of a wheel may hold anything."""
-    return replace(problem, where=harmless(problem.where), what=harmless(problem.what))
+    return replace(problem, where=harmless(str(problem.where)), what=harmless(str(problem.what)))
 
 
 def is_shared(member: Member) -> bool:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mamba_press import atomic, platforms
 from mamba_press.errors import ConfigError
 from mamba_press.platforms import binaries
-from mamba_press.problem import Problem
+from mamba_press.problem import Problem, Setting, Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -36,7 +36,7 @@ Json = dict[str, object]
 
 SCRIPT = Path(__file__).with_name("second_reader_process.py")
 
-KEY = "tool.mamba-press.second-reader"
+KEY = Setting("second-reader")
 
 PATIENCE = 20.0
 """The seconds that reading one file may take."""
@@ -108,7 +108,7 @@ class _Asked(NamedTuple):
     ours: tuple[Part, ...] = ()
 
 
-def require(mode: str, where: str = KEY) -> None:
+def require(mode: str, where: str | Setting = KEY) -> None:
     """Raise ConfigError where a second reader is asked for in so many words and one of the two is not installed."""
     missing = [name for name in ("lief", "wheel") if mode == "always" and not is_there(name)]
     if missing:
@@ -338,7 +338,8 @@ def _differing(asked: _Asked, answer: Json, reader: str) -> Iterator[Problem]:
             if pair[0] != pair[1] and not any(known):
                 shown = _shown(*pair), _shown(*reversed(pair))
                 what = f"its {words}: mamba-press reads {shown[0]}, {reader} reads {shown[1]}"
-                hint = f'one of the two is wrong: report it with the file; {KEY} = "off" leaves the second out'
+                wrong = "one of the two is wrong: report it with the file; "
+                hint = Text.of(wrong, KEY, ' = "off" leaves the second out')
                 yield Problem(where=where, what=what, hint=hint)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mamba_press import messages, platforms
 from mamba_press.errors import ContentError
 from mamba_press.platforms import binaries
+from mamba_press.problem import Setting, Text
 from mamba_press.types import Edits, Problem
 from mamba_press.wheel import zip_read
 
@@ -58,8 +59,11 @@ def refuse(path: Path, explanation: Explanation, entries: Sequence[Entry], confi
     raise ContentError(
         Problem(
             where=explanation.wheel,
-            what=f"weighs {messages.size(size)}, {messages.size(over)} more than "
-            f"tool.mamba-press.wheel.max-size = {most!r} allows",
+            what=Text.of(
+                f"weighs {messages.size(size)}, {messages.size(over)} more than ",
+                Setting("wheel.max-size"),
+                f" = {most!r} allows",
+            ),
             hint="\n".join([*lines, "`mamba-press explain` tells the rest; PyPI takes 100 MiB without asking"]),
         )
     )

@@ -92,7 +92,8 @@ def run(arguments: Arguments, environ: Mapping[str, str]) -> int:  # noqa: ARG00
         if arguments.copy_to and not found.problems:
             check.copy(Path(what), arguments.copy_to)
     if arguments.json:
-        output.say_json({what: asdict(found) for what, found in reports.items()})
+        problems = {what: [problem.values() for problem in found.problems] for what, found in reports.items()}
+        output.say_json({what: {**asdict(found), "problems": problems[what]} for what, found in reports.items()})
     else:
         for what, found in reports.items():
             number = len(found.problems)

@@ -106,7 +106,7 @@ def _check(orders: Sequence[Order], held: Sequence[Held], arguments: Arguments) 
         lock.refuse_stale(orders, held)
     except ConfigError as error:
         if arguments.json:
-            output.say_json({"current": False, "problems": [asdict(problem) for problem in error.problems]})
+            output.say_json({"current": False, "problems": [problem.values() for problem in error.problems]})
         raise
     if arguments.json:
         output.say_json({"current": True, "problems": []})

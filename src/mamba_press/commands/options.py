@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from mamba_press.config.recipe import Recipe
     from mamba_press.pipeline.solve import Order
+    from mamba_press.problem import Setting
 
 
 class Sources(argparse.Namespace):
@@ -296,29 +297,25 @@ _OPTIONS = {
 }
 
 
-def told(text: str, arguments: argparse.Namespace, environ: Mapping[str, str]) -> str:
-    """Return the text of an error or a warning in the terms of the call."""
+def told(setting: Setting, arguments: argparse.Namespace, environ: Mapping[str, str]) -> str:
+    """Return what to call a key, or how to set it, in the terms of the call."""
     from mamba_press.config import reader
 
     if not projects(arguments.what):
-        return as_typed(text)
-    named = dict.fromkeys((setting.partition("=")[0] for setting in arguments.setting), "")
+        return as_typed(setting)
+    named = dict.fromkeys((each.partition("=")[0] for each in arguments.setting), "")
     attributes = {"channel": "channels", "python": "python", "platform": "platform", "offline": "offline"}
     attributes |= {"locked": "locked", "frozen": "frozen"}
     attributes |= {"warnings": "warnings", "pythons": "python", "platforms": "platform"}
     options = {key: _OPTIONS[key] for name, key in attributes.items() if getattr(arguments, name, None)}
-    return reader.as_given(text, named, environ, options)
+    return reader.as_given(setting, named, environ, options)
 
 
-def as_typed(text: str) -> str:
-    """Return an error's text in the terms of a call without a project, which has no table to look at."""
-    text = re.sub(r"\[tool\.mamba-press\.([\w-]+)\] ([\w-]+) = \[\"([^\"]*)\"\]", r"-C \1.\2='\3'", text)
-    pair = r"\[tool\.mamba-press\.([\w-]+)\] ([\w-]+) = \{ \"?([\w.-]+)\"? = \"([^\"]*)\" \}"
-    text = re.sub(pair, r"-C \1.\2.\3='\4'", text)
-    # a table that has the names of packages as keys
-    text = re.sub(r"\[tool\.mamba-press\.requires\]\s+\"?([\w.-]+)\"? = \"([^\"]*)\"", r"-C requires.\1='\2'", text)
-    return re.sub(
-        r"tool\.mamba-press\.([\w-]+)((?:\.[\w-]+)*)",
-        lambda found: (found[2] and f"-C {found[1]}{found[2]}") or _OPTIONS.get(found[1], f"-C {found[1]}"),
-        text,
-    )
+def as_typed(setting: Setting) -> str:
+    """Return what to call a key, or how to set it, in a call without a project, which has no table to look at."""
+    name = ".".join(filter(None, (setting.key, setting.name)))
+    if setting.value is None:
+        return _OPTIONS.get(name, f"-C {name}")
+    values = (setting.value or ("",)) if isinstance(setting.value, tuple) else (setting.value,)
+    texts = (str(each).lower() if isinstance(each, bool) else each.replace("'", "'\"'\"'") for each in values)
+    return " ".join(f"-C {name}='{text}'" for text in texts)

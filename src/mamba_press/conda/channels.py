@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from mamba_press.errors import ConfigError
-from mamba_press.types import Problem
+from mamba_press.problem import Problem, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -97,7 +97,7 @@ def inside(channels: Iterable[str], root: Path) -> tuple[str, ...]:
 
 def _no_folder(channel: str, path: Path) -> Problem:
     return Problem(
-        where="tool.mamba-press.channels",
+        where=Setting("channels"),
         what=f"{channel!r} is a folder that is not there: {path}",
         hint="give a URL or an absolute path, or override it for this build with -C channels=… or MAMBA_PRESS_CHANNELS",
     )

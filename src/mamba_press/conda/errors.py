@@ -10,18 +10,16 @@ from mamba_press import messages, platforms
 from mamba_press.conda.channels import meant_as_name
 from mamba_press.credentials import hidden
 from mamba_press.errors import ConfigError, ContentError, FetchError, PressError, SolveError
-from mamba_press.types import Problem
+from mamba_press.problem import Problem, Setting, Text, joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from mamba_press.conda.process import RefusedError
+    from mamba_press.problem import Words
     from mamba_press.types import Target
 
 Json = dict[str, Any]
-
-KEY = "tool.mamba-press"
-
 
 AGAIN = "try again; if it fails every time, check the memory and the limits of this machine"
 
@@ -74,7 +72,7 @@ def _spec(facts: Json, _: Target) -> PressError:
     return ConfigError(
         *(
             Problem(
-                where=f"{KEY}.{wrong['key']}",
+                where=Setting(wrong["key"]),
                 what=f"{wrong['spec']!r} is no conda spec: {clean(wrong['text'])}",
                 hint='write it as in "libmambapy 1.5.8", "zlib >=1.2,<2" or "numpy 1.26.* py310*"',
             )
@@ -88,13 +86,14 @@ def _channels(facts: Json, target: Target) -> PressError:
     for wrong in facts["wrong"]:
         problem = _channel(wrong["channel"], clean(wrong["text"]), target)
         alike = [meant_as_name(name) for name in facts.get("alike", ()) if wrong["channel"] in ("", name)]
-        problems.append(replace(problem, hint="\n".join((*alike, problem.hint))))
+        problems.append(replace(problem, hint=joined((*alike, problem.hint))))
     kind = ConfigError if all("invalid channel" in wrong["text"] for wrong in facts["wrong"]) else FetchError
     return kind(*problems)
 
 
 def _channel(name: str, text: str, target: Target) -> Problem:
-    where = f"channel {hidden(name)}" if name else f"{KEY}.channels"
+    where: Words = f"channel {hidden(name)}" if name else Setting("channels")
+    hint: Words
     # Which of its subdirs is asked first is chance, and the channel is named already.
     text = re.sub(r" for url \([^)]*\)", "", text)
     folder = re.search(r"could not find subdir '([^']+)'", text)
@@ -111,14 +110,16 @@ def _channel(name: str, text: str, target: Target) -> Problem:
         what = f"it has no {subdir}/repodata.json"
         hint = "index it: a channel has one for each platform, and always one for noarch"
     elif folder or re.search(r"\b404\b", text):
-        what, hint = f"there is no {subdir}/repodata.json at that address", f"look at the spelling in {KEY}.channels"
+        what = f"there is no {subdir}/repodata.json at that address"
+        hint = Text.of("look at the spelling in ", Setting("channels"))
     elif re.search(r"\b(401|403)\b", text):
         what, hint = text, "log in with `rattler auth login` or `pixi auth login`"
     elif on_the_way := _on_the_way(text):
         what, hint = f"it cannot be reached: {text}", on_the_way
     elif re.search(r"server error|error sending request|timed out|dns error|\b429\b", text, re.IGNORECASE):
         what = f"it cannot be reached: {text}"
-        hint = f"try again; {KEY}.channels may name a mirror or a folder, and offline = true builds from the cache"
+        mirror = " may name a mirror or a folder, and offline = true builds from the cache"
+        hint = Text.of("try again; ", Setting("channels"), mirror)
     else:
         what, hint = f"its list of packages cannot be read: {text}", "index the channel again"
     return Problem(where=where, what=what, hint=hint)
@@ -126,45 +127,49 @@ def _channel(name: str, text: str, target: Target) -> Problem:
 
 def _solve(facts: Json, target: Target) -> PressError:
     if facts["empty"]:
-        choose = "" if facts["keys"] == ["build"] else f"choose another {KEY}.platform, or "
+        choose = () if facts["keys"] == ["build"] else ("choose another ", Setting("platform"), ", or ")
         what = f"the channels have no packages for {target.subdir} at all"
-        hint = f"{choose}add a channel that has {target.subdir}"
-        return SolveError(Problem(where=f"{KEY}.channels", what=what, hint=hint))
+        hint = Text.of(*choose, f"add a channel that has {target.subdir}")
+        return SolveError(Problem(where=Setting("channels"), what=what, hint=hint))
     if facts["missing"]:
         return SolveError(*(_missing(missing, target) for missing in facts["missing"]))
-    hint = "\n".join(_hints(facts, target))
-    where = ", ".join(f"{KEY}.{key}" for key in facts["keys"])
-    return SolveError(Problem(where=where, what=explanation(facts["text"]), hint=hint))
+    where = joined((Setting(key) for key in facts["keys"]), ", ")
+    return SolveError(Problem(where=where, what=explanation(facts["text"]), hint=joined(_hints(facts, target))))
 
 
 def _missing(missing: Json, target: Target) -> Problem:
     near = ", ".join(missing["near"])
     return Problem(
-        where=f"{KEY}.{missing['key']}",
+        where=Setting(missing["key"]),
         what=f"no channel has a package {missing['name']!r} for {target.subdir} or noarch",
-        hint=f"did you mean {near}?" if near else f"add the channel that has it to {KEY}.channels",
+        hint=f"did you mean {near}?" if near else Text.of("add the channel that has it to ", Setting("channels")),
     )
 
 
-def _hints(facts: Json, target: Target) -> list[str]:
+def _hints(facts: Json, target: Target) -> list[Words]:
     is_for_build = facts["keys"] == ["build"]  # on this machine, whatever the target is
-    whose, see = ("machine that builds", "") if is_for_build else ("target", f": see {KEY}.")
-    hints = [f"solved for {target.subdir} and Python {target.python}, with {_assumed(facts)}"]
+
+    def see(key: str) -> Text:
+        return Text.of() if is_for_build else Text.of(": see ", Setting(key))
+
+    hints: list[Words] = [f"solved for {target.subdir} and Python {target.python}, with {_assumed(facts)}"]
     for found in facts["found"]:
         if not found["versions"]:
             hints.append(f"files are listed as {found['name']}, and the records of all have another name")
         elif not found["fits"]:
             hints.append(f"{found['name']} is there as {_some(found['versions'])}")
         elif found["pythons"] and str(target.python) not in found["pythons"]:
-            hints.append(f"{found['spec']} is there for Python {_some(found['pythons'])}" + (see and f"{see}python"))
+            hints.append(Text.of(f"{found['spec']} is there for Python {_some(found['pythons'])}", see("python")))
     text = facts["text"]
     if "strict channel priority" in text:
-        hints.append(f"the first of {KEY}.channels that has a package is the only one for it: reorder them, or write")
+        only = " that has a package is the only one for it: reorder them, or write"
+        hints.append(Text.of("the first of ", Setting("channels"), only))
         hints.append("channel::package for a package that is to come from another")
     versioned = {each.virtual for each in platforms.FACTS.values()}
     for name, version, _ in facts["virtual"]:
         if name in versioned and (asked := re.findall(rf"{name} >=([\d.]+)", text)):
-            hints.append(f"{name} >={asked[-1]} is asked for, the {whose} has {version}" + (see and f"{see}platform"))
+            whose = "machine that builds" if is_for_build else "target"
+            hints.append(Text.of(f"{name} >={asked[-1]} is asked for, the {whose} has {version}", see("platform")))
     return hints
 
 
@@ -195,7 +200,7 @@ def _archive(wrong: Json) -> Problem:
 def _offline(facts: Json, _: Target) -> PressError:
     return FetchError(
         Problem(
-            where=f"{KEY}.offline",
+            where=Setting("offline"),
             what="the cache has not got " + ", ".join(facts["packages"]),
             hint="build once with offline = false: what is fetched stays in the cache (RATTLER_CACHE_DIR)",
         )
@@ -232,8 +237,8 @@ def _install(facts: Json, _: Target) -> PressError:
         hint = "the archive is not the one that was indexed: try again, or tell the channel's owner"
         return FetchError(Problem(where=where, what=text, hint=hint))
     if "HTTP status" in text:
-        hint = f"try again later, or name a mirror or a folder in {KEY}.channels"
-        return FetchError(Problem(where=where, what=re.sub(r" for url \([^)]*\)", "", text), hint=hint))
+        later = Text.of("try again later, or name a mirror or a folder in ", Setting("channels"))
+        return FetchError(Problem(where=where, what=re.sub(r" for url \([^)]*\)", "", text), hint=later))
     hint = "where the archive is whole, the network may be at fault: try again; else take another build of the package"
     return FetchError(Problem(where=where, what=text, hint=hint))
 
@@ -270,8 +275,11 @@ def silent(facts: Json) -> FetchError:
         Problem(
             where=", ".join(told[:3]) + messages.others(len(told) - 3),
             what=f"no byte came for {facts['seconds']:g} seconds",
-            hint="try again; if the server stays silent, name a mirror or a folder in "
-            f"{KEY}.channels, or build from the cache with offline = true",
+            hint=Text.of(
+                "try again; if the server stays silent, name a mirror or a folder in ",
+                Setting("channels"),
+                ", or build from the cache with offline = true",
+            ),
         )
     )
 

@@ -20,6 +20,7 @@ from mamba_press.conda.channels import folder_of, is_folder
 from mamba_press.conda.specs import minimum
 from mamba_press.credentials import public
 from mamba_press.errors import ConfigError, WriteError
+from mamba_press.problem import Setting
 from mamba_press.types import Problem
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def changed(held: Held, now: Json, root: Path) -> tuple[Problem, ...]:
         before, after = held.asked.get(key), now.get(key)
         same = _places(before, root) == _places(after, root) if key == "channels" else before == after
         if not same:
-            where = "the target" if key == _OF_THE_MACHINE else f"tool.mamba-press.{key}"
+            where = "the target" if key == _OF_THE_MACHINE else Setting(key)
             what = f"{NAME} was made for other {key.replace('-', ' ')}: {_difference(before, after)}"
             problems.append(Problem(where=where, what=what, hint=UPDATE))
     return tuple(problems)
@@ -112,7 +113,7 @@ def gone(held: Held, root: Path, problems: Sequence[Problem] = ()) -> tuple[str,
 
     None where more than the channels has changed: ``problems`` are those of `changed`.
     """
-    if any(problem.where != "tool.mamba-press.channels" for problem in problems):
+    if any(problem.where != Setting("channels") for problem in problems):
         return ()
     channels = (held.asked or {}).get("channels", ())
     folders = ((channel, folder_of(channel, root)) for channel in channels)

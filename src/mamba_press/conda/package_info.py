@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 from mamba_press.errors import ContentError
+from mamba_press.problem import Setting, Text
 from mamba_press.types import Info, Problem
 
 if TYPE_CHECKING:
@@ -45,9 +46,10 @@ _PAGES = ("home", "dev_url", "doc_url", "source_url")
 """What is read of ``about.json``; there may be several of a page."""
 
 _RECIPES = ("recipe/meta.yaml", "recipe/rendered_recipe.yaml")
-_HINT = (
+_HINT = Text.of(
     "mamba-press reads only plain files of a package: links may lead to files of this machine\n"
-    "tell the makers of the package, or take another build of it with tool.mamba-press.constraints"
+    "tell the makers of the package, or take another build of it with ",
+    Setting("constraints"),
 )
 _KINDS = (
     (stat.S_ISLNK, "a symlink"),

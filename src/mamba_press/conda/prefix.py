@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mamba_press import messages
 from mamba_press.conda import package_info
 from mamba_press.errors import ContentError
+from mamba_press.problem import Setting, Text
 from mamba_press.types import Environment, File, Problem
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ SCRIPT = re.compile(r"(bin/\.|Scripts/\.|Scripts/)[^/]+-(pre|post)-link\.(sh|bat
 """What conda runs when it installs a package; what it runs at the end of one is of no interest in a wheel."""
 _COPIES, _COPIED_BYTES = 10_000, 1 << 30
 """How many files and bytes symlinks may stand for, beside ten times what there is: each becomes a file of the wheel."""
-_HINT = "tell the makers of the package, or take another build of it with tool.mamba-press.constraints"
+_HINT = Text.of("tell the makers of the package, or take another build of it with ", Setting("constraints"))
 _DESCRIBES = re.compile(r"\.(?:dist|egg)-info(?:/|\Z)")
 GENERATED = "entry_point"
 """Occurs in the path type of each script that the installer makes for an entry point: in no package."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mamba_press.credentials import public
 from mamba_press.errors import SolveError
+from mamba_press.problem import Setting, Text
 from mamba_press.types import Package, Problem, Python, Solution, Spec, Target
 
 if TYPE_CHECKING:
@@ -22,8 +23,7 @@ _LONGEST = {"license": 10_000, "spec": 2_000}
 _MOST_SPECS = 10_000
 """What the record of a package may have; the largest of conda-forge have a tenth."""
 
-_KEY = "tool.mamba-press.constraints"
-_UNBOUND = f"tell the makers of the channel, or take another build with {_KEY}"
+_UNBOUND = Text.of("tell the makers of the channel, or take another build with ", Setting("constraints"))
 
 
 def packages_of(answer: Json) -> tuple[Package, ...]:
@@ -98,7 +98,9 @@ def refuse_foreign(packages: Iterable[Package]) -> None:
         Problem(
             where=str(package),
             what=f"its channel offers it as {package.file_name!r}, which is no conda package",
-            hint=f"name a build that is .conda or .tar.bz2 in {_KEY}, or a channel that has one",
+            hint=Text.of(
+                "name a build that is .conda or .tar.bz2 in ", Setting("constraints"), ", or a channel that has one"
+            ),
         )
         for package in packages
         if not package.url or not package.file_name.endswith((".conda", ".tar.bz2"))

@@ -11,6 +11,7 @@ from mamba_press.conda.channels import meant_as_name
 from mamba_press.conda.specs import spec_name
 from mamba_press.credentials import public
 from mamba_press.errors import ConfigError, PressError, SolveError
+from mamba_press.problem import Setting, Text
 from mamba_press.types import Package, Problem, Python, Solution, Target, VirtualPackage
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _tell_vain(solved: Sequence[tuple[Question, Mapping[str, list[str]]]]) -> No
     for text in dict.fromkeys(text for _, vain in solved for text in vain):
         near = next(vain[text] for _, vain in solved if text in vain)
         lacking = [question.target.subdir for question, vain in solved if text in vain]
-        what = f"{errors.KEY}.constraints: {text!r} names a package that no channel has"
+        what = Text.of(Setting("constraints"), f": {text!r} names a package that no channel has")
         if all(text in vain for question, vain in solved if text in question.constraints):
             log.warn(what, f"did you mean {near[0]}?" if near else "check the spelling, or take it out")
         else:
@@ -166,7 +167,7 @@ def _located(
     if answer["missing"]:
         raise ConfigError(
             Problem(
-                where=f"{errors.KEY}.channels",
+                where=Setting("channels"),
                 what=f"{lockfile.NAME} has {held.name} from {', '.join(moved)}, which is not here, and the channels "
                 f"asked have not got, with the same content: {', '.join(answer['missing'])}",
                 hint=f"name channels that have it, or {lockfile.UPDATE}",

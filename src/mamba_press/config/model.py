@@ -17,9 +17,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-TABLE = "tool.mamba-press"
-"""Where the configuration stands in ``pyproject.toml``."""
-
 VARIABLE = "MAMBA_PRESS_"
 """How the name of every environment variable of ours begins."""
 

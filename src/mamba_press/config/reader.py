@@ -18,20 +18,9 @@ from itertools import tee
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from mamba_press import messages
-from mamba_press.config.model import (
-    OTHER_VARIABLES,
-    OVERRIDES,
-    TABLE,
-    VARIABLE,
-    Config,
-    Key,
-    is_text,
-    keys,
-    rules,
-    words,
-)
+from mamba_press.config.model import OTHER_VARIABLES, OVERRIDES, VARIABLE, Config, Key, is_text, keys, rules, words
 from mamba_press.errors import ConfigError
-from mamba_press.problem import Problem
+from mamba_press.problem import TABLE, Problem, Setting, Text, joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -63,6 +52,10 @@ class _Found:
     where: str
     value: object
     source: Source
+
+    @property
+    def setting(self) -> Setting:
+        return Setting(self.key.name, called=self.where)
 
 
 def read(
@@ -105,20 +98,21 @@ def for_target(settings: Mapping[str, object] | None, chosen: Mapping[str, str])
 
 
 def as_given(
-    text: str,
+    setting: Setting,
     settings: Mapping[str, object] | None,
     environ: Mapping[str, str],
     options: Mapping[str, str] | None = None,
 ) -> str:
-    """Return the text of an error in which each key is called as it was given: a setting or a variable has no table.
+    """Return what to call a key in a project: as it was given, for a setting or a variable has no table.
 
     ``options`` are those of the command, by the key that each stands for. A key whose names the user chooses stays.
     """
+    if setting.value is not None or setting.name:
+        return str(setting)
     passed: list[Problem] = []  # what is wrong with them is told elsewhere
     found = (*_from_variables(environ, passed), *_from_settings(settings or {}, {}, passed))
     given = {each.key.name: each.where for each in found if not each.key.is_mapping} | dict(options or {})
-    key = re.compile(rf"(?<!\[){re.escape(TABLE)}\.([\w-]+(?:\.[\w-]+)*)")
-    return key.sub(lambda place: given.get(place[1], place[0]), text)
+    return given.get(setting.key, str(setting))
 
 
 def document(root: Path) -> dict[str, Any]:
@@ -192,17 +186,17 @@ def _read(
     if overrides and not problems:
         values = _overridden(own, overrides, [*again, *given_again], state=state, environ=environ)
     # Not said on top of a problem that explains it.
-    about = [f"{p.where} {p.hint}".lower() for p in problems]
-    explained = any(name in text for text in about for name in ("packages", "build-backend"))
-    if absent and ("packages",) not in values and ("build-backend",) not in values and not explained:
+    explained = {setting.key for problem in problems for setting in problem.settings()}
+    if absent and all((key,) not in values and key not in explained for key in ("packages", "build-backend")):
         problems.append(absent)
     if problems:
-        raise ConfigError(*dict.fromkeys(problems))
+        # One value for several keys is wrong once.
+        raise ConfigError(*{str(problem): problem for problem in problems}.values())
     config = _built(Config, (), values)
     assert isinstance(config, Config)
     if config.locked and config.frozen:
         what, hint = "are both true", "keep one: locked checks that the lock is current, frozen does not"
-        raise ConfigError(Problem(where=f"{TABLE}.locked, {TABLE}.frozen", what=what, hint=hint))
+        raise ConfigError(Problem(where=joined((Setting("locked"), Setting("frozen")), ", "), what=what, hint=hint))
     return config
 
 
@@ -347,14 +341,14 @@ def _from_settings(
                 problems.append(_unknown(where, path, "-C "))
             elif near:
                 inner = f"-C config-settings.{messages.printable(spelling)}=…"
-                hint = f"did you mean -C {near}? for the inner backend write {inner}"
+                meant = Setting(near, called=f"-C {near}")
+                hint = Text.of("did you mean ", meant, f"? for the inner backend write {inner}")
                 problems.append(Problem(where=where, what="unknown key", hint=hint))
             else:
                 yield _Found(key=_known()[_SETTINGS], where=where, value={spelling: value}, source="setting")
         elif place in seen:
-            problems.append(
-                Problem(where=where, what=f"given twice, also as {seen[place]}", hint="keep one of the two")
-            )
+            what = f"given twice, also as {seen[place]}"
+            problems.append(Problem(where=Setting(key.name, called=where), what=what, hint="keep one of the two"))
         else:
             seen[place] = where
             found = _Found(key=key, where=where, value={rest: value} if rest else value, source="setting")
@@ -378,11 +372,10 @@ def _from_variables(environ: Mapping[str, str], problems: list[Problem]) -> Iter
             continue
         if name not in known:
             near = messages.near(name.removeprefix(VARIABLE), [each.removeprefix(VARIABLE) for each in known])
-            hint = (
-                f"did you mean {VARIABLE}{near}?"
-                if near
-                else "unset it: every variable that begins so is one of our keys"
-            )
+            hint = Text.of("unset it: every variable that begins so is one of our keys")
+            if near:
+                meant = known[VARIABLE + near].name
+                hint = Text.of("did you mean ", Setting(meant, called=VARIABLE + near), "?")
             problems.append(Problem(where=messages.printable(name), what="unknown environment variable", hint=hint))
         elif value.strip():  # An empty variable is how CI systems spell an unset one.
             yield from _each(_Found(key=known[name], where=name, value=value, source="variable"), problems)
@@ -463,7 +456,7 @@ def _pairs(found: _Found) -> dict[str, str]:
             name, equals, text = part.partition("=") if isinstance(part, str) else ("", "", "")
             if not equals:
                 what = f"found {messages.found(part)}, expected key=value;key=value"
-                raise ConfigError(Problem(where=found.where, what=what))
+                raise ConfigError(Problem(where=found.setting, what=what))
             pairs[name.strip()] = text.strip()
     return pairs
 
@@ -499,7 +492,7 @@ def _checked(found: _Found, value: object) -> object:
             raise ConfigError(*faults)
         return value
     what = f"found {messages.found(value)}, expected {found.key.expected}"
-    raise ConfigError(Problem(where=found.where, what=what, hint=_advice(found, value)))
+    raise ConfigError(Problem(where=found.setting, what=what, hint=_advice(found, value)))
 
 
 def _held(value: object, source: Source) -> object:
@@ -522,7 +515,7 @@ def _faults(found: _Found, kind: object, value: object, at: str) -> tuple[Proble
         if not missed and not re.search(_UNWRITABLE, value):
             return ()
         expected = " and ".join(rule.words for rule in missed) or "a string without control characters"
-    return (Problem(where=found.where, what=f"{at}found {messages.found(value)}, expected {expected}", hint=hint),)
+    return (Problem(where=found.setting, what=f"{at}found {messages.found(value)}, expected {expected}", hint=hint),)
 
 
 def _moment(found: _Found, value: str | date) -> datetime:
@@ -534,7 +527,7 @@ def _moment(found: _Found, value: str | date) -> datetime:
         return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
     except (ValueError, OverflowError):
         what = f"found {messages.found(value)}, expected {found.key.expected}"
-        raise ConfigError(Problem(where=found.where, what=what)) from None
+        raise ConfigError(Problem(where=found.setting, what=what)) from None
 
 
 def _parsed(text: str) -> date:
@@ -576,16 +569,17 @@ def _unknown(where: str, path: tuple[str, ...], prefix: str) -> Problem:
     beside = {key.path[-1]: key.name for key in meant if key.path[:-1] == path[:-1]}
     anywhere = {key.path[-1]: key.name for key in values}
     whole = {key.name: key.name for key in meant}
-    hint = f"known here: {', '.join(beside or anywhere)}"
+    here = (Setting(key, called=name) for name, key in (beside or anywhere).items())
+    hint = Text.of("known here: ", joined(here, ", "))
     if path in _known():
         below = (key.name for key in values if key.path[:-1] == path)
-        hint = f"give one of its keys: {', '.join(below)}"
-        return Problem(where=messages.printable(where), what="is a table", hint=hint)
+        keys = f"give one of its keys: {', '.join(below)}"
+        return Problem(where=messages.printable(where), what="is a table", hint=keys)
     # In a table that is known, the whole name would match anything in it.
     for names, text in ((beside, path[-1]), (anywhere, path[-1]), ({} if beside else whole, ".".join(path))):
         near = messages.near(text, names)
         if near:
-            hint = f"did you mean {prefix}{names[near]}?"
+            hint = Text.of("did you mean ", Setting(names[near], called=prefix + names[near]), "?")
             break
     return Problem(where=messages.printable(where), what="unknown key", hint=hint)
 

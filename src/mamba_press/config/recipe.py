@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from mamba_press import platforms
 from mamba_press.conda import specifiers, specs
 from mamba_press.errors import ConfigError
-from mamba_press.problem import Problem
+from mamba_press.problem import TABLE, Problem, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -33,7 +33,7 @@ _VARIABLE = re.compile(r"\$\{\{\s*(\w*)\s*\}\}")
 _PYTHON = ("python", "python_abi")
 _HOOK = (
     "a recipe runs no code: write a function from entries to entries, name it with "
-    '[tool.mamba-press] hook = "file.py:function" in a pyproject.toml, and press that'
+    f"{Setting('hook', 'file.py:function')} in a pyproject.toml, and press that"
 )
 
 
@@ -584,14 +584,14 @@ def pyproject(found: Mapping[str, object], *, name: str, source: str) -> str:
         f"name = {_toml(name)}",
         'dynamic = ["version", "dependencies"]  # those of the first conda package',
         "",
-        "[tool.mamba-press]",
+        f"[{TABLE}]",
         *([] if "channels" in found else ['channels = ["conda-forge"]']),
     ]
     tables = {key: value for key, value in found.items() if isinstance(value, dict)}
     lines += _lines({key: value for key, value in found.items() if key not in tables})
     for key, value in tables.items():
         if value:
-            lines += ["", f"[tool.mamba-press.{key}]  # {_SECTIONS[key]}", *_lines(value)]
+            lines += ["", f"[{TABLE}.{key}]  # {_SECTIONS[key]}", *_lines(value)]
     return "\n".join(lines) + "\n"
 
 

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args, get_origin
 
 from mamba_press.config import model
-from mamba_press.config.model import GROUPS, OVERRIDES, TABLE, Condition, Config, Key, keys, rules
+from mamba_press.config.model import GROUPS, OVERRIDES, Condition, Config, Key, keys, rules
+from mamba_press.problem import TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,8 +10,7 @@ import posixpath
 from typing import TYPE_CHECKING
 
 from mamba_press import globs, messages
-from mamba_press.config.model import TABLE
-from mamba_press.problem import Note
+from mamba_press.problem import Note, Setting, Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -40,7 +39,7 @@ def told(
     vain = [text for text in asked if not any(matches(name, (text,)) for name in known)]
     halves = {half for text in asked if text not in vain for half in (f"{text}/**", text.removesuffix("/**"))}
     return tuple(
-        Note(f"{TABLE}.{key}: {text!r} matches no {kind}", _nearest(text, known), "warning", of_all=True)
+        Note(Text.of(Setting(key), f": {text!r} matches no {kind}"), _nearest(text, known), "warning", of_all=True)
         for text in vain
         if text not in halves
     )

@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from mamba_press.conda import specifiers
 from mamba_press.metadata import headers
 from mamba_press.metadata.pypi_rules import EMAIL, SUMMARY
-from mamba_press.problem import Note
+from mamba_press.problem import Note, Setting, Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -132,8 +132,11 @@ def _lacking(project: Project, derived: Requirements) -> Iterator[str | Note]:
     missing = [line for line in derived.dependencies if canonicalize_name(Requirement(line).name) not in stated]
     if missing:
         whole = json.dumps([*_static(project), *missing], ensure_ascii=False)
-        hint = f'write it in [project]: dependencies = {whole}; or let it be computed: dynamic = ["dependencies"]'
-        hint += "\nif the wheel works without one, say so by its conda name: [tool.mamba-press.requires] … = false"
+        hint = Text.of(
+            f'write it in [project]: dependencies = {whole}; or let it be computed: dynamic = ["dependencies"]\n'
+            "if the wheel works without one, say so by its conda name: ",
+            Setting("requires", value=False, name="…"),
+        )
         what = f"the conda packages require what project.dependencies lacks: {', '.join(missing)}"
         yield Note(what, hint, "warning")
     for line in derived.dependencies:
@@ -141,8 +144,8 @@ def _lacking(project: Project, derived: Requirements) -> Iterator[str | Note]:
         for other in stated.get(canonicalize_name(own.name), ()):
             if specifiers.intersection(other.specifier, own.specifier) is None:
                 what = f"project.dependencies has {str(other)!r}, and the conda packages require {line!r}"
-                hint = "no version satisfies both: change the dependency, or press other versions of the packages"
-                yield Note(what, hint, "warning")
+                change = "no version satisfies both: change the dependency, or press other versions of the packages"
+                yield Note(what, change, "warning")
 
 
 # -- what a package says of itself

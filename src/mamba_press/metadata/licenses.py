@@ -17,18 +17,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mamba_press.config import unmatched
-from mamba_press.config.model import TABLE
 from mamba_press.errors import ConfigError, ContentError
-from mamba_press.problem import Note
+from mamba_press.problem import Note, Setting, Text
 from mamba_press.types import NEUTRAL, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from mamba_press.config.model import Licenses
+    from mamba_press.problem import Words
     from mamba_press.types import Entry, Package, Project
 
-_KEY = f"{TABLE}.licenses"
 _GNU = re.compile(
     r"(?:gnu )?(?P<name>a?gpl|lgpl)[ -]?(?:v|version)? ?(?P<version>[123](?:\.[01])?)"
     r"(?P<later> ?\+| ?-? ?or[ -](?:later|newer|greater)| only|-only)?"
@@ -189,7 +188,7 @@ def _named(name: str, text: str) -> str | Problem:
     if found is not None:
         return found
     return Problem(
-        where=f"{_KEY}.named",
+        where=Setting("licenses.named"),
         what=f"{name}: {text!r} is no SPDX expression",
         hint=f"see https://spdx.org/licenses; a licence that is not there can be called {_reference(name)}",
     )
@@ -355,19 +354,19 @@ def _refusal(licence: Licence, why: str, packages: Sequence[Package]) -> Problem
     by_name = {package.name: package for package in packages}
     way = _way(licence.package, packages)
     came = " -> ".join(way) if len(way) > 1 else "asked for in packages"
-    leave = f'leave it out, if nothing needs it: [tool.mamba-press.select] prune = ["{licence.package}"]'
+    leave = Text.of("leave it out, if nothing needs it: ", Setting("select.prune", (licence.package,)))
     if len(way) == 1:
-        leave = "do without the package"
-    hint = f"it came in by: {came}\n{leave}; or " + _permission(licence, why)
+        leave = Text.of("do without the package")
+    hint = Text.of(f"it came in by: {came}\n", leave, "; or ", _permission(licence, why))
     return Problem(where=str(by_name.get(licence.package, licence.package)), what=what, hint=hint)
 
 
-def _permission(licence: Licence, why: str) -> str:
+def _permission(licence: Licence, why: str) -> Words:
     if " has " in why:
         return "change the list, if the licence is one that you can accept"
-    plain = re.fullmatch(r"[A-Za-z0-9_-]+", licence.package)
-    key = licence.package if plain else json.dumps(licence.package)
-    return f'read its licence and name it: [{_KEY}] named = {{ {key} = "{licence.expression}" }}'
+    return Text.of(
+        "read its licence and name it: ", Setting("licenses.named", licence.expression, name=licence.package)
+    )
 
 
 def _way(name: str, packages: Sequence[Package]) -> tuple[str, ...]:

@@ -58,7 +58,7 @@ def load(root: Path) -> Project:
     """Return the project that stands in ``root``; every problem of its ``[project]`` table is raised at once."""
     table, has_providers = _read(root)
     problems = [*_early(root, table), *([] if has_providers else _never_dynamic(table))]
-    unreadable = {problem.where for problem in problems}
+    unreadable = {str(problem.where) for problem in problems}
     metadata, found = _standard(table if has_providers and not problems else _without(table, unreadable), root)
     problems += [problem for problem in found if problem.where not in unreadable]
     if metadata is not None:
@@ -81,7 +81,7 @@ def completed(project: Project, table: Mapping[str, Any]) -> Project:
     """
     problems = [*_never_dynamic(table, "no provider of [[tool.dynamic-metadata]] gives it, and no conda package does")]
     problems += _early(project.root, table)
-    said = {problem.where for problem in problems}
+    said = {str(problem.where) for problem in problems}
     metadata, found = _standard(_without(table, said) if said else table, project.root)
     problems += [problem for problem in found if problem.where not in said]
     problems += pypi_rules.refused(metadata) if metadata is not None else ()

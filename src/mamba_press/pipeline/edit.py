@@ -21,6 +21,7 @@ from mamba_press.metadata import changes as wheel_changes
 from mamba_press.metadata import headers, sbom
 from mamba_press.metadata.changes import Changes as Changes  # noqa: PLC0414 - who calls `edit` makes them
 from mamba_press.platforms.modules import TAGGED
+from mamba_press.problem import joined
 from mamba_press.types import Problem
 from mamba_press.wheel import read, record, zip_format, zip_read
 from mamba_press.wheel import zip as wheel_zip
@@ -144,7 +145,7 @@ def plan(path: Path, changes: Changes) -> Edited:
     if damaged:
         # An edit would give it a new RECORD, and so vouch for what nobody made.
         *most, last = (_of(path, problem) for problem in damaged)
-        raise ReadError(*most, replace(last, hint="\n".join(filter(None, (last.hint, _DAMAGED)))))
+        raise ReadError(*most, replace(last, hint=joined(filter(None, (last.hint, _DAMAGED)))))
     try:
         with path.open("rb") as file:
             members = zip_read.require(file)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from mamba_press.metadata import dynamic as metadata_dynamic
 from mamba_press.metadata.requirements import pypi_names
 from mamba_press.pipeline import solve
 from mamba_press.platforms import strings
-from mamba_press.problem import noted
+from mamba_press.problem import Setting, Text, noted
 from mamba_press.types import OWN, Info, Note, Pressed, Problem
 from mamba_press.vendoring import activation, layout, placeholders, resolve
 
@@ -120,7 +119,7 @@ def _refuse_no_python(filled: Project, said: str, target: Target) -> None:
     allowed = pythons.stated(filled.table.get("requires-python"))
     if not pythons.some(allowed, map(str, parse_tag(said))):
         what = f"Requires-Python: {allowed} allows no Python that {said.rpartition('-')[0]} is for"
-        hint = f"tool.mamba-press.python presses for {target.python}: name one that is allowed"
+        hint = Text.of(Setting("python"), f" presses for {target.python}: name one that is allowed")
         raise ContentError(Problem(where="project.requires-python", what=what, hint=hint))
 
 
@@ -292,7 +291,7 @@ def _case_notes(tags: str, entries: Sequence[Entry]) -> tuple[str, ...]:
                 Problem(
                     where=" and ".join(group),
                     what="differ only in case, which is one file on macOS and Windows",
-                    hint=f"leave one out: [tool.mamba-press.select] exclude = [{json.dumps(in_prefix[group[0]])}]",
+                    hint=Text.of("leave one out: ", Setting("select.exclude", (in_prefix[group[0]],))),
                 )
                 for group in clashes
             )
@@ -311,7 +310,7 @@ def _refuse_impossible(tags: str, entries: Sequence[Entry]) -> None:
                 Problem(
                     where=path,
                     what=what,
-                    hint=f"leave it out: [tool.mamba-press.select] exclude = [{json.dumps(originals[path])}]",
+                    hint=Text.of("leave it out: ", Setting("select.exclude", (originals[path],))),
                 )
                 for path, what in found
             )
@@ -338,8 +337,11 @@ def _script_notes(environment: Environment, selection: Selection, config: Config
         if unread and package in present:
             yield Note(
                 f"conda runs {' and '.join(unread)} when {package} is installed; nothing runs it for a wheel",
-                "read it: if the wheel needs what it does, add that to the wheel or to the project's own code\n"
-                f"to confirm that you have read it: [tool.mamba-press.select] exclude = {json.dumps(unread)}",
+                Text.of(
+                    "read it: if the wheel needs what it does, add that to the wheel or to the project's own code\n"
+                    "to confirm that you have read it: ",
+                    Setting("select.exclude", tuple(unread)),
+                ),
                 "warning",
             )
 
@@ -370,7 +372,7 @@ def _shadow_notes(entries: Sequence[Entry]) -> Iterator[Note]:
                 else "has the name of a module of the standard library"
             )
             glob = f"**/site-packages/{name}/**" if slash else f"**/site-packages/{entry.path}"
-            leave = f'leave it out if nothing needs it: [tool.mamba-press.select] exclude = ["{glob}"]'
+            leave = Text.of("leave it out if nothing needs it: ", Setting("select.exclude", (glob,)))
             yield Note(
                 f"{entry.path} ({entry.package}) {what}", "rename it" if entry.package == OWN else leave, "warning"
             )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mamba_press.errors import ConfigError, PressError, WriteError
 from mamba_press.pipeline import build, orders
-from mamba_press.problem import Problem
+from mamba_press.problem import Problem, Setting, Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,9 +49,9 @@ def _editable_of_inner(asked: Order, directory: Path) -> str:
 
     if asked.config.packages:
         what = "presses packages whole beside an inner backend: an editable install has only what that builds"
-        hint = "let the editable install do without them, with [[tool.mamba-press.overrides]]: "
+        hint = f"let the editable install do without them, with [[{Setting('overrides')}]]: "
         hint += 'if.state = "editable", packages = []; or install without -e'
-        raise ConfigError(Problem(where="tool.mamba-press.packages", what=what, hint=hint))
+        raise ConfigError(Problem(where=Setting("packages"), what=what, hint=hint))
     build.require_native(asked)
     with one_process(), build.workdir(asked.environ) as workdir:
         made = host_prefix.editable(press.job(asked, solve.solve(asked), workdir))
@@ -329,6 +329,9 @@ def _warn_of_channels_outside(asked: Order) -> None:
 
     for channel in channels.outside(asked.config.channels, asked.root):
         log.warn(
-            f"tool.mamba-press.channels has the path {channel!r}, which lies outside the project and is not part of "
-            "the sdist: a build from it needs -C channels=... or MAMBA_PRESS_CHANNELS"
+            Text.of(
+                Setting("channels"),
+                f" has the path {channel!r}, which lies outside the project and is not part of the sdist: a build from "
+                "it needs -C channels=... or MAMBA_PRESS_CHANNELS",
+            )
         )

@@ -13,7 +13,7 @@ from mamba_press.conda import lockfile
 from mamba_press.conda.process import one_process
 from mamba_press.errors import ContentError, PressError, WarnedError, WriteError
 from mamba_press.pipeline import build, solve
-from mamba_press.types import Problem
+from mamba_press.problem import Problem, Text
 from mamba_press.vendoring import select
 
 if TYPE_CHECKING:
@@ -124,9 +124,9 @@ def _settled(found: Sequence[Made], warned: Mapping[Note, Sequence[str]]) -> Ite
     for warning, titles in warned.items():
         targets = f" (for {', '.join(titles)})" if len(titles) < len(found) and warning not in vain else ""
         if warning.of_all and warning not in vain:
-            log.note(warning.what + targets)
+            log.note(f"{warning.what}{targets}")
         elif warning not in log.counted():
-            log.warn(warning.what + targets, warning.hint)
+            log.warn(Text.of(warning.what, targets), warning.hint)
     for each in found:
         notes = (replace(note, severity="note") if note.of_all and note not in vain else note for note in each.notes)
         yield replace(each, notes=tuple(notes))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from mamba_press.errors import ConfigError
-from mamba_press.problem import Problem
+from mamba_press.problem import Problem, Setting, Text, joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -113,9 +113,9 @@ def _python_not_allowed(asked: Project, chosen: Target) -> Iterator[Problem]:
     if not pythons.allows(requires, chosen.python):
         what = f"{str(requires)!r} excludes Python {chosen.python}, the target"
         near = pythons.nearest(requires, chosen.python)
-        keys = "tool.mamba-press.python, tool.mamba-press.matrix.python"
-        another = f"press for one that it allows, such as {near} ({keys}); or " if near else ""
-        hint = f"{another}let project.requires-python allow {chosen.python.version}"
+        keys = joined((Setting("python"), Setting("matrix.python")), ", ")
+        another = (f"press for one that it allows, such as {near} (", keys, "); or ") if near else ()
+        hint = Text.of(*another, f"let project.requires-python allow {chosen.python.version}")
         yield Problem(where="project.requires-python", what=what, hint=hint)
 
 

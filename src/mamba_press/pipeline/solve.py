@@ -10,11 +10,11 @@ from mamba_press import log
 from mamba_press.conda import channels, lockfile, solver
 from mamba_press.conda.fetch import Access
 from mamba_press.conda.specs import spec_name, twin
-from mamba_press.config.model import TABLE
 from mamba_press.credentials import public
 from mamba_press.errors import ConfigError, PressError
 from mamba_press.platforms import target
-from mamba_press.types import Problem, Solution
+from mamba_press.problem import Problem, Setting, Text
+from mamba_press.types import Solution
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -31,7 +31,7 @@ LOCK = lockfile.NAME
 
 SILENT = Problem(where=LOCK, what="has no solution for the target", hint=lockfile.UPDATE)
 
-_LOCK_IT = f"name the target in {TABLE}.matrix, and {lockfile.UPDATE}"
+_LOCK_IT = Text.of("name the target in ", Setting("matrix"), f", and {lockfile.UPDATE}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,9 +86,9 @@ def question(order: Order) -> solver.Question:
 
 def _refuse_virtual(config: Config) -> None:
     what = "names {}, which is a property of the target and no package"
-    hint = f"leave it out; {TABLE}.platform says what the target has, as in manylinux_2_28_x86_64"
+    hint = Text.of("leave it out; ", Setting("platform"), " says what the target has, as in manylinux_2_28_x86_64")
     problems = [
-        Problem(where=f"{TABLE}.{key}", what=what.format(repr(spec)), hint=hint)
+        Problem(where=Setting(key), what=what.format(repr(spec)), hint=hint)
         for key in ("packages", "host")
         for spec in getattr(config, key)
         if spec_name(spec).startswith("__")
@@ -251,11 +251,11 @@ def _require_locked(order: Order, held: Sequence[lockfile.Held] | None) -> None:
     if key is None or not _is_solved(order):
         return
     if order.project is None:
-        what, hint = "is true, and only a project has a lock", "leave it out, or press a project"
-        raise ConfigError(Problem(where=f"{TABLE}.{key}", what=what, hint=hint))
+        what = "is true, and only a project has a lock"
+        raise ConfigError(Problem(where=Setting(key), what=what, hint="leave it out, or press a project"))
     what = "is missing" if held is None else f"has nothing for {lockfile.title(order.target)}"
     hint = "make it with `mamba-press lock`" if held is None else _LOCK_IT
-    raise ConfigError(Problem(where=LOCK, what=f"{what}, and {TABLE}.{key} is true", hint=hint))
+    raise ConfigError(Problem(where=LOCK, what=Text.of(f"{what}, and ", Setting(key), " is true"), hint=hint))
 
 
 def _refuse_absent(order: Order, found: lockfile.Held) -> None:
@@ -266,10 +266,10 @@ def _refuse_absent(order: Order, found: lockfile.Held) -> None:
     absent = [spec for spec in (*order.config.packages, *order.config.host) if spec_name(spec) not in there]
     if not absent:
         return
-    what = f"{LOCK} has no {', '.join(map(repr, absent))}, and {TABLE}.frozen is true"
+    what = Text.of(f"{LOCK} has no {', '.join(map(repr, absent))}, and ", Setting("frozen"), " is true")
     if order.config.packages[:1] == tuple(absent[:1]):
-        raise ConfigError(Problem(where=f"{TABLE}.packages", what=what, hint=lockfile.UPDATE))
-    log.warn(f"{what}: the wheel is made without it", lockfile.UPDATE)
+        raise ConfigError(Problem(where=Setting("packages"), what=what, hint=lockfile.UPDATE))
+    log.warn(Text.of(what, ": the wheel is made without it"), lockfile.UPDATE)
 
 
 def together(failed: Sequence[tuple[str, PressError]], total: int) -> PressError:
@@ -281,7 +281,7 @@ def together(failed: Sequence[tuple[str, PressError]], total: int) -> PressError
     problems = [
         problem
         if len(titles) == total
-        else replace(problem, what=f"{problem.what}\n  (for {', '.join(dict.fromkeys(titles))})")
+        else replace(problem, what=Text.of(problem.what, f"\n  (for {', '.join(dict.fromkeys(titles))})"))
         for problem, titles in targets.items()
     ]
     return type(failed[0][1])(*problems)

@@ -16,14 +16,13 @@ from mamba_press import platforms
 from mamba_press.errors import ConfigError
 from mamba_press.machine import Python, Target, VirtualPackage
 from mamba_press.platforms.place import PLATFORMS, Machine, Place, RefusedError, choose_place, named
-from mamba_press.problem import Problem
+from mamba_press.problem import Problem, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-PYTHON_KEY = "tool.mamba-press.python"
-PLATFORM_KEY = "tool.mamba-press.platform"
+_PYTHON, _PLATFORM = Setting("python"), Setting("platform")
 
 _OLDEST_MINOR = 6
 _FIRST_FREE_THREADED = 13
@@ -53,11 +52,11 @@ def resolve(
     try:
         chosen = _choose_python(python, hints, machine)
     except RefusedError as refused:
-        problems.append(Problem(where=PYTHON_KEY, what=refused.what, hint=refused.hint))
+        problems.append(Problem(where=_PYTHON, what=refused.what, hint=refused.hint))
     try:
         place = choose_place(platform, hints, machine)
     except RefusedError as refused:
-        problems.append(Problem(where=PLATFORM_KEY, what=refused.what, hint=refused.hint))
+        problems.append(Problem(where=_PLATFORM, what=refused.what, hint=refused.hint))
     if chosen is None or place is None:
         raise ConfigError(*problems)
     return Target(
@@ -79,12 +78,12 @@ def foreign(wanted: Target, hints: Mapping[str, str]) -> tuple[Problem, ...]:
     if wanted.python != here.python:
         what = f"is {wanted.python}, but the inner backend builds for the interpreter that it runs on, {here.python}"
         hint = f"build under Python {wanted.python} (uv build --python {wanted.python}; cibuildwheel does it for many)"
-        problems.append(Problem(where=PYTHON_KEY, what=what, hint=hint))
+        problems.append(Problem(where=_PYTHON, what=what, hint=hint))
     native = resolve(None, None, {**hints, "CIBUILDWHEEL_BUILD_IDENTIFIER": ""}).subdir
     if wanted.subdir != native:
         what = f"is for {wanted.subdir}, but the inner backend builds on and for this machine, {native}"
         hint = "build on a machine of that kind: cibuildwheel has one for each"
-        problems.append(Problem(where=PLATFORM_KEY, what=what, hint=hint))
+        problems.append(Problem(where=_PLATFORM, what=what, hint=hint))
     return tuple(problems)
 
 

@@ -8,12 +8,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from mamba_press.errors import ConfigError
+from mamba_press.problem import Setting
 from mamba_press.types import Entry, Problem
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-_KEY = "tool.mamba-press.hook"
 
 
 def apply(hook: str, root: Path, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
@@ -39,4 +38,4 @@ def apply(hook: str, root: Path, entries: tuple[Entry, ...]) -> tuple[Entry, ...
 
 
 def _wrong(what: str, hint: str) -> ConfigError:
-    return ConfigError(Problem(where=_KEY, what=what, hint=hint))
+    return ConfigError(Problem(where=Setting("hook"), what=what, hint=hint))

@@ -10,8 +10,8 @@ from packaging.utils import canonicalize_name
 
 from mamba_press import globs
 from mamba_press.config import unmatched
-from mamba_press.config.model import TABLE
 from mamba_press.errors import ConfigError
+from mamba_press.problem import Setting, Text
 from mamba_press.project import tree
 from mamba_press.types import Module, OwnFile, OwnFiles, Problem
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from mamba_press.config.model import Config, Sources
     from mamba_press.types import Note, Project
 
-KEY = f"{TABLE}.sources"
 _ROOTS = ("src", "")
 
 
@@ -59,9 +58,11 @@ def nothing(project: Project, config: Config) -> Problem:
     else:
         what = "names no package, and sources.modules names no code"
     return Problem(
-        where=f"{TABLE}.packages",
+        where=Setting("packages"),
         what=what,
-        hint=f'name what to press: packages = ["…"], or the project\'s own code: [{KEY}] modules = ["…"]',
+        hint=Text.of(
+            'name what to press: packages = ["…"], or the project\'s own code: ', Setting("sources.modules", ("…",))
+        ),
     )
 
 
@@ -78,7 +79,9 @@ def left_to(config: Config) -> Iterator[Problem]:
     for key, value in keys.items():
         if value:
             what = f"is not looked at: which code is in the wheel, {config.build_backend} decides"
-            yield Problem(where=f"{KEY}.{key}", what=what, hint="say it in that backend's table, or leave it out")
+            yield Problem(
+                where=Setting(f"sources.{key}"), what=what, hint="say it in that backend's table, or leave it out"
+            )
 
 
 def collect(project: Project, version: Version, wanted: Sources, workdir: Path) -> OwnFiles:
@@ -127,7 +130,7 @@ def _installed(path: str, modules: Sequence[Module]) -> str:
             return path[len(module.root) + 1 :] if module.root else path
     raise ConfigError(
         Problem(
-            where=f"{KEY}.version-file",
+            where=Setting("sources.version-file"),
             what=f"{path!r} lies in no module of the project",
             hint=f"modules here: {', '.join(module.path for module in modules) or 'none'}",
         )
@@ -142,7 +145,7 @@ def _refuse_empty(modules: Sequence[Module], paths: Sequence[str]) -> None:
                 Problem(
                     where=each.path,
                     what=f"the module {each.name} has no file: a .gitignore leaves all of it out, or it is empty",
-                    hint=f'name what is the project\'s: [{KEY}] include = ["{each.path}/**"]',
+                    hint=Text.of("name what is the project's: ", Setting("sources.include", (f"{each.path}/**",))),
                 )
                 for each in empty
             )
@@ -181,7 +184,7 @@ def _roots(wanted: Sources) -> tuple[str, ...]:
 
 def _several(paths: Sequence[str]) -> Problem:
     return Problem(
-        where=f"{KEY}.modules",
+        where=Setting("sources.modules"),
         what=f"{' and '.join(paths)} have the same name",
         hint='say where the project\'s modules are, root = "src" or root = ".", or remove one of them',
     )
@@ -190,7 +193,7 @@ def _several(paths: Sequence[str]) -> Problem:
 def _nowhere(name: str, wanted: Sources) -> Problem:
     places = [re.sub(r"^/", "", f"{root}/{name.replace('.', '/')}") for root in _roots(wanted)]
     return Problem(
-        where=f"{KEY}.modules",
+        where=Setting("sources.modules"),
         what=f"there is no {name!r}: looked for {' and '.join(f'{place}/ or {place}.py' for place in places)}",
         hint="name modules as they are imported, and the folder that they are in with root",
     )

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mamba_press import globs
-from mamba_press.config.model import TABLE
 from mamba_press.errors import ContentError
+from mamba_press.problem import Setting, Text
 from mamba_press.types import Problem
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from mamba_press.types import Entry, Environment
 
-_ENVIRONMENT = f"{TABLE}.wheel.environment"
-_EXECUTABLES = f"{TABLE}.wheel.executables"
+_ENVIRONMENT = Setting("wheel.environment")
+_EXECUTABLES = Setting("wheel.executables")
 _OUTSIDE = re.compile(r"[^/]+\.data/")
 _PROGRAMS = re.compile(r"(?:Library/)?(?:bin|sbin|libexec|Scripts)/")
 _ACTIVATE = re.compile(r"etc/conda/activate\.d/[^/]+\.(?:sh|bat)")
@@ -112,11 +112,12 @@ def notes(installed: Environment, entries: Iterable[Entry], set_already: Iterabl
         path = _path(row["path"], beneath)
         if path is not None and row["variable"] not in ours:
             instead = f"; better, the library's own call does: {row['instead']}" if "instead" in row else ""
-            it = "the prefix" if row.get("value") == "." else "it"
-            value = f' = {{ {row["variable"]} = "." }}' if row.get("value") == "." else ""
+            it, value = "it", _ENVIRONMENT
+            if row.get("value") == ".":
+                it, value = "the prefix", Setting(_ENVIRONMENT.key, ".", name=row["variable"])
             found.append(
                 f"{beneath[path]}: {path} may be found only where {row['variable']} names {it}; "
-                f"[{TABLE}.wheel] environment{value} can set it{instead}"
+                f"{value} can set it{instead}"
             )
     said = {row["variable"] for row in _known()} | ours
     for package, names in sorted(_activated(installed, frozenset(owners.values())).items()):
@@ -124,7 +125,7 @@ def notes(installed: Environment, entries: Iterable[Entry], set_already: Iterabl
         if rest:
             found.append(
                 f"{package}: an activated conda environment sets {', '.join(rest)}; importing the wheel does not, "
-                f"unless [{TABLE}.wheel] environment names it"
+                f"unless {_ENVIRONMENT} names it"
             )
         if names & frozenset(_CERTIFICATES):
             found.append(
@@ -146,7 +147,7 @@ def _places(entries: Iterable[Entry], path: str) -> set[str]:
     return found
 
 
-def _outside(where: str, at: str, path: str, place: str) -> Problem:
+def _outside(where: Setting, at: str, path: str, place: str) -> Problem:
     what = f"{at}{path!r} goes to {place}, and nobody knows how far from site-packages that is after installation"
     return Problem(where=where, what=what, hint="let layout.move put it into site-packages, or leave this line out")
 
@@ -157,11 +158,14 @@ def _folders(entries: Iterable[Entry]) -> list[str]:
     return sorted(paths | parents | {posixpath.dirname(path) for path in parents})
 
 
-def _nowhere(where: str, at: str, path: str, known: Sequence[str]) -> Problem:
+def _nowhere(where: Setting, at: str, path: str, known: Sequence[str]) -> Problem:
     near = get_close_matches(path, known, 3, 0.6)
-    hint = f"did you mean {', '.join(near)}?" if near else "paths are those of the conda prefix, as in share/proj"
-    hint += "\nwhat left by a rule can stay: [tool.mamba-press.select] include; what no package of the wheel has, needs"
-    hint += " its package named in packages"
+    hint = Text.of(
+        f"did you mean {', '.join(near)}?" if near else "paths are those of the conda prefix, as in share/proj",
+        "\nwhat left by a rule can stay: ",
+        Setting("select.include"),
+        "; what no package of the wheel has, needs its package named in packages",
+    )
     return Problem(where=where, what=f"{at}the wheel has no {path!r}", hint=hint)
 
 

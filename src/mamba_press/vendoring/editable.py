@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mamba_press.errors import ContentError
+from mamba_press.problem import Setting
 from mamba_press.types import OWN, Entry, Problem
 from mamba_press.vendoring import runtime_module
 
@@ -128,5 +129,5 @@ def _flat(module: Module) -> str:
     return (
         f"{module.path} lies beside pyproject.toml: when Python is started in that folder it finds it there, without "
         f"{runtime_module.MODULE}; move it into src, or let a package of its own have the libraries: "
-        f'[tool.mamba-press.layout] home = "_{module.name}_prefix"'
+        f"{Setting('layout.home', f'_{module.name}_prefix')}"
     )

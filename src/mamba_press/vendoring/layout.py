@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from mamba_press.errors import ConfigError, ContentError
+from mamba_press.problem import Setting, Text
 from mamba_press.project import own_files
 from mamba_press.types import OWN, Entry, Problem
 from mamba_press.vendoring.placeholders import python_script
@@ -115,7 +116,7 @@ def _asked(asked: str, regular: Iterable[str], taken: Container[str]) -> Home:
         return Home(name=asked, generated=True)
     raise ConfigError(
         Problem(
-            where="tool.mamba-press.layout.home",
+            where=Setting("layout.home"),
             what=f"{asked!r} is a module or a namespace package here, which cannot be a home"
             if asked in taken
             else f"{asked!r} cannot be the name of a Python package",
@@ -198,7 +199,7 @@ def _check_moves(selection: Selection, config: Config) -> None:
     reached = {config.layout.move[key] for key in config.layout.move if any(_is_below(path, key) for path in paths)}
     problems = [
         Problem(
-            where=f"tool.mamba-press.layout.move.{key!r}",
+            where=Setting("layout.move", name=repr(key)),
             what="is no file and no folder of what is pressed",
             hint=_near(key, paths),
         )
@@ -215,7 +216,7 @@ def _wrong_outside(kept: Kept, config: Config) -> Problem | None:
     moved = _moved(kept.file.path, config)
     if moved is None or not (moved + "/").startswith(DATA):
         return None
-    where = f"tool.mamba-press.layout.move: {moved}"
+    where = Text.of(Setting("layout.move"), f": {moved}")
     parts = moved.split("/")
     if len(parts) < 3 or parts[1] not in SCHEMES:
         hint = f"write .data/<scheme>/<path>, with one of {', '.join(SCHEMES)}"

@@ -16,6 +16,7 @@ from mamba_press.conda.specs import minimum
 from mamba_press.platforms import binaries, compiler_runtimes
 from mamba_press.platforms.protocol import Choice
 from mamba_press.platforms.windows import system as windows
+from mamba_press.problem import Setting, Text
 from mamba_press.types import OWN, Problem, Resolved
 
 if TYPE_CHECKING:
@@ -146,8 +147,7 @@ def _unpromised(file: File, name: str, target: Target) -> Problem:
         where=f"{file.path} ({file.package})",
         what=f"needs {name}, which no manylinux tag promises; it has to come from the system, for "
         f"{platforms.of(target.system).why_unpromised(name, target.arch)}",
-        hint="name it in link.system if every user has it, "
-        f'or leave this file out: [tool.mamba-press.select] exclude = ["{file.path}"]',
+        hint=Text.of("name it in link.system if every user has it, or leave this file out: ", _left(file)),
     )
 
 
@@ -165,7 +165,7 @@ def _embedding(file: File, name: str, why: str) -> Problem:
     return Problem(
         where=f"{file.path} ({file.package})",
         what=f"embeds Python: it needs {name} and {why}; a wheel cannot bring a Python of its own",
-        hint=f'leave it out: [tool.mamba-press.select] exclude = ["{file.path}"]',
+        hint=Text.of("leave it out: ", _left(file)),
     )
 
 
@@ -174,8 +174,9 @@ def _missing(binary: Binary, file: File, name: str, rules: Rules, left: str | No
         return Problem(
             where=f"{file.path} ({file.package})",
             what=f"needs {name}; the solution has it as {left}, which is excluded or no library for this machine",
-            hint="keep that file, name it in link.system if every user has it, "
-            f'or leave this one out too: [tool.mamba-press.select] exclude = ["{file.path}"]',
+            hint=Text.of(
+                "keep that file, name it in link.system if every user has it, or leave this one out too: ", _left(file)
+            ),
         )
     by_path = " by its path on their machines (/usr/lib/…)" if name.startswith("@") else ""
     places = f"{', '.join(binary.search) or 'no search path of its own'}, {platforms.facts_for(binary).looked_in}"
@@ -190,9 +191,14 @@ def _missing(binary: Binary, file: File, name: str, rules: Rules, left: str | No
         where=f"{file.path} ({file.package})",
         what=f"needs {name}, which is {package} and not promised by "
         f"{rules.target.tag or rules.target.subdir}; looked in: {places}, the whole prefix",
-        hint=f"{add}, name it in link.system{by_path} if every user has it, "
-        f'or leave this file out: [tool.mamba-press.select] exclude = ["{file.path}"]',
+        hint=Text.of(
+            f"{add}, name it in link.system{by_path} if every user has it, or leave this file out: ", _left(file)
+        ),
     )
+
+
+def _left(file: File) -> Setting:
+    return Setting("select.exclude", (file.path,))
 
 
 def stated_floor(package: Package, virtual: str) -> tuple[int, int] | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mamba_press.errors import ConfigError, ContentError
+from mamba_press.problem import Setting, Text
 from mamba_press.types import OWN, Entry, Note, Problem
 from mamba_press.vendoring import activation, layout, library_calls, link, runtime_module
 
@@ -108,7 +109,7 @@ def _no_import(where: str, why: str) -> Problem:
     return Problem(
         where=where,
         what=f"has to import what sets the environment, but its __init__ {why}",
-        hint='take a home of its own: [tool.mamba-press.layout] home = "…", a new name, to be imported first',
+        hint=Text.of("take a home of its own: ", Setting("layout.home", "…"), ", a new name, to be imported first"),
     )
 
 
@@ -122,7 +123,7 @@ def with_programs(asked: Project, programs: Mapping[str, str]) -> Project:
             *(
                 Problem(
                     where=f"project.scripts.{name}",
-                    what="is also the name of a program in tool.mamba-press.wheel.executables",
+                    what=Text.of("is also the name of a program in ", Setting("wheel.executables")),
                     hint="keep one of the two",
                 )
                 for name in twice

@@ -16,6 +16,7 @@ from mamba_press.errors import ConfigError, ContentError
 from mamba_press.platforms import binaries, compiler_runtimes, strings
 from mamba_press.platforms.linux import policy
 from mamba_press.platforms.protocol import Choice, Demand
+from mamba_press.problem import Setting, Text
 from mamba_press.types import OWN, Dropped, Kept, Problem, Selection
 from mamba_press.vendoring import activation, library_calls, resolve
 
@@ -32,9 +33,9 @@ _SITE_PACKAGES = re.compile(r"lib/python3\.\d+t?/site-packages|Lib/site-packages
 _INCLUDED = "select.include"
 _EXECUTABLE = "wheel.executables"
 _ONE_OF_TWO = "leave a package out with select.prune, or the file, if nothing needs it, with select.exclude"
-_APART = (
-    "press the package or ship the code: take it out of packages, or the code out of the wheel with "
-    "[tool.mamba-press.sources] modules = []"
+_APART = Text.of(
+    "press the package or ship the code: take it out of packages, or the code out of the wheel with ",
+    Setting("sources.modules", ()),
 )
 _LAUNCHER = "a launcher that installers make themselves"
 
@@ -126,7 +127,7 @@ def _refuse_python(by_name: Mapping[str, Package]) -> None:
         raise ConfigError(
             *(
                 Problem(
-                    where="tool.mamba-press.packages",
+                    where=Setting("packages"),
                     what=f"names {name}: a wheel is installed into a Python and cannot bring one",
                     hint='say which Python to press for with python = "3.12"',
                 )
@@ -152,7 +153,7 @@ def _check_names(config: Config, by_name: Mapping[str, Package]) -> None:
     problems: list[Problem] = []
     select = config.select
     for key, names in (("prune", select.prune), ("prune-alone", select.prune_alone)):
-        where = f"tool.mamba-press.select.{key}"
+        where = Setting(f"select.{key}")
         problems += [_unknown(where, glob, by_name) for glob in names if not _any(by_name, glob)]
         problems += [
             Problem(where=where, what=f"{name} is both in packages and pruned", hint="remove one")
@@ -161,7 +162,7 @@ def _check_names(config: Config, by_name: Mapping[str, Package]) -> None:
         ]
     pythons = [name for name, package in by_name.items() if package.is_python]
     problems += [
-        _unknown("tool.mamba-press.select.python-packages", glob, pythons, "Python package")
+        _unknown(Setting("select.python-packages"), glob, pythons, "Python package")
         for glob in select.python_packages
         if glob != "*" and not _any(pythons, glob)
     ]
@@ -173,7 +174,7 @@ def _any(names: Iterable[str], glob: str) -> bool:
     return any(globs.matches(name, (glob,)) for name in names)
 
 
-def _unknown(where: str, glob: str, names: Iterable[str], kind: str = "package") -> Problem:
+def _unknown(where: Setting, glob: str, names: Iterable[str], kind: str = "package") -> Problem:
     hint = f"the solution has: {', '.join(sorted(names)) or 'none'}"
     return Problem(where=where, what=f"{glob!r} names no {kind} of the solution", hint=hint)
 
@@ -415,7 +416,7 @@ class _Search:
         for problem in problems:
             key = "unpromised" if isinstance(problem, resolve.Unpromised) else "missing"
             if key in self.drops:
-                reached.missing.setdefault(path, f"link.{key}: {path} {problem.what.partition(';')[0]}")
+                reached.missing.setdefault(path, f"link.{key}: {path} {str(problem.what).partition(';')[0]}")
         return [(link.path, f"needed by {path}") for link in links if link.path]
 
     def _is_alias(self, path: str) -> bool:
@@ -544,7 +545,7 @@ def _binary(file: File, target: Target) -> Binary | None:
             Problem(
                 where=f"{file.path} ({file.package})",
                 what=f"is a broken binary: {error}",
-                hint=f'leave it out: [tool.mamba-press.select] exclude = ["{file.path}"]',
+                hint=Text.of("leave it out: ", Setting("select.exclude", (file.path,))),
             )
         ) from None
     if binary is None or binary.format != platforms.facts(target).format:
@@ -663,7 +664,7 @@ def _sourceless(environment: Environment, config: Config) -> Iterator[Problem]:
         yield Problem(
             where=f"{file.path} ({file.package})",
             what="is a module without its source, compiled for one Python: a wheel has none such",
-            hint=f'if nothing needs it, say so: [tool.mamba-press.select] exclude = ["{file.path}"]',
+            hint=Text.of("if nothing needs it, say so: ", Setting("select.exclude", (file.path,))),
         )
 
 

@@ -20,9 +20,9 @@ from packaging.utils import canonicalize_name, is_normalized_name
 from packaging.version import Version
 
 from mamba_press import __version__, platforms
-from mamba_press.config.model import TABLE
 from mamba_press.errors import ConfigError, ContentError
 from mamba_press.metadata import installed
+from mamba_press.problem import Setting, Text
 from mamba_press.types import Dropped, Entry, Problem
 from mamba_press.vendoring import activation, dependency_graph, runtime_module
 
@@ -60,7 +60,7 @@ def require_possible(house: str, target: Target, config: Config) -> None:
     if not platforms.facts(target).has_search_paths:
         what = "Windows has no search paths: a DLL in another wheel would have to be loaded by hand, in every order"
         hint = "press one wheel with all of it: mamba-press press SPEC… -C 'select.python-packages=*'"
-        problems.append(Problem(where=f"{TABLE}.platform", what=what, hint=hint))
+        problems.append(Problem(where=Setting("platform"), what=what, hint=hint))
     keys = {
         "hook": config.hook,
         "layout.home": config.layout.home,
@@ -69,7 +69,7 @@ def require_possible(house: str, target: Target, config: Config) -> None:
         "wheel.environment": config.wheel.environment,
     }
     problems += [
-        Problem(where=f"{TABLE}.{key}", what="is for one wheel, and a wheelhouse has many", hint="leave it out")
+        Problem(where=Setting(key), what="is for one wheel, and a wheelhouse has many", hint="leave it out")
         for key, value in keys.items()
         if value
     ]
@@ -214,7 +214,7 @@ def _refuse_namesakes(members: Sequence[Member]) -> None:
         Problem(
             where=" and ".join(str(member.package) for member in same),
             what=f"would be two wheels of one name, {key}",
-            hint="leave one out: [tool.mamba-press.select] prune",
+            hint=Text.of("leave one out with ", Setting("select.prune")),
         )
         for key, same in sorted(by_key.items())
         if len(same) > 1

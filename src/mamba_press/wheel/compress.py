@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from mamba_press import __version__
 from mamba_press.errors import ConfigError
+from mamba_press.problem import Setting
 from mamba_press.types import Problem
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def zlib_part(data: bytes, before: bytes, is_last: bool) -> bytes:
 
 def _no_libdeflate() -> Problem:
     return Problem(
-        where="tool.mamba-press.wheel.compression",
+        where=Setting("wheel.compression"),
         what='"libdeflate" is asked for, but the package deflate is not installed here',
         hint='install it (pip install deflate), or use "zlib"',
     )

@@ -7,7 +7,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from mamba_press.errors import ContentError
-from mamba_press.problem import harmless
+from mamba_press.problem import Setting, Text, harmless
 from mamba_press.types import Entry, Problem, Wheel
 from mamba_press.wheel.record import path_of
 
@@ -53,9 +53,9 @@ def ordered(wheel: Wheel) -> tuple[Entry, ...]:
     return tuple(sorted(wheel.entries, key=lambda entry: entry.path.startswith(own)))
 
 
-def _bad_name(path: str) -> Iterator[tuple[str, str]]:
+def _bad_name(path: str) -> Iterator[tuple[str, Text]]:
     """Yield what is wrong with the name of an entry, and what to do about it."""
-    leave = "leave the file out with tool.mamba-press.select.exclude"
+    leave = Text.of("leave the file out with ", Setting("select.exclude"))
     is_plain = path.isascii() and path.isprintable()
     if not is_plain and any(unicodedata.category(character) in _UNWRITABLE for character in path):
         yield "the name has control characters, line ends, or bytes that are not UTF-8", leave
@@ -79,7 +79,7 @@ def _repeated(entries: Sequence[Entry]) -> Problem:
     return Problem(
         where=harmless(entries[0].path),
         what=f"{what} from {owners}",
-        hint="leave one out with tool.mamba-press.select.exclude, or move it with tool.mamba-press.layout.move",
+        hint=Text.of("leave one out with ", Setting("select.exclude"), ", or move it with ", Setting("layout.move")),
     )
 
 

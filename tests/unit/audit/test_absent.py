@@ -7,6 +7,7 @@ import pytest
 from mamba_press.audit import absent
 from mamba_press.config import reader
 from mamba_press.errors import ContentError
+from mamba_press.problem import Text
 from mamba_press.types import OWN, Note
 from mamba_press.vendoring import select
 from tests.support.values import TARGET, Libraries, Prefix
@@ -34,13 +35,11 @@ def test_a_package_of_which_nothing_stays_is_warned_of_with_what_it_depends_on(p
     prefix.package("other", "python >=3.10", "python_abi 3.10.*", "__glibc >=2.17", "other-serial 1.*", requested=True)
     prefix.add("include/other.h", of="other")
     prefix.add("share/app/data.txt", of="app")
-    assert packages(prefix) == (
-        Note(
-            "no file of other is in the wheel: 1 left by this rule: headers",
-            'perhaps it stands for others: packages = ["other-serial"]\n'
-            "keep what a rule leaves out with tool.mamba-press.select.include\nor take it out of packages",
-            "warning",
-        ),
+    (note,) = packages(prefix)
+    assert str(note) == (
+        "warning: no file of other is in the wheel: 1 left by this rule: headers\n"
+        '  perhaps it stands for others: packages = ["other-serial"]\n'
+        "  keep what a rule leaves out with tool.mamba-press.select.include\n  or take it out of packages"
     )
 
 
@@ -58,7 +57,7 @@ def test_an_empty_wheel_is_refused_with_each_package_of_which_nothing_stays(pref
 
 def test_a_package_without_files_may_stand_for_others_that_are_in_the_wheel_or_required(prefix):
     prefix.package("meta", "app", requested=True)
-    note = Note("no file of meta is in the wheel: it has no files", "take it out of packages")
+    note = Note("no file of meta is in the wheel: it has no files", Text.of("take it out of packages"))
     assert packages(prefix, is_empty=True, requires=True)[-1] == note
     prefix.add("share/app/data.txt", of="app")
     assert packages(prefix) == (note,)

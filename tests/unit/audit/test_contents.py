@@ -49,7 +49,7 @@ def test_what_grows_beyond_all_measure_is_not_unpacked(tmp_path, monkeypatch):
     path = make(tmp_path, files({"zeros": bytes(2 << 20)}))
     assert said(path) == (
         "unpacks to 2,097,661 bytes, more than 50 times its size; its files are not looked at\n"
-        '  write it uncompressed: tool.mamba-press.wheel.compression = "store"'
+        '  write it uncompressed: [tool.mamba-press.wheel] compression = "store"'
     )
     (problem,) = check.check_import(path)
     assert str(problem) == f"{path.name}: cannot be read as a wheel: it unpacks to more than 50 times its size"

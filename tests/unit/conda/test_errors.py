@@ -143,11 +143,11 @@ def test_what_lies_between_is_told_for_a_channel_and_for_an_archive(text, what, 
     assert problem.where == "channel https://host/ch"
     assert problem.what.startswith("it cannot be reached: ")
     assert what in problem.what
-    assert problem.hint == hint
+    assert str(problem.hint) == hint
     facts = {"step": "fetch", "package": "greet 1.0 0", "file": "https://host/ch/greet.conda", "text": text}
     [problem] = errors.translate(process.RefusedError("install", facts), TARGET).problems
     assert problem.where == "greet 1.0 0 (https://host/ch/greet.conda)"
-    assert problem.hint == hint
+    assert str(problem.hint) == hint
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_what_lies_between_is_told_for_a_channel_and_for_an_archive(text, what, 
 def test_a_cache_that_cannot_be_written_is_not_the_fault_of_a_channel(text):
     wrong = process.RefusedError("channels", {"wrong": [{"channel": "https://host/ch", "text": text}]})
     [problem] = errors.translate(wrong, TARGET).problems
-    assert (problem.where, problem.what, problem.hint) == ("the package cache", text, FOLDER)
+    assert (problem.where, problem.what, str(problem.hint)) == ("the package cache", text, FOLDER)
     facts = {"step": "", "package": "", "file": "", "text": text}
     [problem] = errors.translate(process.RefusedError("install", facts), TARGET).problems
     assert (problem.where, problem.hint) == ("the package cache", FOLDER)
@@ -171,7 +171,7 @@ def test_a_server_that_refuses_an_archive_is_asked_again_later():
     facts = {"step": "fetch", "package": "greet 1.0 0", "file": "https://host/ch/greet.conda", "text": text}
     [problem] = errors.translate(process.RefusedError("install", facts), TARGET).problems
     assert problem.what == "HTTP status client error (429 Too Many Requests)"
-    assert problem.hint == "try again later, or name a mirror or a folder in tool.mamba-press.channels"
+    assert str(problem.hint) == "try again later, or name a mirror or a folder in tool.mamba-press.channels"
 
 
 @posix

@@ -181,7 +181,7 @@ def test_a_stamp_nested_without_end_is_no_json():
 )
 def test_what_changed_since_a_lock_was_made_is_told_key_by_key(before, after, where, what, tmp_path):
     [problem] = lockfile.changed(held(TARGET, config=before), solve.stated(after), tmp_path)
-    assert problem.where == where
+    assert str(problem.where) == where
     assert problem.what.startswith("mamba-press.lock was made for other ")
     assert problem.what.endswith(f": {what}")
     assert "`mamba-press lock`" in problem.hint

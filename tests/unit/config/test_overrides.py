@@ -23,7 +23,7 @@ def counts(condition, **facts) -> bool:
 def problems(override, *more, **facts):
     with pytest.raises(ConfigError) as caught:
         config(override, *more, **facts)
-    return [(problem.where, problem.what, problem.hint) for problem in caught.value.problems]
+    return [(str(problem.where), problem.what, str(problem.hint)) for problem in caught.value.problems]
 
 
 # --- when one counts ---

@@ -11,6 +11,7 @@ import pytest
 from mamba_press.config.model import Config
 from mamba_press.config.reader import as_given, from_values, read
 from mamba_press.errors import ConfigError
+from mamba_press.problem import Setting
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def config(table=None, settings=None, environ=None) -> Config:
 def problems(table=None, settings=None, environ=None):
     with pytest.raises(ConfigError) as caught:
         config(table, settings, environ)
-    return [(problem.where, problem.what) for problem in caught.value.problems]
+    return [(str(problem.where), problem.what) for problem in caught.value.problems]
 
 
 # --- what is read ---
@@ -148,15 +149,43 @@ def test_mappings_can_be_written_in_one_text():
 
 
 @pytest.mark.parametrize(
-    "text",
+    "setting",
     [
-        '[tool.mamba-press.select] exclude = ["x"]',  # where it can be written, not where it stands
-        "tool.mamba-press.requires: of more than one source",
-        "tool.mamba-press.link: a table of many keys",
+        Setting("select.exclude", ("x",)),  # where it can be written, not where it stands
+        Setting("requires"),  # of more than one source
+        Setting("link"),  # a table of many keys
     ],
 )
-def test_an_error_names_no_setting_that_may_not_be_the_source(text):
-    assert as_given(text, {"select.exclude": "y", "requires.a": "b", "link.strip": "1"}, {}) == text
+def test_an_error_names_no_setting_that_may_not_be_the_source(setting):
+    assert as_given(setting, {"select.exclude": "y", "requires.a": "b", "link.strip": "1"}, {}) == str(setting)
+
+
+def test_a_wrong_value_of_the_table_is_not_called_as_the_setting_above_it():
+    settings = {"platform": "linux-64"}
+    with pytest.raises(ConfigError) as caught:
+        config({"platform": 3, "pyton": "3.12"}, settings)
+    assert caught.value.told(lambda setting: as_given(setting, settings, {})) == (
+        "the configuration cannot be used (2 problems)\n"
+        "- tool.mamba-press.platform: found a number, expected a string\n"
+        '  put it in quotes: platform = "…"\n'
+        "- tool.mamba-press.pyton: unknown key\n"
+        "  did you mean tool.mamba-press.python?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("packges", ["-C packges"]),
+        ("anything", ["-C anything"]),
+        ("packages.x", ["-C packages.x"]),
+        ("select.pythn-packages", ["-C select.pythn-packages", "pyproject.toml"]),
+    ],
+)
+def test_a_table_that_is_not_there_is_told_unless_a_mistyped_key_explains_it(project, setting, told):
+    with pytest.raises(ConfigError) as caught:
+        read(project(""), {setting: "a"}, {})
+    assert [str(problem.where) for problem in caught.value.problems] == told
 
 
 def test_a_table_that_is_nearly_called_like_ours_is_named(tmp_path):
@@ -308,7 +337,11 @@ def test_a_mistyped_setting_gets_the_key_that_was_meant(settings, near):
         config(settings=settings)
     [problem] = caught.value.problems
     [spelling] = settings
-    assert (problem.where, problem.what, problem.hint) == (f"-C {spelling}", "unknown key", f"did you mean -C {near}?")
+    assert (str(problem.where), str(problem.what), str(problem.hint)) == (
+        f"-C {spelling}",
+        "unknown key",
+        f"did you mean -C {near}?",
+    )
 
 
 def test_a_setting_for_a_whole_table_is_refused():
@@ -495,6 +528,7 @@ def test_a_mistake_is_told_without_importing_anything_heavy(project):
 import json, pathlib, sys
 from mamba_press.config import reader
 from mamba_press.errors import ConfigError
+from mamba_press.problem import Setting
 try:
     reader.read(pathlib.Path(sys.argv[1]), None, {})
 except ConfigError as error:
@@ -565,7 +599,7 @@ def test_with_an_inner_backend_no_package_has_to_be_named():
     assert from_values(INNER, None, {}).packages == ()
     with pytest.raises(ConfigError) as caught:
         from_values({"build-backend": "no module"}, None, {})
-    assert [problem.where for problem in caught.value.problems] == ["tool.mamba-press.build-backend"]
+    assert [str(problem.where) for problem in caught.value.problems] == ["tool.mamba-press.build-backend"]
 
 
 def test_a_setting_that_no_terminal_can_show_is_escaped_wherever_it_is_named():

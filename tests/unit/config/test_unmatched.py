@@ -69,7 +69,7 @@ LOST = "path that is looked for and not found, nor file that looks for one"
 )
 def test_what_matches_nothing_is_told_with_the_nearest(wheel, table, key, text, kind, near):
     (note,) = wheel(**table)
-    assert (note.what, note.severity, note.of_all) == (
+    assert (str(note.what), note.severity, note.of_all) == (
         f"tool.mamba-press.{key}: {text!r} matches no {kind}",
         "warning",
         True,
@@ -112,7 +112,7 @@ def test_lists_of_licences_are_held_to_all_licences_that_there_are():
     )
     mine = licenses.Licence(package="a", text="x", expression="LicenseRef-mine OR Zlib", is_certain=True)
     nothing = "matches no licence of SPDX, nor one in the wheel"
-    assert [note.what for note in licenses.unknown([mine], rules)] == [
+    assert [str(note.what) for note in licenses.unknown([mine], rules)] == [
         f"tool.mamba-press.licenses.allow: 'MTI' {nothing}",
         f"tool.mamba-press.licenses.deny: 'AGPL-4*' {nothing}",
         f"tool.mamba-press.licenses.deny: 'LicenseRef-other' {nothing}",
@@ -128,7 +128,7 @@ def test_globs_over_own_code_are_held_to_the_project(tmp_path):
         exclude=("**/made.py", "mine/mde.py", "docs/**"), include=("mine/made.py", "docs/*", "docs/mad.md")
     )
     own = sources.collect(project, None, wanted, tmp_path)
-    assert [(note.what.removeprefix("tool.mamba-press.sources."), note.hint) for note in own.notes] == [
+    assert [(str(note.what).removeprefix("tool.mamba-press.sources."), str(note.hint)) for note in own.notes] == [
         ("exclude: 'mine/mde.py' matches no file of the modules", 'did you mean "mine/made.py"?'),
         ("exclude: 'docs/**' matches no file of the modules", NOTHING),
         ("include: 'docs/mad.md' matches no file of the project", 'did you mean "docs/made.md"?'),

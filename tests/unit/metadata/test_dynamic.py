@@ -109,7 +109,7 @@ def test_what_is_not_dynamic_is_not_touched():
 def test_what_is_lacking_is_to_be_written_beside_what_is_there():
     derived = Requirements(dependencies=('six>=1; python_version < "4"', "other"))
     _, (note,) = complete(derived=derived, dynamic=(), table={"dependencies": ["other"]})
-    assert note.hint == (
+    assert str(note.hint) == (
         r'write it in [project]: dependencies = ["other", "six>=1; python_version < \"4\""]; '
         'or let it be computed: dynamic = ["dependencies"]\n'
         "if the wheel works without one, say so by its conda name: [tool.mamba-press.requires] … = false"

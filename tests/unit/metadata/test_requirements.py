@@ -323,7 +323,7 @@ def test_a_requirement_for_what_is_not_there_has_no_effect_and_is_told():
     found = derive(python("p"), requires={"pytorh": "torch"})
     assert found.dependencies == ()
     (note,) = found.notes
-    assert note.what == (
+    assert str(note.what) == (
         "tool.mamba-press.requires: 'pytorh' matches no package of the solution, "
         "nor what a package in the wheel requires"
     )

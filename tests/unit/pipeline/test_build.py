@@ -14,7 +14,8 @@ from mamba_press import boundary
 from mamba_press.errors import BuildError, ConfigError, FetchError, SolveError, WriteError
 from mamba_press.pipeline import build, hooks, matrix, orders, requires, solve
 from mamba_press.platforms import target
-from mamba_press.types import Package, Problem, Python, Solution, Target
+from mamba_press.problem import Problem, Setting, Text
+from mamba_press.types import Package, Python, Solution, Target
 from tests.support.values import specs
 
 PROJECT = """\
@@ -70,9 +71,12 @@ def test_what_the_user_can_act_on_ends_a_hook_with_its_text():
 
 
 def test_a_key_is_called_as_it_was_given_to_a_hook():
+    hint = Text.of("see ", Setting("python"), ", ", Setting("packages"), " and ", Setting("python", "3.11"))
     with pytest.raises(SystemExit) as ended, boundary.hook({"python": "3.12"}, {"MAMBA_PRESS_PLATFORM": "x"}):
-        raise SolveError(Problem(where="tool.mamba-press.platform", what="no", hint="see tool.mamba-press.python"))
-    assert str(ended.value).endswith("- MAMBA_PRESS_PLATFORM: no\n  see -C python")
+        raise SolveError(Problem(where=Setting("platform"), what="no", hint=hint))
+    assert str(ended.value).endswith(
+        '- MAMBA_PRESS_PLATFORM: no\n  see -C python, tool.mamba-press.packages and [tool.mamba-press] python = "3.11"'
+    )
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EMFILE])
@@ -360,7 +364,7 @@ def test_what_an_inner_backend_decides_is_not_said_twice(tmp_path):
     with pytest.raises(ConfigError, match=r"tool\.mamba-press\.sources\.modules: is not looked at") as error:
         orders.read(tmp_path, None, {})
     keys = [problem.where for problem in error.value.problems]
-    assert keys == ["tool.mamba-press.sources.modules", "tool.mamba-press.sources.include"]
+    assert keys == [Setting("sources.modules"), Setting("sources.include")]
 
 
 def test_the_licence_of_code_is_nobody_elses_to_know(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 
 from mamba_press.errors import ContentError
 from mamba_press.pipeline import finish
+from mamba_press.problem import Setting, Text
 from mamba_press.types import OWN, Entry, File, Kept, Note
 
 WORKDIR = Path("/somewhere/mamba-press-abcd1234")
@@ -57,7 +58,7 @@ def test_a_module_that_stands_in_pythons_place_is_a_warning(tmp_path, path, what
     glob = path.replace("__init__.py", "**")
     assert note == Note(
         f"{path} (p) {what}",
-        f'leave it out if nothing needs it: [tool.mamba-press.select] exclude = ["**/site-packages/{glob}"]',
+        Text.of("leave it out if nothing needs it: ", Setting("select.exclude", (f"**/site-packages/{glob}",))),
         "warning",
     )
 

@@ -12,7 +12,8 @@ import pytest
 import mamba_press
 from mamba_press.errors import ConfigError
 from mamba_press.platforms.place import Machine
-from mamba_press.platforms.target import PLATFORM_KEY, PYTHON_KEY, foreign, resolve, this_machine, virtual_packages
+from mamba_press.platforms.target import foreign, resolve, this_machine, virtual_packages
+from mamba_press.problem import Setting
 from mamba_press.types import Python
 
 LINUX = Machine(implementation="cpython", python=Python(minor=11), platform="linux-x86_64", glibc=(2, 36))
@@ -67,7 +68,7 @@ def test_a_python_is_read_from_every_usual_spelling(text, minor, free_threaded):
 )
 def test_a_python_that_cannot_be_pressed_for_is_refused_with_the_reason(text, words):
     [problem] = problems(text, "linux-64")
-    assert problem.where == "tool.mamba-press.python"
+    assert str(problem.where) == "tool.mamba-press.python"
     assert words in problem.what
     assert problem.hint
 
@@ -136,7 +137,7 @@ def test_a_bare_subdir_narrows_nothing_and_asks_for_no_tag(platform, floor):
 )
 def test_a_platform_that_cannot_be_pressed_for_is_refused_with_the_reason(platform, reason):
     [problem] = problems("3.12", platform)
-    assert problem.where == "tool.mamba-press.platform"
+    assert str(problem.where) == "tool.mamba-press.platform"
     assert reason in problem.what
     assert problem.hint
 
@@ -150,7 +151,10 @@ def test_a_mistyped_platform_is_met_with_the_nearest_one(typed, meant):
 
 
 def test_a_bad_python_and_a_bad_platform_are_reported_together():
-    assert [each.where for each in problems("2.7", "win32")] == ["tool.mamba-press.python", "tool.mamba-press.platform"]
+    assert [str(each.where) for each in problems("2.7", "win32")] == [
+        "tool.mamba-press.python",
+        "tool.mamba-press.platform",
+    ]
 
 
 def test_nothing_asked_means_the_building_machine_and_its_glibc():
@@ -215,7 +219,7 @@ def test_the_identifier_of_cibuildwheel_gives_python_and_platform(identifier, py
 )
 def test_a_build_of_cibuildwheel_that_cannot_be_pressed_for_is_named(identifier, where, reason):
     [problem] = problems(None, None, {"CIBUILDWHEEL_BUILD_IDENTIFIER": identifier})
-    assert problem.where == f"tool.mamba-press.{where}"
+    assert str(problem.where) == f"tool.mamba-press.{where}"
     assert identifier in problem.what
     assert reason in problem.what
 
@@ -429,7 +433,7 @@ def test_an_inner_backend_builds_for_its_own_interpreter_and_machine():
     here = resolve(None, None, {})
     assert foreign(here, {}) == ()
     other = replace(here, python=Python(minor=6), subdir="osx-64")
-    assert [problem.where for problem in foreign(other, {})] == [PYTHON_KEY, PLATFORM_KEY]
+    assert [problem.where for problem in foreign(other, {})] == [Setting("python"), Setting("platform")]
 
 
 def test_a_machine_that_is_told_to_build_for_another_one_does():

@@ -20,7 +20,7 @@ def problem(tmp_path, text, hook="press_hook.py:adjust"):
     with pytest.raises(ConfigError) as caught:
         apply(tmp_path, text, hook)
     (found,) = caught.value.problems
-    assert found.where == "tool.mamba-press.hook"
+    assert str(found.where) == "tool.mamba-press.hook"
     return found
 
 

@@ -127,7 +127,7 @@ def test_a_move_of_what_is_not_there_is_refused(prefix):
     with pytest.raises(ConfigError) as caught:
         places(prefix, move={"share/ap": "data"})
     (problem,) = caught.value.problems
-    assert problem.where == "tool.mamba-press.layout.move.'share/ap'"
+    assert str(problem.where) == "tool.mamba-press.layout.move.'share/ap'"
     assert problem.hint == "did you mean share/app, share/app/data.txt?"
 
 

@@ -122,7 +122,7 @@ def test_a_library_that_embeds_python_is_an_error_that_says_so(prefix, elf):
     _, (problem,) = resolve(prefix, binary("libapp.so", "libpython3.10.so.1.0"))
     assert problem.where == "lib/libapp.so (x)"
     assert "embeds Python: it needs libpython3.10.so.1.0 and it calls Py_Initialize" in problem.what
-    assert 'exclude = ["lib/libapp.so"]' in problem.hint
+    assert 'exclude = ["lib/libapp.so"]' in str(problem.hint)
 
 
 def test_a_program_that_needs_libpython_is_an_error(prefix, elf):

@@ -782,7 +782,7 @@ def test_a_library_of_the_building_machine_that_own_code_needs_is_to_be_added_to
         pressed(prefix, packages=[])
     (problem,) = raised.value.problems
     assert "needs libxcb.so.1, which is in no package of the solution" in problem.what
-    assert "to host, or, if the build found one of this machine, tell it not to" in problem.hint
+    assert "to host, or, if the build found one of this machine, tell it not to" in str(problem.hint)
 
 
 def test_of_host_packages_only_what_is_reached_stays(prefix, elf):

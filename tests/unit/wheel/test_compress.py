@@ -38,5 +38,5 @@ def test_asking_for_libdeflate_where_it_is_not_says_what_to_install(tmp_path, mo
     monkeypatch.setitem(sys.modules, "deflate", None)
     with pytest.raises(ConfigError, match="pip install deflate") as error:
         write(demo(entry("demo/a.py")), tmp_path / "out", compression="libdeflate")
-    assert error.value.problems[0].where == "tool.mamba-press.wheel.compression"
+    assert str(error.value.problems[0].where) == "tool.mamba-press.wheel.compression"
     assert not (tmp_path / "out").exists()

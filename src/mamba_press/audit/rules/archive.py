@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mamba_press import platforms
 from mamba_press.audit.contents import Contents
-from mamba_press.problem import Habit, Style
+from mamba_press.problem import Habit, Setting, Style, Text
 from mamba_press.types import Problem
 from mamba_press.wheel import read, zip_format
 from mamba_press.wheel.read import scheme
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PYPI_RATIO_FROM = 64 << 20
 """PyPI takes what unpacks to more than 64 MiB and to more than 50 times its size for an attack."""
 
-_STORE = 'write it uncompressed: tool.mamba-press.wheel.compression = "store"'
+_STORE = Text.of("write it uncompressed: ", Setting("wheel.compression", "store"))
 _SCHEMES = ("platlib", "purelib", "headers", "scripts", "data")
 _ODD_PATH = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)|\A[A-Za-z]:")
 _LONGEST_NAME = 63

@@ -19,12 +19,12 @@ from packaging.utils import canonicalize_name
 from mamba_press.conda.specifiers import intersection, translate
 from mamba_press.conda.specs import UntranslatableError
 from mamba_press.config import unmatched
-from mamba_press.config.model import TABLE
 from mamba_press.errors import ConfigError, ContentError
 from mamba_press.metadata import headers
 from mamba_press.metadata.requirements import python_bound
 from mamba_press.metadata.requirements.pypi_names import Need, named
 from mamba_press.platforms.target import marker_environment
+from mamba_press.problem import Setting, Text
 from mamba_press.types import Problem, Requirements
 
 if TYPE_CHECKING:
@@ -32,9 +32,10 @@ if TYPE_CHECKING:
 
     from mamba_press.config.model import Config
     from mamba_press.metadata.installed import Installed
+    from mamba_press.problem import Words
     from mamba_press.types import Note, Package, Solution, Spec, Target
 
-KEY = f"{TABLE}.requires"
+_KEY = Setting("requires")
 NOTHING = "false"
 """The requirement of what is not to be required."""
 
@@ -47,7 +48,7 @@ class _Stated:
     """A requirement on the way into METADATA, who states it, and of which conda package."""
 
     requirement: Requirement
-    owner: str
+    owner: Words
     package: str = ""
 
     @property
@@ -143,7 +144,7 @@ def _chosen(config: Config, deriving: Deriving) -> dict[str, Requirement | None]
         except InvalidRequirement as error:
             what = f"{text!r} is no requirement: {' '.join(str(error).split())}"
             hint = f'write it as in {name} = "name >=1.2", or {name} = false'
-            deriving.unknown.append(Problem(where=f"{KEY}.{name}", what=what, hint=hint))
+            deriving.unknown.append(Problem(where=Setting("requires", name=name), what=what, hint=hint))
     return chosen
 
 
@@ -161,7 +162,7 @@ def _applied(
             kind = "package of the solution, nor what a package in the wheel requires"
             deriving.notes += unmatched.told("requires", [conda], there, kind, unmatched.equal)
         elif requirement is not None:
-            found.append(_Stated(requirement=requirement, owner=KEY))
+            found.append(_Stated(requirement=requirement, owner=_KEY))
     return found
 
 
@@ -225,7 +226,7 @@ def _translated(owner: str, conda: str, each: Spec, deriving: Deriving) -> Speci
         translated = translate(each.version)
     except UntranslatableError as error:
         what = f"{owner} depends on {conda} {each.version}: {error}"
-        deriving.unknown.append(Problem(where=KEY, what=what, hint=_override(conda)))
+        deriving.unknown.append(Problem(where=_KEY, what=what, hint=_override(conda)))
         return SpecifierSet()
     if translated.widened:
         deriving.notes.append(
@@ -293,8 +294,8 @@ def _check_vendored(stated: _Stated, vendored: Installed, deriving: Deriving) ->
             f"{stated.owner} requires {requirement}; it is in the wheel, but not what {extras} asks for"
         )
     if requirement.marker is None and not _fits(requirement.specifier, vendored.version):
-        what = f"is required as {requirement} by {stated.owner}, and the wheel has {vendored.version}"
-        hint = f"narrow it in {TABLE}.packages or {TABLE}.constraints"
+        what = Text.of(f"is required as {requirement} by ", stated.owner, f", and the wheel has {vendored.version}")
+        hint = Text.of("narrow it in ", Setting("packages"), " or ", Setting("constraints"))
         deriving.problems.append(Problem(where=f"{vendored.name} ({vendored.package})", what=what, hint=hint))
 
 
@@ -361,8 +362,8 @@ def _extras(requirement: Requirement) -> tuple[str, ...]:
 # -- problems
 
 
-def _override(name: str) -> str:
-    return f'state what the wheel requires:\n[{KEY}]\n{name} = "…"'
+def _override(name: str) -> Text:
+    return Text.of("state what the wheel requires:\n", Setting("requires", "…", name=name, apart=True))
 
 
 def _owners(need: Need) -> str:
@@ -379,20 +380,18 @@ def _no_name(need: Need, unread: Mapping[str, str]) -> Problem:
     bound = ",".join(dict.fromkeys(str(specifiers) for _, specifiers in wanted if specifiers))
     why = f" ({unread[name]})" if unread.get(name) else ""
     what = f"nobody knows how PyPI calls the conda package {name}, on which {_owners(need)} depends{why}"
-    line = f'{_quoted(name)} = "{name} {bound}"' if bound else f'{_quoted(name)} = "{name}"'
-    return Problem(where=KEY, what=what, hint=f"add it, or false for nothing:\n[{KEY}]\n{line}")
-
-
-def _quoted(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else f'"{name}"'
+    line = Setting("requires", f"{name} {bound}".strip(), name=name, apart=True)
+    return Problem(where=_KEY, what=what, hint=Text.of("add it, or false for nothing:\n", line))
 
 
 def _itself(conda: str, name: str, owners: str) -> Problem:
     what = f"{owners} depends on {conda}, which PyPI calls {name}, and so is the wheel: it would require itself"
-    hint = f"name {conda} in {TABLE}.packages too, or state [{KEY}] {_quoted(conda)} = false"
+    stated = Setting("requires", value=False, name=conda)
+    hint = Text.of(f"name {conda} in ", Setting("packages"), " too, or state ", stated)
     return Problem(where=conda, what=what, hint=hint)
 
 
-def _contradiction(first: _Stated, second: Requirement, owner: str) -> Problem:
-    what = f"no version fits both: {first.owner} requires {first.requirement}, {owner} requires {second}"
+def _contradiction(first: _Stated, second: Requirement, owner: Words) -> Problem:
+    requires = f" requires {first.requirement}, "
+    what = Text.of("no version fits both: ", first.owner, requires, owner, f" requires {second}")
     return Problem(where=second.name, what=what, hint=_override(second.name.lower()))

@@ -8,7 +8,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from mamba_press.conda.specifiers import intersection, translate
 from mamba_press.conda.specs import UntranslatableError
-from mamba_press.config.model import TABLE
+from mamba_press.problem import Setting, Text
 from mamba_press.types import Problem
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from mamba_press.metadata.installed import Installed
     from mamba_press.metadata.requirements import Context, Deriving
+    from mamba_press.problem import Words
 
 
 def of(own: Sequence[Installed], context: Context, deriving: Deriving) -> str | None:
@@ -28,14 +29,15 @@ def of(own: Sequence[Installed], context: Context, deriving: Deriving) -> str | 
     for bound, other in bounds[1:]:
         both = intersection(result, bound)
         if both is None:
-            what, hint = f"{owner} asks for {result}, {other} for {bound}", "state requires-python in [project]"
+            what = f"{owner} asks for {result}, {other} for {bound}"
+            hint: Words = "state requires-python in [project]"
             deriving.problems.append(Problem(where="Requires-Python", what=what, hint=hint))
         else:
             result, owner = both, f"{owner} and {other}"
     python = context.target.python.version
     if result and not any(result.contains(f"{python}.{patch}") for patch in (0, 99)):
         what = f"{owner} asks for {result}, but the wheel is for Python {python}"
-        hint = f"choose another version in {TABLE}.packages, or state requires-python in [project]"
+        hint = Text.of("choose another version in ", Setting("packages"), ", or state requires-python in [project]")
         deriving.problems.append(Problem(where="Requires-Python", what=what, hint=hint))
     return str(result) or None
 

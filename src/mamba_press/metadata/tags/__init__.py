@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 from mamba_press import platforms
 from mamba_press.errors import ContentError
 from mamba_press.metadata.tags import beyond_tags, demands, python_tags
+from mamba_press.problem import Setting, Text, joined
 from mamba_press.types import OWN, Entry, Floor, Problem, Tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from mamba_press.config.model import Config
+    from mamba_press.problem import Words
     from mamba_press.types import Kept, Package, Target
 
 _SHOWN = 10
@@ -101,10 +103,10 @@ def _refuse_lower(floors: Sequence[Floor], lowest: tuple[int, int], target: Targ
     name = system.name(lowest, target.arch)
     raise ContentError(
         Problem(
-            where="tool.mamba-press.platform" if target.tag else where,
+            where=Setting("platform") if target.tag else where,
             what=f"{target.tag or system.name(target.floor, target.arch)!r} would not be true: "
             f"the lowest honest tag is {name!r}",
-            hint="\n".join([*_grouped(guilty), *_ways_out(guilty, name)]),
+            hint=joined([*_grouped(guilty), *_ways_out(guilty, name)]),
         )
     )
 
@@ -127,15 +129,15 @@ def _grouped(floors: Sequence[Floor]) -> Iterator[str]:
         yield f"and {len(groups) - _SHOWN} more such symbols"
 
 
-def _ways_out(guilty: Sequence[Floor], lowest: str) -> Iterator[str]:
+def _ways_out(guilty: Sequence[Floor], lowest: str) -> Iterator[Words]:
     libraries, packages = {floor.library for floor in guilty}, {floor.package for floor in guilty}
     yield f"ask for {lowest!r}" + (", or choose older builds with constraints" if packages - {OWN} else "")
     if OWN in packages:
         yield "or build the project's own code on a system with an older glibc, as cibuildwheel's images have it"
     if any(library.startswith(("libstdc++", "libgcc_s", "libgfortran", "libgomp")) for library in libraries):
-        yield 'or pack the compiler\'s runtime: [tool.mamba-press.link] runtimes = "bundle"'
+        yield Text.of("or pack the compiler's runtime: ", Setting("link.runtimes", "bundle"))
     if libraries == {demands.RECORD}:
-        yield 'or count only symbols, where the packages are too careful: [tool.mamba-press.link] floor = "symbols"'
+        yield Text.of("or count only symbols, where the packages are too careful: ", Setting("link.floor", "symbols"))
 
 
 def _ignored(stated: Sequence[Floor], lowest: tuple[int, int], tag: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from mamba_press import messages, platforms
 from mamba_press.conda.specs import minimum
 from mamba_press.errors import ContentError
 from mamba_press.metadata.tags.python_tags import importable
+from mamba_press.problem import Setting, Text
 from mamba_press.types import Entry, Note, Problem
 from mamba_press.vendoring import resolve
 
@@ -66,8 +67,11 @@ def levels(entries: Sequence[Entry], records: Mapping[str, Package], target: Tar
             Problem(
                 where=found[highest][0],
                 what=f"needs a processor of level {isa}, which no tag can say: installers give the wheel to every one",
-                hint='choose a build for all processors, with constraints = ["_x86_64-microarch-level 1"], '
-                f'or allow it: [tool.mamba-press.link] isa = "{isa}"',
+                hint=Text.of(
+                    'choose a build for all processors, with constraints = ["_x86_64-microarch-level 1"], '
+                    "or allow it: ",
+                    Setting("link.isa", isa),
+                ),
             )
         )
     return (f"the wheel needs a processor of level {isa}, which its tag does not say: {who}",)
@@ -99,7 +103,7 @@ def foreign(entries: Iterable[Entry], target: Target) -> tuple[str, ...]:
                 Problem(
                     where=entry.path,
                     what=f"{entry.package} has a binary of {machine}, not of {target.arch}",
-                    hint=f'leave it out: [tool.mamba-press.select] exclude = ["{entry.original}"]',
+                    hint=Text.of("leave it out: ", Setting("select.exclude", (entry.original,))),
                 )
             )
         else:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mamba_press.errors import ContentError
 from mamba_press.platforms import binaries
 from mamba_press.platforms.linux import hazards, policy
+from mamba_press.problem import Setting, Text
 from mamba_press.types import Entry, Floor, Problem
 
 if TYPE_CHECKING:
@@ -82,8 +83,11 @@ def _refuse_unpromised(entries: Iterable[Entry], internals: Iterable[_Internal],
         Problem(
             where=entry.path,
             what=f"{entry.package} uses {symbol} of {library}, which the system's library does not offer",
-            hint=f"let the wheel have its own {library}: name its conda package in tool.mamba-press.packages, "
-            "and leave it out of link.system",
+            hint=Text.of(
+                f"let the wheel have its own {library}: name its conda package in ",
+                Setting("packages"),
+                ", and leave it out of link.system",
+            ),
         )
         for entry, library, symbol, since in internals
         if since is None
@@ -105,20 +109,23 @@ def _refuse_execstack(entries: Iterable[Entry], arch: str) -> None:
             Problem(
                 where=f"{entry.path} ({entry.package})",
                 what=hazards.EXECSTACK,
-                hint="choose another build of the package, leave the file out, "
-                f'[tool.mamba-press.select] exclude = ["{path}"], or, if its code does not run on the stack, '
-                f'take the mark away: [tool.mamba-press.link] clear-execstack = ["{posixpath.basename(path)}"]',
+                hint=Text.of(
+                    "choose another build of the package, leave the file out, ",
+                    Setting("select.exclude", (path,)),
+                    ", or, if its code does not run on the stack, take the mark away: ",
+                    Setting("link.clear-execstack", (posixpath.basename(path),)),
+                ),
             )
         )
     if problems:
         raise ContentError(*problems)
 
 
-def _unpromised_hint(entry: Entry, version: str) -> str:
+def _unpromised_hint(entry: Entry, version: str) -> Text:
     if version.startswith(("GLIBCXX_", "CXXABI_", "GCC_")):
-        return '[tool.mamba-press.link] runtimes = "bundle" packs the compiler\'s runtime that has it'
-    out = f'[tool.mamba-press.select] exclude = ["{entry.original}"]'
-    return f"leave this file out: {out}; or choose another build of the package"
+        return Text.of(Setting("link.runtimes", "bundle"), " packs the compiler's runtime that has it")
+    out = Setting("select.exclude", (entry.original,))
+    return Text.of("leave this file out: ", out, "; or choose another build of the package")
 
 
 def _requirements(entries: Iterable[Entry], arch: str) -> Iterator[tuple[Entry, str, tuple[str, ...]]]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from mamba_press import globs, messages
 from mamba_press.platforms import binaries
 from mamba_press.platforms.linux import hazards, policy
-from mamba_press.problem import Habit, Remark
+from mamba_press.problem import Habit, Remark, Setting, Text
 from mamba_press.types import Problem
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def _taken(
             yield Habit(
                 where=current.path,
                 what=f"needs the system's {system}, which would take {name} from the wheel ({path})",
-                hint=f'let the packed one have a name of its own: [tool.mamba-press.link] rename = ["{name}"]',
+                hint=Text.of("let the packed one have a name of its own: ", Setting("link.rename", (name,))),
             )
 
 

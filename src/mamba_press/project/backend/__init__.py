@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from mamba_press import interrupts, log
 from mamba_press.errors import BuildError, ConfigError
-from mamba_press.problem import Problem
+from mamba_press.problem import Problem, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mamba_press.project.backend.environment import Place
     from mamba_press.types import OwnFiles, Target
 
-KEY = "tool.mamba-press.build-backend"
+KEY = Setting("build-backend")
 KEEP = "MAMBA_PRESS_KEEP"
 """The variable that lets the temporary folder of a build that fails stay."""
 

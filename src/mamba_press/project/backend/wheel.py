@@ -20,7 +20,8 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from mamba_press import platforms
 from mamba_press.errors import BuildError
 from mamba_press.platforms import binaries
-from mamba_press.types import Edits, OwnFile, OwnFiles, Problem
+from mamba_press.problem import Problem
+from mamba_press.types import Edits, OwnFile, OwnFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -194,7 +194,7 @@ def test_asked_tag_that_is_not_true_names_file_and_record() -> None:
         tagged(entry(EXTENSION, module()), platform="macosx_12_0_arm64", constrains=("__osx >=13.1",))
     [problem] = caught.value.problems
     assert problem.what == "'macosx_12_0_arm64' would not be true: the lowest honest tag is 'macosx_14_0_arm64'"
-    assert "13.1: __osx >=13.1, stated by pkg" in problem.hint
+    assert "13.1: __osx >=13.1, stated by pkg" in str(problem.hint)
 
 
 def test_stated_bound_can_be_ignored_and_is_then_reported() -> None:
