@@ -274,13 +274,15 @@ class Edits:
 class Resolved:
     """Where one needed library of one file is found.
 
-    ``path`` is the path in the prefix of the real file when ``where`` is ``wheel``.
+    ``path`` is the path in the prefix of the real file when ``where`` is ``wheel``. ``named`` means that the user says
+    so, with ``link.system``; ``missing`` is only ever told of finished wheels.
     """
 
     needed: str
-    where: Literal["wheel", "system", "external", "removed"]
+    where: Literal["wheel", "system", "external", "removed", "missing"]
     path: str | None = None
     why: str = ""
+    named: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -295,12 +297,54 @@ class Strings:
     announced: bool
 
 
+_REASONS = {
+    "asked": "asked for",
+    "own": "of the project",
+    "requested": "of a requested package",
+    "data": "data of a dependency",
+    "plugin": "plugin of a dependency",
+    "needed": "needed by {}",
+    "opened": "opened by name by {}",
+    "included": "select.include",
+    "beside": "beside what needs it: {}",
+    "unreached": "no library of this dependency is reached",
+    "idle": "library that nothing needs",
+    "rule": "{}",
+    "made": "{}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a file stays, leaves or is made, and by what: a file, a rule, a purpose. Its words are for people alone."""
+
+    kind: Literal[
+        "asked",
+        "own",
+        "requested",
+        "data",
+        "plugin",
+        "needed",
+        "opened",
+        "included",
+        "beside",
+        "unreached",
+        "idle",
+        "rule",
+        "made",
+    ]
+    by: str = ""
+
+    def __str__(self) -> str:
+        return _REASONS[self.kind].format(self.by)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Kept:
     """A file that stays, and why; ``strings`` is None where nobody looked."""
 
     file: File
-    why: str
+    why: Reason
     binary: Binary | None = None
     links: tuple[Resolved, ...] = ()
     strings: Strings | None = None
@@ -313,7 +357,7 @@ class Dropped:
     package: str
     path: str | None
     size: int
-    why: str
+    why: Reason
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -345,7 +389,12 @@ class Entry:
     links: tuple[Resolved, ...] = ()
     strings: Strings | None = None
     placed: bool = False
-    why: str = ""
+    why: Reason | None = None
+
+    @classmethod
+    def made(cls, path: str, source: Path | bytes, purpose: str) -> Entry:
+        """Return a file that no package has."""
+        return cls(path=path, source=source, why=Reason("made", purpose))
 
     @classmethod
     def of(cls, kept: Kept, path: str) -> Entry:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mamba_press.types import NEUTRAL, Entry, File, Kept
+from mamba_press.types import NEUTRAL, Entry, File, Kept, Reason
 from mamba_press.vendoring.placeholders import examine
 
 
@@ -16,7 +16,7 @@ def test_a_file_has_findings_exactly_where_it_names_the_prefix(tmp_path_factory,
     source = tmp_path_factory.getbasetemp() / "file"
     source.write_bytes(data)
     file = File(path="lib/x", source=source, package="x", size=len(data), placeholder=placeholder)
-    findings = examine([Entry.of(Kept(file=file, why=""), "x")])
+    findings = examine([Entry.of(Kept(file=file, why=Reason("rule")), "x")])
     assert bool(findings) == (NEUTRAL.encode() in data)
     assert len(findings) <= data.count(NEUTRAL.encode())
     for finding in findings:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mamba_press.types import NEUTRAL, Entry, File, Kept
+from mamba_press.types import NEUTRAL, Entry, File, Kept, Reason
 from mamba_press.vendoring.relocate_text import rewrite
 
 PARTS = [
@@ -56,7 +56,7 @@ def test_a_rewritten_script_does_what_it_does_with_the_path_written_out(tmp_path
     source.write_text(f"#!/bin/sh\n{text}\n")
     file = File(path="bin/tool", source=source, package="x", size=1, placeholder="text")
     (entry,) = rewrite(
-        [replace(Entry.of(Kept(file=file, why=""), "home/_prefix/bin/tool"), executable=True)],
+        [replace(Entry.of(Kept(file=file, why=Reason("rule")), "home/_prefix/bin/tool"), executable=True)],
         "home/_prefix",
     )
     if isinstance(entry.source, Path):

@@ -13,7 +13,7 @@ from mamba_press.config.model import Config
 from mamba_press.errors import ContentError
 from mamba_press.metadata.tags import tags
 from mamba_press.platforms.linux import policy
-from mamba_press.types import Binary, Entry, File, Kept, Package, Python, Requirement, Resolved, Target
+from mamba_press.types import Binary, Entry, File, Kept, Package, Python, Reason, Requirement, Resolved, Target
 from tests.support.values import specs
 
 CONFIG = Config(packages=("pkg",))
@@ -54,7 +54,7 @@ def make(path, found, package="pkg"):
     binary, links = found or (None, ())
     inside = path.partition("/_prefix/")[2] or f"lib/python3/site-packages/{path}"
     file = File(path=inside, source=Path("/nowhere"), package=package, size=0)
-    return replace(Entry.of(Kept(file=file, why="", binary=binary, links=links), path), source=b"")
+    return replace(Entry.of(Kept(file=file, why=Reason("rule"), binary=binary, links=links), path), source=b"")
 
 
 def suffixes(python):

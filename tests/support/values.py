@@ -12,7 +12,7 @@ from typing import Literal
 from mamba_press.conda.specs import read
 from mamba_press.machine import System
 from mamba_press.platforms.protocol import Demand
-from mamba_press.types import Binary, Entry, Environment, File, Kept, Package, Python, Resolved, Spec, Target
+from mamba_press.types import Binary, Entry, Environment, File, Kept, Package, Python, Reason, Resolved, Spec, Target
 from tests.support.compile import Linking, program, shared_library
 
 TARGET = Target(system="linux", arch="x86_64", subdir="linux-64", python=Python(minor=10), floor=(2, 36))
@@ -148,5 +148,5 @@ def entry(
         Resolved(needed=name, where="wheel", path=end) if end else Resolved(needed=name, where="system")
         for name, end in (links or {}).items()
     ]
-    kept = Kept(file=file, why="a test", binary=facts, links=tuple(found))
+    kept = Kept(file=file, why=Reason("rule", "a test"), binary=facts, links=tuple(found))
     return Entry.of(kept, path or f"home/_prefix/{file.path}")

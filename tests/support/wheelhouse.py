@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from mamba_press.types import Entry, File, Kept, Package, Resolved, Selection, Solution
+from mamba_press.types import Entry, File, Kept, Package, Reason, Resolved, Selection, Solution
 from mamba_press.vendoring import split
 from tests.support.values import TARGET, binary, package
 
@@ -36,7 +36,7 @@ class Wheelhouse:
         facts = binary(path.rpartition("/")[2]) if is_binary or needs or ".so" in path else None
         links = tuple(Resolved(needed=need, where="wheel", path=need) for need in needs)
         file = File(path=path, source=source, package=of, size=len(content))
-        kept = Kept(file=file, why="a test", binary=facts, links=links)
+        kept = Kept(file=file, why=Reason("rule", "a test"), binary=facts, links=links)
         self.kept.append(kept)
         place = path[len(SITE) + 1 :] if path.startswith(SITE) else f"{HOME}/{path}"
         self.entries.append(replace(Entry.of(kept, place), source=source))

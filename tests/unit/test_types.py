@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mamba_press.types import Binary, Entry, File, Kept, Resolved, Strings
+from mamba_press.types import Binary, Entry, File, Kept, Reason, Resolved, Strings
 
 
 def test_an_entry_has_all_that_is_known_of_the_file_that_stays(tmp_path):
@@ -10,7 +10,7 @@ def test_an_entry_has_all_that_is_known_of_the_file_that_stays(tmp_path):
     binary = Binary(format="elf", arch="x86_64", kind="shared")
     links = (Resolved(needed="libc.so.6", where="system"),)
     strings = Strings(names=frozenset({"liby.so"}), built=False, announced=True)
-    kept = Kept(file=file, why="needed by y", binary=binary, links=links, strings=strings)
+    kept = Kept(file=file, why=Reason("needed", "y"), binary=binary, links=links, strings=strings)
     assert Entry.of(kept, "x/libx.so") == Entry(
         path="x/libx.so",
         source=tmp_path,
@@ -20,16 +20,16 @@ def test_an_entry_has_all_that_is_known_of_the_file_that_stays(tmp_path):
         binary=binary,
         links=links,
         strings=strings,
-        why="needed by y",
+        why=Reason("needed", "y"),
     )
 
 
 def test_a_file_is_called_as_in_its_package_and_a_link_is_the_file_at_which_it_ends(tmp_path):
     file = File(path="lib/libx.so", source=tmp_path, package="x", size=1)
-    entry = Entry.of(Kept(file=file, why=""), "x/libx.so")
+    entry = Entry.of(Kept(file=file, why=Reason("rule")), "x/libx.so")
     assert (entry.original, entry.real) == ("lib/libx.so", "lib/libx.so")
     link = File(path="lib/libx.so", source=tmp_path, package="x", size=1, link="lib/libx.so.1")
-    entry = Entry.of(Kept(file=link, why=""), "x/libx.so")
+    entry = Entry.of(Kept(file=link, why=Reason("rule")), "x/libx.so")
     assert (entry.original, entry.real) == ("lib/libx.so", "lib/libx.so.1")
 
 

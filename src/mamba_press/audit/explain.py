@@ -28,7 +28,7 @@ from mamba_press.metadata import headers, sbom
 from mamba_press.metadata.tags import demands
 from mamba_press.platforms import binaries, strings
 from mamba_press.problem import as_values, noted
-from mamba_press.types import Dropped, Entry, File, Floor, Package, Problem, Resolved
+from mamba_press.types import Dropped, Entry, File, Floor, Package, Problem, Reason, Resolved
 from mamba_press.vendoring import placeholders, runtime_module
 from mamba_press.wheel import compress, read, zip_format
 from mamba_press.wheel.record import Row
@@ -94,7 +94,7 @@ class Part:
     version: str | None
     build: str | None
     license: str | None
-    why: str
+    why: Reason
     files: int
     size: int
 
@@ -169,7 +169,7 @@ def of_pressed(pressed: Pressed, rows: Sequence[Row], config: Config) -> Explana
                 version=package.version if (package := packages.get(name)) else "",
                 build=package.build if package else None,
                 license=pressed.licenses.get(name),
-                why="asked for" if package is None or package.requested else _users(name, group, pieces),
+                why=Reason("asked") if package is None or package.requested else _users(name, group, pieces),
                 files=len(group),
                 size=sum(piece.size for piece in group),
             )
@@ -243,14 +243,9 @@ def _piece(entry: Entry, row: Row, places: Mapping[str, str]) -> Piece:
         binary=f"{binary.format} {binary.arch or 'of another machine'}" if binary else None,
         needs=tuple(
             Need(name=link.needed, where=link.where, path=places.get(link.path or ""), why=link.why)
-            if link.why != _MISSING
-            else Need(name=link.needed, where="missing")
             for link in entry.links
         ),
     )
-
-
-_MISSING = "missing"
 
 
 def _joined(pieces: Sequence[Piece], asked: Mapping[str, frozenset[str]], floors: Sequence[Floor]) -> list[Piece]:
@@ -308,15 +303,15 @@ def _by_package(pieces: Sequence[Piece]) -> list[tuple[str, list[Piece]]]:
     return sorted(groups.items(), key=lambda item: (-sum(piece.size for piece in item[1]), item[0]))
 
 
-def _users(name: str, group: Sequence[Piece], pieces: Sequence[Piece]) -> str:
+def _users(name: str, group: Sequence[Piece], pieces: Sequence[Piece]) -> Reason:
     """Say which packages need a package's libraries, or else why most of it is there."""
     by_path = {piece.path: piece.package for piece in pieces}
     users = {by_path[path] for piece in group for path in piece.needed_by}
     found = sorted(user for user in users if user and user != name)
     if found:
-        return f"needed by {', '.join(found)}"
+        return Reason("needed", ", ".join(found))
     said = next((piece.why for piece in group if piece.why), "")
-    return said or ("plugins" if any(piece.binary for piece in group) else "data")
+    return Reason("rule", said or ("plugins" if any(piece.binary for piece in group) else "data"))
 
 
 def _lost(findings: Iterable[Finding]) -> tuple[Lost, ...]:
@@ -469,7 +464,7 @@ def _bill(texts: Mapping[str, bytes]) -> _Bill:
 
 
 def _row(entry: Entry, seen: _Seen) -> Row:
-    return Row(path=entry.path, size=seen.size, sha256=seen.sha256, why=entry.why)
+    return Row(path=entry.path, size=seen.size, sha256=seen.sha256, why=str(entry.why or ""))
 
 
 def _linked(seen: Sequence[_Seen], bill: _Bill, named: Sequence[Tag]) -> list[Entry]:
@@ -492,16 +487,16 @@ def _linked(seen: Sequence[_Seen], bill: _Bill, named: Sequence[Tag]) -> list[En
     ]
 
 
-def _why(path: str, bill: _Bill) -> str:
+def _why(path: str, bill: _Bill) -> Reason | None:
     if path.split("/", maxsplit=1)[0].endswith(".dist-info"):
-        return "licence" if "/licenses/" in path else "metadata"
+        return Reason("made", "licence" if "/licenses/" in path else "metadata")
     package = bill.of.get(path)
-    return "of a package that was asked for" if package in bill.tops else ""
+    return Reason("rule", "of a package that was asked for") if package in bill.tops else None
 
 
 def _resolved(needed: str, answer: str | None) -> Resolved:
     if answer is None:
-        return Resolved(needed=needed, where="system", why=_MISSING)
+        return Resolved(needed=needed, where="missing")
     return Resolved(needed=needed, where="wheel" if answer else "system", path=answer or None)
 
 
@@ -550,7 +545,7 @@ def _finished_parts(pieces: Sequence[Piece], bill: _Bill) -> Iterator[Part]:
             version=str(component.get("version", "")),
             build=_build(str(component.get("purl", ""))),
             license=_expression(component),
-            why="asked for" if name in bill.tops else _users(name, group, pieces),
+            why=Reason("asked") if name in bill.tops else _users(name, group, pieces),
             files=len(group),
             size=sum(piece.size for piece in group),
         )
@@ -561,7 +556,7 @@ def _finished_parts(pieces: Sequence[Piece], bill: _Bill) -> Iterator[Part]:
         folders[piece.path.partition("/")[0]].append(piece)
     for folder, group in sorted(folders.items(), key=lambda item: -sum(piece.size for piece in item[1])):
         size = sum(piece.size for piece in group)
-        yield Part(name=folder, version=None, build=None, license=None, why="", files=len(group), size=size)
+        yield Part(name=folder, version=None, build=None, license=None, why=Reason("rule"), files=len(group), size=size)
 
 
 def _demands(component: Mapping[str, object]) -> tuple[Spec, ...]:
@@ -595,6 +590,8 @@ def as_json(explanation: Explanation) -> dict[str, object]:
     for step in found["steps"]:
         step["floor"]["version"] = ".".join(map(str, step["floor"]["version"]))
         step["floor"]["package"] = step["floor"]["package"] or None
+    for each in (*found["parts"], *(found["left"] or ())):
+        each["why"] = str(Reason(**each["why"]))
     names = {"steps": "floors", "parts": "packages", "pieces": "files", "lost": "placeholders"}
     found |= as_values(explanation.notes)
     return {"version": VERSION, **{names.get(key, key): value for key, value in found.items()}}

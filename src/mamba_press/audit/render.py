@@ -88,7 +88,9 @@ def matching(found: Explanation, patterns: Sequence[str]) -> tuple[Section, ...]
     else:
         sections += [_block(piece, found) for piece in pieces]
     if left:
-        rows = tuple((one.package, one.path or "the whole package", messages.size(one.size), one.why) for one in left)
+        rows = tuple(
+            (one.package, one.path or "the whole package", messages.size(one.size), str(one.why)) for one in left
+        )
         sections.append(Section(title="left", columns=("package", "path", ">size", "by which rule"), rows=rows))
     return tuple(sections)
 
@@ -149,7 +151,7 @@ def _packages(found: Explanation) -> Section:
 
 def _table_of_packages(title: str, parts: Sequence[explain.Part]) -> Section:
     rows = tuple(
-        (part.name, part.version or "", messages.size(part.size), str(part.files), part.license or "", part.why)
+        (part.name, part.version or "", messages.size(part.size), str(part.files), part.license or "", str(part.why))
         for part in parts
     )
     return _without_empty(
@@ -190,7 +192,7 @@ def _left(found: Explanation) -> Section:
         return Section(title="left", rows=(("only known while pressing: explain the project",),))
     groups: dict[str, list[tuple[str, str | None, int]]] = defaultdict(list)
     for one in found.left or ():
-        groups[one.why].append((one.package, one.path, one.size))
+        groups[str(one.why)].append((one.package, one.path, one.size))
     ordered = sorted(groups.items(), key=lambda item: (-sum(size for *_, size in item[1]), -len(item[1])))
     rows = tuple(
         (

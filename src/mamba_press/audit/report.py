@@ -41,7 +41,7 @@ def as_json(pressed: Pressed, rows: Sequence[Row]) -> dict[str, object]:
         "without_these": step.otherwise if step else None,
         "entries": _entries_as_json(pressed, rows),
         "left": [
-            {"package": d.package, "path": d.path, "size": d.size, "why": d.why} for d in pressed.selection.dropped
+            {"package": d.package, "path": d.path, "size": d.size, "why": str(d.why)} for d in pressed.selection.dropped
         ],
         "packages": [
             {
@@ -113,7 +113,7 @@ def _left(pressed: Pressed) -> Iterator[str]:
     """Yield what left, as one line for each package and rule: single files are in the JSON report."""
     groups: dict[tuple[str, str], list[Dropped]] = defaultdict(list)
     for dropped in pressed.selection.dropped:
-        groups[dropped.package, dropped.why].append(dropped)
+        groups[dropped.package, str(dropped.why)].append(dropped)
     yield "left:"
     for (package, why), each in sorted(groups.items()):
         whole = each[0].path is None

@@ -107,7 +107,7 @@ def _prunable(explanation: Explanation, packed: Mapping[str, int]) -> Iterator[t
         is_needed = any(
             owner.get(user) != part.name for piece in pieces for user in (*piece.needed_by, *piece.opened_by)
         )
-        if part.why != "asked for" and not is_needed:
+        if part.why.kind != "asked" and not is_needed:
             yield _weight(pieces, packed), f'{part.name}, if nothing opens it: select.prune = ["{part.name}"]'
 
 

@@ -12,7 +12,7 @@ from mamba_press.conda.package_info import LICENSE_FILE
 from mamba_press.errors import ContentError
 from mamba_press.metadata import installed
 from mamba_press.metadata.pyproject import license_files, standard_metadata
-from mamba_press.types import Entry, Problem, Wheel
+from mamba_press.types import Entry, Problem, Reason, Wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -78,11 +78,11 @@ def complete(  # noqa: PLR0913  # what a wheel says about itself has this many s
     }
     if points:
         written["entry_points.txt"] = entry_points_file(points)
-    own = [Entry(path=f"{base}/{name}", source=data, why="the wheel's metadata") for name, data in written.items()]
+    own = [Entry.made(f"{base}/{name}", data, "the wheel's metadata") for name, data in written.items()]
     own += [replace(entry, path=f"{base}/licenses/{entry.path}") for entry in licences]
     if project.built is not None:
         why = "of the inner backend"
-        own += [Entry(path=f"{base}/{name}", source=path, why=why) for name, path in project.built.others.items()]
+        own += [Entry.made(f"{base}/{name}", path, why) for name, path in project.built.others.items()]
     return replace(wheel, entries=(*sorted(payload, key=lambda entry: entry.path), *own))
 
 
@@ -272,15 +272,13 @@ def _licences(
             path = _free(f"{_safe(package)}/{'/'.join(map(_safe, name.split('/')))}", data, taken)
             taken[path.lower()] = data
             entries[path] = replace(entry, path=path)
-    why = "licence of "
-    return [
-        replace(entry, why=entry.why or why + project.name, executable=False) for _, entry in sorted(entries.items())
-    ]
+    why = Reason("made", f"licence of {project.name}")
+    return [replace(entry, why=entry.why or why, executable=False) for _, entry in sorted(entries.items())]
 
 
 def _licences_of(package: str, theirs: Sequence[Entry], environment: Environment) -> Iterator[tuple[str, Entry]]:
     """Yield a package's licence files: those in ``info``, else in ``share/licenses``, then its ``.dist-info``'s."""
-    why = f"licence of {package}"
+    why = Reason("made", f"licence of {package}")
     info = environment.info.get(package)
     found: list[tuple[str, bytes | Path]] = list(info.licences) if info else []
     if not found:

@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 
 from mamba_press import __version__, credentials
 from mamba_press.conda.channels import is_path
-from mamba_press.types import OWN, Entry
+from mamba_press.types import OWN, Entry, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -75,7 +75,7 @@ class Sbom:
     def entry(self, wheel: Wheel, hashes: Mapping[str, str]) -> Entry:
         """Return the file; ``hashes`` holds the sha256 of each entry as it is written, by path."""
         path = f"{wheel.stem}.dist-info/sboms/{NAME}"
-        return Entry(path=path, source=document(wheel, hashes, self.facts), why="the wheel's bill of materials")
+        return Entry.made(path, document(wheel, hashes, self.facts), "the wheel's bill of materials")
 
 
 def inherited(entries: Iterable[Entry], stem: str) -> tuple[Entry, ...]:
@@ -85,7 +85,7 @@ def inherited(entries: Iterable[Entry], stem: str) -> tuple[Entry, ...]:
         place = _THEIRS.fullmatch(entry.path)
         if place and entry.package:
             path = f"{stem}.dist-info/sboms/{entry.package}/{place[1]}"
-            found.append(replace(entry, path=path, why=f"bill of materials of {entry.package}"))
+            found.append(replace(entry, path=path, why=Reason("made", f"bill of materials of {entry.package}")))
     return tuple(found)
 
 

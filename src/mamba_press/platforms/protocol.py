@@ -23,7 +23,7 @@ class Answer:
     """What answers for a library that a file needs: ``name`` in ``folder`` of the wheel, or of the one beside it."""
 
     needed: str
-    where: Literal["wheel", "system", "external", "removed"]
+    where: Literal["wheel", "system", "external", "removed", "missing"]
     folder: str = ""
     name: str = ""
 

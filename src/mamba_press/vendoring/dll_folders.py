@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mamba_press.errors import ContentError
-from mamba_press.types import Entry, Problem
+from mamba_press.types import Entry, Problem, Reason
 from mamba_press.vendoring import dependency_graph, resolve, runtime_module
 
 if TYPE_CHECKING:
@@ -60,9 +60,7 @@ def place(
     if inside and not generated and home in hooks:
         named.add(home)
     modules = [
-        Entry(
-            path=f"{name}/{runtime_module.MODULE}", source=_module(name, inside), why="lets Windows find the libraries"
-        )
+        Entry.made(f"{name}/{runtime_module.MODULE}", _module(name, inside), "lets Windows find the libraries")
         for name in sorted(named - {home})
     ]
     texts = {f"{name}/__init__.py": hooks[name] for name in named}
@@ -123,7 +121,8 @@ class _Wheel:
 
     def held(self) -> frozenset[str]:
         """Return the DLLs that must stay where they are: asked for by the user, or needed by what stays there."""
-        stays = {path for path in self.dlls if not (self.entries[path].why.startswith("needed by"))}
+        reasons = {path: self.entries[path].why for path in self.dlls}
+        stays = {path for path, why in reasons.items() if why is None or why.kind != "needed"}
         stays |= {path for path in self.needs if path.startswith(f"{self.prefix}/") and path not in self.dlls}
         return frozenset(stays | {other for path in stays for other in self.reach(path) | set(self.needs[path])})
 
@@ -159,7 +158,7 @@ def _module(name: str, folders: Iterable[str]) -> bytes:
 
 def _copy(entry: Entry, folder: str) -> Entry:
     return replace(
-        entry, path=posixpath.join(folder, posixpath.basename(entry.path)), why=f"beside what needs it: {entry.why}"
+        entry, path=posixpath.join(folder, posixpath.basename(entry.path)), why=Reason("beside", str(entry.why))
     )
 
 

@@ -65,7 +65,7 @@ def adjust(entries: Sequence[Entry], modules: Iterable[Module], root: Path, *, s
     made = [_init(top / module.path, module, inits[_folder(module)]) for module in doubled]
     if modules:
         roots = sorted({str(top / module.root) for module in modules})
-        made.append(Entry(path=f"__editable__.{stem}.pth", source=_lines(roots), why="leads to the sources"))
+        made.append(Entry.made(f"__editable__.{stem}.pth", _lines(roots), "leads to the sources"))
     hidden = [entry for entry in stays if _is_own(entry) and posixpath.dirname(entry.path) in inits]
     return Editable(
         entries=tuple(sorted([*stays, *made], key=lambda entry: entry.path)),
@@ -105,7 +105,7 @@ def _init(folder: Path, module: Module, theirs: Entry) -> Entry:
     """Return the ``__init__.py`` that leads to the sources' own; what that one was to import first, it imports."""
     first = _FIRST if isinstance(theirs.source, bytes) else ""
     text = _INIT.format(source=str(folder / "__init__.py"), folder=str(folder), first=first)
-    return Entry(path=f"{_folder(module)}/__init__.py", source=text.encode(), why="leads to the sources")
+    return Entry.made(f"{_folder(module)}/__init__.py", text.encode(), "leads to the sources")
 
 
 def _lines(roots: Sequence[str]) -> bytes:

@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from mamba_press.errors import ConfigError, ContentError
 from mamba_press.problem import Setting, Text
 from mamba_press.project import own_files
-from mamba_press.types import OWN, Entry, Problem
+from mamba_press.types import OWN, Entry, Problem, Reason
 from mamba_press.vendoring.placeholders import python_script
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _entry(kept: Kept, *, home: Home, stem: str, config: Config) -> Entry:
     moved = _moved(file.path, config)
     if moved is not None:
         moved = stem + moved if moved.startswith(DATA) else moved
-        return replace(Entry.of(kept, moved), placed=file.path in config.layout.move, why="layout.move")
+        return replace(Entry.of(kept, moved), placed=file.path in config.layout.move, why=Reason("rule", "layout.move"))
     if file.package == OWN:
         # A program has to stay where it is from its libraries, which nothing outside of site-packages does.
         is_bound = kept.binary is not None and any(link.where in ("wheel", "external") for link in kept.links)

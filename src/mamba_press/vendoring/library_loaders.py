@@ -81,7 +81,7 @@ def _with_loader(member: split.Member, reach: _Reach, house: str) -> split.Membe
             failed.append(f"{entry.path} cannot be read ({error})")
             entries.append(entry)
     text = runtime_module.loader(tuple(posixpath.relpath(path, folder) for path in needed))
-    loader = Entry(path=f"{folder}/{name}.py", source=text, why="loads libraries that lie in another folder")
+    loader = Entry.made(f"{folder}/{name}.py", text, "loads libraries that lie in another folder")
     notes: tuple[str | Note, ...] = ()
     if alone:
         failed.append(f"{', '.join(alone)} is imported by itself")

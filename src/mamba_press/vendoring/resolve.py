@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import posixpath
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from mamba_press import globs, platforms
 from mamba_press.conda.specs import minimum
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from mamba_press.types import Binary, Environment, File, Kept, Package, Target
 
-NAMED = "link.system says so"
+_NAMED = "link.system says so"
 """Why a library is the system's where the user says so."""
 
 _LIBPYTHON = ("libpython*.so", "libpython*.dylib")
@@ -35,8 +35,23 @@ _EMBEDS = frozenset(
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Unpromised(Problem):
-    """A library that has to come from the system and that the tag does not promise (``link.unpromised``)."""
+class Lack:
+    """A library that is nowhere, or that has to come from the system and that no tag promises, by the key about such.
+
+    ``short`` says it in few words, ``more`` what one has to know to mend it.
+    """
+
+    file: File
+    short: str
+    more: str
+    hint: Text
+    key: Literal["missing", "unpromised"] = "missing"
+
+    @property
+    def problem(self) -> Problem:
+        """What is wrong where the file is needed."""
+        where = f"{self.file.path} ({self.file.package})"
+        return Problem(where=where, what=f"{self.short}; {self.more}", hint=self.hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +96,19 @@ class Rules:
 
 def resolve(
     binary: Binary, file: File, *, prefix: Prefix, rules: Rules, present: Callable[[str], bool]
-) -> tuple[tuple[Resolved, ...], tuple[Problem, ...]]:
-    """Return where each needed library of one binary is found, and a problem for each that is nowhere.
+) -> tuple[tuple[Resolved, ...], tuple[Lack, ...]]:
+    """Return where each needed library of one binary is found, and each that is nowhere.
 
     ``present`` tells whether a path of the prefix can answer at all: it is a library for this binary's machine, and
     the user has not excluded it.
     """
     found: list[Resolved] = []
-    problems: list[Problem] = []
+    lacks: list[Lack] = []
     for name in binary.needed:
         if globs.matches_library(posixpath.basename(name), _LIBPYTHON) or globs.matches(name, _FRAMEWORK):
             embedded = _embeds(binary, file)
             if embedded:
-                problems.append(_embedding(file, name, embedded))
+                lacks.append(_embedding(file, name, embedded))
             found.append(Resolved(needed=name, where="removed", why="the process that imports it is Python"))
             continue
         if globs.matches_library(posixpath.basename(name), rules.remove):
@@ -104,17 +119,17 @@ def resolve(
             answer = Resolved(needed=name, where="system", why="may be missing: it is linked weakly")
         if answer is None:
             left = next((path for path in prefix.find(binary, file.path, name) if not present(path)), None)
-            problems.append(_missing(binary, file, name, rules, left))
+            lacks.append(_missing(binary, file, name, rules, left))
         else:
             found.append(answer)
             if rules.keeps_to_tag and is_unpromised(answer, rules.target.system, rules.target.arch):
-                problems.append(_unpromised(file, name, rules.target))
-    return tuple(found), tuple(problems)
+                lacks.append(_unpromised(file, name, rules.target))
+    return tuple(found), tuple(lacks)
 
 
 def is_unpromised(link: Resolved, system: str, arch: str) -> bool:
     """Whether a library comes from the system, is in no list of what systems have, and was not named by the user."""
-    if link.where != "system" or link.why == NAMED:
+    if link.where != "system" or link.named:
         return False
     return platforms.of(system).why_unpromised(link.needed, arch) is not None
 
@@ -125,7 +140,8 @@ def _one(  # noqa: PLR0913  # what decides about one name
     system = platforms.of(rules.target.system)
     never = system.why_system(name)
     if never is not None:
-        return Resolved(needed=name, where="system", why=NAMED if system.is_named(name, rules.system) else never)
+        is_named = system.is_named(name, rules.system)
+        return Resolved(needed=name, where="system", why=_NAMED if is_named else never, named=is_named)
     # Stronger than what the prefix has: a library that another wheel brings must not come twice.
     elsewhere = find_external(posixpath.basename(name), rules.external)
     if elsewhere is not None:
@@ -139,14 +155,15 @@ def _one(  # noqa: PLR0913  # what decides about one name
     why = system.why_there(name, rules.target, rules.runtimes or {})
     if why is None and not system.is_named(name, rules.system):
         return None
-    return Resolved(needed=name, where="system", why=why or NAMED)
+    return Resolved(needed=name, where="system", why=why or _NAMED, named=why is None)
 
 
-def _unpromised(file: File, name: str, target: Target) -> Problem:
-    return Unpromised(
-        where=f"{file.path} ({file.package})",
-        what=f"needs {name}, which no manylinux tag promises; it has to come from the system, for "
-        f"{platforms.of(target.system).why_unpromised(name, target.arch)}",
+def _unpromised(file: File, name: str, target: Target) -> Lack:
+    return Lack(
+        key="unpromised",
+        file=file,
+        short=f"needs {name}, which no manylinux tag promises",
+        more=f"it has to come from the system, for {platforms.of(target.system).why_unpromised(name, target.arch)}",
         hint=Text.of("name it in link.system if every user has it, or leave this file out: ", _left(file)),
     )
 
@@ -161,19 +178,21 @@ def _embeds(binary: Binary, file: File) -> str | None:
     return f"it calls {used[0]}" if used else None
 
 
-def _embedding(file: File, name: str, why: str) -> Problem:
-    return Problem(
-        where=f"{file.path} ({file.package})",
-        what=f"embeds Python: it needs {name} and {why}; a wheel cannot bring a Python of its own",
+def _embedding(file: File, name: str, why: str) -> Lack:
+    return Lack(
+        file=file,
+        short=f"embeds Python: it needs {name} and {why}",
+        more="a wheel cannot bring a Python of its own",
         hint=Text.of("leave it out: ", _left(file)),
     )
 
 
-def _missing(binary: Binary, file: File, name: str, rules: Rules, left: str | None) -> Problem:
+def _missing(binary: Binary, file: File, name: str, rules: Rules, left: str | None) -> Lack:
     if left is not None:
-        return Problem(
-            where=f"{file.path} ({file.package})",
-            what=f"needs {name}; the solution has it as {left}, which is excluded or no library for this machine",
+        return Lack(
+            file=file,
+            short=f"needs {name}",
+            more=f"the solution has it as {left}, which is excluded or no library for this machine",
             hint=Text.of(
                 "keep that file, name it in link.system if every user has it, or leave this one out too: ", _left(file)
             ),
@@ -187,10 +206,10 @@ def _missing(binary: Binary, file: File, name: str, rules: Rules, left: str | No
     if rules.pruned:
         package = "in no package that select.prune lets stay"
         add = f"if {' or '.join(rules.pruned)} has it, take that out of select.prune; else {add}"
-    return Problem(
-        where=f"{file.path} ({file.package})",
-        what=f"needs {name}, which is {package} and not promised by "
-        f"{rules.target.tag or rules.target.subdir}; looked in: {places}, the whole prefix",
+    return Lack(
+        file=file,
+        short=f"needs {name}, which is {package} and not promised by {rules.target.tag or rules.target.subdir}",
+        more=f"looked in: {places}, the whole prefix",
         hint=Text.of(
             f"{add}, name it in link.system{by_path} if every user has it, or leave this file out: ", _left(file)
         ),

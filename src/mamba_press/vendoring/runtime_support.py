@@ -60,7 +60,7 @@ def with_runtime(linked: link.Linked, home: layout.Home, name: str, config: Conf
     inside = f"{home.name}/"
     libraries = {old: path[len(inside) :] for old, path in linked.names.items() if path.startswith(inside)}
     text = runtime_module.module(libraries, environment=variables, programs=programs, folders=linked.folders)
-    generated = [Entry(path=f"{inside}{runtime_module.MODULE}", source=text, why="finds the libraries")]
+    generated = [Entry.made(f"{inside}{runtime_module.MODULE}", text, "finds the libraries")]
     entries = linked.entries
     if any(entry.path == generated[0].path for entry in entries):
         what, hint = "is the name of the module that mamba-press writes there", "give the file another name"
@@ -68,7 +68,7 @@ def with_runtime(linked: link.Linked, home: layout.Home, name: str, config: Conf
     if home.generated:
         init = runtime_module.init(name)
         source = runtime_module.with_import(init) if variables or linked.folders else init
-        generated.append(Entry(path=f"{inside}__init__.py", source=source, why="makes the home a package"))
+        generated.append(Entry.made(f"{inside}__init__.py", source, "makes the home a package"))
     elif variables:
         entries = tuple(_importing(entry) if entry.path == f"{inside}__init__.py" else entry for entry in entries)
         if entries == linked.entries:

@@ -17,7 +17,7 @@ from mamba_press.platforms import binaries, compiler_runtimes, strings
 from mamba_press.platforms.linux import policy
 from mamba_press.platforms.protocol import Choice, Demand
 from mamba_press.problem import Setting, Text
-from mamba_press.types import OWN, Dropped, Kept, Problem, Selection
+from mamba_press.types import OWN, Dropped, Kept, Problem, Reason, Selection
 from mamba_press.vendoring import activation, library_calls, resolve
 
 if TYPE_CHECKING:
@@ -30,14 +30,13 @@ if TYPE_CHECKING:
 _PROGRAMS = ("bin/", "sbin/", "libexec/", "Library/bin/", "Scripts/")
 _PYTHON = ("python", "python_abi")
 _SITE_PACKAGES = re.compile(r"lib/python3\.\d+t?/site-packages|Lib/site-packages")
-_INCLUDED = "select.include"
-_EXECUTABLE = "wheel.executables"
 _ONE_OF_TWO = "leave a package out with select.prune, or the file, if nothing needs it, with select.exclude"
 _APART = Text.of(
     "press the package or ship the code: take it out of packages, or the code out of the wheel with ",
     Setting("sources.modules", ()),
 )
-_LAUNCHER = "a launcher that installers make themselves"
+_LAUNCHER = Reason("rule", "a launcher that installers make themselves")
+_DATA = Reason("data")
 
 
 def packages(solution: Solution, config: Config) -> tuple[tuple[Package, ...], tuple[Dropped, ...]]:
@@ -111,14 +110,14 @@ def _passes(package: Package) -> bool:
     return package.requested or not (package.is_python or package.name in _PYTHON)
 
 
-def _why_gone(package: Package, key: str | None) -> str:
+def _why_gone(package: Package, key: str | None) -> Reason:
     if key:
-        return f"{key} names it"
+        return Reason("rule", f"{key} names it")
     if package.name in _PYTHON:
-        return "Python is not vendored"
+        return Reason("rule", "Python is not vendored")
     if package.is_python:
-        return "a Python package that nobody asked for"
-    return "only needed by packages that leave"
+        return Reason("rule", "a Python package that nobody asked for")
+    return Reason("rule", "only needed by packages that leave")
 
 
 def _refuse_python(by_name: Mapping[str, Package]) -> None:
@@ -286,10 +285,10 @@ def _lost_links(search: _Search, reached: _Reached) -> Iterator[str]:
 class _Reached:
     """The outcome of one walk; the only value here that grows, and only while `_Search.run` makes it."""
 
-    why: dict[str, str] = field(default_factory=dict)
+    why: dict[str, Reason] = field(default_factory=dict)
     links: dict[str, tuple[Resolved, ...]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
-    missing: dict[str, str] = field(default_factory=dict)
+    missing: dict[str, Reason] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -324,23 +323,23 @@ class _Search:
         by_package: dict[str, list[str]] = {}
         for path, file in self.candidates.items():
             by_package.setdefault(file.package, []).append(path)
-        todo: list[tuple[str, str]] = []
+        todo: list[tuple[str, Reason]] = []
         active: set[str] = set()
         whole = {name for name, paths in by_package.items() if not any(path in self.facts for path in paths)}
         only_host = _closure(self.host, self.packages).keys() - _closure(self.requested, self.packages).keys()
         for package, paths in sorted(by_package.items()):
             if package in self.requested:
                 active.add(package)
-                why = "of the project" if package == OWN else "of a requested package"
+                why = Reason("own") if package == OWN else Reason("requested")
                 todo += [(path, why) for path in paths if self._stays_by_itself(path)]
             elif package in whole and package not in only_host:
                 active.add(package)
-                todo += [(path, "data of a dependency") for path in paths if not self._is_alias(path)]
+                todo += [(path, _DATA) for path in paths if not self._is_alias(path)]
             elif self.unused == "keep":
                 active.add(package)
                 todo += [(path, reason) for path in paths if (reason := self._comes_along(path))]
-        todo += [(path, _INCLUDED) for path in self.candidates if globs.matches(path, self.include)]
-        todo += [(path, _EXECUTABLE) for path in self.candidates if path in self.programs]
+        todo += [(path, Reason("included")) for path in self.candidates if globs.matches(path, self.include)]
+        todo += [(path, Reason("rule", "wheel.executables")) for path in self.candidates if path in self.programs]
         todo.reverse()
         while todo:
             path, why = todo.pop()
@@ -349,15 +348,15 @@ class _Search:
             reached.why[path] = why
             package = self.candidates[path].package
             # Data that the user asked for brings no more of its package with it.
-            if package not in active and (why != _INCLUDED or self.real(path) in self.facts):
+            if package not in active and (why.kind != "included" or self.real(path) in self.facts):
                 active.add(package)
                 todo += [(other, reason) for other in by_package[package] if (reason := self._comes_along(other))]
                 data = (_closure((package,), self.packages).keys() & whole) - active
                 active |= data
-                todo += [(p, "data of a dependency") for each in sorted(data) for p in by_package[each]]
+                todo += [(p, _DATA) for each in sorted(data) for p in by_package[each]]
             todo += self._needs(path, rules, reached)
             opened = (library for library in self.opened.get(path, ()) if library in self.candidates)
-            todo += [(library, f"opened by name by {path}") for library in opened]
+            todo += [(library, Reason("opened", path)) for library in opened]
         return reached
 
     def _stays_by_itself(self, path: str) -> bool:
@@ -375,7 +374,7 @@ class _Search:
             return False
         return not _is_plugin(path, binary) and not self._is_alias(path)
 
-    def hopeless(self, reached: _Reached) -> dict[str, str]:
+    def hopeless(self, reached: _Reached) -> dict[str, Reason]:
         """Return the plugins that cannot be loaded since something they need, perhaps through others, is nowhere."""
         lacks = dict(reached.missing)
         users = {
@@ -400,7 +399,7 @@ class _Search:
         exports = binaries.symbols(file.source.read_bytes()).exports
         return not any(name.lstrip("_").startswith("PyInit_") for name in exports)
 
-    def _needs(self, path: str, rules: resolve.Rules, reached: _Reached) -> list[tuple[str, str]]:
+    def _needs(self, path: str, rules: resolve.Rules, reached: _Reached) -> list[tuple[str, Reason]]:
         binary = self.facts.get(self.real(path))
         if binary is None or binary.arch is None:
             return []
@@ -410,14 +409,13 @@ class _Search:
             library = self.facts.get(found) if found in self.candidates else None
             return library is not None and library.kind == "shared" and library.arch == binary.arch
 
-        links, problems = resolve.resolve(binary, file, prefix=self.prefix, rules=rules, present=present)
+        links, lacks = resolve.resolve(binary, file, prefix=self.prefix, rules=rules, present=present)
         reached.links[path] = links
-        reached.problems += problems
-        for problem in problems:
-            key = "unpromised" if isinstance(problem, resolve.Unpromised) else "missing"
-            if key in self.drops:
-                reached.missing.setdefault(path, f"link.{key}: {path} {str(problem.what).partition(';')[0]}")
-        return [(link.path, f"needed by {path}") for link in links if link.path]
+        reached.problems += [lack.problem for lack in lacks]
+        for lack in lacks:
+            if lack.key in self.drops:
+                reached.missing.setdefault(path, Reason("rule", f"link.{lack.key}: {path} {lack.short}"))
+        return [(link.path, Reason("needed", path)) for link in links if link.path]
 
     def _is_alias(self, path: str) -> bool:
         """Whether a path is only another name of a library, or a linker script that stands for one."""
@@ -436,30 +434,31 @@ class _Search:
             return False
         return other.sha256 is not None and other.sha256 == self.candidates[path].sha256
 
-    def _comes_along(self, path: str) -> str | None:
+    def _comes_along(self, path: str) -> Reason | None:
         """Return why a file of a dependency stays once anything of its package does, or None."""
         if self._is_alias(path) or path.startswith(_PROGRAMS):
             return None
         binary = self.facts.get(self.real(path))
         if binary is None:
-            return "data of a dependency"
+            return _DATA
         if binary.kind == "shared" and _is_plugin(path, binary):
-            return "plugin of a dependency"
-        return "link.unused-libraries" if self.unused == "keep" and self._is_plain_library(path) else None
+            return Reason("plugin")
+        is_kept = self.unused == "keep" and self._is_plain_library(path)
+        return Reason("rule", "link.unused-libraries") if is_kept else None
 
-    def why_left(self, path: str, present: frozenset[str]) -> str:
+    def why_left(self, path: str, present: frozenset[str]) -> Reason:
         """Return by which rule a candidate left; ``present`` are the packages of which something stays."""
         file = self.candidates[path]
         if self._is_alias(path):
-            return "another name of a library" if self.real(path) in self.facts else "a linker script"
+            return Reason("rule", "another name of a library" if self.real(path) in self.facts else "a linker script")
         if file.package not in present:
-            return "no library of this dependency is reached"
+            return Reason("unreached")
         binary = self.facts.get(self.real(path))
         # Without search paths, libraries lie among the programs.
         is_dll = binary is not None and binary.kind == "shared" and not platforms.facts_for(binary).has_search_paths
         if (path.startswith(_PROGRAMS) and not is_dll) or (binary is not None and binary.kind == "program"):
-            return "program of a dependency"
-        return "library that nothing needs"
+            return Reason("rule", "program of a dependency")
+        return Reason("idle")
 
 
 def _is_plugin(path: str, binary: Binary) -> bool:
@@ -502,22 +501,22 @@ def _programs(config: Config) -> frozenset[str]:
     return frozenset(path for asked in config.wheel.executables for path in activation.spellings(asked))
 
 
-def _filtered(file: File, config: Config, programs: frozenset[str]) -> str | None:
+def _filtered(file: File, config: Config, programs: frozenset[str]) -> Reason | None:
     path = file.path
     if globs.matches(path, config.select.include) or path in programs:
         return None
     glob = globs.matches(path, config.select.exclude)
     if glob:
-        return f"select.exclude has {glob!r}"
+        return Reason("rule", f"select.exclude has {glob!r}")
     if file.package == OWN:
         return None
     if config.select.only and not globs.matches(path, config.select.only):
-        return "select.only does not name it"
+        return Reason("rule", "select.only does not name it")
     # What Python imports from there is its package's own: numpy's libnpymath.a is for those who compile against numpy.
     inside = "/site-packages/" in path
     filters = _default_filters(whole=config.select.default_filters and not inside)
     glob = globs.matches(path, filters)
-    return filters[glob] if glob else None
+    return Reason("rule", filters[glob]) if glob else None
 
 
 def _facts(candidates: Mapping[str, File], target: Target, read: Mapping[str, Strings]) -> dict[str, Binary]:

@@ -23,7 +23,7 @@ from mamba_press import __version__, platforms
 from mamba_press.errors import ConfigError, ContentError
 from mamba_press.metadata import installed
 from mamba_press.problem import Setting, Text
-from mamba_press.types import Dropped, Entry, Problem
+from mamba_press.types import Dropped, Entry, Problem, Reason
 from mamba_press.vendoring import activation, dependency_graph, runtime_module
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def left(solution: Solution, selection: Selection) -> tuple[Dropped, ...]:
     """Return each package of the solution that is no wheel of the house, and why."""
     kept = {each.file.package for each in selection.kept}
     gone = {each.package: each.why for each in selection.dropped if each.path is None}
-    reasons: dict[str, Counter[str]] = {}
+    reasons: dict[str, Counter[Reason]] = {}
     for each in selection.dropped:
         if each.path is not None:
             reasons.setdefault(each.package, Counter())[each.why] += 1
@@ -161,12 +161,12 @@ def require_some(members: Sequence[Member], gone: Sequence[Dropped]) -> None:
         )
 
 
-def _why_nothing(reasons: Counter[str]) -> str:
+def _why_nothing(reasons: Counter[Reason]) -> Reason:
     """Return why no file of a package stays: what became of its libraries says more than of its headers."""
     if not reasons:
-        return "it has no files: it only stands for others"
-    told = [why for why in reasons if "library" in why and "name" not in why]
-    return told[0] if told else f"nothing of it stays: {reasons.most_common(1)[0][0]}"
+        return Reason("rule", "it has no files: it only stands for others")
+    told = [why for why in reasons if why.kind in ("unreached", "idle")]
+    return told[0] if told else Reason("rule", f"nothing of it stays: {reasons.most_common(1)[0][0]}")
 
 
 def _names(package: Package) -> tuple[str, ...]:
@@ -351,9 +351,7 @@ def _with_programs(member: Member, programs: Mapping[str, str], folder: str) -> 
     if not programs:
         return member
     name = f"_run_{member.key.replace('-', '_')}"
-    module = Entry(
-        path=f"{folder}/{name}.py", source=runtime_module.module({}, programs=programs), why="starts the programs"
-    )
+    module = Entry.made(f"{folder}/{name}.py", runtime_module.module({}, programs=programs), "starts the programs")
     starts = {program: f"{folder}.{name}:{call}" for program, call in runtime_module.functions(programs).items()}
     return replace(member, entries=(*member.entries, module), programs=starts)
 

@@ -117,7 +117,7 @@ def row_of(entry: Entry, size: int, sha256: str) -> Row:
     """Return the row of an entry whose bytes have this hash; raise ContentError where its package states another."""
     if entry.edits is None and isinstance(entry.source, Path):
         _vouch(entry, sha256)
-    return Row(path=entry.path, size=size, sha256=sha256, package=entry.package or None, why=entry.why)
+    return Row(path=entry.path, size=size, sha256=sha256, package=entry.package or None, why=str(entry.why or ""))
 
 
 def _is_compared(entry: Entry) -> bool:

@@ -112,7 +112,7 @@ def describe(house: Wheelhouse, folder: Path, elsewhere: Sequence[str] = ()) -> 
         pythons=(str(target.python),),
         elsewhere=tuple(elsewhere),
         wheels=tuple(rows),
-        left={each.package: each.why for each in house.left},
+        left={each.package: str(each.why) for each in house.left},
         lock=hashlib.sha256(lock).hexdigest(),
     )
     return manifest, lock

@@ -14,7 +14,7 @@ from mamba_press import __main__ as command
 from mamba_press.audit import explain, render
 from mamba_press.audit.explain import Explanation, Lost, Need, Part, Piece
 from mamba_press.errors import ReadError, WriteError
-from mamba_press.types import NEUTRAL, Dropped, Floor, Note
+from mamba_press.types import NEUTRAL, Dropped, Floor, Note, Reason
 from tests.support.wheels import files, make, wheel_text
 
 SCHEMA = json.loads(Path(__file__).parents[3].joinpath("docs/reference/explain.schema.json").read_text("utf-8"))
@@ -54,12 +54,23 @@ WHOLE = Explanation(
     lowest="manylinux_2_27_x86_64",
     steps=explain.steps(FLOORS, "manylinux_2_27_x86_64"),
     parts=(
-        Part(name="openssl", version="3.2", build="h1", license="Apache-2.0", why="needed by x", files=1, size=1000),
-        *(Part(name=f"p{n}", version="1", build=None, license=None, why="data", files=1, size=9) for n in range(12)),
+        Part(
+            name="openssl",
+            version="3.2",
+            build="h1",
+            license="Apache-2.0",
+            why=Reason("needed", "x"),
+            files=1,
+            size=1000,
+        ),
+        *(
+            Part(name=f"p{n}", version="1", build=None, license=None, why=Reason("rule", "data"), files=1, size=9)
+            for n in range(12)
+        ),
     ),
     pieces=(SSL, piece("x/a.so", "x", needs=(Need(name="libssl.so.3", where="wheel", path=SSL.path),))),
     license="Apache-2.0 AND MIT",
-    left=(Dropped(package="openssl", path="lib/libssl.a", size=9000, why="static libraries"),),
+    left=(Dropped(package="openssl", path="lib/libssl.a", size=9000, why=Reason("rule", "static libraries")),),
     lost=(Lost(package="openssl", path=SSL.path, text="/nowhere/ssl", consequence="certificates are not found"),),
     notes=(Note("one"), Note("two")),
 )

@@ -16,6 +16,7 @@ from mamba_press.types import (
     Floor,
     Note,
     Pressed,
+    Reason,
     Selection,
     Solution,
     Tags,
@@ -38,10 +39,10 @@ def pressed():
         for number in range(4)
     )
     dropped = (
-        Dropped(package="dep", path="include/a.h", size=1000, why="headers"),
-        Dropped(package="dep", path="include/b.h", size=2000, why="headers"),
-        Dropped(package="dep", path="bin/dep", size=5, why="program of a dependency"),
-        Dropped(package="python", path=None, size=9, why="Python is not vendored"),
+        Dropped(package="dep", path="include/a.h", size=1000, why=Reason("rule", "headers")),
+        Dropped(package="dep", path="include/b.h", size=2000, why=Reason("rule", "headers")),
+        Dropped(package="dep", path="bin/dep", size=5, why=Reason("rule", "program of a dependency")),
+        Dropped(package="python", path=None, size=9, why=Reason("rule", "Python is not vendored")),
     )
     return Pressed(
         wheel=Wheel(name="app", version=Version("1.0"), tags=TAG, entries=()),

@@ -12,6 +12,7 @@ from mamba_press.audit import size as audit_size
 from mamba_press.audit.explain import Part, Piece
 from mamba_press.config.model import Config, Link, WheelOptions
 from mamba_press.errors import ContentError
+from mamba_press.types import Reason
 from tests.unit.audit.test_explain import WHOLE
 
 
@@ -30,7 +31,7 @@ def test_a_size_is_in_powers_of_1000_or_where_it_says_so_of_1024(text, expected)
     assert audit_size.limit(text) == expected
 
 
-def part(name: str, why: str) -> Part:
+def part(name: str, why: Reason) -> Part:
     return Part(name=name, version="1", build=None, license=None, why=why, files=1, size=1)
 
 
@@ -40,7 +41,7 @@ def piece(path: str, package: str, original: str = "", **more: object) -> Piece:
 
 FOUND = replace(
     WHOLE,
-    parts=(part("app", "asked for"), part("z", "needed by app"), part("fonts", "data")),
+    parts=(part("app", Reason("asked")), part("z", Reason("needed", "app")), part("fonts", Reason("rule", "data"))),
     pieces=(
         piece("app/x.so", "app", binary="elf x86_64"),
         piece("app/tests/big.bin", "app"),

@@ -12,7 +12,7 @@ from packaging.version import Version
 from mamba_press.conda import package_info
 from mamba_press.errors import ContentError
 from mamba_press.metadata import dist_info
-from mamba_press.types import Binary, Entry, Environment, File, Kept, Project, Tags
+from mamba_press.types import Binary, Entry, Environment, File, Kept, Project, Reason, Tags
 
 VERSION = Version("1.0")
 
@@ -23,7 +23,7 @@ def entry(tmp_path, path, data=b"", *, package="x", **changes):
     source.parent.mkdir(parents=True, exist_ok=True)
     source.write_bytes(data)
     file = File(path=installed, source=source, package=package, size=len(data))
-    return replace(Entry.of(Kept(file=file, why="", **changes), path), source=source)
+    return replace(Entry.of(Kept(file=file, why=Reason("rule"), **changes), path), source=source)
 
 
 def environment(tmp_path, files=(), **infos):

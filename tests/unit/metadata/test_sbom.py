@@ -15,7 +15,7 @@ from packaging.version import Version
 from mamba_press.conda import package_info
 from mamba_press.metadata import sbom
 from mamba_press.metadata.licenses import Licence
-from mamba_press.types import Edits, Entry, File, Kept, Resolved, Wheel
+from mamba_press.types import Edits, Entry, File, Kept, Reason, Resolved, Wheel
 from tests.support.values import package
 
 BEFORE = hashlib.sha256(b"before").hexdigest()
@@ -27,7 +27,7 @@ MEANWHILE = "a-gone"
 def entry(path, name, *, edits=None, needs=(), before=BEFORE, inside=None):
     file = File(path=path, source=Path("nowhere"), package=name, size=1, sha256=before)
     links = tuple(Resolved(needed=needed, where="wheel", path=needed) for needed in needs)
-    kept = Kept(file=file, why="", links=links)
+    kept = Kept(file=file, why=Reason("rule"), links=links)
     return replace(Entry.of(kept, inside or f"x/_prefix/{path}"), edits=edits)
 
 

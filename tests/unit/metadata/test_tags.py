@@ -20,6 +20,7 @@ from mamba_press.types import (
     Kept,
     Package,
     Python,
+    Reason,
     Requirement,
     Resolved,
     Tags,
@@ -47,7 +48,7 @@ def record(name="pkg", depends=("python_abi 3.10.* *_cp310", "python >=3.10,<3.1
 def entry(path, package="pkg", binary=None, links=(), source=b""):
     inside = path.partition("/_prefix/")[2] or f"{SITE}/{path}"
     file = File(path=inside, source=Path("/nowhere"), package=package, size=len(source))
-    return replace(Entry.of(Kept(file=file, why="", binary=binary, links=links), path), source=source)
+    return replace(Entry.of(Kept(file=file, why=Reason("rule"), binary=binary, links=links), path), source=source)
 
 
 def elf(path, *demands, package="pkg", where="system", arch="x86_64", source=b"", kind="shared"):
@@ -414,7 +415,9 @@ def test_a_library_of_a_wheel_that_is_installed_with_this_one_counts_too(tmp_pat
     for entry in entries[1:]:
         source = tmp_path / Path(entry.path).name
         source.write_bytes(entry.source)
-        others.append(Kept(file=replace(entry.origin, source=source), why="", binary=entry.binary, links=entry.links))
+        others.append(
+            Kept(file=replace(entry.origin, source=source), why=Reason("rule"), binary=entry.binary, links=entry.links)
+        )
     assert tags(entries[:1], [FROM_38], target(), Config(packages=("pkg",)), others).tags.startswith("cp38-abi3-")
 
 
@@ -529,7 +532,7 @@ def test_libraries_that_no_system_of_the_tag_has_to_have_are_warned_of_with_what
 
 def test_of_a_library_that_link_system_names_nothing_is_warned():
     module = elf(EXTENSION, "libudev.so.1")
-    stated = replace(module.links[0], why="link.system says so")
+    stated = replace(module.links[0], named=True)
     assert tagged([replace(module, links=(stated,))], [record()]).notes == ()
 
 

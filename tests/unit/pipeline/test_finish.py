@@ -8,7 +8,7 @@ import pytest
 from mamba_press.errors import ContentError
 from mamba_press.pipeline import finish
 from mamba_press.problem import Setting, Text
-from mamba_press.types import OWN, Entry, File, Kept, Note
+from mamba_press.types import OWN, Entry, File, Kept, Note, Reason
 
 WORKDIR = Path("/somewhere/mamba-press-abcd1234")
 
@@ -18,7 +18,7 @@ def entry(tmp_path: Path, data: bytes = b"", **facts: object) -> Entry:
     source = tmp_path / "file"
     source.write_bytes(data)
     file = replace(File(path="lib/x", source=source, package="p", size=len(data)), **facts)
-    return Entry.of(Kept(file=file, why=""), "x")
+    return Entry.of(Kept(file=file, why=Reason("rule")), "x")
 
 
 @pytest.mark.parametrize("how", ["own", "placeholder", "rewritten", "generated"])

@@ -6,14 +6,15 @@ from pathlib import Path
 import pytest
 
 from mamba_press.errors import ContentError
-from mamba_press.types import Binary, Entry, File, Kept, Resolved
+from mamba_press.types import Binary, Entry, File, Kept, Reason, Resolved
 from mamba_press.vendoring import dll_folders, runtime_module
 
 PREFIX = "home/_prefix"
 BIN = f"{PREFIX}/Library/bin"
+RULE, NEEDED = Reason("rule"), Reason("needed", "something")
 
 
-def entry(path: str, *needs: str, why: str = "", own: str | None = None, elsewhere: str | None = None) -> Entry:
+def entry(path: str, *needs: str, why: Reason = RULE, own: str | None = None, elsewhere: str | None = None) -> Entry:
     """A binary of the wheel; what it needs is named by the path in the prefix."""
     links = [Resolved(needed=Path(each).name, where="wheel", path=each) for each in needs]
     links += [Resolved(needed=elsewhere, where="external")] if elsewhere else []
@@ -23,7 +24,7 @@ def entry(path: str, *needs: str, why: str = "", own: str | None = None, elsewhe
     return replace(Entry.of(Kept(file=file, why=why, binary=binary, links=tuple(links)), path), source=b"")
 
 
-def library(name: str, *needs: str, why: str = "needed by something") -> Entry:
+def library(name: str, *needs: str, why: Reason = NEEDED) -> Entry:
     return entry(f"{BIN}/{name}", *needs, why=why)
 
 
@@ -83,14 +84,14 @@ def test_dll_that_a_package_needs_too_is_copied_and_stays() -> None:
     assert [path for path in paths(found) if path.endswith("inner.dll")] == [f"{BIN}/inner.dll", "inner.dll"]
 
 
-@pytest.mark.parametrize("why", ["of a requested package", "opened by name by x.py", "select.include"])
+@pytest.mark.parametrize("why", [Reason("requested"), Reason("opened", "x.py"), Reason("included")], ids=str)
 def test_dll_that_somebody_asked_for_stays_where_it_was_asked_for(why) -> None:
     found = placed(entry("top.pyd", "Library/bin/inner.dll"), library("inner.dll", why=why), generated=True)
     assert [path for path in paths(found) if path.endswith("inner.dll")] == [f"{BIN}/inner.dll", "inner.dll"]
 
 
 def test_dll_that_a_program_needs_stays_beside_the_program() -> None:
-    program = entry(f"{BIN}/tool.exe", "Library/bin/inner.dll", why="of a requested package")
+    program = entry(f"{BIN}/tool.exe", "Library/bin/inner.dll", why=Reason("requested"))
     found = placed(entry("top.pyd", "Library/bin/inner.dll"), program, INNER, generated=True)
     assert [path for path in paths(found) if path.endswith("inner.dll")] == [f"{BIN}/inner.dll", "inner.dll"]
 

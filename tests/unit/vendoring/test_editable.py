@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mamba_press.errors import ContentError
-from mamba_press.types import OWN, Edits, Entry, File, Kept, Module
+from mamba_press.types import OWN, Edits, Entry, File, Kept, Module, Reason
 from mamba_press.vendoring import editable
 from tests.support.environment import clean_environment, interpreter
 
@@ -34,7 +34,7 @@ def sources(root: Path, folder: str = "src/mine", texts: dict[str, str] = TEXTS)
 
 def own(path: str, source: Path) -> Entry:
     file = File(path=f"lib/python3.10/site-packages/{path}", source=source, package=OWN, size=1)
-    return Entry.of(Kept(file=file, why="of the project"), path)
+    return Entry.of(Kept(file=file, why=Reason("own")), path)
 
 
 MODULE = Entry(path="mine/_mamba_press.py", source=b"here = __file__\n")

@@ -4,7 +4,7 @@ import pytest
 
 from mamba_press.config import reader
 from mamba_press.errors import ConfigError, ContentError
-from mamba_press.types import OWN, Kept, Resolved, Selection
+from mamba_press.types import OWN, Kept, Reason, Resolved, Selection
 from mamba_press.vendoring import layout
 from tests.support.values import Prefix, binary, package
 
@@ -23,7 +23,10 @@ def config(**table):
 
 def selection(prefix):
     facts = {"x.so": binary("x.so"), "program": binary(kind="program")}
-    kept = [Kept(file=file, why="a test", binary=facts.get(file.path.rpartition("/")[2])) for file in prefix.files]
+    kept = [
+        Kept(file=file, why=Reason("rule", "a test"), binary=facts.get(file.path.rpartition("/")[2]))
+        for file in prefix.files
+    ]
     return Selection(kept=tuple(kept), dropped=())
 
 
@@ -245,7 +248,10 @@ def test_a_program_of_the_project_stays_with_the_libraries_that_it_needs(prefix)
     system = Resolved(needed="libc.so.6", where="system")
     program = binary(kind="program")
     facts = {"bin/bound": (program, (there, system)), "bin/free": (program, (system,)), "bin/script": (None, ())}
-    kept = [Kept(file=file, why="", binary=facts[file.path][0], links=facts[file.path][1]) for file in prefix.files]
+    kept = [
+        Kept(file=file, why=Reason("rule"), binary=facts[file.path][0], links=facts[file.path][1])
+        for file in prefix.files
+    ]
     entries = layout.place(Selection(kept=tuple(kept), dropped=()), home=HOME, stem="app-1", config=config())
     assert [entry.path for entry in entries] == [
         "app-1.data/scripts/free",

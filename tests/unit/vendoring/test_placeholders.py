@@ -8,7 +8,7 @@ import pytest
 
 from mamba_press.config.model import Placeholders
 from mamba_press.errors import ContentError
-from mamba_press.types import NEUTRAL, Binary, Edits, Entry, File, Finding, Kept
+from mamba_press.types import NEUTRAL, Binary, Edits, Entry, File, Finding, Kept, Reason
 from mamba_press.vendoring import placeholders
 
 HERE = NEUTRAL.encode()
@@ -19,7 +19,7 @@ def entry(tmp_path, data, *, path="lib/libx.so.1", placeholder="binary", **chang
     source = tmp_path / path.replace("/", "_")
     source.write_bytes(data)
     file = File(path=path, source=source, package="x", size=len(data), placeholder=placeholder)
-    kept = Kept(file=file, why="", binary=changes.pop("binary", None))
+    kept = Kept(file=file, why=Reason("rule"), binary=changes.pop("binary", None))
     return replace(Entry.of(kept, f"x/_prefix/{path}"), **{"source": source, **changes})
 
 

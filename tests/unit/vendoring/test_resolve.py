@@ -7,7 +7,7 @@ import pytest
 from mamba_press import platforms
 from mamba_press.config import reader
 from mamba_press.errors import ConfigError
-from mamba_press.types import File, Kept, Requirement, Resolved
+from mamba_press.types import File, Kept, Reason, Requirement, Resolved
 from mamba_press.vendoring import resolve as vendoring_resolve
 from mamba_press.vendoring.resolve import external_names, external_requirements, find_external
 from tests.support.values import TARGET, Libraries, Prefix, binary
@@ -30,9 +30,10 @@ def everything(path):
 def resolve(prefix, facts, at="lib/libapp.so", *, target=TARGET, present=everything, **rules):
     file = next(file for file in prefix.files if file.path == at)
     index = vendoring_resolve.Prefix.of(prefix.environment())
-    return vendoring_resolve.resolve(
+    found, lacks = vendoring_resolve.resolve(
         facts, file, prefix=index, rules=vendoring_resolve.Rules(target=target, **rules), present=present
     )
+    return found, tuple(lack.problem for lack in lacks)
 
 
 def answer(prefix, facts, **keywords):
@@ -173,7 +174,7 @@ TORCH = {"libtorch.so": "torch >=2.3,<3: torch/lib/libtorch.so", "libc10.so.1": 
 
 
 def kept(tmp_path, *links):
-    return Kept(file=File(path="lib/x.so", source=tmp_path, package="x", size=0), why="", links=links)
+    return Kept(file=File(path="lib/x.so", source=tmp_path, package="x", size=0), why=Reason("rule"), links=links)
 
 
 def test_a_library_is_found_with_the_wheel_that_brings_it_and_where_it_lies_there():

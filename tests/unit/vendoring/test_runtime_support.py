@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mamba_press.config import reader
-from mamba_press.types import Entry, File, Kept
+from mamba_press.types import Entry, File, Kept, Reason
 from mamba_press.vendoring import layout, runtime_support
 from mamba_press.vendoring.link import Linked
 
@@ -17,7 +17,7 @@ PRIVATE = layout.Home(name="_demo_prefix", generated=True)
 
 def entry(path: str, source: bytes = b"", inside: str | None = None) -> Entry:
     file = File(path=inside or f"lib/python3.10/site-packages/{path}", source=Path("/nowhere"), package="pkg", size=0)
-    return replace(Entry.of(Kept(file=file, why=""), path), source=source)
+    return replace(Entry.of(Kept(file=file, why=Reason("rule")), path), source=source)
 
 
 DATA = entry("_demo_prefix/_prefix/lib/girepository-1.0/Gtk-3.0.typelib", inside="lib/girepository-1.0/Gtk-3.0.typelib")

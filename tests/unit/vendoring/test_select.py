@@ -33,11 +33,11 @@ def pressed(prefix, target=TARGET, **table):
 
 
 def kept(selection):
-    return {each.file.path: each.why for each in selection.kept}
+    return {each.file.path: str(each.why) for each in selection.kept}
 
 
 def left(selection):
-    return {each.path: each.why for each in selection.dropped}
+    return {each.path: str(each.why) for each in selection.dropped}
 
 
 def problems(prefix, target=TARGET, **table):
@@ -55,7 +55,7 @@ def solution(*packages):
 
 def closure(*packages, **table):
     stays, dropped = select.packages(solution(*packages), config(**table))
-    return [each.name for each in stays], {each.package: each.why for each in dropped}
+    return [each.name for each in stays], {each.package: str(each.why) for each in dropped}
 
 
 @pytest.mark.parametrize(

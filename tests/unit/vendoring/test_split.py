@@ -9,7 +9,7 @@ from mamba_press.config.model import Config, Layout
 from mamba_press.errors import ConfigError, ContentError
 from mamba_press.metadata.pyproject import of_package
 from mamba_press.platforms.target import marker_environment
-from mamba_press.types import Dropped, Entry, Selection, Solution
+from mamba_press.types import Dropped, Entry, Reason, Selection, Solution
 from mamba_press.vendoring import split
 from tests.support.values import TARGET, package
 from tests.support.wheelhouse import HOME, SITE, Wheelhouse, greeting
@@ -174,16 +174,16 @@ def test_windows_is_refused_with_the_way_out():
 
 def test_why_a_package_is_no_wheel_is_told_by_what_became_of_its_libraries():
     dropped = [
-        Dropped(package="lib", path="include/a.h", size=1, why="headers"),
-        Dropped(package="lib", path="include/b.h", size=1, why="headers"),
-        Dropped(package="lib", path="lib/lib.so.1", size=1, why="no library of this dependency is reached"),
-        Dropped(package="data", path="share/man/x.1", size=1, why="documentation"),
-        Dropped(package="python", path=None, size=1, why="Python is not vendored"),
+        Dropped(package="lib", path="include/a.h", size=1, why=Reason("rule", "headers")),
+        Dropped(package="lib", path="include/b.h", size=1, why=Reason("rule", "headers")),
+        Dropped(package="lib", path="lib/lib.so.1", size=1, why=Reason("unreached")),
+        Dropped(package="data", path="share/man/x.1", size=1, why=Reason("rule", "documentation")),
+        Dropped(package="python", path=None, size=1, why=Reason("rule", "Python is not vendored")),
     ]
     packages = tuple(package(name) for name in ("data", "lib", "meta", "python"))
     solution = Solution(target=TARGET, packages=packages, channels=())
     left = split.left(solution, Selection(kept=(), dropped=tuple(dropped)))
-    assert {each.package: each.why for each in left} == {
+    assert {each.package: str(each.why) for each in left} == {
         "data": "nothing of it stays: documentation",
         "lib": "no library of this dependency is reached",
         "meta": "it has no files: it only stands for others",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mamba_press.errors import ContentError
-from mamba_press.types import Entry, File, Kept
+from mamba_press.types import Entry, File, Kept, Reason
 from mamba_press.wheel import names, writer
 from tests.support.written import demo, entry, write
 
@@ -46,7 +46,8 @@ def test_all_bad_names_are_named_at_once_with_their_packages(tmp_path):
     source = tmp_path / "a"
     source.touch()
     owned = [
-        Kept(file=File(path="a", source=source, package=package, size=0), why="") for package in ("first", "second")
+        Kept(file=File(path="a", source=source, package=package, size=0), why=Reason("rule"))
+        for package in ("first", "second")
     ]
     made = demo(entry("demo/x.pyc"), *(Entry.of(kept, "demo/a") for kept in owned))
     problems = names.refusals(made)

@@ -25,7 +25,7 @@ from packaging.version import Version
 import mamba_press
 from mamba_press import atomic
 from mamba_press.errors import WriteError
-from mamba_press.types import Entry, File, Kept, Wheel
+from mamba_press.types import Entry, File, Kept, Reason, Wheel
 from mamba_press.wheel import content, record, writer
 from mamba_press.wheel import zip as wheel_zip
 from tests.support.written import demo, entry, write
@@ -114,7 +114,7 @@ def test_what_does_not_shrink_is_stored(mixed, tmp_path):
 def test_the_listing_names_package_and_reason(tmp_path):
     source = tmp_path / "a"
     source.write_bytes(b"x")
-    kept = Kept(file=File(path="lib/a", source=source, package="zlib", size=1), why="needed by b")
+    kept = Kept(file=File(path="lib/a", source=source, package="zlib", size=1), why=Reason("needed", "b"))
     row = writer.listing(demo(Entry.of(kept, "demo/a")))[0]
     assert (row.package, row.why, row.size) == ("zlib", "needed by b", 1)
     assert row.sha256 == hashlib.sha256(b"x").hexdigest()

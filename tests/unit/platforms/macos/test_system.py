@@ -17,7 +17,7 @@ from mamba_press.platforms.macos import system as macos
 from mamba_press.platforms.place import Machine
 from mamba_press.platforms.target import resolve
 from mamba_press.problem import Remark
-from mamba_press.types import Binary, Edits, Entry, File, Kept, Package, Python
+from mamba_press.types import Binary, Edits, Entry, File, Kept, Package, Python, Reason
 from tests.support.macho import BUNDLE, LOAD, Dylib, dylib, universal
 from tests.support.values import specs
 
@@ -155,7 +155,7 @@ def entry(path: str, what: Dylib, package: str = "pkg") -> Entry:
     binary = binaries.read(dylib(what))
     inside = path.partition("/_prefix/")[2] or f"lib/python3.10/site-packages/{path}"
     file = File(path=inside, source=Path("/nowhere"), package=package, size=0)
-    return replace(Entry.of(Kept(file=file, why="", binary=binary), path), source=b"")
+    return replace(Entry.of(Kept(file=file, why=Reason("rule"), binary=binary), path), source=b"")
 
 
 def record(*constrains: str) -> Package:
