@@ -45,51 +45,57 @@ _DEVELOPMENT = re.compile(
 # Folders that nothing opens while a program runs.
 _UNUSED = re.compile(r"/(?:include|man|share/man|share/doc|share/info|share/aclocal|lib/pkgconfig|lib/cmake)(?:/|$)")
 
-_CONSEQUENCES = (
+_CONSEQUENCES: tuple[tuple[str, ...], ...] = (
     (r"/bin/(?:python|perl|bash|sh|ruby|tclsh|wish)", "the script does not start: its interpreter is not found"),
     (r"/ssl/cacert\.pem", "certificates are not found until the program names them (CURLOPT_CAINFO)"),
+    (r"/ssl/(?:cert\.pem|certs)", "certificates are not found until {}, or the program, names them", "SSL_CERT_FILE"),
     (
-        r"/ssl/(?:cert\.pem|certs)",
-        "certificates are not found until SSL_CERT_FILE, or the program, names them",
+        r"/ssl/?$",
+        "openssl.cnf is not found until {} names it, certificates until {} does",
+        "OPENSSL_CONF",
+        "SSL_CERT_FILE",
     ),
-    (r"/ssl/?$", "openssl.cnf is not found until OPENSSL_CONF names it, certificates until SSL_CERT_FILE does"),
-    (r"/ssl/ct_log_list", "Certificate Transparency logs are not found until CTLOG_FILE names them"),
-    (r"/lib\d*/engines", "OpenSSL engines are not found until OPENSSL_ENGINES names their folder"),
+    (r"/ssl/ct_log_list", "Certificate Transparency logs are not found until {} names them", "CTLOG_FILE"),
+    (r"/lib\d*/engines", "OpenSSL engines are not found until {} names their folder", "OPENSSL_ENGINES"),
     (
         r"/lib\d*/ossl-modules",
-        "OpenSSL providers, such as legacy, are not found until OPENSSL_MODULES names their folder",
+        "OpenSSL providers, such as legacy, are not found until {} names their folder",
+        "OPENSSL_MODULES",
     ),
     (r"/lib/krb5/plugins", "Kerberos plugins are not found until plugin_base_dir in krb5.conf names their folder"),
-    (r"/etc/krb5\.conf", "this krb5.conf is not read until KRB5_CONFIG names it; /etc/krb5.conf still is"),
-    (r"/(?:etc|lib)/gss", "GSS-API mechanisms are not found until GSS_MECH_CONFIG names their list"),
+    (r"/etc/krb5\.conf", "this krb5.conf is not read until {} names it; /etc/krb5.conf still is", "KRB5_CONFIG"),
+    (r"/(?:etc|lib)/gss", "GSS-API mechanisms are not found until {} names their list", "GSS_MECH_CONFIG"),
     (r"/var/krb5kdc", "a Kerberos server finds its database only where kdc.conf says"),
-    (r"/share/terminfo", "terminals are unknown until TERMINFO names the folder that describes them"),
+    (r"/share/terminfo", "terminals are unknown until {} names the folder that describes them", "TERMINFO"),
     (r"/share/tabset", "a terminal's tab stops are not set"),
     (r"/share/locale", "messages are not translated"),
-    (r"/lib/tcl\d", "Tcl's own scripts are not found until TCL_LIBRARY names their folder"),
-    (r"/lib/tk\d", "Tk's own scripts are not found until TK_LIBRARY names their folder"),
-    (r"/etc/xml/catalog", "XML catalogues are not found until XML_CATALOG_FILES names them"),
-    (r"/etc/sgml/catalog", "SGML catalogues are not found until SGML_CATALOG_FILES names them"),
+    (r"/lib/tcl\d", "Tcl's own scripts are not found until {} names their folder", "TCL_LIBRARY"),
+    (r"/lib/tk\d", "Tk's own scripts are not found until {} names their folder", "TK_LIBRARY"),
+    (r"/etc/xml/catalog", "XML catalogues are not found until {} names them", "XML_CATALOG_FILES"),
+    (r"/etc/sgml/catalog", "SGML catalogues are not found until {} names them", "SGML_CATALOG_FILES"),
     (
         r"/(?:etc|share|var/cache)/fontconfig|/etc/fonts|/fonts",
-        "fonts are not found until FONTCONFIG_FILE names a file",
+        "fonts are not found until {} names a file",
+        "FONTCONFIG_FILE",
     ),
-    (r"/share/proj", "PROJ's database is not found until PROJ_DATA names its folder"),
-    (r"/share/gdal", "GDAL's data is not found until GDAL_DATA names its folder"),
-    (r"/lib/gdalplugins", "GDAL's plugins are not found until GDAL_DRIVER_PATH names their folder"),
-    (r"/share/X11/locale|/lib/X11/locale", "X11 locales are not found until XLOCALEDIR names their folder"),
-    (r"/share/zoneinfo", "time zones are not found until TZDIR names their folder"),
-    (r"/share/icu", "ICU's data files are not found until ICU_DATA names their folder"),
-    (r"/share/misc/magic|/share/magic", "file types are not known until MAGIC names their list"),
-    (r"/etc/OpenCL", "OpenCL drivers are not found until OCL_ICD_VENDORS names their folder"),
-    (r"/hdf5.*/plugin", "HDF5 filters are not found until HDF5_PLUGIN_PATH names their folder"),
-    (r"/lib/sasl2", "SASL mechanisms are not found until SASL_PATH names their folder"),
-    (r"/lib/gio/modules", "GIO modules are not found until GIO_MODULE_DIR names their folder"),
-    (r"/share/glib-2\.0/schemas", "settings schemas are not found until GSETTINGS_SCHEMA_DIR names their folder"),
-    (r"/lib/gdk-pixbuf", "image loaders are not found until GDK_PIXBUF_MODULE_FILE names their list"),
+    (r"/share/proj", "PROJ's database is not found until {} names its folder", "PROJ_DATA"),
+    (r"/share/gdal", "GDAL's data is not found until {} names its folder", "GDAL_DATA"),
+    (r"/lib/gdalplugins", "GDAL's plugins are not found until {} names their folder", "GDAL_DRIVER_PATH"),
+    (r"/share/X11/locale|/lib/X11/locale", "X11 locales are not found until {} names their folder", "XLOCALEDIR"),
+    (r"/share/zoneinfo", "time zones are not found until {} names their folder", "TZDIR"),
+    (r"/share/icu", "ICU's data files are not found until {} names their folder", "ICU_DATA"),
+    (r"/share/misc/magic|/share/magic", "file types are not known until {} names their list", "MAGIC"),
+    (r"/etc/OpenCL", "OpenCL drivers are not found until {} names their folder", "OCL_ICD_VENDORS"),
+    (r"/hdf5.*/plugin", "HDF5 filters are not found until {} names their folder", "HDF5_PLUGIN_PATH"),
+    (r"/lib/sasl2", "SASL mechanisms are not found until {} names their folder", "SASL_PATH"),
+    (r"/lib/gio/modules", "GIO modules are not found until {} names their folder", "GIO_MODULE_DIR"),
+    (r"/share/glib-2\.0/schemas", "settings schemas are not found until {} names their folder", "GSETTINGS_SCHEMA_DIR"),
+    (r"/lib/gdk-pixbuf", "image loaders are not found until {} names their list", "GDK_PIXBUF_MODULE_FILE"),
     (r"/plugins", "plugins are not found"),
 )
-_UNKNOWN = "a path that it looks for is not found"
+"""What is not found, by where it is looked for: the words, and the variables that name it."""
+
+_UNKNOWN = ("a path that it looks for is not found",)
 
 _DIRECT = re.compile(
     rb"#!\s*(?:" + re.escape(_NEUTRAL) + rb"/bin/python[0-9.]*t?(?:[ \t][^\n]*)?"
@@ -136,8 +142,8 @@ def examine(
 
 def _answered(finding: Finding, variables: Collection[str]) -> bool:
     """Tell whether all variables are set that a finding's consequence lasts until."""
-    names = re.findall(r"\buntil ([A-Z][A-Z0-9_]+)\b", finding.consequence)
-    return bool(names) and set(names) <= set(variables)
+    _, *names = _consequence(_below(finding.text), finding.file)
+    return finding.kind == "functional" and bool(names) and set(names) <= set(variables)
 
 
 def _accepting(finding: Finding, accept: Sequence[str]) -> str | None:
@@ -224,14 +230,14 @@ def _in_file(file: _File, data: Data) -> Iterator[Finding]:
             kind = "relocated"
         elif _is_inert(file.original, below, before, text=text):
             kind = "inert"
-        consequence = _consequence(below, file.original) if kind == "functional" else ""
+        words, *variables = _consequence(below, file.original) if kind == "functional" else ("",)
         yield Finding(
             path=file.path,
             file=file.original,
             package=file.package,
             text=path,
             kind=kind,
-            consequence=consequence,
+            consequence=words.format(*variables),
         )
 
 
@@ -265,10 +271,11 @@ def _is_inert(file: str, below: str, before: bytes, *, text: bool) -> bool:
     return text and bool(_DEVELOPMENT.fullmatch(file) or _DEVELOPMENT.match(file) or _COMMENT.match(before))
 
 
-def _consequence(below: str, file: str) -> str:
+def _consequence(below: str, file: str) -> tuple[str, ...]:
+    """Return what is not found, in words with places for the variables that name it, and these."""
     if file.startswith("share/terminfo/") and not below.startswith("/share/tabset"):
         return _UNKNOWN
-    return next((words for pattern, words in _CONSEQUENCES if re.match(pattern, below)), _UNKNOWN)
+    return next((row[1:] for row in _CONSEQUENCES if re.match(row[0], below)), _UNKNOWN)
 
 
 def _weight(finding: Finding) -> int:
@@ -285,7 +292,7 @@ def _line(consequence: str, members: Sequence[Finding]) -> str:
 
 def _lines(package: str, group: dict[str, list[Finding]]) -> Iterator[str]:
     # What is known comes first: it tells the user what to do.
-    ordered = sorted(group.items(), key=lambda item: (item[0] == _UNKNOWN, item[0]))
+    ordered = sorted(group.items(), key=lambda item: (item[0] == _UNKNOWN[0], item[0]))
     for consequence, members in ordered[:_SHOWN]:
         yield f"{package}: {_line(consequence, members)}"
     rest = sum(len(members) for _, members in ordered[_SHOWN:])
