@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mamba_press.config import unmatched
 from mamba_press.errors import ConfigError, ContentError
@@ -86,7 +86,7 @@ def require(licences: Sequence[Licence], packages: Sequence[Package], rules: Lic
     ``packages`` are all that may have led to those in the wheel: the error says how each came in.
     """
     problems = [
-        _refusal(licence, why, packages) for licence in licences if (why := _why_refused(licence, rules)) is not None
+        _refusal(licence, ground, packages) for licence in licences if (ground := _ground(licence, rules)) is not None
     ]
     if problems:
         raise ContentError(*problems)
@@ -315,14 +315,22 @@ def _conjuncts(expression: str) -> Iterator[str]:
 # -- allowed and denied
 
 
-def _why_refused(licence: Licence, rules: Licenses) -> str | None:
+class _Ground(NamedTuple):
+    """Why a licence is refused: for what a list has or has not, or else for what it is."""
+
+    why: str
+    is_of_list: bool
+
+
+def _ground(licence: Licence, rules: Licenses) -> _Ground | None:
     if rules.deny and not licence.is_certain:
-        return "is not stated" if licence.text is None else "cannot be parsed"
+        return _Ground("is not stated" if licence.text is None else "cannot be parsed", is_of_list=False)
     culprit = _refused(_parsed(licence.expression), rules)
     if culprit is None:
         return None
     denying = _matching(culprit, rules.deny)
-    return f"licenses.deny has {denying!r}" if denying else f"licenses.allow has nothing for {culprit}"
+    why = f"licenses.deny has {denying!r}" if denying else f"licenses.allow has nothing for {culprit}"
+    return _Ground(why, is_of_list=True)
 
 
 def _refused(node: _Node, rules: Licenses) -> str | None:
@@ -347,22 +355,22 @@ def _matching(name: str, globs: Collection[str]) -> str | None:
     return None
 
 
-def _refusal(licence: Licence, why: str, packages: Sequence[Package]) -> Problem:
+def _refusal(licence: Licence, ground: _Ground, packages: Sequence[Package]) -> Problem:
     text = f"the licence {licence.text!r}" if licence.text is not None else "the licence"
     reading = f" ({licence.expression})" if licence.text not in (None, licence.expression) else ""
-    what = f"{text}{reading} {why}" if " has " not in why else f"{text}{reading} is refused: {why}"
+    what = f"{text}{reading} {'is refused: ' if ground.is_of_list else ''}{ground.why}"
     by_name = {package.name: package for package in packages}
     way = _way(licence.package, packages)
     came = " -> ".join(way) if len(way) > 1 else "asked for in packages"
     leave = Text.of("leave it out, if nothing needs it: ", Setting("select.prune", (licence.package,)))
     if len(way) == 1:
         leave = Text.of("do without the package")
-    hint = Text.of(f"it came in by: {came}\n", leave, "; or ", _permission(licence, why))
+    hint = Text.of(f"it came in by: {came}\n", leave, "; or ", _permission(licence, ground))
     return Problem(where=str(by_name.get(licence.package, licence.package)), what=what, hint=hint)
 
 
-def _permission(licence: Licence, why: str) -> Words:
-    if " has " in why:
+def _permission(licence: Licence, ground: _Ground) -> Words:
+    if ground.is_of_list:
         return "change the list, if the licence is one that you can accept"
     return Text.of(
         "read its licence and name it: ", Setting("licenses.named", licence.expression, name=licence.package)
