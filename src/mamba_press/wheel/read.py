@@ -160,7 +160,7 @@ class _Source:
                 problems = hazards.traces(entry.name, data, is_binary=_is_binary(data))
                 return _described(entry, data, hashlib.sha256(data).hexdigest(), problems)
         except zip_format.ArchiveError as error:
-            damage = Damage(where=entry.name, what=str(error).removeprefix(f"{entry.name} "))
+            damage = Damage(where=entry.name, what=error.what)
             return Member(path=entry.name, size=entry.size, sha256=None, problems=(damage,))
 
 

@@ -24,7 +24,11 @@ LOCATOR = struct.Struct("<4sLQL")
 
 
 class ArchiveError(ValueError):
-    """A file that is no ZIP archive, is cut off, or uses what wheels do not."""
+    """A file that is no ZIP archive, is cut off, or uses what wheels do not: what is wrong, perhaps with a member."""
+
+    def __init__(self, what: str, member: str = "") -> None:
+        super().__init__(f"{member} {what}".lstrip())
+        self.what = what
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -122,20 +122,20 @@ def parts(file: BinaryIO, member: Member) -> Iterator[bytes]:
         file.seek(at)
         packed = file.read(min(_PART, end - at))
         if not packed:
-            raise ArchiveError(f"{member.name} is cut off")
+            raise ArchiveError("is cut off", member.name)
         at += len(packed)
         while packed:
             data = packed if stream is None else _inflated(stream, packed, member, is_last=at == end)
             packed = b"" if stream is None else stream.unconsumed_tail
             size, crc = size + len(data), zlib.crc32(data, crc)
             if size > member.size:
-                raise ArchiveError(f"{member.name} is damaged: it has more than the {member.size:,} bytes it states")
+                raise ArchiveError(f"is damaged: it has more than the {member.size:,} bytes it states", member.name)
             if data:
                 yield data
     if stream and not stream.eof:
-        raise ArchiveError(f"{member.name} is cut off")
+        raise ArchiveError("is cut off", member.name)
     if (size, crc) != (member.size, member.crc):
-        raise ArchiveError(f"{member.name} is damaged: its checksum or size is not what the archive states")
+        raise ArchiveError("is damaged: its checksum or size is not what the archive states", member.name)
 
 
 def _inflated(stream: zlib._Decompress, packed: bytes, member: Member, *, is_last: bool) -> bytes:
@@ -145,9 +145,9 @@ def _inflated(stream: zlib._Decompress, packed: bytes, member: Member, *, is_las
         if is_last and not stream.unconsumed_tail:
             data += stream.flush()
     except zlib.error as error:
-        raise ArchiveError(f"{member.name} cannot be unpacked: {error}") from None
+        raise ArchiveError(f"cannot be unpacked: {error}", member.name) from None
     if stream.unused_data or (stream.eof and not is_last):
-        raise ArchiveError(f"{member.name} is damaged: there is more after the end of its compressed data")
+        raise ArchiveError("is damaged: there is more after the end of its compressed data", member.name)
     return data
 
 
