@@ -86,7 +86,7 @@ class Recipe:
 
 def read(path: Path) -> Recipe:
     """Return what a recipe says; raises ConfigError with all that is wrong with it."""
-    root = _Node(where=path.name, value=_document(path), problems=[])
+    root = _Node(where=path.name, value=_document(path), problems=[], joint=": ")
     recipe = _recipe(root)
     if root.problems:
         raise ConfigError(*root.problems)
@@ -202,6 +202,7 @@ class _Node:
     where: str
     value: object
     problems: list[Problem] = field(repr=False)
+    joint: str = "."
 
     def wrong(self, what: str, hint: str = "") -> None:
         self.problems.append(Problem(where=self.where, what=what, hint=hint))
@@ -222,11 +223,7 @@ class _Node:
         return {key: self.at(key, self.value[key]) for key in known if key in self.value}
 
     def at(self, name: object, value: object) -> _Node:
-        return _Node(
-            where=f"{self.where}: {name}" if ":" not in self.where else f"{self.where}.{name}",
-            value=value,
-            problems=self.problems,
-        )
+        return _Node(where=f"{self.where}{self.joint}{name}", value=value, problems=self.problems)
 
     def text(self) -> str:
         if not isinstance(self.value, str) or not self.value.strip():

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from mamba_press.config import reader, recipe
@@ -316,3 +318,12 @@ def test_the_project_that_says_the_same_is_read_as_the_same_configuration(tmp_pa
     (tmp_path / "pyproject.toml").write_text(recipe.pyproject(table, name="pinocchio", source="recipe.yaml"))
     expected = reader.from_values({"channels": ["conda-forge"], **table}, {}, {})
     assert reader.read(tmp_path, {}, {}) == expected
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_the_name_of_a_recipe_may_have_a_colon(tmp_path):
+    path = tmp_path / "a:b.yaml"
+    path.write_text("version: 0\nsource: {pythn: x}\n")
+    with pytest.raises(ConfigError) as caught:
+        recipe.read(path)
+    assert "a:b.yaml: source" in [problem.where for problem in caught.value.problems]
