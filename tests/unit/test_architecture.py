@@ -50,6 +50,35 @@ def environment_reads(source: str) -> list[int]:
     return lines
 
 
+def spelled_keys(source: str) -> list[int]:
+    """The lines at which a text spells a key of ours, which no door could call as its user does: docstrings apart."""
+    tree = ast.parse(source)
+    documents = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in documents]
+    return [node.lineno for node in texts if isinstance(node.value, str) and "tool.mamba-press." in node.value]
+
+
+WORDS = {"why", "what", "hint", "consequence"}
+
+
+def looks_at_words(source: str) -> list[int]:
+    """The lines that compare what is written for people, or take it apart."""
+
+    def is_words(node: ast.expr) -> bool:
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "str" and node.args:
+            return is_words(node.args[0])
+        return isinstance(node, ast.Attribute) and node.attr in WORDS and ast.unparse(node.value) != "arguments"
+
+    lines = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Compare) and not isinstance(node.ops[0], (ast.Is, ast.IsNot)):
+            lines += [node.lineno for each in (node.left, *node.comparators) if is_words(each)]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            searched = node.args if ast.unparse(node.func.value) == "re" else []
+            lines += [node.lineno for each in (node.func.value, *searched) if is_words(each)]
+    return lines
+
+
 def top_level(source: str) -> ast.Module:
     """The statements that run when the module is imported, without function bodies and typing-only imports."""
     body = [
@@ -158,6 +187,35 @@ def test_the_rule_on_homes_sees_what_breaks_it(path, text, expected):
 )
 def test_the_rule_on_the_environment_sees_what_breaks_it(text):
     assert environment_reads(text) != []
+
+
+def test_messages_name_keys_as_values(source):
+    path, text = source
+    assert spelled_keys(text) == [], path
+
+
+def test_the_rule_on_keys_sees_what_breaks_it():
+    assert spelled_keys("""'''tool.mamba-press.a'''\nx = 1\ny = f'see tool.mamba-press.{x}'""") == [3]
+
+
+def test_no_sentence_steers_logic(source):
+    path, text = source
+    assert looks_at_words(text) == [], path
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a.why == 'x'",
+        "'x' in a.what",
+        "a.b.why.startswith('x')",
+        "str(a.hint).split()",
+        "re.search('x', a.consequence)",
+    ],
+)
+def test_the_rule_on_sentences_sees_what_breaks_it(text):
+    assert looks_at_words(text) == [1]
+    assert looks_at_words("a.why.kind == 'x' or a.why is None or f'{a.what}' or arguments.what[0] in b") == []
 
 
 def test_all_that_threads_may_call_of_binaries_is_imported_before():

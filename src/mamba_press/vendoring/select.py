@@ -215,7 +215,7 @@ def files(environment: Environment, target: Target, config: Config) -> Selection
     reached, notes = _choose_runtimes(search, rules, environment, config)
     problems += [*reached.problems, *_clobbered(environment, reached, candidates), *_sourceless(environment, config)]
     if OWN in search.packages:
-        problems += _shadowed(candidates[path] for path in reached.why)
+        problems += _shadowed(candidates[path] for path in reached.reasons)
     if problems:
         raise ContentError(*problems)
     _refuse_two_openmp(reached, candidates)
@@ -227,7 +227,7 @@ def files(environment: Environment, target: Target, config: Config) -> Selection
             links=reached.links.get(path, ()),
             strings=read.get(path) or strings.look(candidates[path].source),
         )
-        for path, why in sorted(reached.why.items())
+        for path, why in sorted(reached.reasons.items())
     )
     left = search.left(reached)
     notes += (*_foreign(kept), *(f"{each.path} ({each.package}) is left out: {each.why}" for each in gone))
@@ -269,7 +269,9 @@ def _lost_links(search: _Search, reached: _Reached) -> Iterator[str]:
     lost = [
         (path, end)
         for path, file in sorted(search.candidates.items())
-        if file.package in search.requested and path not in reached.why and (end := search.real(path)) in reached.why
+        if file.package in search.requested
+        and path not in reached.reasons
+        and (end := search.real(path)) in reached.reasons
         if end != path and posixpath.dirname(path) not in ("lib", posixpath.dirname(end))
     ]
     if lost:
@@ -285,7 +287,7 @@ def _lost_links(search: _Search, reached: _Reached) -> Iterator[str]:
 class _Reached:
     """The outcome of one walk; the only value here that grows, and only while `_Search.run` makes it."""
 
-    why: dict[str, Reason] = field(default_factory=dict)
+    reasons: dict[str, Reason] = field(default_factory=dict)
     links: dict[str, tuple[Resolved, ...]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     missing: dict[str, Reason] = field(default_factory=dict)
@@ -307,11 +309,11 @@ class _Search:
 
     def left(self, reached: _Reached) -> tuple[Dropped, ...]:
         """Return what is not reached, and why."""
-        present = frozenset(self.candidates[path].package for path in reached.why)
+        present = frozenset(self.candidates[path].package for path in reached.reasons)
         return tuple(
             Dropped(package=file.package, path=path, size=file.size, why=self.why_left(path, present))
             for path, file in sorted(self.candidates.items())
-            if path not in reached.why
+            if path not in reached.reasons
         )
 
     def real(self, path: str) -> str:
@@ -343,9 +345,9 @@ class _Search:
         todo.reverse()
         while todo:
             path, why = todo.pop()
-            if path in reached.why:
+            if path in reached.reasons:
                 continue
-            reached.why[path] = why
+            reached.reasons[path] = why
             package = self.candidates[path].package
             # Data that the user asked for brings no more of its package with it.
             if package not in active and (why.kind != "included" or self.real(path) in self.facts):
@@ -614,10 +616,10 @@ def _never_opened(name: str) -> bool:
 
 def _clobbered(environment: Environment, reached: _Reached, candidates: Mapping[str, File]) -> list[Problem]:
     """Name each path that stays and at which two packages of the wheel have different files."""
-    leaves = {file.package for file in candidates.values()} - {candidates[path].package for path in reached.why}
+    leaves = {file.package for file in candidates.values()} - {candidates[path].package for path in reached.reasons}
     owners: dict[str, list[str]] = {}
     for file in environment.files:
-        if file.path in reached.why and file.package not in leaves:
+        if file.path in reached.reasons and file.package not in leaves:
             owners.setdefault(file.path, []).append(file.package)
     return [
         Problem(
@@ -750,7 +752,7 @@ def _floor(
     floor = platforms.of(target.system).floor_of(found, target.arch)
     if config.link.floor == "symbols":
         return floor
-    owners = {search.candidates[path].package for path in reached.why}
+    owners = {search.candidates[path].package for path in reached.reasons}
     # A runtime that may yet leave must not raise the floor that decides whether it does.
     owners -= {search.candidates[path].package for path in reached.links if compiler_runtimes.runtime_of(path)}
     return max([floor, *_stated(owners, target, environment)])
