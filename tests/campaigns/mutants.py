@@ -72,7 +72,7 @@ def _target(name: str, modules: str, tests: str, *, whole: bool = False) -> Targ
 _ELF = "unit/platforms/linux/test_elf*.py property/test_elf.py unit/platforms/test_hostile_tables.py"
 _MACHO = "unit/platforms/macos/test_macho*.py property/test_macho.py"
 _TARGETS = (
-    _target("specifiers", "conda/spec*.py", "unit/conda/test_spec*.py property/test_requires.py", whole=True),
+    _target("specifiers", "conda/spec*.py", "unit/conda/test_spec*.py property/test_spec*.py", whole=True),
     _target(
         "link",
         "vendoring/link*.py vendoring/dependency_graph.py platforms/*/relocate.py",
@@ -86,7 +86,12 @@ _TARGETS = (
         "unit/metadata/test_tags.py property/test_tags.py unit/platforms/*/test_*.py unit/platforms/test_tag*.py",
         whole=True,
     ),
-    _target("elf_edit", "platforms/linux/elf_edit*.py platforms/linux/elf_layout*.py", _ELF, whole=True),
+    _target(
+        "elf_edit",
+        "platforms/linux/elf_edit.py platforms/linux/elf_draft.py platforms/linux/elf_strings.py",
+        _ELF,
+        whole=True,
+    ),
     _target("select", "vendoring/select*.py", "unit/vendoring/test_select*.py unit/config/test_unmatched.py"),
     _target("requires", "metadata/requirements/*.py", "unit/metadata/test_requirements*.py property/test_requires.py"),
     _target(
@@ -97,7 +102,11 @@ _TARGETS = (
     _target("target", "platforms/target*.py", "unit/platforms/test_*.py property/test_target.py"),
     _target("macho_edit", "platforms/macos/macho_edit.py", _MACHO),
     _target("macho_grow", "platforms/macos/macho_grow*.py", _MACHO),
-    _target("pe_edit", "platforms/windows/pe_edit.py", "unit/platforms/windows/test_pe*.py property/test_pe.py"),
+    _target(
+        "pe_edit",
+        "platforms/windows/pe_edit.py platforms/windows/pe_room.py",
+        "unit/platforms/windows/test_pe*.py property/test_pe.py",
+    ),
 )
 TARGETS = {target.name: target for target in _TARGETS}
 

@@ -1,0 +1,101 @@
+"""Every module has its test file in the same place below ``tests/unit``, so that nobody has to search for it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+UNIT = Path(__file__).parent
+SOURCE = UNIT.parents[1] / "src" / "mamba_press"
+TESTS = UNIT.parent
+
+# What is a part of a subject is tested with the whole of it; what only has effects, where they are seen. A new module
+# has a file of its own, so this only shrinks.
+PARTS: dict[str, tuple[str, ...]] = {
+    "integration/test_command.py": ("audit/render.py", "pipeline/press.py"),
+    "integration/test_conda.py": (
+        "conda/worker/__main__.py",
+        "conda/worker/channels.py",
+        "conda/worker/fetch.py",
+        "conda/worker/lockfile.py",
+        "conda/worker/records.py",
+        "conda/worker/solve.py",
+    ),
+    "integration/test_hooks.py": ("build.py",),
+    "integration/test_lock.py": ("pipeline/solve.py",),
+    "integration/test_series.py": ("pipeline/matrix.py",),
+    "integration/test_silent_servers.py": ("conda/worker/watch.py",),
+    "integration/test_wheelhouse.py": ("pipeline/wheelhouse.py",),
+    "unit/config/test_model.py": ("config/reference.py",),
+    "unit/metadata/test_pyproject.py": ("metadata/pypi_rules.py",),
+    "unit/metadata/test_requirements.py": (
+        "metadata/requirements/__init__.py",
+        "metadata/requirements/pypi_names.py",
+        "metadata/requirements/python_bound.py",
+    ),
+    "unit/metadata/test_tags.py": (
+        "metadata/tags/__init__.py",
+        "metadata/tags/beyond_tags.py",
+        "metadata/tags/demands.py",
+        "metadata/tags/python_tags.py",
+        "platforms/linux/demands.py",
+    ),
+    "unit/pipeline/test_edit.py": ("metadata/changes.py",),
+    "unit/platforms/linux/test_elf.py": (
+        "platforms/binaries.py",
+        "platforms/linux/elf_check.py",
+        "platforms/linux/elf_draft.py",
+        "platforms/linux/elf_edit.py",
+        "platforms/linux/elf_facts.py",
+        "platforms/linux/elf_records.py",
+        "platforms/linux/elf_strings.py",
+    ),
+    "unit/platforms/macos/test_macho.py": (
+        "platforms/macos/codesign.py",
+        "platforms/macos/macho_binds.py",
+        "platforms/macos/macho_check.py",
+        "platforms/macos/macho_edit.py",
+        "platforms/macos/macho_facts.py",
+        "platforms/macos/macho_grow.py",
+        "platforms/macos/macho_records.py",
+        "platforms/macos/macho_tables.py",
+    ),
+    "unit/platforms/macos/test_system.py": ("platforms/macos/loader.py",),
+    "unit/platforms/test_target.py": ("platforms/place.py",),
+    "unit/platforms/windows/test_pe.py": (
+        "platforms/windows/pe_check.py",
+        "platforms/windows/pe_edit.py",
+        "platforms/windows/pe_facts.py",
+        "platforms/windows/pe_room.py",
+    ),
+    "unit/platforms/windows/test_system.py": ("platforms/windows/loader.py",),
+}
+ELSEWHERE = {module: test for test, modules in PARTS.items() for module in modules}
+
+
+def needs_tests(path: Path) -> bool:
+    """Whether a module is more than the docstring or the table of a package."""
+    return path.name != "__init__.py" or any(
+        isinstance(node, ast.FunctionDef) for node in ast.parse(path.read_text()).body
+    )
+
+
+MODULES = sorted(path.relative_to(SOURCE) for path in SOURCE.rglob("*.py") if needs_tests(path))
+
+
+def mirrored(module: Path) -> Path:
+    return UNIT / module.with_name(f"test_{module.stem.strip('_')}.py")
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.as_posix())
+def test_a_module_has_its_tests_in_the_mirrored_place(module):
+    other = ELSEWHERE.get(module.as_posix())
+    assert mirrored(module).is_file() != (other is not None), "a file of its own, or a line in ELSEWHERE"
+    if other is not None:
+        assert "def test_" in (TESTS / other).read_text(encoding="utf-8")
+
+
+def test_what_is_tested_elsewhere_is_there():
+    assert set(ELSEWHERE) <= {module.as_posix() for module in MODULES}
