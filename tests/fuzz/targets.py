@@ -28,7 +28,7 @@ from mamba_press.audit.rules import dist_info as dist_info_rules
 from mamba_press.conda import lockfile, package_info, records, specifiers, specs
 from mamba_press.conda.worker import fetch
 from mamba_press.conda.worker import records as read_by_rattler
-from mamba_press.config import reader, recipe
+from mamba_press.config import pyproject_file, reader, recipe, recipe_table
 from mamba_press.config.model import Licenses
 from mamba_press.errors import PressError
 from mamba_press.metadata import changes, dist_info, headers, installed, licenses, sbom
@@ -653,7 +653,7 @@ def _project_texts(scratch: Path) -> list[Target]:
         for call in (
             lambda: reader.read(root, None, {}),
             lambda: metadata_pyproject.load(root),
-            lambda: reader.is_plain(root),
+            lambda: pyproject_file.is_plain(root),
         ):
             try:
                 call()
@@ -665,7 +665,7 @@ def _project_texts(scratch: Path) -> list[Target]:
     def toml_only(data: bytes) -> Outcome:
         toml.write_bytes(data)
         try:
-            reader.document(root)
+            pyproject_file.document(root)
         except PressError as error:
             str(error)
             return REFUSED
@@ -674,7 +674,7 @@ def _project_texts(scratch: Path) -> list[Target]:
     def recipes(data: bytes) -> Outcome:
         written.write_bytes(data)
         try:
-            recipe.table(recipe.read(written), "demo")
+            recipe_table.table(recipe.read(written), "demo")
         except PressError as error:
             str(error)
             return REFUSED

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press.config import reader
+from mamba_press.config import pyproject_file
 from tests.support.channel import CondaPackage, dist_info, python_abi, python_package, write_channel
 from tests.support.compile import Linking, extension_module, module_source, shared_library
 from tests.support.environment import environment
@@ -169,7 +169,7 @@ def test_the_third_example_is_a_wheel_that_works_beside_the_one_that_brings_its_
 def test_init_writes_the_project_that_presses_the_same_wheel(tmp_path, recipe, robots):
     command("press", recipe, "-c", robots.url, "-o", tmp_path / "dist", cwd=tmp_path).ok()
     command("init", "--from", recipe, "-o", tmp_path / "project", cwd=tmp_path).ok()
-    written = reader.document(tmp_path / "project")
+    written = pyproject_file.document(tmp_path / "project")
     assert written["project"]["name"] == "pinocchio"
     again = command(
         "press", tmp_path / "project", "-c", robots.url, "-o", tmp_path / "again", cwd=tmp_path, environ=settings()

@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mamba_press.config import reference
-from mamba_press.config.model import (
-    VARIABLE,
+from mamba_press.config.keys import VARIABLE, keys
+from mamba_press.config.model import Config
+from mamba_press.config.reader import from_values, read
+from mamba_press.config.value_types import (
     Backend,
-    Config,
     ElsewhereLibrary,
     Folder,
     Hook,
@@ -25,9 +26,7 @@ from mamba_press.config.model import (
     PackageName,
     Size,
     Variable,
-    keys,
 )
-from mamba_press.config.reader import from_values, read
 from mamba_press.errors import ConfigError
 
 KEYS = [key for key in keys() if not key.table]

@@ -39,19 +39,19 @@ def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
     """Write the project; one that is there already stays."""
     from mamba_press.atomic import replacing
     from mamba_press.conda.specs import spec_name
-    from mamba_press.config import reader, recipe
+    from mamba_press.config import reader, recipe, recipe_table
 
     path = arguments.output / "pyproject.toml"
     if path.exists():
         raise ConfigError(Problem(where=str(path), what="is there already", hint="name another folder with -o"))
     read = recipe.read(arguments.recipe)
     settings = options.given(arguments)
-    table = recipe.table(read) if not read.needs_name else options.recipe_table(read, settings, environ)
+    table = recipe_table.table(read) if not read.needs_name else options.table_of_recipe(read, settings, environ)
     reader.from_values(table, settings, environ)  # what it says has to be right, too
     if "channels" in settings:
         table = {"channels": settings["channels"], **table}
     name = read.name or spec_name(read.packages[0])
-    text = recipe.pyproject(table, name=name, source=arguments.recipe.name)
+    text = recipe_table.pyproject(table, name=name, source=arguments.recipe.name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as file:

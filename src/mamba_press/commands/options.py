@@ -205,23 +205,23 @@ def _of_recipe(arguments: Arguments, settings: Mapping[str, object], environ: Ma
     from mamba_press.config import recipe
 
     read = recipe.read(Path(arguments.what[0]))
-    table = recipe_table(read, settings, environ)
+    table = table_of_recipe(read, settings, environ)
     return _without_project(table, settings, environ, arguments.name or read.name)
 
 
-def recipe_table(read: Recipe, settings: Mapping[str, object], environ: Mapping[str, str]) -> dict[str, object]:
+def table_of_recipe(read: Recipe, settings: Mapping[str, object], environ: Mapping[str, str]) -> dict[str, object]:
     """Return the table that says what a recipe says; its packages are looked into where it needs the name of one."""
-    from mamba_press.config import recipe
+    from mamba_press.config import recipe_table
     from mamba_press.pipeline import build
 
     if not read.needs_name:
-        return recipe.table(read)
-    found = build.modules(_without_project(recipe.table(read.bare()), settings, environ, None))
+        return recipe_table.table(read)
+    found = build.modules(_without_project(recipe_table.table(read.bare()), settings, environ, None))
     if len(found) != 1:
         what = f"needs the name of the only Python package, and there {'are' if found else 'is'} "
         hint = "say it: target:\n  name: …"
         raise ConfigError(Problem(where="target", what=what + (", ".join(found) or "none"), hint=hint))
-    return recipe.table(read, found[0])
+    return recipe_table.table(read, found[0])
 
 
 def projects(what: list[str]) -> list[str]:

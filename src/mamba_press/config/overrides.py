@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
 from mamba_press import messages, platforms
-from mamba_press.config.model import GROUPS, Condition, State, keys
+from mamba_press.config.keys import keys
+from mamba_press.config.model import State
+from mamba_press.config.value_types import Filled, Pattern, Versions
 from mamba_press.problem import Problem
 
 if TYPE_CHECKING:
@@ -32,6 +34,47 @@ STATES: tuple[State, ...] = get_args(State)
 
 _OF_THE_TARGET = frozenset({"platform", "python-version", "abi-flags"})
 _FALSE = frozenset({"n", "no", "off", "false", "f"})
+
+
+GROUPS = ("any", "not")
+"""The tables in an override's `if` that hold conditions too."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Condition:
+    """When an override counts: where all conditions of its `if` hold, one of those in `if.any`, and none of those in
+    `if.not`. There has to be at least one.
+    """
+
+    platform: Pattern | None = None
+    """The platform that is pressed for, whatever machine builds: the expression is searched for in its conda subdir, in
+    its name as cibuildwheel writes it, and in the tag that `platform` asks for. So `"^linux"` and `"^manylinux"` are
+    the same, and `"arm64|aarch64"` means every 64-bit ARM.
+
+    Example: "^win"
+    """
+    python_version: Versions | None = None
+    """The Python that is pressed for, its first two numbers.
+
+    Example: ">=3.13"
+    """
+    abi_flags: Pattern | None = None
+    """The flags of that Python's ABI: `t` for a free-threaded one, else none.
+
+    Example: "t"
+    """
+    state: Pattern | None = None
+    """What is being built: `sdist`, `wheel`, `editable`, `metadata_wheel` or `metadata_editable`, in which the
+    expression is searched for. What the command does is `wheel`.
+
+    Example: "^editable"
+    """
+    env: Mapping[Filled, Pattern] = field(default_factory=dict)
+    """Environment variables: each name with an expression that is searched for in its value, or with `true` or `false`
+    for whether it is set to something but `0`, `false`, `off`, `no`, `f` or `n`.
+
+    Example: { CI = true, CUDA_VERSION = "^12" }
+    """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

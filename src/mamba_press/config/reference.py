@@ -16,8 +16,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args, get_origin
 
-from mamba_press.config import model
-from mamba_press.config.model import GROUPS, OVERRIDES, Condition, Config, Key, keys, rules
+from mamba_press.config.keys import VARIABLE, Key, keys
+from mamba_press.config.model import OVERRIDES, Config
+from mamba_press.config.overrides import GROUPS, Condition
+from mamba_press.config.value_types import rules
 from mamba_press.problem import TABLE
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ the file. Lists and single values are replaced, tables are merged key by key.
 - **Settings**: dots lead into tables, `-` and `_` are the same, and a key given several times makes a list; an empty
   value makes an empty one. `mamba-press.` may stand before the key. With `build`, `pip` and `uv` it is `-C`
   (`--config-setting`), with cibuildwheel `config-settings`; the nested values of `build --config-json` are taken too.
-- **Variables**: `{model.VARIABLE}` and the key in capitals, with `_` for dots and dashes. Lists are split at `;`,
+- **Variables**: `{VARIABLE}` and the key in capitals, with `_` for dots and dashes. Lists are split at `;`,
   tables are written `from=to;from=to`. An empty variable counts as not set.
 - **true and false** are also `1`/`0`, `on`/`off` and `yes`/`no` there, in any case.
 

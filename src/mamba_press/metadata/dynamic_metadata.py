@@ -18,7 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from mamba_press.config import reader
+from mamba_press.config import pyproject_file
 from mamba_press.errors import ConfigError
 from mamba_press.problem import Problem
 
@@ -51,7 +51,7 @@ class Asked:
 
 def asked(root: Path) -> tuple[Asked, ...]:
     """Return the entries of a project's ``[[tool.dynamic-metadata]]``; raises ConfigError for what is none."""
-    tool = reader.document(root).get("tool")
+    tool = pyproject_file.document(root).get("tool")
     found = tool.get("dynamic-metadata", []) if isinstance(tool, dict) else []
     if not isinstance(found, list):
         hint = 'write [[tool.dynamic-metadata]] with provider = "…"; fields of a provider are its settings'

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mamba_press import messages
-from mamba_press.config import reader
+from mamba_press.config import pyproject_file
 from mamba_press.errors import ConfigError
 from mamba_press.metadata import pypi_rules
 from mamba_press.types import NEUTRAL, Problem, Project
@@ -92,7 +92,7 @@ def completed(project: Project, table: Mapping[str, Any]) -> Project:
 
 def load_unread(root: Path) -> Project:
     """Return the project that an inner backend builds: ``[project]`` is for that to judge, and may be missing."""
-    table = reader.document(root).get("project", {})
+    table = pyproject_file.document(root).get("project", {})
     if not isinstance(table, dict):
         raise ConfigError(Problem(where="project", what=f"must be a table, not {table!r}"))
     name = table.get("name")
@@ -257,7 +257,7 @@ def _write(project: Project, version: Version, *, license_files: Sequence[str], 
 
 def _read(root: Path) -> tuple[dict[str, Any], bool]:
     """Return the raw ``[project]`` table, and whether there are providers for its dynamic fields."""
-    data = reader.document(root)
+    data = pyproject_file.document(root)
     table = data.get("project")
     if table is None:
         hint = 'add it:\n[project]\nname = "…"\ndynamic = ["version"]  # the version of the conda package'

@@ -83,11 +83,11 @@ def read(
     root: Path, settings: Mapping[str, object] | None, environ: Mapping[str, str], state: State = "wheel"
 ) -> tuple[Config, Project, Target]:
     """Return what a project asks for, with every problem of all its tables at once."""
-    from mamba_press.config import reader
+    from mamba_press.config import pyproject_file, reader
     from mamba_press.metadata import dynamic_metadata, pyproject
     from mamba_press.platforms import target
 
-    reader.document(root)  # a file that is missing or broken is one problem, not one of each table
+    pyproject_file.document(root)  # a file that is missing or broken is one problem, not one of each table
     config, problems = _tried(lambda: reader.read(root, settings, environ, state=state))
     is_built = config is not None and config.build_backend is not None
     found, more = _tried(lambda: pyproject.load_unread(root) if is_built else pyproject.load(root))

@@ -31,7 +31,7 @@ def requirements(
 
     Whether [project] keeps to all rules is left to the build: the answer would cost more than all the rest.
     """
-    from mamba_press.config import reader
+    from mamba_press.config import pyproject_file, reader
     from mamba_press.metadata import dynamic_metadata
     from mamba_press.platforms import target
 
@@ -43,7 +43,7 @@ def requirements(
             orders.read(root, settings, environ, state)  # says if there is no code either
             return ([DEFLATE] if _has_deflate() else []) + dynamic_metadata.requirements(root)
     except ConfigError:
-        if not reader.is_plain(root):
+        if not pyproject_file.is_plain(root):
             orders.read(root, settings, environ, state)  # says what is wrong with all tables at once
         raise
     wanted = [] if environ.get("MAMBA_PRESS_WORKER") else [_rattler()]

@@ -10,7 +10,8 @@ import pytest
 
 from mamba_press.audit import size as audit_size
 from mamba_press.audit.explain import Part, Piece
-from mamba_press.config.model import Config, Link, WheelOptions
+from mamba_press.config.link_table import Link
+from mamba_press.config.model import Config, WheelOptions
 from mamba_press.errors import ContentError
 from mamba_press.types import Reason
 from tests.unit.audit.test_explain import WHOLE

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from packaging.utils import parse_wheel_filename
 
-from mamba_press.config.model import Config, Link
+from mamba_press.config.link_table import Link
+from mamba_press.config.model import Config
 from mamba_press.errors import ContentError
 from mamba_press.metadata.tags import narrowed, tags, without
 from mamba_press.platforms.place import Machine

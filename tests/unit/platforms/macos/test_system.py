@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from mamba_press import globs
-from mamba_press.config.model import Config, Link
+from mamba_press.config.link_table import Link
+from mamba_press.config.model import Config
 from mamba_press.errors import ContentError
 from mamba_press.metadata.tags import tags
 from mamba_press.platforms import binaries, compiler_runtimes, strings
