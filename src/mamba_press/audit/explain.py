@@ -227,9 +227,6 @@ def of_wheel(path: Path) -> Explanation:
     )
 
 
-# --- both
-
-
 def _piece(entry: Entry, row: Row, places: Mapping[str, str]) -> Piece:
     """Return a file of the wheel with what it needs; ``places`` gives the wheel's path by that of the resolver."""
     binary = entry.binary
@@ -330,9 +327,6 @@ def _changes(entry: Entry | None) -> tuple[str, ...]:
     if entry is None or entry.origin is None:
         return ()
     return ("text",) if isinstance(entry.source, bytes) else sbom.changes(entry.edits)
-
-
-# --- a finished wheel
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

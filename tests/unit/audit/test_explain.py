@@ -13,9 +13,8 @@ from jsonschema import Draft202012Validator
 from mamba_press import __main__ as command
 from mamba_press.audit import explain, render
 from mamba_press.audit.explain import Explanation, Lost, Need, Part, Piece
-from mamba_press.errors import ReadError, WriteError
-from mamba_press.types import NEUTRAL, Dropped, Floor, Note, Reason
-from tests.support.wheels import files, make, wheel_text
+from mamba_press.types import Dropped, Floor, Note, Reason
+from tests.support.wheels import files, make
 
 SCHEMA = json.loads(Path(__file__).parents[3].joinpath("docs/reference/explain.schema.json").read_text("utf-8"))
 
@@ -216,18 +215,6 @@ def test_the_schema_is_one_and_describes_what_is_written():
 # --- finished wheels
 
 
-def test_a_wheel_of_somebody_else_is_told_by_folders(tmp_path, capsys):
-    path = make(tmp_path, files({"demo/__init__.py": b"x" * 5000}, WHEEL=wheel_text(by="flit")))
-    found = explain.of_wheel(path)
-    assert [(part.name, part.version) for part in found.parts] == [("demo", None), ("demo-1.0.dist-info", None)]
-    assert (found.maker, found.left, found.lowest) == ("flit", None, None)
-    hashes = {piece.path: piece.sha256 for piece in found.pieces}
-    assert [path for path, value in hashes.items() if value is None] == ["demo-1.0.dist-info/RECORD"]
-    assert said(str(path), capsys=capsys).startswith("any: nothing in the wheel is bound to a system\n  demo-1.0-py3")
-    found = json.loads(said(str(path), "--json", capsys=capsys))
-    Draft202012Validator(SCHEMA).validate(found)
-
-
 def test_what_follows_a_wheel_is_a_pattern(tmp_path, capsys):
     path = make(tmp_path, files())
     text = said(str(path), "*__init__*", capsys=capsys)
@@ -240,35 +227,6 @@ def test_sections_are_named_alike_in_the_command_and_on_the_screen():
     from mamba_press.commands import explain as asked
 
     assert asked.SECTIONS == render.SECTIONS
-
-
-def test_a_path_that_is_left_in_a_file_is_told_with_what_it_means(tmp_path):
-    payload = {"demo/config.txt": f"certificates: {NEUTRAL}/ssl/cert.pem\n".encode()}
-    (lost,) = explain.of_wheel(make(tmp_path, files(payload))).lost
-    assert (lost.path, lost.text) == ("demo/config.txt", f"{NEUTRAL}/ssl/cert.pem")
-    assert "SSL_CERT_FILE" in lost.consequence
-
-
-def test_a_bill_that_is_none_of_ours_says_nothing(tmp_path):
-    for bill in (b"{}", b"[]", b"x", b'{"components": [{"components": [1]}]}'):
-        found = explain.of_wheel(make(tmp_path, files(**{"sboms/mamba-press.cdx.json": bill})))
-        assert {part.version for part in found.parts} == {None}
-
-
-def test_a_name_that_is_no_wheels_is_told(tmp_path):
-    with pytest.raises(ReadError) as raised:
-        explain.of_wheel(tmp_path / "demo.whl")
-    [problem] = raised.value.problems
-    assert problem.where == str(tmp_path / "demo.whl")
-    assert problem.what == "is not the name of a wheel: name-version-python-abi-platform.whl"
-
-
-@pytest.mark.parametrize("data", [b"", b"no archive"])
-def test_a_file_that_is_no_wheel_is_named(tmp_path, data):
-    path = tmp_path / "a-1-py3-none-any.whl"
-    path.write_bytes(data)
-    with pytest.raises(WriteError, match="cannot be read as a wheel"):
-        explain.of_wheel(path)
 
 
 def test_controls_of_a_name_are_told_and_not_done(tmp_path, capsys):
@@ -287,12 +245,3 @@ def test_a_bill_that_nobody_can_read_says_nothing(tmp_path, capsys, bill):
 @pytest.mark.parametrize("listed", [b"demo/__init__.py,sha256=x,0\n", b'"' + b"x" * 200_000 + b'",,\n'])
 def test_a_record_that_is_no_table_says_nothing(tmp_path, capsys, listed):
     assert "demo" in said(str(make(tmp_path, files(), listed=listed)), capsys=capsys)
-
-
-def test_an_archive_that_says_two_things_is_not_explained(tmp_path):
-    path = make(tmp_path, files())
-    data = bytearray(path.read_bytes())
-    data[data.rindex(b"PK\5\6") + 10] = 0
-    path.write_bytes(data)
-    with pytest.raises(ReadError, match="the archive says that it has 0 entries, and its directory has 5"):
-        explain.of_wheel(path)
