@@ -23,7 +23,10 @@ PURE = [
     "src/mamba_press/vendoring/layout.py",
     "src/mamba_press/platforms/linux/policy.py",
     "src/mamba_press/vendoring/runtime_module.py",
-    "src/mamba_press/vendoring/select.py",
+    "src/mamba_press/vendoring/select/packages.py",
+    "src/mamba_press/vendoring/select/files.py",
+    "src/mamba_press/vendoring/select/reach.py",
+    "src/mamba_press/vendoring/select/runtimes.py",
     "src/mamba_press/platforms/compiler_runtimes.py",
     "src/mamba_press/types.py",
 ]

@@ -92,7 +92,7 @@ _TARGETS = (
         _ELF,
         whole=True,
     ),
-    _target("select", "vendoring/select*.py", "unit/vendoring/test_select*.py unit/config/test_unmatched.py"),
+    _target("select", "vendoring/select/*.py", "unit/vendoring/select/test_*.py unit/config/test_unmatched.py"),
     _target("requires", "metadata/requirements/*.py", "unit/metadata/test_requirements*.py property/test_requires.py"),
     _target(
         "wheel",

@@ -14,7 +14,7 @@ from mamba_press.conda.process import one_process
 from mamba_press.errors import ContentError, PressError, WarnedError, WriteError
 from mamba_press.pipeline import build, solve
 from mamba_press.problem import Problem, Text
-from mamba_press.vendoring import select
+from mamba_press.vendoring.select import packages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -95,8 +95,8 @@ def _pressed(orders: Sequence[Order], directory: Path, *, replaces: bool) -> tup
         try:
             if isinstance(answer, PressError):
                 raise answer
-            packages, _ = select.packages(select.vendored(answer, order.config), order.config)
-            same = next((each.made for each in done if _serves(each, order.target, packages)), None)
+            stays, _ = packages.select(packages.vendored(answer, order.config), order.config)
+            same = next((each.made for each in done if _serves(each, order.target, stays)), None)
             if same is not None:
                 found.append(Made(target=title, path=same.path, size=same.size, covered_by=same.target))
                 continue
@@ -107,7 +107,7 @@ def _pressed(orders: Sequence[Order], directory: Path, *, replaces: bool) -> tup
             continue
         assert made.path is not None
         tags = parse_wheel_filename(made.path.name)[3]
-        done.append(_Done(made=made, target=order.target, packages=packages, tags=tags))
+        done.append(_Done(made=made, target=order.target, packages=stays, tags=tags))
         found.append(made)
     return found, warned
 

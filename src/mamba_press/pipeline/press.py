@@ -16,7 +16,8 @@ from mamba_press.platforms import compiler_runtimes
 from mamba_press.problem import noted
 from mamba_press.project import own_files, sources
 from mamba_press.types import OwnFiles
-from mamba_press.vendoring import editable, layout, link, placeholders, relocate_text, resolve, runtime_support, select
+from mamba_press.vendoring import editable, layout, link, placeholders, relocate_text, resolve, runtime_support
+from mamba_press.vendoring.select import files, packages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,11 +37,11 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str, ep
     ``epoch`` is SOURCE_DATE_EPOCH, for what states a date.
     """
     order = provided(order, solution)
-    config, solution = order.config, select.vendored(solution, order.config)
+    config, solution = order.config, packages.vendored(solution, order.config)
     fetched, gone = _fetched(order, solution, workdir)
     pressed_project, version, brought = _brought(order, solution, fetched, workdir)
     environment = own_files.install(brought, fetched, order.target, name=pressed_project.name)
-    selection = select.files(environment, order.target, config)
+    selection = files.select(environment, order.target, config)
     home = layout.home(pressed_project.name, selection, environment.packages, config)
     stem = dist_info.stem(pressed_project.name, version)
     linked = link.link(layout.place(selection, home=home, stem=stem, config=config), environment, config)
@@ -128,13 +129,13 @@ def provided(order: Order, solution: Solution) -> Order:
 
 def modules(order: Order, solution: Solution, workdir: Path) -> tuple[str, ...]:
     """Return the top-level modules and packages that the solution's packages bring, sorted."""
-    environment, _ = _fetched(order, select.vendored(solution, order.config), workdir)
+    environment, _ = _fetched(order, packages.vendored(solution, order.config), workdir)
     return layout.modules(file.path for file in environment.files)
 
 
 def _fetched(order: Order, solution: Solution, workdir: Path) -> tuple[Environment, tuple[Dropped, ...]]:
     """Fetch the packages that may stay; those that leave by their record alone come back, too."""
-    stays, gone = select.packages(solution, order.config)
+    stays, gone = packages.select(solution, order.config)
     names = frozenset(package.name for package in stays)
     return fetch.environment(solution, names, workdir, access=order.access), gone
 
@@ -142,7 +143,7 @@ def _fetched(order: Order, solution: Solution, workdir: Path) -> tuple[Environme
 def choose(order: Order, solution: Solution, workdir: Path) -> finish.Chosen:
     """Fetch the packages that may stay, and choose from their files."""
     fetched, gone = _fetched(order, solution, workdir)
-    selection = select.files(fetched, order.target, order.config)
+    selection = files.select(fetched, order.target, order.config)
     selection = replace(selection, dropped=(*gone, *selection.dropped))
     return finish.Chosen(solution=solution, fetched=fetched, environment=fetched, selection=selection)
 

@@ -17,7 +17,8 @@ from mamba_press.pipeline import press as pipeline_press
 from mamba_press.platforms import target
 from mamba_press.problem import Problem, noted, of_all
 from mamba_press.types import Selection, Wheelhouse
-from mamba_press.vendoring import layout, library_loaders, link, placeholders, runtime_support, select, split
+from mamba_press.vendoring import layout, library_loaders, link, placeholders, runtime_support, split
+from mamba_press.vendoring.select import packages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,7 +118,7 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str, ep
     """
     name = _name(order)
     everything = replace(order.config, select=replace(order.config.select, python_packages=("*",)))
-    chosen = pipeline_press.choose(order, select.vendored(solution, everything), workdir)
+    chosen = pipeline_press.choose(order, packages.vendored(solution, everything), workdir)
     home = layout.Home(name=split.home(name), generated=True)
     placed = layout.place(chosen.selection, home=home, stem=split.STEM, config=order.config)
     linked = link.link(placed, chosen.environment, order.config)

@@ -9,7 +9,7 @@ from mamba_press.config import reader
 from mamba_press.errors import ContentError
 from mamba_press.problem import Text
 from mamba_press.types import OWN, Note
-from mamba_press.vendoring import select
+from mamba_press.vendoring.select import files
 from tests.support.values import TARGET, Libraries, Prefix
 
 SITE = "lib/python3.10/site-packages"
@@ -27,7 +27,7 @@ def prefix(tmp_path):
 
 def packages(prefix, *, is_empty=False, requires=False):
     environment = prefix.environment()
-    selection = select.files(environment, TARGET, reader.from_values({"packages": ["app"]}, {}, {}))
+    selection = files.select(environment, TARGET, reader.from_values({"packages": ["app"]}, {}, {}))
     return absent.packages(environment, selection, is_empty=is_empty, requires=requires)
 
 
@@ -86,7 +86,7 @@ def mine(prefix, elf):
 def host(prefix, *names, is_built=False, **table):
     config = reader.from_values({"host": list(names), **table}, {}, {})
     environment = prefix.environment()
-    selection = select.files(environment, TARGET, config)
+    selection = files.select(environment, TARGET, config)
     return tuple(absent.host(environment, selection, config, home="mine", is_built=is_built))
 
 

@@ -12,7 +12,7 @@ from mamba_press.metadata import licenses
 from mamba_press.problem import Note, of_all
 from mamba_press.project import sources
 from mamba_press.types import Project, Solution
-from mamba_press.vendoring import select
+from mamba_press.vendoring.select import files
 from tests.support.values import TARGET, Libraries, Prefix
 
 NOTHING = "check the spelling, or take it out"
@@ -35,7 +35,7 @@ def wheel(tmp_path, elf):
         config = reader.from_values({"packages": ["app"], **table}, {}, {})
         environment = prefix.environment()
         searched = replace(config, link=replace(config.link, system=("libcuda*", "libdep*")))
-        selection = select.files(environment, TARGET, searched)
+        selection = files.select(environment, TARGET, searched)
         solution = Solution(target=TARGET, packages=environment.packages, channels=())
         return unmatched.in_wheel(config, environment, selection, solution, {"ssl/cert.pem", "lib/libapp.so.1.2"})
 

@@ -1,0 +1,1 @@
+"""What stays in the wheel: which packages, and which files of them."""

@@ -1,0 +1,161 @@
+"""Which packages may have a file in the wheel, and which leave by their record alone."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mamba_press import globs
+from mamba_press.conda.specs import spec_name, twin
+from mamba_press.errors import ConfigError, ContentError
+from mamba_press.problem import Setting
+from mamba_press.types import Dropped, Problem, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from mamba_press.config.model import Config
+    from mamba_press.types import Package, Solution
+
+_PYTHON = ("python", "python_abi")
+_SITE_PACKAGES = re.compile(r"lib/python3\.\d+t?/site-packages|Lib/site-packages")
+
+
+def select(solution: Solution, config: Config) -> tuple[tuple[Package, ...], tuple[Dropped, ...]]:
+    """Return the packages that may have a file in the wheel, and those that leave by their record alone.
+
+    The closure of the requested packages and of ``host`` over the channel's ``depends``, not passing through a Python
+    package that nobody asked for, through ``python`` itself, or through what ``select.prune`` names.
+    """
+    by_name = {package.name: package for package in solution.packages}
+    pruned = {name for name in by_name if globs.matches(name, config.select.prune)}
+    alone = {name for name in by_name if globs.matches(name, config.select.prune_alone)} - pruned
+    _check_names(config, by_name)
+    _refuse_python(by_name)
+    _refuse_other_places(by_name)
+    asked = [name for name, package in by_name.items() if package.requested]
+    stays = closure([*asked, *map(spec_name, config.host)], {n: p for n, p in by_name.items() if n not in pruned})
+    named = {**dict.fromkeys(alone, "select.prune-alone"), **dict.fromkeys(pruned, "select.prune")}
+    dropped = tuple(
+        Dropped(package=name, path=None, size=package.size or 0, why=_why_gone(package, named.get(name)))
+        for name, package in sorted(by_name.items())
+        if name not in stays or name in alone
+    )
+    return tuple(stays[name] for name in sorted(stays.keys() - alone)), dropped
+
+
+def vendored(solution: Solution, config: Config) -> Solution:
+    """Return the solution in which the Python packages of ``select.python-packages`` are requested ones too.
+
+    Only those that the packages asked for need, perhaps through one another; and the other half of what was asked for,
+    in any case (`twin`).
+    """
+    by_name = {package.name: package for package in solution.packages}
+    reached: set[str] = set()
+    todo = [name for name, package in by_name.items() if package.requested]
+    while todo:
+        name = todo.pop()
+        package = by_name.get(name)
+        pruned = globs.matches(name, config.select.prune)
+        if package is None or name in reached or pruned or not (_passes(package) or _is_vendored(package, config)):
+            continue
+        reached.add(name)
+        todo.extend(spec.name for spec in package.depends)
+    named = {name for name in reached if _is_vendored(by_name[name], config)}
+    halves = (twin(package, by_name) for package in by_name.values() if package.requested)
+    named |= {half.name for half in halves if half and not globs.matches(half.name, config.select.prune)}
+    packages = (replace(package, requested=True) if package.name in named else package for package in solution.packages)
+    return replace(solution, packages=tuple(packages))
+
+
+def _is_vendored(package: Package, config: Config) -> bool:
+    if not package.is_python or package.name in _PYTHON:
+        return False
+    asked, alone = config.select.python_packages, config.select.prune_alone
+    return bool(globs.matches(package.name, asked)) and not globs.matches(package.name, alone)
+
+
+def closure(names: Iterable[str], by_name: Mapping[str, Package]) -> dict[str, Package]:
+    """Return the packages that are reached from some by what the records depend on."""
+    found: dict[str, Package] = {}
+    todo = sorted(names)
+    while todo:
+        name = todo.pop()
+        package = by_name.get(name)
+        if package is not None and name not in found and _passes(package):
+            found[name] = package
+            todo.extend(spec.name for spec in package.depends)
+    return found
+
+
+def _passes(package: Package) -> bool:
+    return package.requested or not (package.is_python or package.name in _PYTHON)
+
+
+def _why_gone(package: Package, key: str | None) -> Reason:
+    if key:
+        return Reason("rule", f"{key} names it")
+    if package.name in _PYTHON:
+        return Reason("rule", "Python is not vendored")
+    if package.is_python:
+        return Reason("rule", "a Python package that nobody asked for")
+    return Reason("rule", "only needed by packages that leave")
+
+
+def _refuse_python(by_name: Mapping[str, Package]) -> None:
+    asked = [name for name in _PYTHON if name in by_name and by_name[name].requested]
+    if asked:
+        raise ConfigError(
+            *(
+                Problem(
+                    where=Setting("packages"),
+                    what=f"names {name}: a wheel is installed into a Python and cannot bring one",
+                    hint='say which Python to press for with python = "3.12"',
+                )
+                for name in asked
+            )
+        )
+
+
+def _refuse_other_places(by_name: Mapping[str, Package]) -> None:
+    """Refuse a Python that has its packages in a folder of its own choice (CEP 17): nothing there would be found."""
+    python = by_name.get("python")
+    if python is not None and python.site_packages and not _SITE_PACKAGES.fullmatch(python.site_packages):
+        raise ContentError(
+            Problem(
+                where=str(python),
+                what=f"has its packages in {python.site_packages!r}, where mamba-press does not look for them",
+                hint='choose a build of Python that has them in the usual place: constraints = ["python * …"]',
+            )
+        )
+
+
+def _check_names(config: Config, by_name: Mapping[str, Package]) -> None:
+    problems: list[Problem] = []
+    select = config.select
+    for key, names in (("prune", select.prune), ("prune-alone", select.prune_alone)):
+        where = Setting(f"select.{key}")
+        problems += [_unknown(where, glob, by_name) for glob in names if not _any(by_name, glob)]
+        problems += [
+            Problem(where=where, what=f"{name} is both in packages and pruned", hint="remove one")
+            for name, package in sorted(by_name.items())
+            if package.requested and globs.matches(name, names)
+        ]
+    pythons = [name for name, package in by_name.items() if package.is_python]
+    problems += [
+        _unknown(Setting("select.python-packages"), glob, pythons, "Python package")
+        for glob in select.python_packages
+        if glob != "*" and not _any(pythons, glob)
+    ]
+    if problems:
+        raise ConfigError(*problems)
+
+
+def _any(names: Iterable[str], glob: str) -> bool:
+    return any(globs.matches(name, (glob,)) for name in names)
+
+
+def _unknown(where: Setting, glob: str, names: Iterable[str], kind: str = "package") -> Problem:
+    hint = f"the solution has: {', '.join(sorted(names)) or 'none'}"
+    return Problem(where=where, what=f"{glob!r} names no {kind} of the solution", hint=hint)
