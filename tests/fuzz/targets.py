@@ -23,7 +23,7 @@ from typing import Literal, NamedTuple
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from mamba_press.audit import check, contents, explain
+from mamba_press.audit import check, contents, explain, explain_wheel
 from mamba_press.audit.rules import dist_info as dist_info_rules
 from mamba_press.conda import lockfile, package_info, records, specifiers, specs
 from mamba_press.conda.worker import fetch
@@ -304,7 +304,7 @@ def _archives(scratch: Path) -> list[Target]:
     def explained(data: bytes) -> Outcome:
         path.write_bytes(data)
         try:
-            json.dumps(explain.as_json(explain.of_wheel(path)))
+            json.dumps(explain.as_json(explain_wheel.of_wheel(path)))
         except PressError:
             return REFUSED
         return READ
@@ -521,7 +521,7 @@ _EDITED = sbom.Edit(version="1.0.post1", old_stem="demo_x-1.0", stem="demo_x-1.0
 
 
 def _bill(data: bytes) -> Outcome:
-    explain._bill({f"sboms/{sbom.NAME}": data})
+    explain_wheel._bill({f"sboms/{sbom.NAME}": data})
     try:
         json.loads(sbom.edited(data, _EDITED))
     except ValueError:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press.audit import explain, render
+from mamba_press.audit import explain, explain_wheel, render
 from tests.support.channel import python_abi, python_package, write_channel
 from tests.support.command import SOURCE, Press
 from tests.support.environment import Environment, clean_environment, environment, interpreter
@@ -193,7 +193,7 @@ def test_every_wheel_is_sound(one, several):
 
 
 def test_the_stack_is_explained_on_one_screen(one):
-    found = explain.of_wheel(one.wheels[0])
+    found = explain_wheel.of_wheel(one.wheels[0])
     lines = render.plain(render.overview(found)).splitlines()
     assert len(lines) < 45
     assert lines[0].startswith("manylinux_2_36_x86_64: set by GLIBC_2.36 of libc.so.6, needed by ")

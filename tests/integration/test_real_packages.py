@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mamba_press.audit import explain, render
+from mamba_press.audit import explain_wheel, render
 from mamba_press.errors import WriteError
 from mamba_press.pipeline import edit
 from tests.support.environment import Environment, clean_environment, environment, interpreter
@@ -205,7 +205,7 @@ def run(module: str, *arguments: str) -> str:
 
 def test_libmambapy_is_explained_edited_and_explained_again(press: Callable[..., Path], tmp_path: Path) -> None:
     wheel = press("libmambapy")
-    found = explain.of_wheel(wheel)
+    found = explain_wheel.of_wheel(wheel)
     lines = render.plain(render.overview(found)).splitlines()
     assert len(lines) < 45
     assert re.fullmatch(
@@ -219,7 +219,7 @@ def test_libmambapy_is_explained_edited_and_explained_again(press: Callable[...,
     assert edited.name == "libmambapy-1.5.8.post1-cp310-cp310-manylinux_2_27_x86_64.whl"
     oracles(edited, tmp_path)
     assert payload(edited) == payload(wheel)
-    again = explain.of_wheel(edited)
+    again = explain_wheel.of_wheel(edited)
     assert (again.steps, again.lost) == (found.steps, found.lost)
     with pytest.raises(WriteError, match=r"needs GLIBC_2\.27 of the system's libm\.so\.6"):
         edit.edit([wheel], edit.Changes(tag="manylinux_2_17_x86_64"), tmp_path / "untrue")

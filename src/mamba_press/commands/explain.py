@@ -89,13 +89,13 @@ def _is_one(what: str) -> bool:
 
 
 def _found(arguments: Arguments, environ: Mapping[str, str]) -> Explanation:
-    from mamba_press.audit import explain
+    from mamba_press.audit import explain, explain_wheel
     from mamba_press.pipeline import build
     from mamba_press.wheel import writer
 
     first = arguments.what[0]
     if first.endswith(".whl"):
-        return explain.of_wheel(Path(first))
+        return explain_wheel.of_wheel(Path(first))
     order = options.order(arguments, environ)
     with build.pressed(order) as pressed:
         rows = writer.listing(pressed.wheel)
