@@ -331,7 +331,7 @@ def _differing(asked: _Asked, answer: Json, reader: str) -> Iterator[Problem]:
     theirs = {part.get("at"): part for part in parts} if isinstance(parts, list) else {}
     for part in asked.ours:
         where = f"{asked.where} ({part.binary.arch})" if len(asked.ours) > 1 else asked.where
-        own, other = _ours(part), _theirs(theirs.get(part.at, {}))
+        own, other = _ours(part), theirs.get(part.at, {})
         for name, words in _FIELDS.items():
             pair = own.get(name), other.get(name)
             known = (each.holds(*pair) for each in KNOWN if (each.format, each.field) == (part.binary.format, name))
@@ -356,19 +356,6 @@ def _ours(part: Part) -> Json:
         found["requires"] = [[each.library, list(each.versions)] for each in binary.requires]
         found["defines"] = sorted(binary.defines)
     return found
-
-
-def _theirs(part: Json) -> Json:
-    """Return an answer with what is needed once each, as we read it; names of DLLs are the same in any case."""
-    needed, forwards = part.get("needed"), part.get("forwards")
-    if not isinstance(needed, list):
-        return part
-    if not isinstance(forwards, list):
-        return {**part, "needed": list(dict.fromkeys(needed))}
-    names: dict[str, str] = {}
-    for name in (*needed, *(each if each.lower().endswith(".dll") else f"{each}.dll" for each in forwards)):
-        names.setdefault(name.lower(), name)
-    return {**part, "needed": list(names.values())}
 
 
 def _shown(value: object, other: object) -> str:

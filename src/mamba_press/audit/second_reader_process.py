@@ -130,7 +130,7 @@ def _elf(binary: ELF.Binary) -> Json:
     defines = [list(each.auxiliary_symbols) for each in binary.symbols_version_definition if not each.flags & 1]
     return {
         "at": 0,
-        "needed": [_text(entry.name) for tag, entry in entries if tag in _LOADED],
+        "needed": list(dict.fromkeys(_text(entry.name) for tag, entry in entries if tag in _LOADED)),
         "name": next((_text(entry.name) for tag, entry in entries if tag == _SONAME), None),
         "search": search.split(":") if search else [],
         "requires": [[_text(library), [_text(each.name) for each in versions]] for library, versions in requires],
@@ -161,11 +161,15 @@ def _macho(binary: MachO.Binary) -> Json:
 def _pe(binary: PE.Binary) -> Json:
     export, config = binary.get_export(), binary.load_configuration
     forwards = [each.forward_information for each in (export.entries if export else ()) if each.is_forwarded]
-    imports = [each.name for each in binary.imports] + [each.name for each in binary.delay_imports]
+    libraries = [_text(each.name) for found in (binary.imports, binary.delay_imports) for each in found]
+    others = [_text(each.library) for each in forwards]
+    libraries += [name if name.lower().endswith(".dll") else f"{name}.dll" for name in others]
+    names: dict[str, str] = {}
+    for library in libraries:
+        names.setdefault(library.lower(), library)
     return {
         "at": 0,
-        "needed": [_text(name) for name in imports],
-        "forwards": [_text(each.library) for each in forwards],
+        "needed": list(names.values()),
         "name": _text(export.name) if export else None,
         "search": [f"DependentLoadFlags {config.dependent_load_flags:#x}"]
         if config and config.dependent_load_flags

@@ -17,7 +17,7 @@ from mamba_press.platforms import binaries, target
 from mamba_press.platforms.linux import elf_facts
 from mamba_press.types import Edits, Requirement
 from tests.support.compile import Linking, shared_library
-from tests.support.macho import Dylib, dylib, universal
+from tests.support.macho import LOAD, Dylib, dylib, universal
 from tests.support.wheels import files, make, record, wheel_text
 from tests.support.windows import Dll, dll
 
@@ -85,9 +85,21 @@ def test_each_slice_of_an_edited_mach_o_file_is_read_alike():
     assert said(read(data)) == []
 
 
+def test_a_library_that_a_mach_o_file_names_twice_is_read_alike():
+    twice = (("/usr/lib/libSystem.B.dylib", LOAD), ("/usr/lib/libSystem.B.dylib", LOAD))
+    assert said(read(dylib(Dylib(needed=twice)))) == []
+
+
 @pytest.mark.parametrize("arch", ["x86_64", "aarch64"])
 def test_an_edited_pe_file_with_delayed_imports_and_forwarders_is_read_alike(arch):
-    made = dll(Dll(arch=arch, delayed={"late.dll": ["Late"]}, forwards={"passed": "NTDLL.RtlAlloc"}, load_flags=0x800))
+    made = dll(
+        Dll(
+            arch=arch,
+            delayed={"late.dll": ["Late"]},
+            forwards={"passed": "NTDLL.RtlAlloc", "again": "Kernel32.Sleep"},
+            load_flags=0x800,
+        )
+    )
     data = binaries.apply(made, Edits(needed=(("late.dll", "late-mp0.dll"),)))
     assert read(data).agreed == 1
     assert said(read(data)) == []
