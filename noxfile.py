@@ -212,7 +212,7 @@ def instructions(session: nox.Session) -> None:
 def generate(session: nox.Session) -> None:
     """Write the JSON schema and docs/reference/configuration.md from the docstrings of config.py."""
     session.install("-e", ".")
-    session.run("python", "-m", "mamba_press.config.reference", ".")
+    session.run("python", "-m", "tests.support.reference", ".")
 
 
 @nox.session

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mamba_press.config import reference
 from mamba_press.config.keys import VARIABLE, keys
 from mamba_press.config.model import Config
 from mamba_press.config.reader import from_values, read
@@ -28,6 +27,7 @@ from mamba_press.config.value_types import (
     Variable,
 )
 from mamba_press.errors import ConfigError
+from tests.support import reference
 
 KEYS = [key for key in keys() if not key.table]
 

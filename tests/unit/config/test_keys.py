@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press.config import reference
 from mamba_press.config.keys import OTHER_VARIABLES, keys
+from tests.support import reference
 
 ROOT = Path(__file__).parents[3]
 KEYS = {key.name: key for key in keys()}

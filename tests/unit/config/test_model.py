@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press.config import reference
 from mamba_press.config.keys import keys
 from mamba_press.config.model import Config, schema
 from mamba_press.config.reader import from_values
 from mamba_press.errors import ConfigError
+from tests.support import reference
 
 ROOT = Path(__file__).parents[3]
 KEYS = {key.name: key for key in keys()}

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from mamba_press.config import reference
 from mamba_press.config.model import OVERRIDES
 from mamba_press.config.reader import from_values
 from mamba_press.errors import ConfigError
+from tests.support import reference
 
 LINUX, MAC, WINDOWS = "manylinux_2_28_x86_64", "osx-arm64", "win-64"
 

@@ -1,6 +1,6 @@
 """The reference manual and the JSON schema of the configuration, made from `config`.
 
-``python -m mamba_press.config.reference ROOT`` writes both below the root of the repository: what it writes is
+``python -m tests.support.reference ROOT`` writes both below the root of the repository: what it writes is
 committed, and a test holds it to the classes. Nothing at run time needs this module.
 """
 
