@@ -1,50 +1,83 @@
-"""The edits by which a Mach-O file finds its libraries."""
+"""The edits with which a Mach-O file finds its libraries from where it will lie."""
 
 from __future__ import annotations
 
 import pytest
 
-from mamba_press.platforms.macos.relocate import edits
+from mamba_press.platforms.macos import relocate
 from mamba_press.platforms.protocol import Answer, Situation
+from mamba_press.types import Edits
 from tests.support.values import binary
+
+DEP = Answer(needed="@rpath/libdep.1.dylib", where="wheel", folder="home/lib", name="libdep-0123abcd.1.dylib")
+TORCH = Answer(needed="@rpath/libtorch.dylib", where="external", folder="torch/lib", name="libtorch.dylib")
+GONE = Answer(needed="@rpath/libgone.dylib", where="removed")
+
+
+def edits(*answers: Answer, **more: object) -> Edits:
+    given = {"folder": "app", "plain": {}, "answers": answers, **more}
+    return relocate.edits(binary(format="macho"), Situation(**given))  # type: ignore[arg-type]
+
+
+def system(needed: str) -> Answer:
+    return Answer(needed=needed, where="system")
+
+
+def test_every_file_is_signed_and_has_no_search_path_of_its_own():
+    assert edits(system("/usr/lib/libSystem.B.dylib")) == Edits(search=(), sign=True)
 
 
 @pytest.mark.parametrize(
-    ("answer", "new"),
-    [
-        (
-            Answer(needed="@rpath/liba.dylib", where="wheel", folder="home/_prefix/lib", name="liba-0a.dylib"),
-            "@loader_path/../_prefix/lib/liba-0a.dylib",
-        ),
-        (
-            Answer(needed="@rpath/libx.dylib", where="external", folder="home/core", name="libx.dylib"),
-            "@loader_path/libx.dylib",
-        ),
-        (Answer(needed="@rpath/libpython3.10.dylib", where="removed"), None),
-        (Answer(needed="@rpath/libc++.1.dylib", where="system"), "/usr/lib/libc++.1.dylib"),
-        (Answer(needed="@rpath/libq.dylib", where="system"), "/opt/q/libq.dylib"),
-    ],
+    ("folder", "origin"),
+    [("home/lib", ""), ("", "/home/lib"), ("app", "/../home/lib"), ("home/lib/deep", "/..")],
 )
-def test_each_name_says_where_the_library_is(answer, new):
-    situation = Situation(folder="home/core", answers=(answer,), plain={}, system=("/opt/q/libq.dylib",))
-    assert edits(binary(None, answer.needed, format="macho"), situation).needed == ((answer.needed, new),)
+def test_a_name_says_where_the_library_is_from_the_file_that_needs_it(folder, origin):
+    found = edits(DEP, folder=folder)
+    assert found.needed == (("@rpath/libdep.1.dylib", f"@loader_path{origin}/libdep-0123abcd.1.dylib"),)
 
 
-def test_what_macos_has_keeps_its_name():
-    answer = Answer(needed="/usr/lib/libc++.1.dylib", where="system")
-    assert (
-        edits(binary(None, answer.needed, format="macho"), Situation(folder="a", answers=(answer,), plain={})).needed
-        == ()
+def test_a_library_of_another_wheel_is_named_by_its_place_there_and_one_that_is_removed_goes():
+    assert edits(TORCH, GONE).needed == (
+        ("@rpath/libtorch.dylib", "@loader_path/../torch/lib/libtorch.dylib"),
+        ("@rpath/libgone.dylib", None),
     )
 
 
-def test_a_library_is_called_by_its_file_and_every_file_is_signed():
-    situation = Situation(folder="a", name="liba-0a.dylib", plain={})
-    found = edits(binary("@rpath/liba.dylib", format="macho"), situation)
-    assert (found.name, found.sign) == ("@rpath/liba-0a.dylib", True)
-    assert edits(binary(None, format="macho"), situation).name is None
+def test_a_name_that_is_right_and_one_that_comes_twice_are_edited_no_more_than_needed():
+    right = Answer(needed="@loader_path/x.dylib", where="wheel", folder="app", name="x.dylib")
+    assert edits(right, DEP, DEP).needed == (
+        ("@rpath/libdep.1.dylib", "@loader_path/../home/lib/libdep-0123abcd.1.dylib"),
+    )
 
 
-def test_search_paths_lead_to_what_is_opened_by_name():
-    situation = Situation(folder="home/core", opened=("home/_prefix/lib", "home/_prefix/lib"), plain={})
-    assert edits(binary(None, format="macho"), situation).search == ("@loader_path/../_prefix/lib",)
+@pytest.mark.parametrize(
+    ("needed", "new"),
+    [
+        ("@rpath/libc++.1.dylib", "/usr/lib/libc++.1.dylib"),
+        ("/usr/lib/libc++.1.dylib", None),
+        ("@rpath/libmine.2.dylib", "/opt/mine/libmine.2.dylib"),
+        ("@rpath/libother.dylib", None),
+    ],
+)
+def test_what_the_system_has_is_asked_for_where_it_has_it(needed, new):
+    found = edits(system(needed), system=("/opt/mine/libmine.2.dylib", "libother.dylib"))
+    assert found.needed == (((needed, new),) if new else ())
+
+
+@pytest.mark.parametrize(
+    ("before", "name", "after"),
+    [
+        ("@rpath/libx.dylib", "libx-0123abcd.dylib", "@rpath/libx-0123abcd.dylib"),
+        ("@rpath/libx.dylib", "libx.dylib", None),
+        ("/old/libx.dylib", "libx.dylib", "@rpath/libx.dylib"),
+        ("@rpath/libx.dylib", "", None),
+        (None, "plugin.so", None),
+    ],
+)
+def test_a_library_calls_itself_as_it_is_called(before, name, after):
+    found = relocate.edits(binary(before, format="macho"), Situation(folder="app", plain={}, name=name))
+    assert found.name == after
+
+
+def test_search_paths_lead_to_what_is_opened_by_name_each_once():
+    assert edits(opened=("home/lib", "app", "home/lib")).search == ("@loader_path/../home/lib", "@loader_path")
