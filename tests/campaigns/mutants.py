@@ -124,6 +124,7 @@ class Mutant:
     text: str
     diff: str
     lines: frozenset[int]
+    is_head: bool
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -178,7 +179,9 @@ def mutants(path: Path) -> Iterator[Mutant]:
         pairs = zip(old.splitlines(), new.splitlines(), strict=False)
         changed = {start + number for number, (before, after) in enumerate(pairs) if before != after}
         lines = statements.get(min(changed, default=start), frozenset({start}))
-        yield Mutant(path=path, owner=owner, name=name, text=new, diff="\n".join(diff), lines=lines)
+        yield Mutant(
+            path=path, owner=owner, name=name, text=new, diff="\n".join(diff), lines=lines, is_head=start in lines
+        )
 
 
 def _functions(source: str) -> Iterator[tuple[str, int]]:
@@ -248,6 +251,9 @@ class Judge:
         survivors = []
         for mutant in self.chosen:
             tests = set().union(*(reached.get((mutant.path, line), set()) for line in mutant.lines))
+            if not tests:  # the head of a function is run once, when its module is imported
+                body = range(min(mutant.lines), min(mutant.lines) + mutant.text.count("\n"))
+                tests = set().union(*(reached.get((mutant.path, line), set()) for line in body if mutant.is_head))
             outcome = self._judged(mutant, tests) if tests else "not reached"
             if outcome in ("survived", "not reached") and mutant.key in explained:
                 outcome = "explained"
