@@ -28,7 +28,6 @@ PARTS: dict[str, tuple[str, ...]] = {
     "integration/test_series.py": ("pipeline/matrix.py",),
     "integration/test_silent_servers.py": ("conda/worker/watch.py",),
     "integration/test_wheelhouse.py": ("pipeline/wheelhouse.py",),
-    "unit/config/test_model.py": ("config/reference.py",),
     "unit/metadata/test_pyproject.py": ("metadata/pypi_rules.py",),
     "unit/metadata/test_requirements.py": (
         "metadata/requirements/__init__.py",
