@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
-    from mamba_press.problem import Setting
+    from mamba_press.errors import Setting
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

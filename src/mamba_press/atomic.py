@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from mamba_press import interrupts
-from mamba_press.errors import WriteError
-from mamba_press.types import Problem
+from mamba_press.errors import Problem, WriteError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

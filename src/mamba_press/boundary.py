@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mamba_press import log
-from mamba_press.errors import PressError, WriteError
-from mamba_press.problem import Problem, Setting
+from mamba_press.errors import PressError, Problem, Setting, WriteError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

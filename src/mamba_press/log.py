@@ -15,12 +15,12 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from mamba_press.credentials import hidden
-from mamba_press.problem import Note, warnings
+from mamba_press.errors import Note, warnings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from mamba_press.problem import Voice, Words
+    from mamba_press.errors import Voice, Words
 
 _EVERY = 0.1
 """Seconds between two drawings of a progress."""

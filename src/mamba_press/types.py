@@ -7,19 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 # ruff: noqa: PLC0414 - nouns like the others, in homes of their own: light questions need no more
+from mamba_press.errors import Problem
 from mamba_press.machine import NEUTRAL as NEUTRAL
 from mamba_press.machine import NEUTRAL_ON_WINDOWS as NEUTRAL_ON_WINDOWS
 from mamba_press.machine import Python as Python
 from mamba_press.machine import System as System
 from mamba_press.machine import Target as Target
 from mamba_press.machine import VirtualPackage as VirtualPackage
-from mamba_press.problem import Note as Note
-from mamba_press.problem import Problem as Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from packaging.version import Version
+
+    from mamba_press.errors import Note
 
 OWN = "the project"
 """What stands for the project's own code where files have the name of their conda package: none can have this one."""

@@ -20,7 +20,7 @@ from mamba_press.config.keys import VARIABLE, Key, keys
 from mamba_press.config.model import OVERRIDES, Config
 from mamba_press.config.overrides import GROUPS, Condition
 from mamba_press.config.value_types import rules
-from mamba_press.problem import TABLE
+from mamba_press.errors import TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

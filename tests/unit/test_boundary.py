@@ -7,9 +7,7 @@ import os
 import pytest
 
 from mamba_press import boundary
-from mamba_press.errors import FetchError, SolveError, WriteError
-from mamba_press.problem import Setting, Text
-from mamba_press.types import Problem
+from mamba_press.errors import FetchError, Problem, Setting, SolveError, Text, WriteError
 
 
 def test_what_the_user_can_act_on_ends_a_hook_with_its_text():

@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from mamba_press import log
-from mamba_press.problem import Note
+from mamba_press.errors import Note
 
 TALK = """
 import time

@@ -12,7 +12,7 @@ import pytest
 from mamba_press import __main__ as command
 from mamba_press import commands
 from mamba_press.commands import options
-from mamba_press.problem import Setting
+from mamba_press.errors import Setting
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +73,7 @@ def test_a_wrong_option_ends_with_2_and_its_text(capsys):
 WITHOUT_DESCRIPTORS = """
 import os, resource, sys
 import mamba_press.build
-from mamba_press import __main__, boundary, commands, credentials, errors, interrupts, log, problem
+from mamba_press import __main__, boundary, commands, credentials, errors, interrupts, log
 
 from mamba_press.commands import list, parser
 from mamba_press.config import reader

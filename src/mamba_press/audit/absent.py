@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING
 from mamba_press import globs, messages, platforms
 from mamba_press.audit import path_assumptions
 from mamba_press.conda.specs import spec_name
-from mamba_press.errors import ContentError
-from mamba_press.problem import Setting, Text, joined
-from mamba_press.types import OWN, Note, Problem
+from mamba_press.errors import ContentError, Note, Problem, Setting, Text, joined
+from mamba_press.types import OWN
 from mamba_press.vendoring import runtime_module
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from mamba_press.config.model import Config
-    from mamba_press.problem import Words
+    from mamba_press.errors import Words
     from mamba_press.types import Dropped, Environment, File, Package, Selection
 
 _PYTHON = frozenset({"python", "python_abi"})

@@ -16,10 +16,8 @@ from mamba_press import atomic
 from mamba_press.audit.contents import Contents, Findings, Name, Opened, parse_name, shown, unhashed
 from mamba_press.audit.rules import archive, binaries, dist_info, loading
 from mamba_press.audit.together import clashes, confused, shared, twice, unsatisfied
-from mamba_press.errors import WriteError
+from mamba_press.errors import Habit, Problem, Remark, Style, WriteError, harmless
 from mamba_press.platforms.linux.tag import BARE
-from mamba_press.problem import Habit, Remark, Style, harmless
-from mamba_press.types import Problem
 from mamba_press.wheel import read, zip_read
 from mamba_press.wheel.read import installed, is_dist_info
 from mamba_press.wheel.zip_format import Damage

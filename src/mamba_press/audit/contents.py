@@ -8,8 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mamba_press import platforms
-from mamba_press.problem import harmless
-from mamba_press.types import Problem
+from mamba_press.errors import Problem, harmless
 from mamba_press.wheel.zip_format import Damage
 
 if TYPE_CHECKING:

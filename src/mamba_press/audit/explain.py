@@ -12,10 +12,10 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from mamba_press.errors import as_values
 from mamba_press.metadata import sbom
 from mamba_press.metadata.tags import demands
 from mamba_press.platforms import strings
-from mamba_press.problem import as_values
 from mamba_press.types import Dropped, Entry, File, Floor, Reason
 from mamba_press.vendoring import runtime_module
 from mamba_press.wheel import compress
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from mamba_press.config.model import Config
-    from mamba_press.problem import Note
+    from mamba_press.errors import Note
     from mamba_press.types import Finding, Pressed
 
 VERSION = 1

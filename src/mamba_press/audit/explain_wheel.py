@@ -19,12 +19,11 @@ from mamba_press import parallel, platforms
 from mamba_press.audit import check
 from mamba_press.audit.explain import Explanation, Part, Piece, by_package, lost, piece_of, steps, why_there, with_users
 from mamba_press.conda import specs
-from mamba_press.errors import ReadError
+from mamba_press.errors import Problem, ReadError, noted
 from mamba_press.metadata import headers, sbom
 from mamba_press.metadata.tags import demands
 from mamba_press.platforms import binaries, strings
-from mamba_press.problem import noted
-from mamba_press.types import Entry, Floor, Package, Problem, Reason, Resolved
+from mamba_press.types import Entry, Floor, Package, Reason, Resolved
 from mamba_press.vendoring import placeholders
 from mamba_press.wheel import read, zip_format
 from mamba_press.wheel.record import Row

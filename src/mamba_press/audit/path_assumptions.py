@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from mamba_press import messages
+from mamba_press.errors import Note
 from mamba_press.platforms import compiler_runtimes
 from mamba_press.platforms.linux import policy
-from mamba_press.types import OWN, Note
+from mamba_press.types import OWN
 from mamba_press.vendoring import library_calls, runtime_module
 
 if TYPE_CHECKING:

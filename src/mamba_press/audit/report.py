@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from mamba_press.audit import explain
-from mamba_press.problem import as_values
+from mamba_press.errors import as_values
 from mamba_press.types import Edits
 
 if TYPE_CHECKING:

@@ -23,9 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from mamba_press import atomic, platforms
-from mamba_press.errors import ConfigError
+from mamba_press.errors import ConfigError, Problem, Setting, Text
 from mamba_press.platforms import binaries
-from mamba_press.problem import Problem, Setting, Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -10,10 +10,9 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from mamba_press import messages, platforms
-from mamba_press.errors import ContentError
+from mamba_press.errors import ContentError, Problem, Setting, Text
 from mamba_press.platforms import binaries
-from mamba_press.problem import Setting, Text
-from mamba_press.types import Edits, Problem
+from mamba_press.types import Edits
 from mamba_press.wheel import zip_read
 
 if TYPE_CHECKING:

@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mamba_press import atomic
-from mamba_press.errors import ConfigError
-from mamba_press.types import Problem
+from mamba_press.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence

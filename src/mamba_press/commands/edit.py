@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mamba_press.commands import output
-from mamba_press.errors import ConfigError
-from mamba_press.problem import Problem
+from mamba_press.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

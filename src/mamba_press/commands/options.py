@@ -9,15 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mamba_press.errors import ConfigError
-from mamba_press.problem import Problem
+from mamba_press.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mamba_press.config.recipe import Recipe
+    from mamba_press.errors import Setting
     from mamba_press.pipeline.solve import Order
-    from mamba_press.problem import Setting
 
 
 class Sources(argparse.Namespace):

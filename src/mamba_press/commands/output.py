@@ -9,9 +9,8 @@ import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from mamba_press.errors import OutputError
+from mamba_press.errors import OutputError, Problem
 from mamba_press.log import shown
-from mamba_press.problem import Problem
 
 if TYPE_CHECKING:
     import argparse

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mamba_press.commands import options, output
-from mamba_press.problem import as_values
+from mamba_press.errors import as_values
 
 if TYPE_CHECKING:
     import argparse

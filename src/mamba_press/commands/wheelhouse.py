@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from mamba_press import platforms
 from mamba_press.commands import options, output
-from mamba_press.errors import ConfigError, HouseError
-from mamba_press.problem import Problem
+from mamba_press.errors import ConfigError, HouseError, Problem
 
 if TYPE_CHECKING:
     import argparse

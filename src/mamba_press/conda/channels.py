@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from mamba_press.errors import ConfigError
-from mamba_press.problem import Problem, Setting
+from mamba_press.errors import ConfigError, Problem, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,14 +9,23 @@ from typing import TYPE_CHECKING, Any
 from mamba_press import messages, platforms
 from mamba_press.conda.channels import meant_as_name
 from mamba_press.credentials import hidden
-from mamba_press.errors import ConfigError, ContentError, FetchError, PressError, SolveError
-from mamba_press.problem import Problem, Setting, Text, joined
+from mamba_press.errors import (
+    ConfigError,
+    ContentError,
+    FetchError,
+    PressError,
+    Problem,
+    Setting,
+    SolveError,
+    Text,
+    joined,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from mamba_press.conda.process import RefusedError
-    from mamba_press.problem import Words
+    from mamba_press.errors import Words
     from mamba_press.types import Target
 
 Json = dict[str, Any]

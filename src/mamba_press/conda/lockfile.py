@@ -19,9 +19,7 @@ from mamba_press.conda import errors, process, records
 from mamba_press.conda.channels import folder_of, is_folder
 from mamba_press.conda.specs import minimum
 from mamba_press.credentials import public
-from mamba_press.errors import ConfigError, WriteError
-from mamba_press.problem import Setting
-from mamba_press.types import Problem
+from mamba_press.errors import ConfigError, Problem, Setting, WriteError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

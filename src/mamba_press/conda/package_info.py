@@ -14,9 +14,8 @@ import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
-from mamba_press.errors import ContentError
-from mamba_press.problem import Setting, Text
-from mamba_press.types import Info, Problem
+from mamba_press.errors import ContentError, Problem, Setting, Text
+from mamba_press.types import Info
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from mamba_press import messages
 from mamba_press.conda import package_info
-from mamba_press.errors import ContentError
-from mamba_press.problem import Setting, Text
-from mamba_press.types import Environment, File, Problem
+from mamba_press.errors import ContentError, Problem, Setting, Text
+from mamba_press.types import Environment, File
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -18,8 +18,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 from mamba_press import interrupts, log, messages
 from mamba_press.conda import errors
-from mamba_press.errors import ConfigError, FetchError, PressError
-from mamba_press.types import Problem, Target
+from mamba_press.errors import ConfigError, FetchError, PressError, Problem
+from mamba_press.types import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -8,9 +8,8 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 from mamba_press.credentials import public
-from mamba_press.errors import SolveError
-from mamba_press.problem import Setting, Text
-from mamba_press.types import Package, Problem, Python, Solution, Spec, Target
+from mamba_press.errors import Problem, Setting, SolveError, Text
+from mamba_press.types import Package, Python, Solution, Spec, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -10,9 +10,8 @@ from mamba_press.conda import errors, lockfile, process, records
 from mamba_press.conda.channels import meant_as_name
 from mamba_press.conda.specs import spec_name
 from mamba_press.credentials import public
-from mamba_press.errors import ConfigError, PressError, SolveError
-from mamba_press.problem import Setting, Text
-from mamba_press.types import Package, Problem, Python, Solution, Target, VirtualPackage
+from mamba_press.errors import ConfigError, PressError, Problem, Setting, SolveError, Text
+from mamba_press.types import Package, Python, Solution, Target, VirtualPackage
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence

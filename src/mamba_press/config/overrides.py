@@ -15,7 +15,7 @@ from mamba_press import messages, platforms
 from mamba_press.config.keys import keys
 from mamba_press.config.model import State
 from mamba_press.config.value_types import Filled, Pattern, Versions
-from mamba_press.problem import Problem
+from mamba_press.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,8 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from mamba_press import messages
-from mamba_press.errors import ConfigError
-from mamba_press.problem import TABLE, Problem
+from mamba_press.errors import TABLE, ConfigError, Problem
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from mamba_press import platforms
 from mamba_press.conda import specs
-from mamba_press.errors import ConfigError
-from mamba_press.problem import Problem, Setting
+from mamba_press.errors import ConfigError, Problem, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from mamba_press.conda import specifiers, specs
 from mamba_press.config.recipe import PACKAGE_NAME, VARIABLE
-from mamba_press.errors import ConfigError
-from mamba_press.problem import TABLE, Problem
+from mamba_press.errors import TABLE, ConfigError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_origin
 from mamba_press import messages
 from mamba_press.config.keys import OTHER_VARIABLES, VARIABLE, Key, by_path
 from mamba_press.config.values import Found, flat, pairs_of
-from mamba_press.errors import ConfigError
-from mamba_press.problem import TABLE, Problem, Setting, Text, joined
+from mamba_press.errors import TABLE, ConfigError, Problem, Setting, Text, joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

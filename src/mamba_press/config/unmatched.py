@@ -10,7 +10,7 @@ import posixpath
 from typing import TYPE_CHECKING
 
 from mamba_press import globs, messages
-from mamba_press.problem import Note, Setting, Text
+from mamba_press.errors import Note, Setting, Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable

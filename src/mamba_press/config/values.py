@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args, get_origin
 
 from mamba_press import messages
 from mamba_press.config.value_types import is_text, rules, words
-from mamba_press.errors import ConfigError
-from mamba_press.problem import Problem, Setting
+from mamba_press.errors import ConfigError, Problem, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

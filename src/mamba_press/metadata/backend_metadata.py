@@ -6,9 +6,9 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mamba_press.errors import BuildError
+from mamba_press.errors import BuildError, Problem
 from mamba_press.metadata import headers, installed
-from mamba_press.types import OwnFiles, Problem
+from mamba_press.types import OwnFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mamba_press import platforms
-from mamba_press.errors import ReadError
+from mamba_press.errors import Problem, ReadError
 from mamba_press.metadata import headers
-from mamba_press.types import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mamba_press.conda.package_info import LICENSE_FILE
-from mamba_press.errors import ContentError
+from mamba_press.errors import ContentError, Problem
 from mamba_press.metadata import installed
 from mamba_press.metadata.pyproject import license_files, standard_metadata
-from mamba_press.types import Entry, Problem, Reason, Wheel
+from mamba_press.types import Entry, Reason, Wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

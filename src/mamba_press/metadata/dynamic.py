@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from mamba_press.conda import specifiers
+from mamba_press.errors import Note, Setting, Text
 from mamba_press.metadata import headers
 from mamba_press.metadata.pypi_rules import EMAIL, SUMMARY
-from mamba_press.problem import Note, Setting, Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

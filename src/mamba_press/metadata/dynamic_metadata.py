@@ -19,8 +19,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from mamba_press.config import pyproject_file
-from mamba_press.errors import ConfigError
-from mamba_press.problem import Problem
+from mamba_press.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

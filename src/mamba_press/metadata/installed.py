@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from mamba_press.errors import ContentError
+from mamba_press.errors import ContentError, Problem
 from mamba_press.metadata import headers
-from mamba_press.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

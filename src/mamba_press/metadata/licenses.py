@@ -17,15 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from mamba_press.config import unmatched
-from mamba_press.errors import ConfigError, ContentError
-from mamba_press.problem import Note, Setting, Text
-from mamba_press.types import NEUTRAL, Problem
+from mamba_press.errors import ConfigError, ContentError, Note, Problem, Setting, Text
+from mamba_press.types import NEUTRAL
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from mamba_press.config.model import Licenses
-    from mamba_press.problem import Words
+    from mamba_press.errors import Words
     from mamba_press.types import Entry, Package, Project
 
 _GNU = re.compile(

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from mamba_press import messages
-from mamba_press.types import Problem
+from mamba_press.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from mamba_press import messages
 from mamba_press.config import pyproject_file
-from mamba_press.errors import ConfigError
+from mamba_press.errors import ConfigError, Problem
 from mamba_press.metadata import pypi_rules
-from mamba_press.types import NEUTRAL, Problem, Project
+from mamba_press.types import NEUTRAL, Project
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mamba_press import log
-from mamba_press.errors import ConfigError, PressError, WarnedError, WriteError
-from mamba_press.problem import Note, Problem, warnings
+from mamba_press.errors import ConfigError, Note, PressError, Problem, WarnedError, WriteError, warnings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

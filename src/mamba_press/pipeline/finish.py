@@ -12,14 +12,13 @@ from packaging.tags import parse_tag
 from mamba_press import globs, platforms
 from mamba_press.audit import absent, path_assumptions
 from mamba_press.conda import fetch
-from mamba_press.errors import ContentError
+from mamba_press.errors import ContentError, Note, Problem, Setting, Text, noted
 from mamba_press.metadata import dist_info, installed, licenses, pyproject, pythons, requirements, sbom, tags
 from mamba_press.metadata import dynamic as metadata_dynamic
 from mamba_press.metadata.requirements import pypi_names
 from mamba_press.pipeline import solve
 from mamba_press.platforms import strings
-from mamba_press.problem import Setting, Text, noted
-from mamba_press.types import OWN, Info, Note, Pressed, Problem
+from mamba_press.types import OWN, Info, Pressed
 from mamba_press.vendoring import activation, layout, placeholders, resolve
 
 if TYPE_CHECKING:

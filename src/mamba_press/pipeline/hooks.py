@@ -6,9 +6,8 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mamba_press.errors import ConfigError, PressError, WriteError
+from mamba_press.errors import ConfigError, PressError, Problem, Setting, Text, WriteError
 from mamba_press.pipeline import build, orders
-from mamba_press.problem import Problem, Setting, Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 from mamba_press import atomic, platforms
 from mamba_press.audit import smoke_test
-from mamba_press.errors import ConfigError, HouseError
+from mamba_press.errors import ConfigError, HouseError, Problem
 from mamba_press.pipeline import build
 from mamba_press.platforms.target import arch
-from mamba_press.types import Problem
 from mamba_press.wheel import wheelhouse
 
 if TYPE_CHECKING:

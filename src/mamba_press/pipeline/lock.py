@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from mamba_press import log, messages
 from mamba_press.conda import fetch, lockfile, solver
-from mamba_press.errors import ConfigError, PressError
+from mamba_press.errors import ConfigError, PressError, Problem
 from mamba_press.metadata import dynamic
 from mamba_press.pipeline import solve
-from mamba_press.types import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -11,9 +11,8 @@ from packaging.utils import parse_wheel_filename
 from mamba_press import atomic, log
 from mamba_press.conda import lockfile
 from mamba_press.conda.process import one_process
-from mamba_press.errors import ContentError, PressError, WarnedError, WriteError
+from mamba_press.errors import ContentError, PressError, Problem, Text, WarnedError, WriteError
 from mamba_press.pipeline import build, solve
-from mamba_press.problem import Problem, Text
 from mamba_press.vendoring.select import packages
 
 if TYPE_CHECKING:
@@ -22,8 +21,9 @@ if TYPE_CHECKING:
 
     from packaging.tags import Tag
 
+    from mamba_press.errors import Note
     from mamba_press.pipeline.solve import Order
-    from mamba_press.types import Note, Package, Solution, Target
+    from mamba_press.types import Package, Solution, Target
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,8 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from mamba_press.errors import ConfigError
-from mamba_press.problem import Problem, Setting, Text, joined
+from mamba_press.errors import ConfigError, Problem, Setting, Text, joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 from mamba_press import platforms
 from mamba_press.conda import fetch
 from mamba_press.config import unmatched
-from mamba_press.errors import ConfigError
+from mamba_press.errors import ConfigError, noted
 from mamba_press.metadata import backend_metadata, dist_info, dynamic_metadata, pyproject
 from mamba_press.pipeline import finish, solve
 from mamba_press.platforms import compiler_runtimes
-from mamba_press.problem import noted
 from mamba_press.project import own_files, sources
 from mamba_press.types import OwnFiles
 from mamba_press.vendoring import editable, layout, link, placeholders, relocate_text, resolve, runtime_support

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mamba_press import log
-from mamba_press.errors import BuildError, ConfigError
+from mamba_press.errors import BuildError, ConfigError, Problem
 from mamba_press.pipeline import build, orders
-from mamba_press.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,9 +11,8 @@ from mamba_press.conda import channels, lockfile, solver
 from mamba_press.conda.fetch import Access
 from mamba_press.conda.specs import spec_name, twin
 from mamba_press.credentials import public
-from mamba_press.errors import ConfigError, PressError
+from mamba_press.errors import ConfigError, PressError, Problem, Setting, Text
 from mamba_press.platforms import target
-from mamba_press.problem import Problem, Setting, Text
 from mamba_press.types import Solution
 
 if TYPE_CHECKING:

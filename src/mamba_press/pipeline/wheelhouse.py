@@ -9,13 +9,12 @@ from packaging.version import Version
 
 from mamba_press import log, platforms
 from mamba_press.config import unmatched
-from mamba_press.errors import ConfigError, WriteError
+from mamba_press.errors import ConfigError, Problem, WriteError, noted, of_all
 from mamba_press.metadata import dist_info, pyproject
 from mamba_press.metadata.requirements import pypi_names
 from mamba_press.pipeline import build, finish
 from mamba_press.pipeline import press as pipeline_press
 from mamba_press.platforms import target
-from mamba_press.problem import Problem, noted, of_all
 from mamba_press.types import Selection, Wheelhouse
 from mamba_press.vendoring import layout, library_loaders, link, placeholders, runtime_support, split
 from mamba_press.vendoring.select import packages

@@ -13,10 +13,9 @@ import sysconfig
 from typing import TYPE_CHECKING
 
 from mamba_press import platforms
-from mamba_press.errors import ConfigError
+from mamba_press.errors import ConfigError, Problem, Setting
 from mamba_press.machine import Python, Target, VirtualPackage
 from mamba_press.platforms.place import PLATFORMS, Machine, Place, RefusedError, choose_place, named
-from mamba_press.problem import Problem, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,9 +7,8 @@ import traceback
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from mamba_press.errors import ConfigError
-from mamba_press.problem import Setting
-from mamba_press.types import Entry, Problem
+from mamba_press.errors import ConfigError, Problem, Setting
+from mamba_press.types import Entry
 
 if TYPE_CHECKING:
     from pathlib import Path

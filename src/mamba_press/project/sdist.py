@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mamba_press.atomic import replacing
-from mamba_press.errors import BuildError, ContentError, WriteError
-from mamba_press.types import Problem
+from mamba_press.errors import BuildError, ContentError, Problem, WriteError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,10 +10,9 @@ from packaging.utils import canonicalize_name
 
 from mamba_press import globs
 from mamba_press.config import unmatched
-from mamba_press.errors import ConfigError
-from mamba_press.problem import Setting, Text
+from mamba_press.errors import ConfigError, Problem, Setting, Text
 from mamba_press.project import tree
-from mamba_press.types import Module, OwnFile, OwnFiles, Problem
+from mamba_press.types import Module, OwnFile, OwnFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -21,7 +20,8 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
     from mamba_press.config.model import Config, Sources
-    from mamba_press.types import Note, Project
+    from mamba_press.errors import Note
+    from mamba_press.types import Project
 
 _ROOTS = ("src", "")
 

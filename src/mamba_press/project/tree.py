@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from mamba_press import globs
 from mamba_press.atomic import TEMPORARY
-from mamba_press.errors import ContentError
-from mamba_press.types import Problem
+from mamba_press.errors import ContentError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence

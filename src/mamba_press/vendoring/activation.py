@@ -14,9 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mamba_press import globs
-from mamba_press.errors import ContentError
-from mamba_press.problem import Setting, Text
-from mamba_press.types import Problem
+from mamba_press.errors import ContentError, Problem, Setting, Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

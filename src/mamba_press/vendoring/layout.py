@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from mamba_press.errors import ConfigError, ContentError
-from mamba_press.problem import Setting, Text
+from mamba_press.errors import ConfigError, ContentError, Problem, Setting, Text
 from mamba_press.project import own_files
-from mamba_press.types import OWN, Entry, Problem, Reason
+from mamba_press.types import OWN, Entry, Reason
 from mamba_press.vendoring.placeholders import python_script
 
 if TYPE_CHECKING:

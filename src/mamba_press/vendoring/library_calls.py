@@ -9,7 +9,8 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from mamba_press import platforms
-from mamba_press.types import OWN, Problem
+from mamba_press.errors import Problem
+from mamba_press.types import OWN
 from mamba_press.vendoring import runtime_module
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from mamba_press.vendoring import runtime_module, split
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from mamba_press.types import Note, Selection
+    from mamba_press.errors import Note
+    from mamba_press.types import Selection
 
 
 def with_loaders(members: Sequence[split.Member], selection: Selection, house: str) -> tuple[split.Member, ...]:

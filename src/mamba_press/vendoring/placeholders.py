@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from mamba_press import globs, platforms
-from mamba_press.errors import ContentError
-from mamba_press.types import NEUTRAL, NEUTRAL_ON_WINDOWS, Finding, Problem
+from mamba_press.errors import ContentError, Problem
+from mamba_press.types import NEUTRAL, NEUTRAL_ON_WINDOWS, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Literal
 
 from mamba_press import globs, platforms
 from mamba_press.conda.specs import minimum
+from mamba_press.errors import Problem, Setting, Text
 from mamba_press.platforms import binaries, compiler_runtimes
 from mamba_press.platforms.protocol import Choice
 from mamba_press.platforms.windows import system as windows
-from mamba_press.problem import Setting, Text
-from mamba_press.types import OWN, Problem, Resolved
+from mamba_press.types import OWN, Resolved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

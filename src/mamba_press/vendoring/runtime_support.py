@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mamba_press.errors import ConfigError, ContentError
-from mamba_press.problem import Setting, Text
-from mamba_press.types import OWN, Entry, Note, Problem
+from mamba_press.errors import ConfigError, ContentError, Note, Problem, Setting, Text
+from mamba_press.types import OWN, Entry
 from mamba_press.vendoring import activation, layout, library_calls, link, runtime_module
 
 if TYPE_CHECKING:

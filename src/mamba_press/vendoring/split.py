@@ -20,10 +20,9 @@ from packaging.utils import canonicalize_name, is_normalized_name
 from packaging.version import Version
 
 from mamba_press import __version__, platforms
-from mamba_press.errors import ConfigError, ContentError
+from mamba_press.errors import ConfigError, ContentError, Problem, Setting, Text
 from mamba_press.metadata import installed
-from mamba_press.problem import Setting, Text
-from mamba_press.types import Dropped, Entry, Problem, Reason
+from mamba_press.types import Dropped, Entry, Reason
 from mamba_press.vendoring import activation, dependency_graph, runtime_module
 
 if TYPE_CHECKING:
@@ -32,7 +31,8 @@ if TYPE_CHECKING:
     from packaging.markers import Marker
 
     from mamba_press.config.model import Config
-    from mamba_press.types import Kept, Note, Package, Project, Selection, Solution, Target
+    from mamba_press.errors import Note
+    from mamba_press.types import Kept, Package, Project, Selection, Solution, Target
 
 
 NAME = "house"

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from mamba_press import __version__
-from mamba_press.errors import ConfigError
-from mamba_press.problem import Setting
-from mamba_press.types import Problem
+from mamba_press.errors import ConfigError, Problem, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Callable

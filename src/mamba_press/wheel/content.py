@@ -8,11 +8,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from mamba_press.errors import ContentError, WriteError
+from mamba_press.errors import ContentError, Problem, WriteError, harmless
 from mamba_press.platforms import binaries
 from mamba_press.platforms.binary_format import READING, read_up_to
-from mamba_press.problem import harmless
-from mamba_press.types import Entry, Problem
+from mamba_press.types import Entry
 from mamba_press.wheel.record import Row
 
 if TYPE_CHECKING:

@@ -6,9 +6,8 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
-from mamba_press.errors import ContentError
-from mamba_press.problem import Setting, Text, harmless
-from mamba_press.types import Entry, Problem, Wheel
+from mamba_press.errors import ContentError, Problem, Setting, Text, harmless
+from mamba_press.types import Entry, Wheel
 from mamba_press.wheel.record import path_of
 
 if TYPE_CHECKING:

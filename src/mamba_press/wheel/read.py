@@ -16,9 +16,9 @@ from dataclasses import replace
 from typing import IO, TYPE_CHECKING, BinaryIO, Literal, NamedTuple
 
 from mamba_press import parallel
+from mamba_press.errors import Problem
 from mamba_press.platforms import binaries
 from mamba_press.platforms.linux import hazards, policy
-from mamba_press.types import Problem
 from mamba_press.wheel import zip_format, zip_read
 from mamba_press.wheel.zip_format import Damage
 

@@ -21,9 +21,8 @@ from typing import IO, TYPE_CHECKING
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from mamba_press import __version__, atomic, platforms
-from mamba_press.errors import HouseError
+from mamba_press.errors import HouseError, Problem
 from mamba_press.messages import printable
-from mamba_press.types import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -11,7 +11,7 @@ import zlib
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from mamba_press.problem import Problem
+from mamba_press.errors import Problem
 
 STORED, DEFLATED = 0, 8
 ENCRYPTED, STREAMED, UTF8 = 0x2041, 0x8, 0x800

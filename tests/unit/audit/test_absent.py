@@ -6,9 +6,8 @@ import pytest
 
 from mamba_press.audit import absent
 from mamba_press.config import reader
-from mamba_press.errors import ContentError
-from mamba_press.problem import Text
-from mamba_press.types import OWN, Note
+from mamba_press.errors import ContentError, Note, Text
+from mamba_press.types import OWN
 from mamba_press.vendoring.select import files
 from tests.support.values import TARGET, Libraries, Prefix
 

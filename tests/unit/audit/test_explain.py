@@ -13,7 +13,8 @@ from jsonschema import Draft202012Validator
 from mamba_press import __main__ as command
 from mamba_press.audit import explain, render
 from mamba_press.audit.explain import Explanation, Lost, Need, Part, Piece
-from mamba_press.types import Dropped, Floor, Note, Reason
+from mamba_press.errors import Note
+from mamba_press.types import Dropped, Floor, Reason
 from tests.support.wheels import files, make
 
 SCHEMA = json.loads(Path(__file__).parents[3].joinpath("docs/reference/explain.schema.json").read_text("utf-8"))

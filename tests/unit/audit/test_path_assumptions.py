@@ -7,7 +7,8 @@ import time
 import pytest
 
 from mamba_press.audit import path_assumptions
-from mamba_press.types import OWN, Note
+from mamba_press.errors import Note
+from mamba_press.types import OWN
 from tests.support.values import Prefix, entry
 
 SITE = "lib/python3.10/site-packages"

@@ -7,6 +7,7 @@ import pytest
 from packaging.version import Version
 
 from mamba_press.audit import report
+from mamba_press.errors import Note
 from mamba_press.types import (
     Dropped,
     Edits,
@@ -14,7 +15,6 @@ from mamba_press.types import (
     File,
     Finding,
     Floor,
-    Note,
     Pressed,
     Reason,
     Selection,

@@ -10,8 +10,7 @@ import pytest
 
 from mamba_press.config.model import Config
 from mamba_press.config.reader import as_given, from_values, read
-from mamba_press.errors import ConfigError
-from mamba_press.problem import Setting
+from mamba_press.errors import ConfigError, Setting
 
 
 def config(table=None, settings=None, environ=None) -> Config:

@@ -8,8 +8,8 @@ import pytest
 
 from mamba_press.config import reader, unmatched
 from mamba_press.config.model import Licenses, Sources
+from mamba_press.errors import Note, of_all
 from mamba_press.metadata import licenses
-from mamba_press.problem import Note, of_all
 from mamba_press.project import sources
 from mamba_press.types import Project, Solution
 from mamba_press.vendoring.select import files

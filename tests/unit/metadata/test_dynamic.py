@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from mamba_press.errors import Note
 from mamba_press.metadata import dynamic as metadata_dynamic
 from mamba_press.metadata.pyproject import DYNAMIC
-from mamba_press.types import NEUTRAL, Note, Project, Requirements
+from mamba_press.types import NEUTRAL, Project, Requirements
 from tests.support.values import package
 
 

@@ -7,9 +7,9 @@ import pytest
 from packaging.licenses import canonicalize_license_expression
 
 from mamba_press.config.model import Licenses
-from mamba_press.errors import ConfigError, ContentError
+from mamba_press.errors import ConfigError, ContentError, Note
 from mamba_press.metadata import licenses
-from mamba_press.types import NEUTRAL, Entry, Note, Project
+from mamba_press.types import NEUTRAL, Entry, Project
 from tests.support.values import package
 
 GCC = "GPL-3.0-only WITH GCC-exception-3.1"

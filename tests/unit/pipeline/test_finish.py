@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press.errors import ContentError
+from mamba_press.errors import ContentError, Note, Setting, Text
 from mamba_press.pipeline import finish
-from mamba_press.problem import Setting, Text
-from mamba_press.types import OWN, Entry, File, Kept, Note, Reason
+from mamba_press.types import OWN, Entry, File, Kept, Reason
 
 WORKDIR = Path("/somewhere/mamba-press-abcd1234")
 

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press.errors import ConfigError
+from mamba_press.errors import ConfigError, Setting
 from mamba_press.pipeline import orders, requires
-from mamba_press.problem import Setting
 
 PLAIN = """\
 [project]

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 import mamba_press
-from mamba_press.errors import ConfigError
+from mamba_press.errors import ConfigError, Setting
 from mamba_press.platforms.place import Machine
 from mamba_press.platforms.target import foreign, resolve, this_machine, virtual_packages
-from mamba_press.problem import Setting
 from mamba_press.types import Python
 
 LINUX = Machine(implementation="cpython", python=Python(minor=11), platform="linux-x86_64", glibc=(2, 36))

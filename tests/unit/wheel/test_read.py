@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press.problem import Remark
+from mamba_press.errors import Remark
 from mamba_press.wheel import read as wheel_read
 from mamba_press.wheel import zip_format, zip_read
 

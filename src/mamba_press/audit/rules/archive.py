@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from mamba_press import platforms
 from mamba_press.audit.contents import Contents
-from mamba_press.problem import Habit, Setting, Style, Text
-from mamba_press.types import Problem
+from mamba_press.errors import Habit, Problem, Setting, Style, Text
 from mamba_press.wheel import read, zip_format
 from mamba_press.wheel.read import scheme
 from mamba_press.wheel.zip_format import Damage

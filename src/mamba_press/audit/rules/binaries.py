@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from mamba_press import platforms
 from mamba_press.audit.contents import Contents
+from mamba_press.errors import Habit, Problem, Remark
 from mamba_press.platforms.facts import SMALL
 from mamba_press.platforms.modules import TAGGED
-from mamba_press.problem import Habit, Remark
-from mamba_press.types import Problem
 from mamba_press.wheel.read import scheme
 
 if TYPE_CHECKING:

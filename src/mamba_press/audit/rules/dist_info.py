@@ -8,10 +8,9 @@ import re
 from typing import TYPE_CHECKING
 
 from mamba_press.audit.contents import Contents, Name, unhashed
+from mamba_press.errors import Habit, Problem, Style
 from mamba_press.metadata import headers, pythons
 from mamba_press.metadata.installed import entry_points
-from mamba_press.problem import Habit, Style
-from mamba_press.types import Problem
 from mamba_press.wheel import record
 from mamba_press.wheel.zip_format import Damage
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from mamba_press import platforms
 from mamba_press.audit.contents import Contents
+from mamba_press.errors import Problem
 from mamba_press.platforms.protocol import Wheel
-from mamba_press.types import Problem
 from mamba_press.wheel.read import installed
 
 if TYPE_CHECKING:

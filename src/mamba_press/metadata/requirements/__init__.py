@@ -19,21 +19,20 @@ from packaging.utils import canonicalize_name
 from mamba_press.conda.specifiers import intersection, translate
 from mamba_press.conda.specs import UntranslatableError
 from mamba_press.config import unmatched
-from mamba_press.errors import ConfigError, ContentError
+from mamba_press.errors import ConfigError, ContentError, Problem, Setting, Text
 from mamba_press.metadata import headers
 from mamba_press.metadata.requirements import python_bound
 from mamba_press.metadata.requirements.pypi_names import Need, named
 from mamba_press.platforms.target import marker_environment
-from mamba_press.problem import Setting, Text
-from mamba_press.types import Problem, Requirements
+from mamba_press.types import Requirements
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from mamba_press.config.model import Config
+    from mamba_press.errors import Note, Words
     from mamba_press.metadata.installed import Installed
-    from mamba_press.problem import Words
-    from mamba_press.types import Note, Package, Solution, Spec, Target
+    from mamba_press.types import Package, Solution, Spec, Target
 
 _KEY = Setting("requires")
 NOTHING = "false"

@@ -8,15 +8,14 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from mamba_press.conda.specifiers import intersection, translate
 from mamba_press.conda.specs import UntranslatableError
-from mamba_press.problem import Setting, Text
-from mamba_press.types import Problem
+from mamba_press.errors import Problem, Setting, Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from mamba_press.errors import Words
     from mamba_press.metadata.installed import Installed
     from mamba_press.metadata.requirements import Context, Deriving
-    from mamba_press.problem import Words
 
 
 def of(own: Sequence[Installed], context: Context, deriving: Deriving) -> str | None:

@@ -11,16 +11,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mamba_press import platforms
-from mamba_press.errors import ContentError
+from mamba_press.errors import ContentError, Problem, Setting, Text, joined
 from mamba_press.metadata.tags import beyond_tags, demands, python_tags
-from mamba_press.problem import Setting, Text, joined
-from mamba_press.types import OWN, Entry, Floor, Problem, Tags
+from mamba_press.types import OWN, Entry, Floor, Tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from mamba_press.config.model import Config
-    from mamba_press.problem import Words
+    from mamba_press.errors import Words
     from mamba_press.types import Kept, Package, Target
 
 _SHOWN = 10

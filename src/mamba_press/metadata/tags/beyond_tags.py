@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 from mamba_press import messages, platforms
 from mamba_press.conda.specs import minimum
-from mamba_press.errors import ContentError
+from mamba_press.errors import ContentError, Note, Problem, Setting, Text
 from mamba_press.metadata.tags.python_tags import importable
-from mamba_press.problem import Setting, Text
-from mamba_press.types import Entry, Note, Problem
+from mamba_press.types import Entry
 from mamba_press.vendoring import resolve
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from mamba_press import platforms
 from mamba_press.conda.specs import minimum
-from mamba_press.errors import ContentError
+from mamba_press.errors import ContentError, Problem
 from mamba_press.platforms import binaries, stable_abi
 from mamba_press.platforms.linux import policy
 from mamba_press.platforms.windows import system as windows
-from mamba_press.types import Entry, Problem
+from mamba_press.types import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -9,11 +9,10 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING
 
-from mamba_press.errors import ContentError
+from mamba_press.errors import ContentError, Problem, Setting, Text
 from mamba_press.platforms import binaries
 from mamba_press.platforms.linux import hazards, policy
-from mamba_press.problem import Setting, Text
-from mamba_press.types import Entry, Floor, Problem
+from mamba_press.types import Entry, Floor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -9,9 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mamba_press.errors import Habit, Problem, Remark
 from mamba_press.platforms import compiler_runtimes
-from mamba_press.problem import Habit, Remark
-from mamba_press.types import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

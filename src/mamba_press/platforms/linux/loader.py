@@ -12,10 +12,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mamba_press import globs, messages
+from mamba_press.errors import Habit, Problem, Remark, Setting, Text
 from mamba_press.platforms import binaries
 from mamba_press.platforms.linux import hazards, policy
-from mamba_press.problem import Habit, Remark, Setting, Text
-from mamba_press.types import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from mamba_press.errors import Problem
 from mamba_press.machine import Target
 from mamba_press.platforms import modules
 from mamba_press.platforms.linux import demands as elf_demands
@@ -13,7 +14,6 @@ from mamba_press.platforms.linux import policy, relocate, tag
 from mamba_press.platforms.linux.tag import family
 from mamba_press.platforms.protocol import Choice, Demand, Wheel, by_search_path, is_matched, unchanged, unknown
 from mamba_press.platforms.tag import Tag
-from mamba_press.problem import Problem
 from mamba_press.types import Binary
 
 _ON_SYSTEMS = ("libstdcxx", "libgcc")

@@ -9,10 +9,9 @@ import posixpath
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from mamba_press.errors import Habit, Problem, Remark
 from mamba_press.platforms import binaries
 from mamba_press.platforms.macos import system as macos
-from mamba_press.problem import Habit, Remark
-from mamba_press.types import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from mamba_press.errors import Habit, Problem
 from mamba_press.machine import Target
 from mamba_press.platforms import binaries
 from mamba_press.platforms.macos import loader as macos_loader
@@ -14,7 +15,6 @@ from mamba_press.platforms.macos import system as macos
 from mamba_press.platforms.macos.tag import OLDEST
 from mamba_press.platforms.protocol import Choice, Demand, Wheel, by_search_path, is_matched, unknown
 from mamba_press.platforms.tag import Tag
-from mamba_press.problem import Habit, Problem
 from mamba_press.types import Binary, Entry, Floor
 
 edits = relocate.edits

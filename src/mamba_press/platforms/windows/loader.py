@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from mamba_press.errors import Problem
 from mamba_press.platforms.windows import system as windows
-from mamba_press.types import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from mamba_press import globs
+from mamba_press.errors import Problem
 from mamba_press.machine import Target
 from mamba_press.platforms.protocol import Choice, Demand, Wheel, nothing, unchanged, unknown
 from mamba_press.platforms.tag import Tag
 from mamba_press.platforms.windows import FACTS, relocate, tag
 from mamba_press.platforms.windows import loader as windows_loader
 from mamba_press.platforms.windows import system as windows
-from mamba_press.problem import Problem
 from mamba_press.types import Binary, Entry, Floor
 
 edits = relocate.edits

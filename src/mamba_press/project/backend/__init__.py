@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from mamba_press import interrupts, log
-from mamba_press.errors import BuildError, ConfigError
-from mamba_press.problem import Problem, Setting
+from mamba_press.errors import BuildError, ConfigError, Problem, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

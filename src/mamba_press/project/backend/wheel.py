@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from mamba_press import platforms
-from mamba_press.errors import BuildError
+from mamba_press.errors import BuildError, Problem
 from mamba_press.platforms import binaries
-from mamba_press.problem import Problem
 from mamba_press.types import Edits, OwnFile, OwnFiles
 
 if TYPE_CHECKING:

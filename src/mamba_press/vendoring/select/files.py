@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 
 from mamba_press import globs, messages, platforms
 from mamba_press.conda.specs import spec_name
-from mamba_press.errors import ContentError
+from mamba_press.errors import ContentError, Problem, Setting, Text
 from mamba_press.platforms import binaries, compiler_runtimes, strings
 from mamba_press.platforms.linux import policy
-from mamba_press.problem import Setting, Text
-from mamba_press.types import OWN, Dropped, Kept, Problem, Reason, Selection
+from mamba_press.types import OWN, Dropped, Kept, Reason, Selection
 from mamba_press.vendoring import activation, library_calls, resolve
 from mamba_press.vendoring.select import reach, runtimes
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from mamba_press import globs
 from mamba_press.conda.specs import spec_name, twin
-from mamba_press.errors import ConfigError, ContentError
-from mamba_press.problem import Setting
-from mamba_press.types import Dropped, Problem, Reason
+from mamba_press.errors import ConfigError, ContentError, Problem, Setting
+from mamba_press.types import Dropped, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

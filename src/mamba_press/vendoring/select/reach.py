@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mamba_press import globs, messages, platforms
+from mamba_press.errors import Problem
 from mamba_press.platforms import binaries
-from mamba_press.types import OWN, Dropped, Problem, Reason
+from mamba_press.types import OWN, Dropped, Reason
 from mamba_press.vendoring import resolve
 from mamba_press.vendoring.select.packages import closure
 

@@ -8,10 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from mamba_press import globs, platforms
-from mamba_press.errors import ContentError
+from mamba_press.errors import ContentError, Problem
 from mamba_press.platforms import binaries, compiler_runtimes
 from mamba_press.platforms.protocol import Choice, Demand
-from mamba_press.types import Problem
 from mamba_press.vendoring import resolve
 
 if TYPE_CHECKING:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from mamba_press.errors import Remark
 from mamba_press.platforms.linux import hazards
-from mamba_press.problem import Remark
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from dataclasses import replace
 import pytest
 
 import mamba_press
+from mamba_press.errors import Habit, Remark
 from mamba_press.platforms import binaries
 from mamba_press.platforms.linux import hazards
 from mamba_press.platforms.linux import loader as linux_loader
 from mamba_press.platforms.linux.loader import Promise
-from mamba_press.problem import Habit, Remark
 from mamba_press.types import Binary, Requirement
 from tests.support.compile import Linking, shared_library
 
