@@ -42,7 +42,6 @@ from mamba_press.platforms.macos import codesign, macho
 from mamba_press.types import Binary, Edits, File, Package, Project, Requirements
 from mamba_press.wheel import read as wheel_read
 from mamba_press.wheel import wheelhouse, zip_format, zip_read
-from mamba_press.wheel import zip as wheel_zip
 from tests.fuzz import corpus, mutate
 from tests.fuzz.mutate import Seed
 
@@ -332,7 +331,7 @@ def _splice(data: bytes) -> Outcome:
         member.holding(b"other" * 9) if number == 1 else member.named(f"{member.name}_") if number == 2 else member
         for number, member in enumerate(members)
     )
-    wheel_zip.write(source, target, changed)
+    zip_format.write(source, target, changed)
     again = zip_read.require(target)
     if [member.name for member in again] != [member.name for member in changed]:
         raise Fault("the archive that was written lists other names")

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mamba_press.metadata import headers
-from mamba_press.wheel import zip as wheel_zip
 from mamba_press.wheel import zip_format, zip_read
 
 NAMES = st.lists(
@@ -59,7 +58,7 @@ def archived(entries, *, streamed: bool, before: bytes = b"") -> bytes:
 def rewritten(text: bytes, change) -> bytes:
     with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as file:
         source.write(text)
-        wheel_zip.write(source, file, change(zip_read.read(source).members))
+        zip_format.write(source, file, change(zip_read.read(source).members))
         file.seek(0)
         return file.read()
 

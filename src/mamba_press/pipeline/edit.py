@@ -22,7 +22,6 @@ from mamba_press.metadata import headers, sbom
 from mamba_press.metadata.changes import Changes as Changes  # noqa: PLC0414 - who calls `edit` makes them
 from mamba_press.platforms.modules import TAGGED
 from mamba_press.wheel import read, record, zip_format, zip_read
-from mamba_press.wheel import zip as wheel_zip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -96,7 +95,7 @@ def edit(paths: Sequence[Path], changes: Changes, directory: Path) -> tuple[Edit
 def _write(edited: Edited, path: Path) -> None:
     try:
         with edited.source.open("rb") as source, path.open("w+b", buffering=1 << 20) as file:
-            wheel_zip.write(source, file, edited.members)
+            zip_format.write(source, file, edited.members)
     except zip_format.ArchiveError as error:
         raise ReadError(Problem(where=edited.source.name, what=f"cannot be read as a wheel: {error}")) from None
 

@@ -28,8 +28,7 @@ from mamba_press.wheel.compress import Compression, Compressor, compressor, zlib
 from mamba_press.wheel.content import Sized, contents_of, describe, measure, parts_of, row_of
 from mamba_press.wheel.names import ordered
 from mamba_press.wheel.record import Row, path_of, record
-from mamba_press.wheel.zip import Archive, dos_time
-from mamba_press.wheel.zip_format import DEFLATED, STORED
+from mamba_press.wheel.zip_format import DEFLATED, STORED, Archive, dos_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

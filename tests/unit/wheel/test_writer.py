@@ -26,8 +26,7 @@ import mamba_press
 from mamba_press import atomic
 from mamba_press.errors import WriteError
 from mamba_press.types import Entry, File, Kept, Reason, Wheel
-from mamba_press.wheel import content, record, writer
-from mamba_press.wheel import zip as wheel_zip
+from mamba_press.wheel import content, record, writer, zip_format
 from tests.support.written import demo, entry, write
 
 SOURCE = Path(mamba_press.__file__).parents[1]
@@ -58,7 +57,7 @@ def test_what_states_the_hashes_of_all_others_is_made_of_what_was_written(mixed,
 
 
 def test_a_wheel_that_is_stored_after_all_states_the_same(monkeypatch, tmp_path):
-    monkeypatch.setattr(wheel_zip, "PYPI_RATIO_FROM", 1000)
+    monkeypatch.setattr(zip_format, "PYPI_RATIO_FROM", 1000)
     made = replace(demo(entry("demo/zeros", bytes(1 << 20))), bill=Sums())
     path = write(made, tmp_path)
     with zipfile.ZipFile(path) as archive:

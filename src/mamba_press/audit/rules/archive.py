@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from mamba_press.wheel.zip_read import Listing
 
 
-PYPI_RATIO_FROM = 64 << 20
-"""PyPI takes what unpacks to more than 64 MiB and to more than 50 times its size for an attack."""
-
 _STORE = Text.of("write it uncompressed: ", Setting("wheel.compression", "store"))
 _SCHEMES = ("platlib", "purelib", "headers", "scripts", "data")
 _ODD_PATH = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)|\A[A-Za-z]:")
@@ -38,7 +35,7 @@ def structure(listing: Listing, packed: int) -> Iterator[Problem]:
     if read.is_bomb(entries, packed):
         what = f"unpacks to {size:,} bytes, more than {read.RATIO} times its size; its files are not looked at"
         yield Damage(where="", what=what, hint=_STORE)
-    elif size > PYPI_RATIO_FROM and size > read.RATIO * packed:
+    elif size > zip_format.PYPI_RATIO_FROM and size > read.RATIO * packed:
         yield Problem(
             where="", what="unpacks to more than 50 times its size, which PyPI takes for an attack", hint=_STORE
         )

@@ -11,7 +11,7 @@ import zipfile
 import pytest
 
 from mamba_press.audit import check
-from mamba_press.audit.rules import archive
+from mamba_press.wheel import zip_format
 from tests.support.wheels import INFO, files, make, record, rewritten, said
 
 
@@ -116,7 +116,7 @@ def test_a_file_that_is_there_twice_is_said(tmp_path):
 
 
 def test_a_bomb_is_said(tmp_path):
-    assert "50 times" in said(make(tmp_path, files({"zeros": bytes(archive.PYPI_RATIO_FROM + 1)})))
+    assert "50 times" in said(make(tmp_path, files({"zeros": bytes(zip_format.PYPI_RATIO_FROM + 1)})))
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "text", "bits", "gone"])
