@@ -28,7 +28,7 @@ ALLOWED = {
     "wheel": {"platforms"},
     "conda": {"platforms"},
     "config": {"conda", "platforms"},
-    "metadata": {"conda", "config", "platforms", "vendoring"},
+    "metadata": {"conda", "config", "platforms"},
     "project": {"conda", "config", "platforms"},
     "vendoring": {"conda", "config", "metadata", "platforms", "project"},
     "audit": {"conda", "config", "metadata", "platforms", "vendoring", "wheel"},

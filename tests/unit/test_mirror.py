@@ -37,7 +37,6 @@ PARTS: dict[str, tuple[str, ...]] = {
     "unit/metadata/test_tags.py": (
         "metadata/tags/__init__.py",
         "metadata/tags/beyond_tags.py",
-        "metadata/tags/demands.py",
         "metadata/tags/python_tags.py",
         "platforms/linux/demands.py",
     ),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from mamba_press.errors import as_values
 from mamba_press.metadata import sbom
-from mamba_press.metadata.tags import demands
+from mamba_press.metadata.tags import RECORD
 from mamba_press.platforms import strings
 from mamba_press.types import Dropped, Entry, File, Floor, Reason
 from mamba_press.vendoring import runtime_module
@@ -222,7 +222,7 @@ def steps(floors: Sequence[Floor], lowest: str) -> tuple[Step, ...]:
     found: list[Step] = []
     while left and len(found) < _STEPS:
         # Of a record and a symbol that demand the same, the symbol says more.
-        first = max(left, key=lambda floor: (floor.version, floor.library != demands.RECORD))
+        first = max(left, key=lambda floor: (floor.version, floor.library != RECORD))
         by = {floor.package or floor.path for floor in left if floor.version == first.version}
         left = [floor for floor in left if (floor.package or floor.path) not in by]
         rest = max((floor.version for floor in left), default=None)

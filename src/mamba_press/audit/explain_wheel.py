@@ -20,8 +20,7 @@ from mamba_press.audit import check
 from mamba_press.audit.explain import Explanation, Part, Piece, by_package, lost, piece_of, steps, why_there, with_users
 from mamba_press.conda import specs
 from mamba_press.errors import Problem, ReadError, noted
-from mamba_press.metadata import headers, sbom
-from mamba_press.metadata.tags import demands
+from mamba_press.metadata import headers, sbom, tags
 from mamba_press.platforms import binaries, strings
 from mamba_press.types import Entry, Floor, Package, Reason, Resolved
 from mamba_press.vendoring import placeholders
@@ -269,7 +268,7 @@ def _floors(entries: Sequence[Entry], bill: _Bill, named: Sequence[Tag]) -> tupl
     for tag in (each for each in named if each.is_known):
         system = platforms.of(tag.system)
         oldest = system.floor_of((), tag.machines[0])
-        bounds = demands.stated(entries, bill.records(), platforms.FACTS[tag.system].virtual, oldest)
+        bounds = tags.stated(entries, bill.records(), platforms.FACTS[tag.system].virtual, oldest)
         floors = _sorted([*system.demanded(entries, tag.machines[0]), *_believed([*bounds], tag.floor)])
         return floors, system.name(floors[0].version if floors else oldest, tag.arch)
     return (), None

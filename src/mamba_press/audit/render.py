@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from mamba_press import messages, platforms
 from mamba_press.audit import explain
 from mamba_press.errors import harmless, warnings
-from mamba_press.metadata.tags.demands import RECORD
+from mamba_press.metadata.tags import RECORD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

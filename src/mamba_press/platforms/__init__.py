@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mamba_press.platforms.facts import Facts
     from mamba_press.platforms.protocol import Platform
     from mamba_press.platforms.tag import Tag
-    from mamba_press.types import Binary
+    from mamba_press.types import Binary, Resolved
 
 FACTS = {each.system: each for each in (linux.FACTS, macos.FACTS, windows.FACTS)}
 _FORMATS = {each.format: each for each in FACTS.values()}
@@ -52,6 +52,13 @@ def facts_of(tag: str) -> Facts | None:
 def facts_for(binary: Binary) -> Facts:
     """Return the same for the system that a binary's format is of."""
     return _FORMATS[binary.format]
+
+
+def is_unpromised(link: Resolved, target: Target) -> bool:
+    """Whether a library comes from the system, is in no list of what systems have, and was not named by the user."""
+    if link.where != "system" or link.named:
+        return False
+    return of(target.system).why_unpromised(link.needed, target.arch) is not None
 
 
 def own_name(binary: Binary) -> str | None:

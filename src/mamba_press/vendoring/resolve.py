@@ -122,16 +122,9 @@ def resolve(
             lacks.append(_missing(binary, file, name, rules, left))
         else:
             found.append(answer)
-            if rules.keeps_to_tag and is_unpromised(answer, rules.target.system, rules.target.arch):
+            if rules.keeps_to_tag and platforms.is_unpromised(answer, rules.target):
                 lacks.append(_unpromised(file, name, rules.target))
     return tuple(found), tuple(lacks)
-
-
-def is_unpromised(link: Resolved, system: str, arch: str) -> bool:
-    """Whether a library comes from the system, is in no list of what systems have, and was not named by the user."""
-    if link.where != "system" or link.named:
-        return False
-    return platforms.of(system).why_unpromised(link.needed, arch) is not None
 
 
 def _one(  # noqa: PLR0913  # what decides about one name

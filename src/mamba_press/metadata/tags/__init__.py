@@ -11,8 +11,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mamba_press import platforms
+from mamba_press.conda.specs import minimum
 from mamba_press.errors import ContentError, Problem, Setting, Text, joined
-from mamba_press.metadata.tags import beyond_tags, demands, python_tags
+from mamba_press.metadata.tags import beyond_tags, python_tags
 from mamba_press.types import OWN, Entry, Floor, Tags
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from mamba_press.config.model import Config
     from mamba_press.errors import Words
     from mamba_press.types import Kept, Package, Target
+
+RECORD = "its conda record"
+"""What stands for the library in a :class:`Floor` that a package states for itself."""
 
 _SHOWN = 10
 
@@ -48,7 +52,7 @@ def tags(
     system = platforms.of(target.system)
     floors = system.demands(entries, target.arch, libraries.offered_to)
     oldest = system.floor_of((), target.arch)
-    bounds = [*demands.stated(entries, records, platforms.facts(target).virtual, oldest)]
+    bounds = [*stated(entries, records, platforms.facts(target).virtual, oldest)]
     if config.link.floor != "symbols":
         floors += bounds
     floors.sort(key=lambda floor: (-floor.version[0], -floor.version[1], floor.package, floor.path, floor.library))
@@ -88,6 +92,20 @@ def narrowed(tagging: Tags, built: Sequence[str], target: Target) -> Tags:
     return replace(tagging, tags=f"{interpreter}-{abi}-{platform}")
 
 
+def stated(
+    entries: Iterable[Entry], records: Mapping[str, Package], virtual: str, oldest: tuple[int, int]
+) -> Iterator[Floor]:
+    """Yield the lower bounds on the system that the records of the packages in the wheel state."""
+    for name in sorted({entry.package for entry in entries} & records.keys()):
+        record = records[name]
+        # A bound stands in constrains, too: there it holds just as much for every machine of that system.
+        for spec in dict.fromkeys((*record.depends, *record.constrains)):
+            bound = minimum(spec) if spec.name == virtual else None
+            if bound is not None:
+                version = max(bound, oldest)
+                yield Floor(version=version, path=record.file_name, package=name, library=RECORD, symbol=spec.text)
+
+
 def without(tagging: Tags, package: str) -> tuple[int, int] | None:
     """Return the floor that the wheel would have if ``package`` demanded nothing, None where nothing else does."""
     return max((floor.version for floor in tagging.floors if floor.package != package), default=None)
@@ -119,7 +137,7 @@ def _grouped(floors: Sequence[Floor]) -> Iterator[str]:
         version = ".".join(map(str, each[0].version))
         packages = sorted({floor.package for floor in each})
         names = ", ".join(packages[:4]) + (f" and {len(packages) - 4} more" if len(packages) > 4 else "")
-        if library == demands.RECORD:
+        if library == RECORD:
             yield f"{version}: {symbol}, stated by {names}"
         else:
             files = each[0].path + (f" and {len(each) - 1} more files" if len(each) > 1 else "")
@@ -135,7 +153,7 @@ def _ways_out(guilty: Sequence[Floor], lowest: str) -> Iterator[Words]:
         yield "or build the project's own code on a system with an older glibc, as cibuildwheel's images have it"
     if any(library.startswith(("libstdc++", "libgcc_s", "libgfortran", "libgomp")) for library in libraries):
         yield Text.of("or pack the compiler's runtime: ", Setting("link.runtimes", "bundle"))
-    if libraries == {demands.RECORD}:
+    if libraries == {RECORD}:
         yield Text.of("or count only symbols, where the packages are too careful: ", Setting("link.floor", "symbols"))
 
 

@@ -13,7 +13,6 @@ from mamba_press.conda.specs import minimum
 from mamba_press.errors import ContentError, Note, Problem, Setting, Text
 from mamba_press.metadata.tags.python_tags import importable
 from mamba_press.types import Entry
-from mamba_press.vendoring import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,7 +28,7 @@ def unpromised(entries: Iterable[Entry], target: Target) -> tuple[Note, ...]:
     users: dict[str, list[str]] = {}
     for entry in (each for each in entries if each.binary and each.binary.arch == target.arch):
         for link in entry.links:
-            if resolve.is_unpromised(link, target.system, target.arch):
+            if platforms.is_unpromised(link, target):
                 users.setdefault(link.needed, []).append(entry.path)
     if not users:
         return ()
