@@ -19,8 +19,6 @@ _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 
 _PATIENCE = 2.0
 """Seconds after a signal in which others change nothing: what is unfinished is being removed."""
-
-
 _PAUSE = 0.005
 """Seconds in which a callback returns that Python called between two lines."""
 

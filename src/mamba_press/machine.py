@@ -16,7 +16,6 @@ care is found by searching for this text. What is opened there is missing (ENOEN
 below a file such as ``/dev/null`` it would be an error of another kind (ENOTDIR), at which MIT Kerberos gives up.
 """
 
-
 NEUTRAL_ON_WINDOWS = "//./NUL/mamba-press"
 """The same for files that lie on Windows, in place of :data:`NEUTRAL`.
 

@@ -22,7 +22,6 @@ EXAMPLES = """\
   mamba-press explain . --section left --section libraries
 """
 
-
 SECTIONS = ("tag", "packages", "licences", "names", "placeholders", "left", "notes", "libraries", "files")
 """Named here as well as in `render`, which a light `--help` does not import."""
 

@@ -34,8 +34,6 @@ STATES: tuple[State, ...] = get_args(State)
 
 _OF_THE_TARGET = frozenset({"platform", "python-version", "abi-flags"})
 _FALSE = frozenset({"n", "no", "off", "false", "f"})
-
-
 GROUPS = ("any", "not")
 """The tables in an override's `if` that hold conditions too."""
 

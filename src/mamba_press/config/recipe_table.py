@@ -195,7 +195,6 @@ _SECTIONS = {
     "link": "where needed libraries are found",
 }
 
-
 _COMMENTS = {
     "channels": "named with -c",
     "packages": "source.packages",

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 
 _SETTINGS = ("config-settings",)
-
-
 _INNER = r"(?:mamba[-_]press\.)?build[-_]backend"
 
 

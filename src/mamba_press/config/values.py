@@ -19,17 +19,9 @@ if TYPE_CHECKING:
 
 
 TRUE = frozenset({"true", "1", "on", "yes"})
-
-
 FALSE = frozenset({"false", "0", "off", "no"})
-
-
 Source = Literal["toml", "setting", "variable"]
-
-
 _MOMENT = r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)?)?"
-
-
 # Control characters, and the halves of characters that Python puts for bytes that are no text.
 _UNWRITABLE = r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]"
 
