@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from mamba_press.errors import Problem
 from mamba_press.machine import NEUTRAL as NEUTRAL
 from mamba_press.machine import NEUTRAL_ON_WINDOWS as NEUTRAL_ON_WINDOWS
+from mamba_press.machine import Binary as Binary
+from mamba_press.machine import Edits as Edits
 from mamba_press.machine import Python as Python
+from mamba_press.machine import Requirement as Requirement
 from mamba_press.machine import System as System
 from mamba_press.machine import Target as Target
 from mamba_press.machine import VirtualPackage as VirtualPackage
@@ -203,75 +206,6 @@ class OwnFiles:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Requirement:
-    """The symbol versions that a binary demands of one needed library (a verneed record)."""
-
-    library: str
-    versions: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Binary:
-    """What the loader reads of a binary.
-
-    ``arch`` is spelled as in Linux wheel tags, or None where the machine is not one that mamba-press edits; such a
-    file is left untouched and reported. ``name`` is the SONAME or install name. ``inherited`` tells DT_RPATH from
-    DT_RUNPATH. ``defines`` holds the version names that the binary itself provides (verdef). ``floor`` is the
-    minimum system version that the file itself states (macOS). ``archs`` holds every architecture of a universal
-    Mach-O file, whose ``arch`` is then ``universal2``, ``unread`` those of slices that are neither read nor edited, and
-    ``names`` the install names of the slices where they have several; ``weak`` those of ``needed`` that may be missing.
-    ``isa`` is the level of x86-64 that the file states to need (``x86-64-v3``), None for the baseline. ``vouched``
-    means that somebody's certificate vouches for the bytes as they are (macOS, Windows); ``assemblies`` are the
-    side-by-side assemblies that an image's manifest asks for, Windows' own left out. ``execstack`` means that the stack
-    would have to be executable for this file, which glibc from 2.41 on refuses where it is opened later (ELF).
-    ``internals`` are symbols that it takes and that the system's libraries keep to themselves; only who reads finished
-    wheels looks for them.
-    """
-
-    format: Literal["elf", "macho", "pe"]
-    arch: str | None
-    kind: Literal["shared", "program", "static"]
-    name: str | None = None
-    needed: tuple[str, ...] = ()
-    search: tuple[str, ...] = ()
-    inherited: bool = False
-    requires: tuple[Requirement, ...] = ()
-    defines: frozenset[str] = frozenset()
-    interpreter: str | None = None
-    floor: tuple[int, int] | None = None
-    archs: tuple[str, ...] = ()
-    unread: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
-    weak: tuple[str, ...] = ()
-    isa: str | None = None
-    vouched: bool = False
-    assemblies: tuple[str, ...] = ()
-    execstack: bool = False
-    internals: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Edits:
-    """What to change in a binary; the defaults change nothing.
-
-    ``needed`` maps old names to new ones, None removes. ``search`` replaces every search path by these, the empty
-    tuple removes them. ``unbind_unique`` makes the STB_GNU_UNIQUE symbols STB_GLOBAL (only ever for a vendored
-    libstdc++). ``sign`` asks for an ad-hoc signature (Mach-O), ``strip`` for leaving
-    out what no loader reads, before anything else is done (ELF), ``clear_execstack`` for taking away the mark that asks
-    for an executable stack (ELF).
-    """
-
-    name: str | None = None
-    needed: tuple[tuple[str, str | None], ...] = ()
-    search: tuple[str, ...] | None = None
-    inherited: bool = False
-    unbind_unique: bool = False
-    sign: bool = False
-    strip: bool = False
-    clear_execstack: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Resolved:
     """Where one needed library of one file is found.
 
@@ -300,40 +234,22 @@ class Strings:
 
 _REASONS = {
     "asked": "asked for",
-    "own": "of the project",
-    "requested": "of a requested package",
-    "data": "data of a dependency",
-    "plugin": "plugin of a dependency",
     "needed": "needed by {}",
-    "opened": "opened by name by {}",
     "included": "select.include",
-    "beside": "beside what needs it: {}",
     "unreached": "no library of this dependency is reached",
     "idle": "library that nothing needs",
     "rule": "{}",
-    "made": "{}",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a file stays, leaves or is made, and by what: a file, a rule, a purpose. Its words are for people alone."""
+    """Why a file stays, leaves or is made, and by what: a file, a rule, a purpose. Its words are for people alone.
 
-    kind: Literal[
-        "asked",
-        "own",
-        "requested",
-        "data",
-        "plugin",
-        "needed",
-        "opened",
-        "included",
-        "beside",
-        "unreached",
-        "idle",
-        "rule",
-        "made",
-    ]
+    Of what nobody has to tell from other reasons, ``rule`` holds the words.
+    """
+
+    kind: Literal["asked", "needed", "included", "unreached", "idle", "rule"]
     by: str = ""
 
     def __str__(self) -> str:
@@ -395,7 +311,7 @@ class Entry:
     @classmethod
     def made(cls, path: str, source: Path | bytes, purpose: str) -> Entry:
         """Return a file that no package has."""
-        return cls(path=path, source=source, why=Reason("made", purpose))
+        return cls(path=path, source=source, why=Reason("rule", purpose))
 
     @classmethod
     def of(cls, kept: Kept, path: str) -> Entry:

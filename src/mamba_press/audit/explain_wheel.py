@@ -243,7 +243,7 @@ def _linked(seen: Sequence[_Seen], bill: _Bill, named: Sequence[Tag]) -> list[En
 
 def _why(path: str, bill: _Bill) -> Reason | None:
     if path.split("/", maxsplit=1)[0].endswith(".dist-info"):
-        return Reason("made", "licence" if "/licenses/" in path else "metadata")
+        return Reason("rule", "licence" if "/licenses/" in path else "metadata")
     package = bill.of.get(path)
     return Reason("rule", "of a package that was asked for") if package in bill.tops else None
 

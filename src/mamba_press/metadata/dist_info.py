@@ -272,13 +272,13 @@ def _licences(
             path = _free(f"{_safe(package)}/{'/'.join(map(_safe, name.split('/')))}", data, taken)
             taken[path.lower()] = data
             entries[path] = replace(entry, path=path)
-    why = Reason("made", f"licence of {project.name}")
+    why = Reason("rule", f"licence of {project.name}")
     return [replace(entry, why=entry.why or why, executable=False) for _, entry in sorted(entries.items())]
 
 
 def _licences_of(package: str, theirs: Sequence[Entry], environment: Environment) -> Iterator[tuple[str, Entry]]:
     """Yield a package's licence files: those in ``info``, else in ``share/licenses``, then its ``.dist-info``'s."""
-    why = Reason("made", f"licence of {package}")
+    why = Reason("rule", f"licence of {package}")
     info = environment.info.get(package)
     found: list[tuple[str, bytes | Path]] = list(info.licences) if info else []
     if not found:

@@ -85,7 +85,7 @@ def inherited(entries: Iterable[Entry], stem: str) -> tuple[Entry, ...]:
         place = _THEIRS.fullmatch(entry.path)
         if place and entry.package:
             path = f"{stem}.dist-info/sboms/{entry.package}/{place[1]}"
-            found.append(replace(entry, path=path, why=Reason("made", f"bill of materials of {entry.package}")))
+            found.append(replace(entry, path=path, why=Reason("rule", f"bill of materials of {entry.package}")))
     return tuple(found)
 
 

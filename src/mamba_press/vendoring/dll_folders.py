@@ -157,9 +157,8 @@ def _module(name: str, folders: Iterable[str]) -> bytes:
 
 
 def _copy(entry: Entry, folder: str) -> Entry:
-    return replace(
-        entry, path=posixpath.join(folder, posixpath.basename(entry.path)), why=Reason("beside", str(entry.why))
-    )
+    path, why = posixpath.join(folder, posixpath.basename(entry.path)), f"beside what needs it: {entry.why}"
+    return replace(entry, path=path, why=Reason("rule", why))
 
 
 def _new(copies: Iterable[Entry], entries: Iterable[Entry]) -> list[Entry]:

@@ -84,14 +84,14 @@ def test_dll_that_a_package_needs_too_is_copied_and_stays() -> None:
     assert [path for path in paths(found) if path.endswith("inner.dll")] == [f"{BIN}/inner.dll", "inner.dll"]
 
 
-@pytest.mark.parametrize("why", [Reason("requested"), Reason("opened", "x.py"), Reason("included")], ids=str)
+@pytest.mark.parametrize("why", [Reason("rule", "of a requested package"), Reason("included")], ids=str)
 def test_dll_that_somebody_asked_for_stays_where_it_was_asked_for(why) -> None:
     found = placed(entry("top.pyd", "Library/bin/inner.dll"), library("inner.dll", why=why), generated=True)
     assert [path for path in paths(found) if path.endswith("inner.dll")] == [f"{BIN}/inner.dll", "inner.dll"]
 
 
 def test_dll_that_a_program_needs_stays_beside_the_program() -> None:
-    program = entry(f"{BIN}/tool.exe", "Library/bin/inner.dll", why=Reason("requested"))
+    program = entry(f"{BIN}/tool.exe", "Library/bin/inner.dll", why=Reason("rule", "of a requested package"))
     found = placed(entry("top.pyd", "Library/bin/inner.dll"), program, INNER, generated=True)
     assert [path for path in paths(found) if path.endswith("inner.dll")] == [f"{BIN}/inner.dll", "inner.dll"]
 

@@ -34,7 +34,7 @@ def sources(root: Path, folder: str = "src/mine", texts: dict[str, str] = TEXTS)
 
 def own(path: str, source: Path) -> Entry:
     file = File(path=f"lib/python3.10/site-packages/{path}", source=source, package=OWN, size=1)
-    return Entry.of(Kept(file=file, why=Reason("own")), path)
+    return Entry.of(Kept(file=file, why=Reason("rule", "of the project")), path)
 
 
 MODULE = Entry(path="mine/_mamba_press.py", source=b"here = __file__\n")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 _PROGRAMS = ("bin/", "sbin/", "libexec/", "Library/bin/", "Scripts/")
-_DATA = Reason("data")
+_DATA = Reason("rule", "data of a dependency")
 
 
 def without_missing(search: Search, rules: resolve.Rules) -> tuple[Search, tuple[Dropped, ...]]:
@@ -112,7 +112,7 @@ class Search:
         for package, paths in sorted(by_package.items()):
             if package in self.requested:
                 active.add(package)
-                why = Reason("own") if package == OWN else Reason("requested")
+                why = Reason("rule", "of the project" if package == OWN else "of a requested package")
                 todo += [(path, why) for path in paths if self._stays_by_itself(path)]
             elif package in whole and package not in only_host:
                 active.add(package)
@@ -138,7 +138,7 @@ class Search:
                 todo += [(p, _DATA) for each in sorted(data) for p in by_package[each]]
             todo += self._needs(path, rules, reached)
             opened = (library for library in self.opened.get(path, ()) if library in self.candidates)
-            todo += [(library, Reason("opened", path)) for library in opened]
+            todo += [(library, Reason("rule", f"opened by name by {path}")) for library in opened]
         return reached
 
     def _stays_by_itself(self, path: str) -> bool:
@@ -224,7 +224,7 @@ class Search:
         if binary is None:
             return _DATA
         if binary.kind == "shared" and _is_plugin(path, binary):
-            return Reason("plugin")
+            return Reason("rule", "plugin of a dependency")
         is_kept = self.unused == "keep" and self._is_plain_library(path)
         return Reason("rule", "link.unused-libraries") if is_kept else None
 
