@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import secrets
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mamba_press import atomic, log
 from mamba_press.errors import ConfigError, PressError, Problem, Setting, Text, WriteError
 from mamba_press.pipeline import build, orders
 
@@ -84,7 +88,7 @@ def metadata(
             files = described.metadata_files(result.wheel)
     build.refuse_warnings(asked.config, result.notes)
     folder = Path(directory, f"{result.wheel.stem}.dist-info")
-    _replace_folder(folder, {**files, _HANDED: _hand_over(asked, records.to_json(solution))})
+    _replace_folder(folder, {**files, _HANDED: _hand_over(asked, solution=json.loads(records.to_json(solution)))})
     return folder.name
 
 
@@ -108,22 +112,18 @@ def _metadata_of_inner(asked: Order, directory: Path, state: State) -> str:
         else:
             path, result = build.make(asked, workdir)
             files, name = backend_wheel.described(path), f"{result.wheel.stem}.dist-info"
-            files |= {path.name: path.read_bytes(), _HANDED: _hand_over_wheel(asked, path.name)}
+            files |= {path.name: path.read_bytes(), _HANDED: _hand_over(asked, of=_sources(asked), wheel=path.name)}
         build.refuse_warnings(asked.config)
         _replace_folder(directory / name, files)
     return name
 
 
-def _hand_over_wheel(asked: Order, name: str) -> bytes:
-    import json
-
-    return json.dumps({"for": _fingerprint(asked), "of": _sources(asked), "wheel": name}, sort_keys=True).encode()
+def _hand_over(asked: Order, **made: object) -> bytes:
+    return json.dumps({"for": _fingerprint(asked), **made}, sort_keys=True).encode()
 
 
 def _finished(prepared: str | None, asked: Order) -> Path | None:
     """Return the wheel that `metadata` left, if it is one for this very order and no source has changed since."""
-    import json
-
     if prepared is None or asked.config.build_backend is None:
         return None
     try:
@@ -137,8 +137,6 @@ def _finished(prepared: str | None, asked: Order) -> Path | None:
 
 def _sources(asked: Order) -> str:
     """Return what changes when a file of the project does."""
-    import hashlib
-
     from mamba_press.project import tree
 
     try:
@@ -150,19 +148,13 @@ def _sources(asked: Order) -> str:
 
 
 def _copied(path: Path, directory: Path) -> str:
-    from mamba_press.atomic import replacing
-
-    with replacing(directory / path.name) as file:
+    with atomic.replacing(directory / path.name) as file:
         file.write(path.read_bytes())
     return path.name
 
 
 def _replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write the prepared ``.dist-info`` in place of every other one beside it; it is there whole, or not at all."""
-    import shutil
-
-    from mamba_press import atomic
-
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with atomic.temporary(folder.parent) as aside:
@@ -182,19 +174,11 @@ def _replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
         raise WriteError(Problem(where=where, what=what, hint=hint)) from error
 
 
-def _hand_over(asked: Order, solution: str) -> bytes:
-    import json
-
-    return json.dumps({"for": _fingerprint(asked), "solution": json.loads(solution)}, sort_keys=True).encode()
-
-
 def _handed_over(prepared: str | None, asked: Order) -> Solution | None:
     """Return the solve that `metadata` left, if it is one for this very order.
 
     A file that holds anything else is as good as none: front ends may keep a prepared folder from another version.
     """
-    import json
-
     from mamba_press.conda import records
 
     if prepared is None:
@@ -210,8 +194,6 @@ def _handed_over(prepared: str | None, asked: Order) -> Solution | None:
 
 def _fingerprint(asked: Order) -> str:
     """Return what tells apart the orders that may have different solutions."""
-    import hashlib
-
     from mamba_press import __version__
     from mamba_press.pipeline import solve
     from mamba_press.platforms import target
@@ -232,8 +214,6 @@ def sdist(directory: str, settings: Mapping[str, object] | None, *, environ: Map
 
 
 def _sdist(directory: Path, settings: Mapping[str, object] | None, environ: Mapping[str, str]) -> str:
-    from mamba_press import atomic, log
-    from mamba_press.conda import channels
     from mamba_press.conda import lockfile as locks
     from mamba_press.metadata import dynamic_metadata, pyproject
     from mamba_press.pipeline import lock as pipeline_lock
@@ -258,7 +238,7 @@ def _sdist(directory: Path, settings: Mapping[str, object] | None, environ: Mapp
             locks.write(pipeline_lock.for_sdist(pressed, solution), lock, asked.root, environ=environ)
         if asked.config.sources.version_file is not None:
             made[asked.config.sources.version_file] = sources.version_text(version)
-        needed = [*channels.inside(asked.config.channels, asked.root), *_hook_file(asked)]
+        needed = _needed(asked)
         collected = tree.collect(asked.root, directory, always=needed, include=asked.config.sources.include)
         files = [file for file in collected if file[0] not in made and file[0] != solve.LOCK]
         build.refuse_warnings(asked.config)
@@ -276,8 +256,6 @@ def _sdist(directory: Path, settings: Mapping[str, object] | None, environ: Mapp
 
 def _sdist_of_inner(asked: Order, pressed: Order, solution: Solution, directory: Path) -> str:
     """Write the sdist that the inner backend makes, with the lock and what the configuration needs added to it."""
-    from mamba_press import log
-    from mamba_press.conda import channels
     from mamba_press.conda import lockfile as locks
     from mamba_press.metadata import backend_metadata
     from mamba_press.pipeline import lock as pipeline_lock
@@ -297,7 +275,7 @@ def _sdist_of_inner(asked: Order, pressed: Order, solution: Solution, directory:
         lock = workdir / solve.LOCK
         if solution.packages:
             locks.write(pipeline_lock.for_sdist(pressed, solution), lock, asked.root, environ=asked.environ)
-        needed = [*channels.inside(asked.config.channels, asked.root), *_hook_file(asked)]
+        needed = _needed(asked)
         there = {path for path, _, _ in files}
         more = tree.collect(asked.root, directory, always=needed, only=needed) if needed else ()
         build.refuse_warnings(asked.config)
@@ -317,13 +295,16 @@ def _sdist_of_inner(asked: Order, pressed: Order, solution: Solution, directory:
     return path.name
 
 
-def _hook_file(asked: Order) -> tuple[str, ...]:
-    return (asked.config.hook.partition(":")[0],) if asked.config.hook else ()
+def _needed(asked: Order) -> list[str]:
+    """Return what of the project the configuration needs: channels that lie in it, and its hook."""
+    from mamba_press.conda import channels
+
+    hook = [asked.config.hook.partition(":")[0]] if asked.config.hook else []
+    return [*channels.inside(asked.config.channels, asked.root), *hook]
 
 
 def _warn_of_channels_outside(asked: Order) -> None:
     """Say which channels of the project do not travel with its sdist."""
-    from mamba_press import log
     from mamba_press.conda import channels
 
     for channel in channels.outside(asked.config.channels, asked.root):

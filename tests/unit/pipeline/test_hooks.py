@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,7 +40,9 @@ def solution() -> Solution:
 def handed(asked: solve.Order, folder: Path) -> Path:
     from mamba_press.conda import records
 
-    folder.joinpath("mamba-press.json").write_bytes(hooks._hand_over(asked, records.to_json(solution())))
+    folder.joinpath("mamba-press.json").write_bytes(
+        hooks._hand_over(asked, solution=json.loads(records.to_json(solution())))
+    )
     return folder
 
 
