@@ -32,8 +32,6 @@ VERSION = 1
 """Of the JSON form, which docs/reference/explain.schema.json describes; a change that breaks a reader raises it."""
 
 _HASHED = re.compile(r"-[0-9a-f]{8}(?=\.)")
-
-
 _STEPS = 4
 
 
@@ -137,8 +135,8 @@ def of_pressed(pressed: Pressed, rows: Sequence[Row], config: Config) -> Explana
         for row in rows
     ]
     packages = {package.name: package for package in pressed.solution.packages}
-    pieces = with_users(pieces, asked, pressed.tagging.floors)
     tagging = pressed.tagging
+    pieces = with_users(pieces, asked, tagging.floors)
     return Explanation(
         wheel=pressed.wheel.file_name,
         maker=compress.generator(config.wheel.compression),
@@ -198,22 +196,18 @@ def with_users(pieces: Sequence[Piece], asked: Mapping[str, frozenset[str]], flo
                 (f"/{runtime_module.MODULE}", ".dist-info/RECORD")
             ):
                 openers[names[name]].append(piece.path)
-    demands: dict[str, Floor] = {}
+    demands: dict[str, str] = {}
     for floor in floors:
-        demands.setdefault(floor.path, floor)
+        demands.setdefault(floor.path, f"{floor.symbol} of {floor.library}")
     return [
         replace(
             piece,
             needed_by=tuple(users[piece.path]),
             opened_by=tuple(openers[piece.path]),
-            demand=_demand(demands.get(piece.path)),
+            demand=demands.get(piece.path),
         )
         for piece in pieces
     ]
-
-
-def _demand(floor: Floor | None) -> str | None:
-    return f"{floor.symbol} of {floor.library}" if floor else None
 
 
 def steps(floors: Sequence[Floor], lowest: str) -> tuple[Step, ...]:

@@ -10,7 +10,7 @@ import re
 import threading
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,11 +37,7 @@ if TYPE_CHECKING:
 
 
 _SHA256 = re.compile(r"sha256=[A-Za-z0-9_-]{43}")
-
-
 _NAME = re.compile(r"[^-]+-[^-]+(-\d[^-]*)?-[^-]+-[^-]+-[^-]+\.whl")
-
-
 _LONGEST = 500
 
 
@@ -65,8 +61,8 @@ def of_wheel(path: Path) -> Explanation:
     places = {entry.path: entry.path for entry in entries}
     pieces = [
         replace(
-            piece_of(entry, _row(entry, one), places),
-            original=bill.original(entry.path),
+            piece_of(entry, Row(path=one.path, size=one.size, sha256=one.sha256, why=str(entry.why or "")), places),
+            original=bill.originals.get(entry.path),
             changes=bill.changes.get(entry.path, ()),
         )
         for entry, one in zip(entries, seen, strict=True)
@@ -129,10 +125,6 @@ class _Bill:
             for name, component in self.packages.items()
         }
 
-    def original(self, path: str) -> str | None:
-        """Return the path of a file in its package."""
-        return self.originals.get(path)
-
 
 def _read(path: Path) -> tuple[list[_Seen], dict[str, bytes]]:
     """Look at every file of a wheel on all cores; and return the texts that tell of it, by their names."""
@@ -174,10 +166,8 @@ def _hashes(record: bytes) -> dict[str, str]:
 def _look(path: str, data: Data) -> _Seen:
     binary = None
     if binaries.format_of(bytes(data[:8])):
-        try:
+        with suppress(binaries.Malformed):
             binary = binaries.read(data)
-        except binaries.Malformed:
-            binary = None
     is_own = path.split("/", maxsplit=1)[0].endswith(".dist-info")
     return _Seen(
         path=path,
@@ -215,10 +205,6 @@ def _bill(texts: Mapping[str, bytes]) -> _Bill:
         )
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return _Bill(packages={}, of={}, originals={}, changes={}, tops=frozenset())
-
-
-def _row(entry: Entry, seen: _Seen) -> Row:
-    return Row(path=entry.path, size=seen.size, sha256=seen.sha256, why=str(entry.why or ""))
 
 
 def _linked(seen: Sequence[_Seen], bill: _Bill, named: Sequence[Tag]) -> list[Entry]:
@@ -268,19 +254,16 @@ def _floors(entries: Sequence[Entry], bill: _Bill, named: Sequence[Tag]) -> tupl
     for tag in (each for each in named if each.is_known):
         system = platforms.of(tag.system)
         oldest = system.floor_of((), tag.machines[0])
-        bounds = tags.stated(entries, bill.records(), platforms.FACTS[tag.system].virtual, oldest)
-        floors = _sorted([*system.demanded(entries, tag.machines[0]), *_believed([*bounds], tag.floor)])
-        return floors, system.name(floors[0].version if floors else oldest, tag.arch)
+        stated = tags.stated(entries, bill.records(), platforms.FACTS[tag.system].virtual, oldest)
+        # Who pressed may have counted symbols alone: of the records only what the tag keeps is believed.
+        believed = [floor for floor in stated if tag.floor is None or floor.version <= tag.floor]
+        floors = sorted((*system.demanded(entries, tag.machines[0]), *believed), key=_latest_first)
+        return tuple(floors), system.name(floors[0].version if floors else oldest, tag.arch)
     return (), None
 
 
-def _believed(stated: Sequence[Floor], promised: tuple[int, int] | None) -> Iterator[Floor]:
-    """Yield the bounds of records that the tag keeps: who pressed may have counted symbols alone."""
-    yield from (floor for floor in stated if promised is None or floor.version <= promised)
-
-
-def _sorted(floors: Sequence[Floor]) -> tuple[Floor, ...]:
-    return tuple(sorted(floors, key=lambda floor: (*(-number for number in floor.version), floor.package, floor.path)))
+def _latest_first(floor: Floor) -> tuple[int, int, str, str]:
+    return -floor.version[0], -floor.version[1], floor.package, floor.path
 
 
 def _stated(metadata: Fields) -> str | None:

@@ -189,8 +189,7 @@ def _in_place(asked: str, stem: str, home: str) -> str:
 
 def _opened(module: ast.Module) -> dict[str, bool]:
     """Return the texts with which libraries are opened, and whether what comes then is prepared for no failure."""
-    values = _values(module)
-    guarded = {id(node) for outer in ast.walk(module) if isinstance(outer, ast.Try) for node in _walk(outer.body)}
+    values, guarded = _values(module), _guarded(module)
     found: dict[str, bool] = {}
     for node in ast.walk(module):
         if isinstance(node, ast.Call) and node.args and _called(node) in _OPENS:
@@ -251,29 +250,23 @@ def _is_of_systems(name: str) -> bool:
 
 
 def _metadata(module: ast.Module, names: AbstractSet[str], own: str) -> Iterator[str]:
-    guarded = {id(node) for outer in ast.walk(module) if isinstance(outer, ast.Try) for node in _walk(outer.body)}
-    asked_for = _arguments(module, _ASKS, own, guarded)
-    for asked in sorted(names & {canonicalize_name(each) for each in asked_for}):
+    for asked in sorted(names & {canonicalize_name(each) for each in _asked_for(module, own)}):
         yield (
             f"asks for the metadata of {asked}, which Python does not find: the wheel has only its own name "
             f"([project] name, or --name, may be {asked!r})"
         )
 
 
-def _arguments(module: ast.Module, functions: Collection[str], own: str, without: Collection[int] = ()) -> set[str]:
-    """Return the texts with which functions are called; ``__name__`` and ``__package__`` stand for ``own``."""
-    found = set()
+def _asked_for(module: ast.Module, own: str) -> Iterator[str]:
+    """Yield whose metadata are asked for outside of any ``try``; ``__name__`` and ``__package__`` mean ``own``."""
+    guarded = _guarded(module)
     for node in ast.walk(module):
-        if not isinstance(node, ast.Call) or not node.args or id(node) in without:
-            continue
-        first = node.args[0]
-        if _called(node) not in functions:
-            continue
-        if isinstance(first, ast.Constant) and isinstance(first.value, str):
-            found.add(first.value)
-        elif isinstance(first, ast.Name) and first.id in ("__name__", "__package__") and own:
-            found.add(own)
-    return found
+        if isinstance(node, ast.Call) and node.args and id(node) not in guarded and _called(node) in _ASKS:
+            first = node.args[0]
+            if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                yield first.value
+            elif isinstance(first, ast.Name) and first.id in ("__name__", "__package__") and own:
+                yield own
 
 
 def _called(call: ast.Call) -> str | None:
@@ -281,9 +274,10 @@ def _called(call: ast.Call) -> str | None:
     return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", None)
 
 
-def _walk(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
-    for node in nodes:
-        yield from ast.walk(node)
+def _guarded(module: ast.Module) -> set[int]:
+    """Return the identities of what stands in the body of a ``try``."""
+    bodies = (node for outer in ast.walk(module) if isinstance(outer, ast.Try) for node in outer.body)
+    return {id(node) for statement in bodies for node in ast.walk(statement)}
 
 
 def _own_name(path: str) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from mamba_press.audit.explain import Explanation, Need, Piece, Step
+    from mamba_press.types import Dropped
 
 SECTIONS = ("tag", "packages", "licences", "names", "placeholders", "left", "notes", "libraries", "files")
 _OVERVIEW = {"packages": 10, "licences": 1, "names": 3, "placeholders": 4, "left": 5}
@@ -190,18 +191,13 @@ def _placeholders(found: Explanation) -> Section:
 def _left(found: Explanation) -> Section:
     if found.left is None:
         return Section(title="left", rows=(("only known while pressing: explain the project",),))
-    groups: dict[str, list[tuple[str, str | None, int]]] = defaultdict(list)
-    for one in found.left or ():
-        groups[str(one.why)].append((one.package, one.path, one.size))
-    ordered = sorted(groups.items(), key=lambda item: (-sum(size for *_, size in item[1]), -len(item[1])))
+    groups: dict[str, list[Dropped]] = defaultdict(list)
+    for one in found.left:
+        groups[str(one.why)].append(one)
+    sizes = {why: sum(one.size for one in group) for why, group in groups.items()}
     rows = tuple(
-        (
-            why,
-            str(len(group)),
-            messages.size(sum(size for *_, size in group)),
-            _some({package for package, *_ in group}),
-        )
-        for why, group in ordered
+        (why, str(len(group)), messages.size(sizes[why]), _some({one.package for one in group}))
+        for why, group in sorted(groups.items(), key=lambda item: (-sizes[item[0]], -len(item[1])))
     )
     return Section(title="left", columns=("by which rule", ">how many", ">size", "of"), rows=rows)
 
@@ -212,9 +208,9 @@ def _notes(found: Explanation) -> Section:
 
 def _libraries(found: Explanation) -> Section:
     rows = tuple(
-        (piece.path if first else "", need.name, _where(need))
+        (piece.path if place == 0 else "", need.name, _where(need))
         for piece in found.pieces
-        for first, need in ((place == 0, need) for place, need in enumerate(piece.needs))
+        for place, need in enumerate(piece.needs)
     )
     return Section(title="libraries", columns=("file", "needs", "which is"), rows=rows)
 
@@ -246,12 +242,9 @@ def _block(piece: Piece, found: Explanation) -> Section:
         "looks for": [f"{one.text}: {one.consequence}" for one in lost],
         "sha256": [piece.sha256 or ""],
     }
-    rows = ((name if place == 0 else "", text) for name, texts in said.items() for place, text in _numbered(texts))
+    full = {name: [text for text in texts if text] for name, texts in said.items()}
+    rows = ((name if place == 0 else "", text) for name, texts in full.items() for place, text in enumerate(texts))
     return Section(title=piece.path, columns=("", ""), rows=tuple(rows))
-
-
-def _numbered(texts: Iterable[str]) -> Iterator[tuple[int, str]]:
-    return enumerate(text for text in texts if text)
 
 
 def _where(need: Need) -> str:

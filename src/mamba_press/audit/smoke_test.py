@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -188,13 +189,8 @@ def interpreter(python: str | None) -> str:
         return sys.executable
     path = shutil.which(python) or shutil.which(f"python{python}")
     if path is None:
-        raise ConfigError(
-            Problem(
-                where="--python",
-                what=f"there is no interpreter {python!r}",
-                hint="give a path, a command such as python3.12, or the version of one that is on PATH",
-            )
-        )
+        hint = "give a path, a command such as python3.12, or the version of one that is on PATH"
+        raise ConfigError(Problem(where="--python", what=f"there is no interpreter {python!r}", hint=hint))
     return path
 
 
@@ -306,10 +302,9 @@ def _origins(module: str, mapped: Sequence[Path], folder: Path, libraries: froze
 def _read(path: Path) -> Binary | None:
     from mamba_press.platforms import binaries
 
-    try:
+    with suppress(OSError, binaries.Malformed):
         return binaries.read_file(path)
-    except (OSError, binaries.Malformed):
-        return None
+    return None
 
 
 def _name(path: Path, binary: Binary) -> str:
