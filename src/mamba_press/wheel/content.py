@@ -27,6 +27,8 @@ The parts are compressed by zlib, the only compressor here whose output can be j
 PART = 8 << 20
 """The size of such a part. It decides the bytes of the archive, so it does not depend on the machine."""
 
+_PRESS_AGAIN = "press again; nothing may change the work folder or the package cache meanwhile"
+
 
 class Sized(NamedTuple):
     """An entry and the size of its source when writing began."""
@@ -148,16 +150,10 @@ def describe(one: Sized) -> Row:
 
 
 def _vanished(entry: Entry, error: OSError) -> Problem:
-    return Problem(
-        where=harmless(entry.path),
-        what=f"its source cannot be read: {error.strerror or error}: {error.filename or entry.source!s}",
-        hint="press again; nothing may change the work folder or the package cache meanwhile",
-    )
+    what = f"its source cannot be read: {error.strerror or error}: {error.filename or entry.source!s}"
+    return Problem(where=harmless(entry.path), what=what, hint=_PRESS_AGAIN)
 
 
 def _changed(one: Sized, size: int) -> Problem:
-    return Problem(
-        where=harmless(one.entry.path),
-        what=f"its source changed while it was read: {size} bytes instead of {one.size}: {one.entry.source!s}",
-        hint="press again; nothing may change the work folder or the package cache meanwhile",
-    )
+    what = f"its source changed while it was read: {size} bytes instead of {one.size}: {one.entry.source!s}"
+    return Problem(where=harmless(one.entry.path), what=what, hint=_PRESS_AGAIN)

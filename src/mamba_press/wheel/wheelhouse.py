@@ -39,8 +39,7 @@ _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*\.whl")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _FLOOR = re.compile(r"(?:[0-9]{1,9}\.[0-9]{1,9})?")
 _UNWRITABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_MANIFEST_SIZE = 16 << 20
-_LOCK_SIZE = 16 << 20
+_TEXT_SIZE = 16 << 20
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, struct.error)
 """What zipfile raises for an archive that is damaged, encrypted, or compressed in a way unknown here."""
 _LARGE = 0x7FFFFFFF
@@ -176,7 +175,7 @@ def unpack(path: Path, folder: Path) -> Manifest:
         ]
         for name, (size, digest) in {**expected, LOCK: (None, manifest.lock)}.items():
             what = _copied(source, name, folder / name, size, digest)
-            problems += [Problem(where=name, what=what, hint="copy or make the wheelhouse again")] if what else []
+            problems += [_broken(name, what)] if what else []
     if problems:
         raise HouseError(*problems)
     return manifest
@@ -187,7 +186,7 @@ def _copied(source: _Source, name: str, target: Path, size: int | None, sha256: 
     digest, found = hashlib.sha256(), 0
     try:
         with source.open(name) as file, target.open("xb") as copy:
-            while found <= (_LOCK_SIZE if size is None else size) and (block := file.read(_BLOCK)):
+            while found <= (_TEXT_SIZE if size is None else size) and (block := file.read(_BLOCK)):
                 digest.update(block)
                 found += len(block)
                 copy.write(block)
@@ -230,7 +229,9 @@ def _opened(path: Path) -> Iterator[_Source]:
     except FileNotFoundError:
         raise HouseError(Problem(where=str(path), what="there is no such file or folder")) from None
     except (OSError, *_UNREADABLE) as error:
-        raise HouseError(_unreadable(path, printable(str(error)))) from None
+        what = f"cannot be read as a wheelhouse: {printable(str(error))}"
+        hint = "was it copied completely? Copy or make it again"
+        raise HouseError(Problem(where=str(path), what=what, hint=hint)) from None
     with archive or nullcontext():
         yield _Source(path, archive)
 
@@ -240,14 +241,11 @@ def _manifest(source: _Source) -> Manifest:
     where = str(source.path)
     try:
         with source.open(MANIFEST) as file:
-            values = json.loads(file.read(_MANIFEST_SIZE))
+            values = json.loads(file.read(_TEXT_SIZE))
     except KeyError:
         what = f"has no {MANIFEST}: it is no wheelhouse"
         raise HouseError(Problem(where=where, what=what, hint="mamba-press wheelhouse makes one")) from None
-    except (
-        *(zipfile.BadZipFile, zlib.error, EOFError, ValueError),
-        RuntimeError,  # encrypted, in a way unknown here, nested too deep
-    ) as error:
+    except _UNREADABLE as error:  # or nested too deep, a RecursionError
         raise HouseError(_broken(f"{where}: {MANIFEST}", f"cannot be read: {error}")) from None
     if isinstance(values, dict) and values.get("format", FORMAT) != FORMAT:
         hint = "install a newer mamba-press, or `pip install --no-index --find-links` from the unpacked archive"
@@ -340,11 +338,6 @@ def _is_sound(row: Mapping[str, str]) -> bool:
     return (name, str(version)) == (row["name"], row["version"])
 
 
-def _unreadable(path: Path, why: str) -> Problem:
-    what = f"cannot be read as a wheelhouse: {why}"
-    return Problem(where=str(path), what=what, hint="was it copied completely? Copy or make it again")
-
-
 def _broken(where: str, what: str) -> Problem:
     return Problem(where=where, what=what, hint="copy or make the wheelhouse again")
 
@@ -359,15 +352,12 @@ def _digest_of(path: Path) -> str:
 
 def floor(files: Iterable[str]) -> str:
     """Return the version of the system that all of these files can be installed on, "2.27"; "" where any will do."""
-    needed = [min(versions) for file in files if (versions := [*_versions(file)])]
+    needed = []
+    for file in files:
+        tags = map(platforms.parse, file.removesuffix(".whl").rpartition("-")[2].split("."))
+        if floors := [tag.floor for tag in tags if tag and tag.floor]:
+            needed.append(min(floors))  # one tag is enough
     return ".".join(map(str, max(needed))) if needed else ""
-
-
-def _versions(file: str) -> Iterator[tuple[int, int]]:
-    """Yield what each platform tag of a wheel asks for: one of them is enough."""
-    for text in file.removesuffix(".whl").rpartition("-")[2].split("."):
-        if (tag := platforms.parse(text)) and tag.floor:
-            yield tag.floor
 
 
 def stale(folder: Path, names: Sequence[str]) -> tuple[str, ...]:

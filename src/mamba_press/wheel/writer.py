@@ -200,18 +200,15 @@ def _begin(
     pool: ThreadPoolExecutor, batches: Sequence[list[Sized]], work: Callable[[Sized], _Result]
 ) -> deque[Future[list[_Result]]]:
     """Hand over the batches, the largest first, and return their futures in the batches' own order."""
+
+    def all_of(batch: Sequence[Sized]) -> list[_Result]:
+        return [work(one) for one in batch]
+
+    weights = [sum(one.size for one in batch) for batch in batches]
     begun: dict[int, Future[list[_Result]]] = {}
-    for number in sorted(range(len(batches)), key=lambda number: -_weight(batches[number])):
-        begun[number] = pool.submit(_all, work, batches[number])
+    for number in sorted(range(len(batches)), key=lambda number: -weights[number]):
+        begun[number] = pool.submit(all_of, batches[number])
     return deque(begun[number] for number in range(len(batches)))
-
-
-def _weight(batch: Sequence[Sized]) -> int:
-    return sum(one.size for one in batch)
-
-
-def _all(work: Callable[[Sized], _Result], batch: Sequence[Sized]) -> list[_Result]:
-    return [work(one) for one in batch]
 
 
 def _drain(futures: deque[Future[list[_Result]]]) -> Iterator[_Result]:
