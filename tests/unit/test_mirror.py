@@ -17,9 +17,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "integration/test_command.py": ("audit/render.py", "pipeline/press.py"),
     "integration/test_conda.py": (
         "conda/worker/__main__.py",
-        "conda/worker/channels.py",
         "conda/worker/fetch.py",
-        "conda/worker/lockfile.py",
         "conda/worker/records.py",
         "conda/worker/solve.py",
     ),
@@ -32,7 +30,6 @@ PARTS: dict[str, tuple[str, ...]] = {
     "unit/metadata/test_requirements.py": (
         "metadata/requirements/__init__.py",
         "metadata/requirements/pypi_names.py",
-        "metadata/requirements/python_bound.py",
     ),
     "unit/metadata/test_tags.py": (
         "metadata/tags/__init__.py",

@@ -63,7 +63,7 @@ def _read(requests: SimpleQueue[bytes]) -> None:
 
 
 def _serve(request: Json, say: Callable[[Json], None]) -> Json:
-    from mamba_press.conda.worker import RefusedError, fetch, lockfile, solve
+    from mamba_press.conda.worker import RefusedError, fetch, records, solve
     from mamba_press.conda.worker.watch import TASK
 
     try:
@@ -75,8 +75,8 @@ def _serve(request: Json, say: Callable[[Json], None]) -> Json:
         "locate": solve.locate,
         "fetch": fetch.fetch,
         "inspect": fetch.inspect,
-        "write-lock": lockfile.write_lock,
-        "read-lock": lockfile.read_lock,
+        "write-lock": records.write_lock,
+        "read-lock": records.read_lock,
     }
     TASK.begin(request)
     done = threading.Event()

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from mamba_press.conda.worker import Json, RefusedError
-from mamba_press.conda.worker.channels import client_for
 from mamba_press.conda.worker.package_check import BYTES, LISTED, RECORDS, Gate, bounded, odd_info
 from mamba_press.conda.worker.records import record_of, title
 from mamba_press.conda.worker.watch import TASK
@@ -55,6 +54,37 @@ async def fetch(request: Json, say: Callable[[Json], None]) -> Json:
     except (InstallerError, IoError) as error:
         raise _failed_install(str(error), packages) from None
     return {"unverified": unverified}
+
+
+def client_for(*, offline: bool) -> rattler.networking.Client:
+    """Return a client with retries and the credentials that rattler finds; offline, one that refuses to connect."""
+    from rattler.networking import (
+        AddHeadersMiddleware,
+        AuthenticationMiddleware,
+        Client,
+        GCSMiddleware,
+        OciMiddleware,
+        RetryMiddleware,
+        S3Middleware,
+    )
+
+    def refuse(host: str, path: str) -> None:
+        raise ConnectionError(f"offline = true forbids asking {host} for {path}")
+
+    if offline:
+        return Client([AddHeadersMiddleware(refuse)])
+    # As Client.default_client() has them; the last one is called for every attempt, with the address that is asked.
+    return Client(
+        [
+            RetryMiddleware(),
+            AuthenticationMiddleware(),
+            OciMiddleware(),
+            GCSMiddleware(),
+            S3Middleware(),
+            AddHeadersMiddleware(TASK.note),
+        ],
+        user_agent="mamba-press",
+    )
 
 
 def _verified(packages: Sequence[Json], unverified: list[str]) -> list[Json]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from mamba_press.conda.worker import Json, RefusedError
-from mamba_press.conda.worker.channels import RELATIONS, gateway_for, open_channels
+from mamba_press.conda.worker.fetch import client_for
 from mamba_press.conda.worker.records import name_of, python_of, specs_of, title, with_specs
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
     Where = tuple[rattler.Gateway, list[rattler.Channel], list[rattler.Subdir]]
 
+_RELATIONS: Literal["disabled"] = "disabled"
+"""Packages come from the channels that the user names, not from others that these may point to (CEP 42)."""
+
 _ANSWERS: dict[str, Json] = {}
 """What was solved, by question: whoever asks the same again within a build gets the same, and at once."""
 
@@ -25,7 +29,7 @@ async def solve(request: Json, say: Callable[[Json], None]) -> Json:
     """Answer each question with records that satisfy it, or with why there are none; repodata is read once for all."""
     from rattler.exceptions import GatewayError
 
-    gateway = gateway_for(request)
+    gateway = _gateway(request)
     answers: list[Json] = []
     for number, question in enumerate(request["questions"], 1):
         say({"event": "solving", "number": number, "total": len(request["questions"])})
@@ -50,7 +54,7 @@ async def _answer(question: Json, gateway: rattler.Gateway) -> Json:
         {**question["specs"], "constraints": question["constraints"], "python": question["python"]}
     )
     specs = [spec for each in asked for spec in each]
-    channels = await open_channels(question["channels"], platforms, gateway)
+    channels = await _open_channels(question["channels"], platforms, gateway)
     where = (gateway, channels, platforms)
     kept = await _still_there(question, where)
     try:
@@ -78,7 +82,7 @@ async def _vain(constraints: Mapping[str, str], solved: Collection[str], where: 
     if not sought:
         return {}
     gateway, channels, platforms = where
-    known = {name.normalized for name in await gateway.names(channels, platforms, channel_relations=RELATIONS)}
+    known = {name.normalized for name in await gateway.names(channels, platforms, channel_relations=_RELATIONS)}
     return {
         text: difflib.get_close_matches(name, sorted(known), 1, 0.7)
         for text, name in sought.items()
@@ -97,7 +101,7 @@ async def _still_there(question: Json, where: Where) -> list[rattler.RepoDataRec
     kept: list[rattler.RepoDataRecord] = []
     # The first channel that has a package wins, as in the solve.
     for channel in channels:
-        answers = await gateway.query([channel], platforms, names, recursive=False, channel_relations=RELATIONS)
+        answers = await gateway.query([channel], platforms, names, recursive=False, channel_relations=_RELATIONS)
         for record in (record for answer in answers for record in answer):
             name = record.name.normalized
             found = locked.get((name, record.file_name))
@@ -115,13 +119,13 @@ async def locate(request: Json, _: Callable[[Json], None]) -> Json:
     from rattler import Subdir
     from rattler.exceptions import GatewayError
 
-    gateway = gateway_for(request)
+    gateway = _gateway(request)
     platforms = [Subdir(request["subdir"]), Subdir("noarch")]
-    channels = await open_channels(request["channels"], platforms, gateway)
+    channels = await _open_channels(request["channels"], platforms, gateway)
     wanted = {(each["file_name"], each["sha256"]): each for each in request["packages"]}
     names = sorted({each["name"] for each in request["packages"]})
     try:
-        answers = await gateway.query(channels, platforms, names, recursive=False, channel_relations=RELATIONS)
+        answers = await gateway.query(channels, platforms, names, recursive=False, channel_relations=_RELATIONS)
     except GatewayError as error:
         raise RefusedError("channel", channel="", text=str(error)) from None
     found: dict[tuple[str, str], Json] = {}
@@ -163,7 +167,7 @@ async def _attempt(
         exclude_newer=None if newest is None else datetime.fromtimestamp(newest, timezone.utc),
         timestamp_policy="allow-missing",
         channel_priority=rattler.ChannelPriority.Strict,
-        channel_relations=RELATIONS,
+        channel_relations=_RELATIONS,
     )
 
 
@@ -176,8 +180,8 @@ async def _failed_solve(question: Json, where: Where, specs: Sequence[rattler.Ma
     import difflib
 
     gateway, channels, platforms = where
-    known = {name.normalized for name in await gateway.names(channels, platforms, channel_relations=RELATIONS)}
-    of_target = await gateway.names(channels, platforms[:1], channel_relations=RELATIONS)
+    known = {name.normalized for name in await gateway.names(channels, platforms, channel_relations=_RELATIONS)}
+    of_target = await gateway.names(channels, platforms[:1], channel_relations=_RELATIONS)
     missing, found = [], []
     keys = [key for key, texts in question["specs"].items() for _ in texts]
     for key, spec in zip(keys, specs, strict=True):
@@ -185,7 +189,7 @@ async def _failed_solve(question: Json, where: Where, specs: Sequence[rattler.Ma
         if name not in known:
             missing.append({"key": key, "name": name, "near": difflib.get_close_matches(name, sorted(known), 3, 0.7)})
             continue
-        answers = await gateway.query(channels, platforms, [name], recursive=False, channel_relations=RELATIONS)
+        answers = await gateway.query(channels, platforms, [name], recursive=False, channel_relations=_RELATIONS)
         records = [record for answer in answers for record in answer]
         records.sort(key=lambda record: (record.version, record.build_number))
         fitting = [record for record in records if spec.matches(record)]
@@ -200,3 +204,43 @@ async def _failed_solve(question: Json, where: Where, specs: Sequence[rattler.Ma
         )
     empty, virtual = not of_target, question["virtual"]
     return {"missing": missing, "found": found, "empty": empty, "virtual": virtual, "keys": list(dict.fromkeys(keys))}
+
+
+# -- channels
+
+
+def _gateway(request: Json) -> rattler.Gateway:
+    """Return what reads the lists of channels."""
+    from rattler import Gateway
+    from rattler.repo_data.gateway import SourceConfig
+
+    # The same folder as pixi's; py-rattler's own default is the cache's root.
+    return Gateway(
+        cache_dir=Path(request["cache"], "repodata"),
+        default_config=SourceConfig(cache_action="force-cache-only" if request["offline"] else "cache-or-fetch"),
+        client=client_for(offline=request["offline"]),
+    )
+
+
+async def _open_channels(
+    names: Sequence[str], platforms: Sequence[rattler.Subdir], gateway: rattler.Gateway
+) -> list[rattler.Channel]:
+    """Open every channel, so that what is wrong with one is reported with its name, and for all of them at once."""
+    opened = [(name, *await _open(name, platforms, gateway)) for name in names]
+    wrong = [{"channel": name, "text": problem} for name, _, problem in opened if problem]
+    if wrong:
+        raise RefusedError("channels", wrong=wrong)
+    return [channel for _, channel, _ in opened if channel]
+
+
+async def _open(
+    name: str, platforms: Sequence[rattler.Subdir], gateway: rattler.Gateway
+) -> tuple[rattler.Channel | None, str]:
+    from rattler import Channel
+
+    try:
+        channel = Channel(name)
+        await gateway.names([channel], platforms, channel_relations=_RELATIONS)
+    except Exception as error:  # noqa: BLE001 - rattler's errors have no common base
+        return None, str(error)
+    return channel, ""
