@@ -71,7 +71,6 @@ def temporary(beside: Path | None = None, *, stays: Callable[[BaseException], bo
     It lies where temporary files do, or in the folder ``beside``. After an exception for which ``stays`` is true it is
     left there.
     """
-    import shutil
     import tempfile
 
     with interrupts.held():
@@ -85,7 +84,16 @@ def temporary(beside: Path | None = None, *, stays: Callable[[BaseException], bo
             raise
         finally:
             if not is_left:
-                shutil.rmtree(folder, ignore_errors=True)
+                remove(folder)
+
+
+def remove(folder: str) -> None:
+    """Remove a temporary folder as far as that is possible; an empty one also where no file can be opened any more."""
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        os.rmdir(folder)  # noqa: PTH106 - a text
 
 
 @contextmanager

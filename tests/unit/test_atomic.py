@@ -102,3 +102,20 @@ def test_a_temporary_folder_stays_after_an_exception_that_asks_for_it(tmp_path):
     with pytest.raises(KeyError), atomic.temporary(tmp_path, stays=lambda error: isinstance(error, ValueError)) as gone:
         raise KeyError
     assert not gone.exists()
+
+
+def test_an_empty_folder_goes_also_where_no_file_can_be_opened_any_more(tmp_path):
+    resource = pytest.importorskip("resource", reason="the limits of Unix")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.open(os.devnull, os.O_RDONLY)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            os.open(os.devnull, os.O_RDONLY)
+        atomic.remove(str(folder))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert not folder.exists()

@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from mamba_press import interrupts, log, messages
+from mamba_press import atomic, interrupts, log, messages
 from mamba_press.conda import errors
 from mamba_press.errors import ConfigError, FetchError, PressError, Problem
 from mamba_press.types import Target
@@ -64,7 +64,7 @@ class _Worker:
         with ExitStack() as kept:
             # A transfer that fails, and a process that is killed, leave files that rattler has not named yet.
             folder = tempfile.mkdtemp(prefix="mamba-press-")
-            kept.callback(shutil.rmtree, folder, ignore_errors=True)
+            kept.callback(atomic.remove, folder)
             self.said = kept.enter_context(tempfile.TemporaryFile())
             self.process = _start({**environ, **dict.fromkeys(_TEMPORARY, folder)}, self.said)
             self.kept = kept.pop_all()
