@@ -27,7 +27,7 @@ from mamba_press.errors import ConfigError, Problem, Setting, Text
 from mamba_press.platforms import binaries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from mamba_press.platforms.binaries import Data, Part
 
@@ -46,6 +46,7 @@ MEMORY = 1 << 30
 _MOST_ENDED = 10
 """After so many processes that did not end well nothing more is asked: each may take all of `PATIENCE`."""
 
+_REPORT = Text.of("one of the two is wrong: report it with the file; ", KEY, ' = "off" leaves the second out')
 _SHOWN = 3
 _FIELDS = {
     "needed": "needed names",
@@ -59,27 +60,9 @@ _FORMATS = {each.sysconfig: each.format for each in platforms.FACTS.values()}
 _SAME_ARCH = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
-class _Known(NamedTuple):
-    """Where two sound readers read a field differently, and why."""
-
-    format: str
-    field: str
-    holds: Callable[[object, object], bool]
-    why: str
-
-
 _RELR = ["libc.so.6", ["GLIBC_ABI_DT_RELR"]]
-KNOWN = (
-    _Known(
-        "elf",
-        "requires",
-        lambda ours, theirs: isinstance(theirs, list) and ours == [*theirs, _RELR],
-        "linkers before 2022 packed relocations without the version that says so: we add it, because the tag depends "
-        "on it, and LIEF reads what is written",
-    ),
-)
-"""The known differences."""
-
+"""Linkers before 2022 packed relocations without this version, which says so: we add it, because the tag depends on it,
+and LIEF reads what is written. It is the only known difference between two sound readers."""
 
 Rows = Mapping[str, tuple[int, str | None]]
 """The files of a wheel as we have read them: the size, and the hash where RECORD has one."""
@@ -294,6 +277,7 @@ def _judged(pairs: Sequence[tuple[_Asked, Json]], wheels: Mapping[str, Rows]) ->
     problems: dict[str, tuple[Problem, ...]] = {}
     unread: dict[str, list[str]] = {}
     agreed = 0
+    is_asked_for = any(each.ours for each, _ in pairs)  # `wheel` alone is nothing that anybody asked for
     for asked, answer in sorted(pairs, key=lambda pair: pair[0].where):  # threads ask in any order
         library = "LIEF" if asked.ours else "wheel"
         reader = f"{library} {answer.get('version')}"
@@ -302,9 +286,7 @@ def _judged(pairs: Sequence[tuple[_Asked, Json]], wheels: Mapping[str, Rows]) ->
             wrong = (*_differing(asked, answer, reader), *_unlike(asked, answer, reader, wheels.get(asked.where, {})))
             problems[owner] = (*problems.get(owner, ()), *wrong)
             agreed += not wrong
-        elif (
-            any(each.ours for each, _ in pairs) or "absent" not in answer
-        ):  # `wheel` alone is nothing that anybody asked for
+        elif is_asked_for or "absent" not in answer:
             unread.setdefault(_why(answer, library), []).append(asked.where)
     return Verdict(problems=problems, notes=tuple(_unread(unread, len(pairs))), agreed=agreed)
 
@@ -320,8 +302,11 @@ def _why(answer: Json, library: str) -> str:
 def _unread(unread: Mapping[str, Sequence[str]], total: int) -> Iterator[str]:
     """Say how many files were not read, and the first of each reason."""
     for why, files in unread.items():
-        more = f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
-        yield f"{len(files)} of {total} files were not read a second time, {why}: {', '.join(files[:_SHOWN])}{more}"
+        yield f"{len(files)} of {total} files were not read a second time, {why}: {_some(files)}"
+
+
+def _some(texts: Sequence[str]) -> str:
+    return ", ".join(texts[:_SHOWN]) + (f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else "")
 
 
 def _differing(asked: _Asked, answer: Json, reader: str) -> Iterator[Problem]:
@@ -332,14 +317,11 @@ def _differing(asked: _Asked, answer: Json, reader: str) -> Iterator[Problem]:
         where = f"{asked.where} ({part.binary.arch})" if len(asked.ours) > 1 else asked.where
         own, other = _ours(part), theirs.get(part.at, {})
         for name, words in _FIELDS.items():
-            pair = own.get(name), other.get(name)
-            known = (each.holds(*pair) for each in KNOWN if (each.format, each.field) == (part.binary.format, name))
-            if pair[0] != pair[1] and not any(known):
-                shown = _shown(*pair), _shown(*reversed(pair))
-                what = f"its {words}: mamba-press reads {shown[0]}, {reader} reads {shown[1]}"
-                wrong = "one of the two is wrong: report it with the file; "
-                hint = Text.of(wrong, KEY, ' = "off" leaves the second out')
-                yield Problem(where=where, what=what, hint=hint)
+            one, two = own.get(name), other.get(name)
+            is_known = name == "requires" and isinstance(two, list) and one == [*two, _RELR]
+            if one != two and not is_known:
+                what = f"its {words}: mamba-press reads {_shown(one, two)}, {reader} reads {_shown(two, one)}"
+                yield Problem(where=where, what=what, hint=_REPORT)
 
 
 def _ours(part: Part) -> Json:
@@ -362,10 +344,7 @@ def _shown(value: object, other: object) -> str:
     if not isinstance(value, list):
         return "none" if value is None else str(value)
     only = [each for each in value if not isinstance(other, list) or each not in other] or value
-    return (
-        ", ".join(map(_element, only[:_SHOWN])) + (f" and {len(only) - _SHOWN} more" if len(only) > _SHOWN else "")
-        or "none"
-    )
+    return _some([*map(_element, only)]) or "none"
 
 
 def _element(value: object) -> str:
