@@ -122,20 +122,19 @@ def _opened(path: Path, name: str | None = None, depth: Depth = "all", second: S
         return Opened(path=path, name=name, found=Findings(problems=(shown(problem),)))
     problems = [*listing.wrong, *archive.structure(listing, size)]
     problems += [problem for member in members.values() for problem in member.problems]
-    found = Findings(size=size, unpacked=sum(member.size for member in members.values()), files=len(members))
-    parsed = parse_name(name)
-    if isinstance(parsed, Problem):
-        return Opened(path=path, name=name, found=_with(found, (*problems, parsed)))
-    problems += archive.tag_order(name)
+    parsed, contents = parse_name(name), None
     folders = sorted({member.split("/")[0] for member in members if is_dist_info(member)})
-    if len(folders) != 1:
-        return Opened(path=path, name=name, found=_with(found, (*problems, archive.not_one(folders))))
-    contents = Contents(name=parsed, members=members, dist_info=folders[0])
-    return Opened(path=path, name=name, found=_with(found, problems), contents=contents)
-
-
-def _with(found: Findings, problems: Sequence[Problem]) -> Findings:
-    return replace(found, problems=tuple(shown(problem) for problem in problems))
+    if isinstance(parsed, Problem):
+        problems.append(parsed)
+    else:
+        problems += archive.tag_order(name)
+        if len(folders) == 1:
+            contents = Contents(name=parsed, members=members, dist_info=folders[0])
+        else:
+            problems.append(archive.not_one(folders))
+    unpacked = sum(member.size for member in members.values())
+    found = Findings(problems=tuple(map(shown, problems)), size=size, unpacked=unpacked, files=len(members))
+    return Opened(path=path, name=name, found=found, contents=contents)
 
 
 def _judged(wheel: Opened, elsewhere: Sequence[str], beside: Mapping[str, Binary] | None) -> Findings:
@@ -146,9 +145,8 @@ def _judged(wheel: Opened, elsewhere: Sequence[str], beside: Mapping[str, Binary
     contents = wheel.contents
     if contents is None:
         return wheel.found
-    problems = list(wheel.found.problems)
-    for rule in (archive.names, dist_info.problems, binaries.problems):
-        problems += rule(contents)
+    problems = [*wheel.found.problems, *archive.names(contents)]
+    problems += (*dist_info.problems(contents), *binaries.problems(contents))
     shared = loading.shared_folders(contents) if beside is None else frozenset()
     problems += loading.problems(contents, (*elsewhere, *loading.interpreters(contents)), shared, beside or {})
     problems = [shown(problem) for problem in problems]
@@ -159,11 +157,7 @@ def _judged(wheel: Opened, elsewhere: Sequence[str], beside: Mapping[str, Binary
     return replace(
         wheel.found,
         problems=tuple(each for each in problems if not isinstance(each, kinds)),
-        notes=(
-            *binaries.facts(contents.members),
-            *said,
-            *notes(wheel.path),
-        ),
+        notes=(*binaries.facts(contents.members), *said, *notes(wheel.path)),
         unjudged=tuple(binaries.unjudged(contents)),
     )
 

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from mamba_press.wheel.read import Member
 
 
-_UNLISTED = ("RECORD.jws", "RECORD.p7s")
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Name:
     """What the file name says; ``stem`` is its beginning as it stands, ``tags`` are expanded, one string each."""
@@ -133,4 +130,4 @@ def parse_name(name: str) -> Name | Problem:
 
 def unhashed(contents: Contents) -> frozenset[str]:
     """Return the files that sign RECORD, and so cannot be in it."""
-    return frozenset(f"{contents.dist_info}/{name}" for name in _UNLISTED)
+    return frozenset({f"{contents.dist_info}/RECORD.jws", f"{contents.dist_info}/RECORD.p7s"})

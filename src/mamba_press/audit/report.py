@@ -27,16 +27,7 @@ def as_json(pressed: Pressed, rows: Sequence[Row]) -> dict[str, object]:
         "wheel": pressed.wheel.file_name,
         "tags": pressed.tagging.tags,
         "lowest": pressed.tagging.lowest,
-        "floors": [
-            {
-                "version": ".".join(map(str, floor.version)),
-                "path": floor.path,
-                "package": floor.package,
-                "library": floor.library,
-                "symbol": floor.symbol,
-            }
-            for floor in pressed.tagging.floors
-        ],
+        "floors": [{**asdict(floor), "version": ".".join(map(str, floor.version))} for floor in pressed.tagging.floors],
         "forced_by": list(step.by) if step else [],
         "without_these": step.otherwise if step else None,
         "entries": _entries_as_json(pressed, rows),

@@ -122,7 +122,8 @@ def names(contents: Contents) -> Iterator[Problem]:
         if (place := scheme(path)) and place not in _SCHEMES:
             yield Problem(where=path, what=f"installers know no place {place!r}, only {', '.join(_SCHEMES)}")
     yield from _alike(contents)
-    yield from _impossible(contents)
+    for path, what in platforms.impossible(contents.members, contents.name.platforms):
+        yield Problem(where=path, what=what)
     yield from _folders(contents)
 
 
@@ -135,12 +136,6 @@ def _alike(contents: Contents) -> Iterator[Problem]:
         first = seen.setdefault(path.casefold(), path)
         if first != path:
             yield Problem(where=path, what=f"differs from {first} only in case: on Windows and macOS they are one file")
-
-
-def _impossible(contents: Contents) -> Iterator[Problem]:
-    """Yield paths that no file can have on a system that the tags promise."""
-    for path, what in platforms.impossible(contents.members, contents.name.platforms):
-        yield Problem(where=path, what=what)
 
 
 def _folders(contents: Contents) -> Iterator[Problem]:

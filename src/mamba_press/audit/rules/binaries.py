@@ -34,13 +34,11 @@ def facts(members: Mapping[str, Member]) -> Iterator[str]:
 def unjudged(contents: Contents) -> Iterator[str]:
     """Yield the systems and files of which nobody knows whether the loader finds what they need."""
     found = [member for member in contents.members.values() if member.binary and member.binary.kind != "static"]
-    strangers = sorted(each.path for each in found if not _is_launcher(each, contents) and not _arch(each))
+    unknown = [each for each in found if each.binary and not each.binary.arch]
+    strangers = sorted(each.path for each in unknown if not _is_launcher(each, contents))
     if strangers:
-        verb = (
-            " needs was not checked: it is"
-            if len(strangers) == 1
-            else f" and {len(strangers) - 1} more files need was not checked: they are"
-        )
+        more = len(strangers) - 1
+        verb = f" and {more} more files need was not checked: they are" if more else " needs was not checked: it is"
         yield f"what {strangers[0]}{verb} for an unknown machine"
     for each in found:
         if each.binary and each.binary.arch and each.binary.unread:
@@ -51,10 +49,6 @@ def unjudged(contents: Contents) -> Iterator[str]:
         tag = platforms.parse(platform)
         if tag is None or not tag.is_known:
             yield f"what its binaries need was not checked: what a system of the tag {platform} has is not known"
-
-
-def _arch(member: Member) -> str | None:
-    return member.binary.arch if member.binary else None
 
 
 def problems(contents: Contents) -> Iterator[Problem]:
