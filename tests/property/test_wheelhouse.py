@@ -42,7 +42,7 @@ def versions(graph, contents):
         for index, needs in enumerate(graph)
     ]
     found = split.versions(members, [""] * len(members))
-    return [str(found.of(member)) for member in members]
+    return [str(found[member.package.name][1]) for member in members]
 
 
 def reach(graph, start):
@@ -77,7 +77,7 @@ def test_any_version_and_build_of_conda_become_a_version_that_stays_as_it_is_wri
         entries=(),
         exact=frozenset(),
     )
-    found = split.versions([member], [""]).of(member)
+    found = split.versions([member], [""])[member.package.name][1]
     assert str(Version(str(found))) == str(found)
     assert found.local
     assert not found.is_prerelease

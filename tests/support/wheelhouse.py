@@ -63,7 +63,7 @@ class Wheelhouse:
     def versions(self, stated: object = "") -> dict[str, str]:
         members = tuple(self.members().values())
         found = split.versions(members, [stated] * len(members))
-        return {member.package.name: str(found.of(member)) for member in members}
+        return {member.package.name: str(found[member.package.name][1]) for member in members}
 
 
 def greeting(house: Wheelhouse) -> Wheelhouse:

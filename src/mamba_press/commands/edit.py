@@ -68,10 +68,11 @@ def run(arguments: Arguments, environ: Mapping[str, str]) -> int:  # noqa: ARG00
             log.note(f"{one.source.name}: {line}")
     for line in dict.fromkeys(line for one in edited for line in edit.reach(one)):
         log.note(line)
-    if arguments.json:
-        output.say_json({"version": 1, "wheels": [_row(one, arguments.output) for one in edited]})
-    else:
-        output.say("\n".join(str(arguments.output / one.file_name) for one in edited))
+    output.result(
+        {"version": 1, "wheels": [_row(one, arguments.output) for one in edited]},
+        "\n".join(str(arguments.output / one.file_name) for one in edited),
+        as_json=arguments.json,
+    )
     return 0
 
 

@@ -57,8 +57,5 @@ def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
             file.write(text.encode())
     except OSError as error:
         raise WriteError(Problem(where=str(path), what=f"cannot be written: {error.strerror}")) from error
-    if arguments.json:
-        output.say_json({"pyproject": str(path)})
-    else:
-        output.say(str(path))
+    output.result({"pyproject": str(path)}, str(path), as_json=arguments.json)
     return 0

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mamba_press.commands import options, output
+from mamba_press.errors import ConfigError
 
 if TYPE_CHECKING:
     import argparse
@@ -76,18 +77,15 @@ def _lock(root: Path, orders: Sequence[Order], arguments: Arguments) -> int:
     build.refuse_warnings(orders[0].config)
     lock.write(orders, solved, root / lockfile.NAME)
     changes = lock.changes(held, solved)
-    if arguments.json:
-        rows = {lockfile.key(solution.target): len(solution.packages) for solution in solved}
-        found = {"lock": str(root / lockfile.NAME), "targets": rows, "changes": [asdict(change) for change in changes]}
-        output.say_json(found)
-    else:
-        output.say(f"{root / lockfile.NAME}\n{_text(changes, len(orders), is_new=not held)}")
+    rows = {lockfile.key(solution.target): len(solution.packages) for solution in solved}
+    found = {"lock": str(root / lockfile.NAME), "targets": rows, "changes": [asdict(change) for change in changes]}
+    text = f"{root / lockfile.NAME}\n{_text(changes, len(orders), is_new=not held)}"
+    output.result(found, text, as_json=arguments.json)
     return 0
 
 
 def _held(root: Path, order: Order, *, is_anew: bool) -> Sequence[Held]:
     """Return what the lock holds; one that cannot be read is no reason not to make it anew."""
-    from mamba_press.errors import ConfigError
     from mamba_press.pipeline import lock
 
     try:
@@ -99,7 +97,6 @@ def _held(root: Path, order: Order, *, is_anew: bool) -> Sequence[Held]:
 
 
 def _check(orders: Sequence[Order], held: Sequence[Held], arguments: Arguments) -> int:
-    from mamba_press.errors import ConfigError
     from mamba_press.pipeline import lock
 
     try:
@@ -108,10 +105,11 @@ def _check(orders: Sequence[Order], held: Sequence[Held], arguments: Arguments) 
         if arguments.json:
             output.say_json({"current": False, "problems": [problem.values() for problem in error.problems]})
         raise
-    if arguments.json:
-        output.say_json({"current": True, "problems": []})
-    else:
-        output.say(f"current: {len(orders)} target{'s' * (len(orders) != 1)}")
+    output.result(
+        {"current": True, "problems": []},
+        f"current: {len(orders)} target{'s' * (len(orders) != 1)}",
+        as_json=arguments.json,
+    )
     return 0
 
 

@@ -74,6 +74,14 @@ def say(text: str) -> None:
         print(shown(text).encode(encoding, "backslashreplace").decode(encoding), file=stream)
 
 
+def result(value: object, text: str, *, as_json: bool) -> None:
+    """Print a result, for a program or as a text."""
+    if as_json:
+        say_json(value)
+    else:
+        say(text)
+
+
 def say_json(value: object) -> None:
     """Print a result for a program, as one document."""
     # The one control character that JSON lets stand, and `log.shown` would write as JSON does not know it.

@@ -50,12 +50,8 @@ def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
     if len(orders) > 1:
         return _several(orders, arguments)
     path, pressed = build.make(orders[0], arguments.output, replaces=arguments.force)
-    if arguments.json:
-        tagging = pressed.tagging
-        found = {"wheel": str(path), "tags": tagging.tags, "lowest": tagging.lowest}
-        output.say_json({**found, **as_values(pressed.notes)})
-    else:
-        output.say(str(path))
+    found = {"wheel": str(path), "tags": pressed.tagging.tags, "lowest": pressed.tagging.lowest}
+    output.result({**found, **as_values(pressed.notes)}, str(path), as_json=arguments.json)
     return 0
 
 
@@ -65,10 +61,7 @@ def _several(orders: Sequence[Order], arguments: Arguments) -> int:
     from mamba_press.pipeline import solve
 
     made = pipeline_matrix.press(orders, arguments.output, replaces=arguments.force)
-    if arguments.json:
-        output.say_json([_row(each) for each in made])
-    else:
-        output.say(_table(made))
+    output.result([_row(each) for each in made], _table(made), as_json=arguments.json)
     failed = [(each.target, each.error) for each in made if each.error is not None]
     if failed:
         raise solve.together(failed, len(orders))

@@ -76,10 +76,11 @@ def _make(arguments: Arguments, environ: Mapping[str, str]) -> int:
     )
     for left in house.left:
         log.note(f"{left.package} is no wheel: {left.why}")
-    if arguments.json:
-        output.say_json({"folder": folder and str(folder), **_values(manifest)})
-    else:
-        output.say("\n".join(str(path) for path in (folder, arguments.archive) if path))
+    output.result(
+        {"folder": folder and str(folder), **_values(manifest)},
+        "\n".join(str(path) for path in (folder, arguments.archive) if path),
+        as_json=arguments.json,
+    )
     return 0
 
 
@@ -91,10 +92,11 @@ def _install(path: Path, arguments: Arguments, environ: Mapping[str, str]) -> in
     python = install.interpreter(arguments.python, environ)
     place = install.Place(python=python, target=arguments.target, prefix=arguments.prefix)
     manifest = install.install(path, place)
-    if arguments.json:
-        output.say_json({"python": python, "installed": [asdict(row) for row in manifest.wheels]})
-    else:
-        output.say(f"{len(manifest.wheels)} wheels installed for {python}")
+    output.result(
+        {"python": python, "installed": [asdict(row) for row in manifest.wheels]},
+        f"{len(manifest.wheels)} wheels installed for {python}",
+        as_json=arguments.json,
+    )
     return 0
 
 
@@ -106,10 +108,7 @@ def _validate(path: Path, arguments: Arguments, environ: Mapping[str, str]) -> i
     with atomic.temporary() as folder:
         manifest = wheelhouse.unpack(path, folder)
         build.require_together([folder / row.file for row in manifest.wheels], manifest.elsewhere, failure=HouseError)
-    if arguments.json:
-        output.say_json(_values(manifest))
-    else:
-        output.say(f"{path}: {len(manifest.wheels)} wheels, nothing wrong")
+    output.result(_values(manifest), f"{path}: {len(manifest.wheels)} wheels, nothing wrong", as_json=arguments.json)
     return 0
 
 
@@ -117,7 +116,7 @@ def _show(path: Path, arguments: Arguments, environ: Mapping[str, str]) -> int: 
     from mamba_press.wheel import wheelhouse
 
     manifest = wheelhouse.read(path)
-    output.say_json(_values(manifest)) if arguments.json else output.say("\n".join(_lines(manifest)))
+    output.result(_values(manifest), "\n".join(_lines(manifest)), as_json=arguments.json)
     return 0
 
 

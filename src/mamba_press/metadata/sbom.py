@@ -19,13 +19,13 @@ from packaging.utils import canonicalize_name
 
 from mamba_press import __version__, credentials
 from mamba_press.conda.channels import is_path
-from mamba_press.types import OWN, Entry, Reason
+from mamba_press.types import OWN, Entry, Info, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from mamba_press.metadata.licenses import Licence
-    from mamba_press.types import Edits, Info, Package, Wheel
+    from mamba_press.types import Edits, Package, Wheel
 
     Json = dict[str, object]
 
@@ -54,14 +54,13 @@ class Facts:
     """What a bill says beside the files themselves.
 
     ``packages`` are all that were fetched: a dependency may lead through one that has no file in the wheel.
-    ``abouts`` and ``info`` hold, by package, what ``about.json`` says and the rest of its ``info`` folder.
+    ``info`` holds, by package, what its ``info`` folder says.
     ``expression`` is the licence of all that is in the wheel; ``epoch`` is SOURCE_DATE_EPOCH.
     """
 
     packages: tuple[Package, ...]
     licences: tuple[Licence, ...]
     expression: str | None
-    abouts: Mapping[str, Mapping[str, object]]
     info: Mapping[str, Info]
     epoch: int | None
 
@@ -227,8 +226,8 @@ def _timestamp(packages: Iterable[Package], epoch: int | None) -> Json:
 
 
 def _component(package: Package, files: Sequence[Entry], hashes: Mapping[str, str], facts: Facts) -> Json:
-    about = facts.abouts.get(package.name, {})
-    summary = about.get("summary")
+    info = facts.info.get(package.name, Info())
+    summary = info.about.get("summary")
     licence = next((licence for licence in facts.licences if licence.package == package.name), None)
     component: Json = {
         "type": "library",
@@ -251,22 +250,22 @@ def _component(package: Package, files: Sequence[Entry], hashes: Mapping[str, st
     properties += [("system", spec.text) for spec in specs if spec.text.startswith(SYSTEMS)]
     if properties:
         component["properties"] = [{"name": f"mamba-press:{name}", "value": value} for name, value in properties]
-    references = list(_references(package, about, facts.info.get(package.name)))
+    references = list(_references(package, info))
     if references:
         component["externalReferences"] = references
     return component
 
 
-def _references(package: Package, about: Mapping[str, object], info: Info | None) -> Iterator[Json]:
+def _references(package: Package, info: Info) -> Iterator[Json]:
     """Yield where a package, its sources and its pages are; nothing of this machine."""
     archive = _public(package.url, query=False)
     if archive:
         yield {"type": "distribution", "url": archive}
-    for url, sha256 in _in_recipe(info.recipe if info else ""):
+    for url, sha256 in _in_recipe(info.recipe):
         hashes: Json = {"hashes": [{"alg": "SHA-256", "content": sha256}]} if sha256 else {}
         yield {"type": "source-distribution", "url": url, **hashes}
     for key, kind in _REFERENCES:
-        value = about.get(key)
+        value = info.about.get(key)
         page = _public(value) if isinstance(value, str) else None
         if page:
             yield {"type": kind, "url": page}

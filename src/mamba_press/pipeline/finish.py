@@ -80,7 +80,6 @@ class Licensed:
     project: Project
     licences: tuple[licenses.Licence, ...]
     expression: str | None
-    abouts: Mapping[str, Mapping[str, object]]
     notes: tuple[Note, ...]
 
 
@@ -176,7 +175,6 @@ def _licensed(asked: Project, entries: Sequence[Entry], environment: Environment
         project=licenses.state(asked, vendored),
         licences=found,
         expression=licenses.joined([*licenses.stated(asked), *(licence.expression for licence in found)]),
-        abouts=abouts,
         notes=(*licenses.unknown(found, config.licenses), *([warning] if warning else [])),
     )
 
@@ -235,7 +233,6 @@ def _with_bill(
         packages=environment.packages,
         licences=licensed.licences,
         expression=licensed.expression,
-        abouts=licensed.abouts,
         info=environment.info,
         epoch=epoch,
     )

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-from mamba_press import log, platforms
+from mamba_press import atomic, log, platforms
+from mamba_press.conda.process import one_process
 from mamba_press.config import unmatched
 from mamba_press.errors import ConfigError, Problem, WriteError, noted, of_all
 from mamba_press.metadata import dist_info, pyproject
 from mamba_press.metadata.requirements import pypi_names
-from mamba_press.pipeline import build, finish
+from mamba_press.pipeline import build, finish, solve
 from mamba_press.pipeline import press as pipeline_press
 from mamba_press.platforms import target
 from mamba_press.types import Selection, Wheelhouse
 from mamba_press.vendoring import layout, library_loaders, link, placeholders, runtime_support, split
 from mamba_press.vendoring.select import packages
+from mamba_press.wheel import compress, writer
+from mamba_press.wheel import wheelhouse as house_archive
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,12 +39,6 @@ def write(
     Unless it ``replaces`` what is there, WriteError is raised where that is another wheel or another archive.
     All wheels are checked together before one of them gets its place. What was there before stays where anything fails.
     """
-    from mamba_press import atomic
-    from mamba_press.conda.process import one_process
-    from mamba_press.pipeline import solve
-    from mamba_press.wheel import compress, writer
-    from mamba_press.wheel import wheelhouse as house_archive
-
     if archive is not None and (archive.is_dir() or archive == directory):
         what, hint = "is a folder, and --archive writes one file", "name a file: --archive env.zip"
         raise WriteError(Problem(where=str(archive), what=what, hint=hint))
@@ -78,9 +75,6 @@ def write(
 
 def _place(stage: Path, manifest: Manifest, places: tuple[Path | None, Path | None], *, replaces: bool) -> None:
     """Bring a finished house from the folder ``stage`` to its folder and its archive; what fails changes nothing."""
-    from mamba_press import atomic
-    from mamba_press.wheel import wheelhouse as house_archive
-
     directory, archive = places
     with atomic.moving(stage) as move:
 
@@ -201,7 +195,7 @@ def _part(member: split.Member, members: Sequence[split.Member], order: Order, c
 
 def _pinned(draft: finish.Draft, member: split.Member, versions: split.Versions) -> tuple[finish.Draft, Version]:
     """Return a member's draft with what is known once all versions are: exact requirements, and paths."""
-    version = versions.of(member)
+    _, version = versions[member.package.name]
     filled = split.pinned(draft.licensed.project, member, versions)
     entries = split.named(draft.part.entries, dist_info.stem(filled.name, version))
     draft = replace(draft, part=replace(draft.part, entries=entries), licensed=replace(draft.licensed, project=filled))

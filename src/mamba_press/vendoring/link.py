@@ -373,9 +373,8 @@ def _signature_notes(entries: Sequence[Entry]) -> Iterable[str]:
     """Say which certificates no longer vouch for a file, as it is edited."""
     paths = [entry.path for entry in entries if (binary := _binary(entry)) and binary.vouched and _is_new(entry)]
     if paths:
-        yield f"the signature of a developer cannot be kept on an edited file: {paths[0]}" + messages.others(
-            len(paths) - 1
-        )
+        shown = f"{paths[0]}{messages.others(len(paths) - 1)}"
+        yield f"the signature of a developer cannot be kept on an edited file: {shown}"
 
 
 def _is_new(entry: Entry) -> bool:
@@ -386,6 +385,5 @@ def _is_new(entry: Entry) -> bool:
 def _strip_notes(entries: Sequence[Entry], config: Config) -> Iterable[str]:
     others = [entry.path for entry in entries if (each := _binary(entry)) and not platforms.facts_for(each).can_strip]
     if config.link.strip and others:
-        yield f"link.strip is for ELF files; these are packed as they are: {others[0]}" + messages.others(
-            len(others) - 1
-        )
+        shown = f"{others[0]}{messages.others(len(others) - 1)}"
+        yield f"link.strip is for ELF files; these are packed as they are: {shown}"

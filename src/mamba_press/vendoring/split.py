@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from mamba_press.errors import Note
     from mamba_press.types import Kept, Package, Project, Selection, Solution, Target
 
+    Versions = Mapping[str, tuple[str, Version]]
+
 
 NAME = "house"
 """How a house is called that nobody gave a name."""
@@ -235,19 +237,8 @@ def public(text: str, package: Package) -> Version:
         return Version(found[1] if found else "0")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Versions:
-    """The names and versions of the wheels of a house, by conda package."""
-
-    found: Mapping[str, tuple[str, Version]]
-
-    def of(self, member: Member) -> Version:
-        """Return the version of a member's wheel."""
-        return self.found[member.package.name][1]
-
-
 def versions(members: Sequence[Member], stated: Sequence[object]) -> Versions:
-    """Return the version of every member's wheel: what ``==`` then means is its content.
+    """Return by conda package the name and the version of every member's wheel: what ``==`` then means is its content.
 
     To the public version is added which build of the conda package it was, and a digest of all that is in the wheel,
     of what it says of itself (``stated``, in the members' order), and of the same of all wheels that it requires
@@ -265,7 +256,7 @@ def versions(members: Sequence[Member], stated: Sequence[object]) -> Versions:
         # A digest that begins with a letter is never read as a number.
         label = ".".join(filter(None, (_label(rest), _label(member.package.build), f"g{digest[:_DIGITS]}")))
         found[name] = (member.name, Version(f"{public}+{label}"))
-    return Versions(found=found)
+    return found
 
 
 def _label(text: str) -> str:
@@ -290,10 +281,10 @@ def _content(member: Member, stated: object) -> str:
 
 def pinned(project: Project, member: Member, versions: Versions) -> Project:
     """Return a member's project with its version, and the requirements of the wheels that it needs as they are."""
-    pins = sorted(f"{name}=={version}" for name, version in map(versions.found.__getitem__, member.exact))
+    pins = sorted(f"{name}=={version}" for name, version in map(versions.__getitem__, member.exact))
     listed = project.table.get("dependencies")
     others = listed if isinstance(listed, (list, tuple)) else ()
-    version = versions.of(member)
+    _, version = versions[member.package.name]
     table = {**project.table, "version": str(version), "dependencies": [*others, *pins]}
     return replace(project, table=table, version=version)
 

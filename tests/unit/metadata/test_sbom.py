@@ -15,7 +15,7 @@ from packaging.version import Version
 from mamba_press.conda import package_info
 from mamba_press.metadata import sbom
 from mamba_press.metadata.licenses import Licence
-from mamba_press.types import Edits, Entry, File, Kept, Reason, Resolved, Wheel
+from mamba_press.types import Edits, Entry, File, Info, Kept, Reason, Resolved, Wheel
 from tests.support.values import package
 
 BEFORE = hashlib.sha256(b"before").hexdigest()
@@ -53,8 +53,9 @@ def facts(**changes):
             Licence(package="zlib", text="GPL v2+", expression="GPL-2.0-or-later", is_certain=False),
         ),
         expression="GPL-2.0-or-later AND MIT",
-        abouts={"app": {"summary": "An  app\nfor all", "home": "https://app.example", "dev_url": "none of them"}},
-        info={},
+        info={
+            "app": Info(about={"summary": "An  app\nfor all", "home": "https://app.example", "dev_url": "none of them"})
+        },
         epoch=None,
     )
     return replace(plain, **changes)
@@ -184,7 +185,7 @@ def test_a_folder_is_never_written_as_a_channel_of_its_name(channel):
     ],
 )
 def test_an_archive_is_named_only_where_others_find_it_and_without_credentials(url, shown):
-    bill = made(packages=(replace(PACKAGES[0], url=url), *PACKAGES[1:]), abouts={})
+    bill = made(packages=(replace(PACKAGES[0], url=url), *PACKAGES[1:]), info={})
     references = component(bill, "app").get("externalReferences", [])
     assert [each["url"] for each in references] == ([shown] if shown else [])
 
