@@ -418,6 +418,12 @@ class Project:
     table: Mapping[str, object] = field(default_factory=dict)
     built: OwnFiles | None = None
 
+    @property
+    def dynamic(self) -> tuple[str, ...]:
+        """The fields that the table leaves open."""
+        listed = self.table.get("dynamic")
+        return tuple(listed) if isinstance(listed, (list, tuple)) else ()
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Requirements:

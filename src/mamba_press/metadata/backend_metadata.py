@@ -84,9 +84,7 @@ def source(asked: Project, pkg_info: bytes) -> tuple[Project, bytes]:
 
     found = project(asked, OwnFiles(metadata=pkg_info))
     raw, _ = parse_email(pkg_info)
-    dynamic = found.table["dynamic"]
-    assert isinstance(dynamic, list)
-    names = ["License-File", *(_FIELDS[name] for name in dynamic)]
+    names = ["License-File", *(_FIELDS[name] for name in found.dynamic)]
     there = {name.lower() for name in raw.get("dynamic", ())}
     if tuple(map(int, raw.get("metadata_version", "1.0").split("."))) < (2, 2):  # before, nothing was binding
         return found, pkg_info
@@ -118,9 +116,7 @@ def _is_open(asked: Project, name: str, raw: RawMetadata) -> bool:
 
     A project without ``[project]`` leaves all but its licence open: those of what is packed would be stated as its own.
     """
-    dynamic = asked.table.get("dynamic")
-    is_asked = isinstance(dynamic, list) and name in dynamic
-    if not is_asked and (asked.table or name == "license"):
+    if name not in asked.dynamic and (asked.table or name == "license"):
         return False
     if name == "license":
         classifiers = raw.get("classifiers", [])

@@ -16,7 +16,7 @@ from mamba_press.metadata import headers
 from mamba_press.metadata.pypi_rules import EMAIL, SUMMARY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from packaging.metadata import RawMetadata
 
@@ -46,12 +46,6 @@ class Sources:
     about: Mapping[str, object] = field(default_factory=dict)
 
 
-def is_dynamic(project: Project, name: str) -> bool:
-    """Whether a field of ``[project]`` is left to us."""
-    listed = project.table.get("dynamic")
-    return isinstance(listed, (list, tuple)) and name in listed
-
-
 def complete(project: Project, sources: Sources) -> tuple[Project, tuple[str | Note, ...]]:
     """Return the project with its dynamic fields filled in, and what there is to say about those that are not.
 
@@ -65,12 +59,12 @@ def complete(project: Project, sources: Sources) -> tuple[Project, tuple[str | N
         "urls": _urls,
         "keywords": _keywords,
         "classifiers": _classifiers,
-        "authors": _authors,
-        "maintainers": _maintainers,
+        "authors": lambda sources: _people(sources.raw.get("author"), sources.raw.get("author_email")),
+        "maintainers": lambda sources: _people(sources.raw.get("maintainer"), sources.raw.get("maintainer_email")),
         "requires-python": lambda sources: sources.derived.requires_python,
     }
     for name, make in makers.items():
-        value = make(sources) if is_dynamic(project, name) else None
+        value = make(sources) if name in project.dynamic else None
         if value:
             found[name] = _added(project.table.get(name), value)
     found.update(_requirements(project, sources.derived))
@@ -97,9 +91,9 @@ def _requirements(project: Project, derived: Requirements) -> dict[str, object]:
     """
     found: dict[str, object] = {}
     lines: list[str] = []
-    if is_dynamic(project, "dependencies"):
+    if "dependencies" in project.dynamic:
         lines += derived.dependencies
-    if is_dynamic(project, "optional-dependencies"):
+    if "optional-dependencies" in project.dynamic:
         lines += dict.fromkeys(line for group in derived.extras.values() for line in group)
         static = project.table.get("optional-dependencies")
         found["optional-dependencies"] = {extra: [] for extra in derived.extras} | (
@@ -120,7 +114,7 @@ def _lacking(project: Project, derived: Requirements) -> Iterator[str | Note]:
     from packaging.requirements import InvalidRequirement, Requirement
 
     yield from derived.notes
-    if is_dynamic(project, "dependencies"):
+    if "dependencies" in project.dynamic:
         return
     stated: dict[str, list[Requirement]] = {}
     for text in _static(project):
@@ -211,14 +205,6 @@ def _classifiers(sources: Sources) -> list[str]:
     ]
 
 
-def _authors(sources: Sources) -> list[dict[str, str]]:
-    return _people(sources.raw.get("author"), sources.raw.get("author_email"))
-
-
-def _maintainers(sources: Sources) -> list[dict[str, str]]:
-    return _people(sources.raw.get("maintainer"), sources.raw.get("maintainer_email"))
-
-
 def _people(names: str | None, addresses: str | None) -> list[dict[str, str]]:
     """Return the people of the fields Author and Author-email, as `[project]` writes them."""
     if (addresses or "").count("(") > _COMMENTS:  # comments in comments, which Python reads by recursion
@@ -229,11 +215,7 @@ def _people(names: str | None, addresses: str | None) -> list[dict[str, str]]:
     bare = [person for person in found if "name" not in person]
     if len(listed) == 1 and len(found) == 1 and bare:
         return [{"name": listed[0], **bare[0]}]
-    return [*({"name": name} for name in listed if name not in named), *_filled(found)]
-
-
-def _filled(people: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
-    return [dict(person) for person in people if person]
+    return [*({"name": name} for name in listed if name not in named), *filter(None, found)]
 
 
 def _person(name: str, email: str) -> dict[str, str]:

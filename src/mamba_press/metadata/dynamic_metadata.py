@@ -89,8 +89,7 @@ def complete(project: Project, conda_version: str | None, state: State) -> Proje
     loaded = _loaded(project.root)
     if not loaded:
         return project
-    known = project.table.get("dynamic")
-    table: dict[str, Any] = {**project.table, "dynamic": list(known) if isinstance(known, list) else []}
+    table: dict[str, Any] = {**project.table, "dynamic": list(project.dynamic)}
     declared = frozenset(table["dynamic"])
     seen = MappingProxyType(ChainMap(table, {"version": conda_version} if conda_version else {}))
     given: set[str] = set()

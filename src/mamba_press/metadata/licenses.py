@@ -93,8 +93,7 @@ def require(licences: Sequence[Licence], packages: Sequence[Package], rules: Lic
 
 def is_open(project: Project) -> bool:
     """Whether the project leaves it to its packages which licence the wheel states."""
-    dynamic = project.table.get("dynamic", ())
-    return project.root == Path(NEUTRAL) or (isinstance(dynamic, (list, tuple)) and "license" in dynamic)
+    return project.root == Path(NEUTRAL) or "license" in project.dynamic
 
 
 def stated(project: Project) -> tuple[str, ...]:
@@ -186,11 +185,8 @@ def _named(name: str, text: str) -> str | Problem:
     found = _canonical(text)
     if found is not None:
         return found
-    return Problem(
-        where=Setting("licenses.named"),
-        what=f"{name}: {text!r} is no SPDX expression",
-        hint=f"see https://spdx.org/licenses; a licence that is not there can be called {_reference(name)}",
-    )
+    hint = f"see https://spdx.org/licenses; a licence that is not there can be called {_reference(name)}"
+    return Problem(where=Setting("licenses.named"), what=f"{name}: {text!r} is no SPDX expression", hint=hint)
 
 
 def _reference(package: str) -> str:

@@ -115,8 +115,7 @@ def version(project: Project, package: Package | None) -> Version:
 
 def of_code(project: Project) -> Iterator[Problem]:
     """Yield the dynamic fields that packages cannot answer for code of the project's own: under which licence it is."""
-    left = project.table.get("dynamic")
-    if isinstance(left, list) and "license" in left:
+    if "license" in project.dynamic:
         yield Problem(
             where="project.dynamic",
             what='"license" cannot be dynamic: no conda package knows the licence of the project\'s own code',
@@ -126,8 +125,7 @@ def of_code(project: Project) -> Iterator[Problem]:
 
 def without_packages(project: Project) -> Iterator[Problem]:
     """Yield the dynamic fields for which there would have to be a pressed package."""
-    left = project.table.get("dynamic")
-    for name in left if isinstance(left, list) else ():
+    for name in project.dynamic:
         if name in ("version", *DYNAMIC) and name not in _DERIVED:
             yield Problem(
                 where="project.dynamic",
@@ -222,11 +220,11 @@ def source_metadata(project: Project, version: Version, changing: Collection[str
     """
     from pyproject_metadata.constants import PROJECT_TO_METADATA
 
-    left = project.table.get("dynamic")
-    open_fields = [name for name in left if name in DYNAMIC] if isinstance(left, list) else []
-    is_open = isinstance(left, list) and "license" in left
+    open_fields = [name for name in project.dynamic if name in DYNAMIC]
     opened = {field for name in (*open_fields, *changing) for field in PROJECT_TO_METADATA[name]}
-    dynamic = dict.fromkeys(("License-File", *(("License-Expression",) if is_open else ()), *sorted(opened)))
+    dynamic = dict.fromkeys(
+        ("License-File", *(("License-Expression",) if "license" in project.dynamic else ()), *sorted(opened))
+    )
     return _write(project, version, license_files=tuple(license_files(project)), dynamic=tuple(dynamic))
 
 

@@ -127,7 +127,7 @@ def describe(order: Order, asked: Project, chosen: Chosen) -> tuple[Project, tup
     theirs = installed.read(kept.file for kept in selection.kept)
     there = {kept.file.package for kept in selection.kept}
     stays = tuple(package for package in environment.packages if package.requested or package.name in there)
-    dynamic = frozenset(name for name in pyproject.DYNAMIC if metadata_dynamic.is_dynamic(asked, name))
+    dynamic = frozenset(name for name in pyproject.DYNAMIC if name in asked.dynamic)
     needed = pypi_names.needs(solution, stays, order.config)
     called, unread = chosen.called, dict[str, str]()
     if called is None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from mamba_press import log, messages
 from mamba_press.conda import fetch, lockfile, solver
 from mamba_press.errors import ConfigError, PressError, Problem
-from mamba_press.metadata import dynamic
 from mamba_press.pipeline import solve
 
 if TYPE_CHECKING:
@@ -160,7 +159,7 @@ def _with_contents(order: Order, solution: Solution) -> Solution:
 
     So a build from the lock asks no server for them, and requires the same wherever it is made.
     """
-    if order.project is None or not dynamic.is_dynamic(order.project, "dependencies"):
+    if order.project is None or "dependencies" not in order.project.dynamic:
         return solution
     outside = [
         package
