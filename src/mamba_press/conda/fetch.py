@@ -44,7 +44,7 @@ def environment(
     if not _chosen(solution, names):
         return Environment(prefix=root, files=(), packages=(), info={})
     neutral = platforms.facts(solution.target).neutral
-    _install(solution, names, root, neutral, access=access)
+    install(solution, names, root, written=neutral, access=access)
     notes: list[str] = []
     environment = prefix.read(root, _chosen(solution, names), notes, neutral=neutral)
     for note in notes:
@@ -57,43 +57,15 @@ def install(
     names: Collection[str],
     root: Path,
     *,
-    stands: Path | None = None,
+    written: str | None = None,
     access: Access,
 ) -> None:
-    """Install the named packages of a solution into the folder ``root`` to be built against where it stands.
+    """Install the named packages of a solution into the folder ``root``; warn of archives that nothing vouches for.
 
-    Its text files and programs name ``root`` itself, or ``stands``, where it will be moved to.
+    Its text files and programs name ``root`` itself, or the prefix ``written``, such as where it will be moved to.
     """
-    _install(solution, names, root, str(stands or root), access=access)
-
-
-def inspect(packages: Sequence[Package], access: Access) -> dict[str, Json]:
-    """Return, by file name, the ``folders`` of Python metadata and the number of ``files``, or a ``problem``.
-
-    They are looked into where they are, without being downloaded; offline, only those that are cached or files.
-    """
-    if not packages:
-        return {}
-    request = {
-        "do": "inspect",
-        "packages": _asked_for(packages, access),
-        "offline": access.offline,
-        "cache": str(process.cache_folder(access.environ)),
-    }
-    contents: dict[str, Json] = process.call(request, process.tell, access.environ, FetchError)["contents"]
-    return contents
-
-
-def _install(
-    solution: Solution,
-    names: Collection[str],
-    root: Path,
-    written: str,
-    *,
-    access: Access,
-) -> None:
-    """Install into ``root`` with the prefix ``written`` in the files; warn of archives that nothing vouches for."""
     root.mkdir(parents=True, exist_ok=True)
+    written = written or str(root)
     target, facts = solution.target, platforms.facts(solution.target)
     request = {
         "do": "fetch",
@@ -111,6 +83,23 @@ def _install(
             f"{archive}: the channel states no hash, so nothing vouches for it",
             "index the channel again, or name one that states hashes",
         )
+
+
+def inspect(packages: Sequence[Package], access: Access) -> dict[str, Json]:
+    """Return, by file name, the ``folders`` of Python metadata and the number of ``files``, or a ``problem``.
+
+    They are looked into where they are, without being downloaded; offline, only those that are cached or files.
+    """
+    if not packages:
+        return {}
+    request = {
+        "do": "inspect",
+        "packages": _asked_for(packages, access),
+        "offline": access.offline,
+        "cache": str(process.cache_folder(access.environ)),
+    }
+    contents: dict[str, Json] = process.call(request, process.tell, access.environ, FetchError)["contents"]
+    return contents
 
 
 def _chosen(solution: Solution, names: Collection[str]) -> list[Package]:

@@ -151,7 +151,7 @@ def _prefix(job: Job, solution: Solution, chosen: frozenset[str], folder: Path |
     if not _is_there(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with atomic.temporary(folder.parent) as made:
-            fetch.install(solution, chosen, made, stands=folder, access=access)
+            fetch.install(solution, chosen, made, written=str(folder), access=access)
             try:
                 made.rename(folder)
             except OSError:
