@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _PATH = re.compile(r"[./~]|\\\\|[A-Za-z]:[\\/]|file:", re.IGNORECASE)
 """How a path begins. On Windows so does the name of a share, which no channel has."""
 
+_NO_FOLDER = "give a URL or an absolute path, or override it for this build with -C channels=… or MAMBA_PRESS_CHANNELS"
 _FILE_URL = re.compile(r"file:(?://([^/?#]*))?([^?#]*)", re.IGNORECASE)
 
 
@@ -73,7 +74,8 @@ def urls(channels: Iterable[str], root: Path) -> tuple[str, ...]:
     for channel in channels:
         path = folder_of(channel, root)
         if path is not None and not is_folder(path):
-            problems.append(_no_folder(channel, path))
+            what = f"{channel!r} is a folder that is not there: {path}"
+            problems.append(Problem(where=Setting("channels"), what=what, hint=_NO_FOLDER))
         found.append(channel if path is None else path.as_uri())
     if problems:
         raise ConfigError(*problems)
@@ -92,11 +94,3 @@ def inside(channels: Iterable[str], root: Path) -> tuple[str, ...]:
     here = Path(os.path.normpath(root.absolute()))
     folders = (folder_of(channel, root) for channel in channels)
     return tuple(path.relative_to(here).as_posix() for path in folders if path and path.is_relative_to(here))
-
-
-def _no_folder(channel: str, path: Path) -> Problem:
-    return Problem(
-        where=Setting("channels"),
-        what=f"{channel!r} is a folder that is not there: {path}",
-        hint="give a URL or an absolute path, or override it for this build with -C channels=… or MAMBA_PRESS_CHANNELS",
-    )

@@ -40,7 +40,7 @@ def translate(refused: RefusedError, target: Target) -> PressError:
         "channels": _channels,
         "channel": lambda facts, target: _channels({**facts, "wrong": [facts]}, target),
         "solve": _solve,
-        "archives": _archives,
+        "archives": lambda facts, _: FetchError(*map(_archive, facts["wrong"])),
         "offline": _offline,
         "install": _install,
         "members": _members,
@@ -78,16 +78,12 @@ def _printable(text: str) -> str:
 
 
 def _spec(facts: Json, _: Target) -> PressError:
-    return ConfigError(
-        *(
-            Problem(
-                where=Setting(wrong["key"]),
-                what=f"{wrong['spec']!r} is no conda spec: {clean(wrong['text'])}",
-                hint='write it as in "libmambapy 1.5.8", "zlib >=1.2,<2" or "numpy 1.26.* py310*"',
-            )
-            for wrong in facts["wrong"]
-        )
-    )
+    problems = []
+    for wrong in facts["wrong"]:
+        what = f"{wrong['spec']!r} is no conda spec: {clean(wrong['text'])}"
+        hint = 'write it as in "libmambapy 1.5.8", "zlib >=1.2,<2" or "numpy 1.26.* py310*"'
+        problems.append(Problem(where=Setting(wrong["key"]), what=what, hint=hint))
+    return ConfigError(*problems)
 
 
 def _channels(facts: Json, target: Target) -> PressError:
@@ -161,7 +157,8 @@ def _hints(facts: Json, target: Target) -> list[Words]:
     def see(key: str) -> Text:
         return Text.of() if is_for_build else Text.of(": see ", Setting(key))
 
-    hints: list[Words] = [f"solved for {target.subdir} and Python {target.python}, with {_assumed(facts)}"]
+    assumed = ", ".join(f"{name} {version}" for name, version, _ in facts["virtual"]) or "no virtual packages"
+    hints: list[Words] = [f"solved for {target.subdir} and Python {target.python}, with {assumed}"]
     for found in facts["found"]:
         if not found["versions"]:
             hints.append(f"files are listed as {found['name']}, and the records of all have another name")
@@ -182,16 +179,8 @@ def _hints(facts: Json, target: Target) -> list[Words]:
     return hints
 
 
-def _assumed(facts: Json) -> str:
-    return ", ".join(f"{name} {version}" for name, version, _ in facts["virtual"]) or "no virtual packages"
-
-
 def _some(values: list[str]) -> str:
     return ", ".join((["…"] if len(values) > 5 else []) + values[-5:])
-
-
-def _archives(facts: Json, _: Target) -> PressError:
-    return FetchError(*map(_archive, facts["wrong"]))
 
 
 def _archive(wrong: Json) -> Problem:
@@ -207,28 +196,18 @@ def _archive(wrong: Json) -> Problem:
 
 
 def _offline(facts: Json, _: Target) -> PressError:
-    return FetchError(
-        Problem(
-            where=Setting("offline"),
-            what="the cache has not got " + ", ".join(facts["packages"]),
-            hint="build once with offline = false: what is fetched stays in the cache (RATTLER_CACHE_DIR)",
-        )
-    )
+    what = "the cache has not got " + ", ".join(facts["packages"])
+    hint = "build once with offline = false: what is fetched stays in the cache (RATTLER_CACHE_DIR)"
+    return FetchError(Problem(where=Setting("offline"), what=what, hint=hint))
 
 
 def _members(facts: Json, _: Target) -> PressError:
     where = f"{facts['package']} ({hidden(facts['file'])})" if facts["file"] else facts["package"]
     wrong = [f"{path!r}: {text}" if path else text for path, text in facts["wrong"]]
     told = [*wrong[:5], *([f"and {len(wrong) - 5} more"] if len(wrong) > 5 else [])]
-    return ContentError(
-        Problem(
-            where=where,
-            what="\n  ".join(
-                ["it was not installed, because of what it lists", *(_shortened(_printable(line)) for line in told)]
-            ),
-            hint="the package is malformed, or made to do harm: take another build of it, and tell the channel's owner",
-        )
-    )
+    lines = ("it was not installed, because of what it lists", *(_shortened(_printable(line)) for line in told))
+    hint = "the package is malformed, or made to do harm: take another build of it, and tell the channel's owner"
+    return ContentError(Problem(where=where, what="\n  ".join(lines), hint=hint))
 
 
 def _install(facts: Json, _: Target) -> PressError:
@@ -280,25 +259,13 @@ def silent(facts: Json) -> FetchError:
         what = f"it did nothing for {facts['seconds']:g} seconds, and was ended"
         return FetchError(Problem(where="rattler's process", what=what, hint=AGAIN))
     told = [_printable(address) for address in facts["addresses"]]
-    return FetchError(
-        Problem(
-            where=", ".join(told[:3]) + messages.others(len(told) - 3),
-            what=f"no byte came for {facts['seconds']:g} seconds",
-            hint=Text.of(
-                "try again; if the server stays silent, name a mirror or a folder in ",
-                Setting("channels"),
-                ", or build from the cache with offline = true",
-            ),
-        )
-    )
+    where = ", ".join(told[:3]) + messages.others(len(told) - 3)
+    again = "try again; if the server stays silent, name a mirror or a folder in "
+    hint = Text.of(again, Setting("channels"), ", or build from the cache with offline = true")
+    return FetchError(Problem(where=where, what=f"no byte came for {facts['seconds']:g} seconds", hint=hint))
 
 
 def unreadable_lock(text: str) -> ConfigError:
     """Return the error for a file that is no lock."""
-    return ConfigError(
-        Problem(
-            where="mamba-press.lock",
-            what=f"it cannot be read: {clean(text)}",
-            hint="make it anew with `mamba-press lock --update`, or take back the one that was there",
-        )
-    )
+    hint = "make it anew with `mamba-press lock --update`, or take back the one that was there"
+    return ConfigError(Problem(where="mamba-press.lock", what=f"it cannot be read: {clean(text)}", hint=hint))

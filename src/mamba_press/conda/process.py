@@ -127,7 +127,9 @@ class _Worker:
         self.process.kill()
         self.process.wait()
         for stream in (self.process.stdin, self.process.stdout):
-            _close(stream)
+            with suppress(BrokenPipeError):  # when it ended before it read all of the request
+                if stream:
+                    stream.close()
         self.kept.close()
 
 
@@ -237,11 +239,8 @@ def _not_utf8(request: Json) -> Iterator[Problem]:
     for key, variable in _PLACES.items():
         path = str(request.get(key, ""))
         if any("\ud800" <= character <= "\udfff" for character in path):
-            yield Problem(
-                where=variable,
-                what=f"the folder {messages.printable(path)} has a name that is not UTF-8",
-                hint=f"set {variable} to another folder",
-            )
+            what = f"the folder {messages.printable(path)} has a name that is not UTF-8"
+            yield Problem(where=variable, what=what, hint=f"set {variable} to another folder")
 
 
 def _start(environ: Mapping[str, str], said: IO[bytes]) -> subprocess.Popen[bytes]:
@@ -260,19 +259,10 @@ def _start(environ: Mapping[str, str], said: IO[bytes]) -> subprocess.Popen[byte
             start_new_session=True,
         )
     except OSError as error:
-        raise ConfigError(
-            Problem(
-                where=WORKER if python else "the interpreter that builds",
-                what=f"{python or sys.executable!r} cannot be started: {error.strerror or error}",
-                hint=f"set {WORKER} to an interpreter that has py-rattler, such as python3.13",
-            )
-        ) from None
-
-
-def _close(stream: IO[bytes] | None) -> None:
-    with suppress(BrokenPipeError):  # when the worker ended before it read all of the request
-        if stream:
-            stream.close()
+        where = WORKER if python else "the interpreter that builds"
+        what = f"{python or sys.executable!r} cannot be started: {error.strerror or error}"
+        hint = f"set {WORKER} to an interpreter that has py-rattler, such as python3.13"
+        raise ConfigError(Problem(where=where, what=what, hint=hint)) from None
 
 
 def _ended(code: int, said: IO[bytes]) -> Problem:

@@ -164,14 +164,10 @@ def _located(
     }
     answer = process.ask(request, question.target, environ, SolveError)
     if answer["missing"]:
-        raise ConfigError(
-            Problem(
-                where=Setting("channels"),
-                what=f"{lockfile.NAME} has {held.name} from {', '.join(moved)}, which is not here, and the channels "
-                f"asked have not got, with the same content: {', '.join(answer['missing'])}",
-                hint=f"name channels that have it, or {lockfile.UPDATE}",
-            )
-        )
+        what = f"{lockfile.NAME} has {held.name} from {', '.join(moved)}, which is not here, and the channels "
+        what += f"asked have not got, with the same content: {', '.join(answer['missing'])}"
+        hint = f"name channels that have it, or {lockfile.UPDATE}"
+        raise ConfigError(Problem(where=Setting("channels"), what=what, hint=hint))
     found = ((package, answer["places"][package.file_name]) for package in held.packages)
     return tuple(
         replace(package, url=public(place["url"]), channel=public(place["channel"])) for package, place in found
