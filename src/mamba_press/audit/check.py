@@ -12,23 +12,23 @@ import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mamba_press import atomic
-from mamba_press.audit.contents import Contents, Findings, Name, Opened, parse_name, shown, unhashed
+from mamba_press import atomic, platforms
+from mamba_press.audit.contents import Contents, Findings, Name, Opened, is_shared, parse_name, shown, unhashed
 from mamba_press.audit.rules import archive, binaries, dist_info, loading
-from mamba_press.audit.together import clashes, confused, shared, twice, unsatisfied
 from mamba_press.errors import Habit, Problem, Remark, Style, WriteError, harmless
+from mamba_press.metadata import headers
 from mamba_press.platforms.linux.tag import BARE
 from mamba_press.wheel import read, zip_read
 from mamba_press.wheel.read import installed, is_dist_info
 from mamba_press.wheel.zip_format import Damage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mamba_press.audit.second_reader import SecondReader
     from mamba_press.types import Binary
-    from mamba_press.wheel.read import Depth
+    from mamba_press.wheel.read import Depth, Member
 
 
 PYPI_FILE = 100 << 20
@@ -75,11 +75,11 @@ def together(
     found = []
     for number, wheel in enumerate(wheels):
         others = [each for each in wheels[:number] + wheels[number + 1 :] if each.contents]
-        beside = {path: binary for other in others for path, binary in shared(other.contents).items()}
+        beside = {path: binary for other in others for path, binary in _shared(other.contents).items()}
         judged = _judged(wheel, elsewhere, beside)
         earlier = [each for each in wheels[:number] if each.contents]
-        more = (*clashes(wheel, earlier), *unsatisfied(wheel, others))
-        notes = (*judged.notes, *twice(wheel, earlier), *confused(wheel, earlier))
+        more = (*_clashes(wheel, earlier), *_unsatisfied(wheel, others))
+        notes = (*judged.notes, *_twice(wheel, earlier), *_confused(wheel, earlier))
         found.append(replace(judged, problems=(*judged.problems, *more), notes=notes))
     return _doubted({wheel.name: (wheel, one) for wheel, one in zip(wheels, found, strict=True)}, second)
 
@@ -160,6 +160,79 @@ def _judged(wheel: Opened, elsewhere: Sequence[str], beside: Mapping[str, Binary
         notes=(*binaries.facts(contents.members), *said, *notes(wheel.path)),
         unjudged=tuple(binaries.unjudged(contents)),
     )
+
+
+def _shared(contents: Contents | None) -> dict[str, Binary]:
+    """Return the binaries that other wheels can be linked to, by installed path."""
+    members = contents.members.values() if contents else ()
+    return {installed(each.path): each.binary for each in members if each.binary and is_shared(each)}
+
+
+def _clashes(wheel: Opened, earlier: Sequence[Opened]) -> Iterator[Problem]:
+    """Yield the paths at which an earlier wheel has another file."""
+    own = _placed(wheel)
+    for other in earlier:
+        theirs = _placed(other)
+        for path in sorted(own.keys() & theirs.keys()):
+            if own[path].sha256 != theirs[path].sha256:
+                yield Problem(where=path, what=f"is another file in {other.path.name}: the later one would win")
+
+
+def _twice(wheel: Opened, earlier: Sequence[Opened]) -> Iterator[str]:
+    """Yield the libraries that an earlier wheel has too."""
+    for other in earlier:
+        theirs = {each.sha256: path for path, each in _placed(other).items() if is_shared(each)}
+        for path, each in sorted(_placed(wheel).items()):
+            if is_shared(each) and each.sha256 in theirs:
+                yield f"{path} is also in {other.path.name}, as {theirs[each.sha256]}"
+
+
+def _confused(wheel: Opened, earlier: Sequence[Opened]) -> Iterator[str]:
+    """Yield the libraries whose name another one in an earlier wheel has, where files of both wheels ask for that name.
+
+    Of two libraries with one SONAME glibc loads the first, and it answers for both.
+    """
+    own = _asked_for(wheel)
+    for other in earlier:
+        theirs = _asked_for(other)
+        for name in sorted(own.keys() & theirs.keys()):
+            if own[name].sha256 != theirs[name].sha256:
+                yield (
+                    f"{own[name].path} is called {name}, as is another library, {theirs[name].path} in "
+                    f"{other.path.name}: in one process the first that is loaded answers for both"
+                )
+
+
+def _asked_for(wheel: Opened) -> dict[str, Member]:
+    """Return the libraries of a wheel that answer for their names, of those that its files need."""
+    members = _placed(wheel).values()
+    found = [(each, each.binary) for each in members if each.binary and platforms.facts_for(each.binary).loaded_answers]
+    needed = {name for _, binary in found for name in binary.needed}
+    return {binary.name: each for each, binary in found if is_shared(each) and binary.name and binary.name in needed}
+
+
+def _placed(wheel: Opened) -> dict[str, Member]:
+    members = wheel.contents.members.values() if wheel.contents else ()
+    return {installed(each.path): each for each in members}
+
+
+def _unsatisfied(wheel: Opened, others: Sequence[Opened]) -> Iterator[Problem]:
+    """Yield the requirements that hold everywhere and for which the others have nothing, or another version."""
+    from packaging.utils import canonicalize_name
+
+    there = {each.contents.name.name: each.contents.name.version for each in others if each.contents}
+    raw = headers.raw((wheel.contents.text("METADATA") if wheel.contents else None) or b"")
+    for text in raw.get("requires_dist") or ():
+        try:
+            requirement = headers.requirement(text)
+        except ValueError:
+            continue  # told already
+        if requirement.marker is not None:
+            continue
+        version = there.get(canonicalize_name(requirement.name))
+        if version is None or not requirement.specifier.contains(version, prereleases=True):
+            has = f"is there as {version}" if version else "is not there"
+            yield Problem(where=wheel.path.name, what=f"requires {requirement}, which {has}")
 
 
 def copy(path: Path, directory: Path) -> Path:
