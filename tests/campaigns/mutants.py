@@ -96,7 +96,7 @@ _TARGETS = (
     _target("requires", "metadata/requirements/*.py", "unit/metadata/test_requirements*.py property/test_requires.py"),
     _target(
         "wheel",
-        "wheel/writer.py wheel/zip_format.py wheel/content.py wheel/compress.py wheel/record.py wheel/names.py",
+        "wheel/writer.py wheel/zip_format.py wheel/content.py wheel/compress.py wheel/names.py",
         "unit/wheel/test_*.py property/test_wheel.py",
     ),
     _target("target", "platforms/target*.py", "unit/platforms/test_*.py property/test_target.py"),

@@ -17,7 +17,7 @@ from packaging.version import Version
 from mamba_press.audit import check
 from mamba_press.platforms import binaries
 from mamba_press.types import Entry, Wheel
-from mamba_press.wheel import content, record, writer
+from mamba_press.wheel import content, writer
 
 OWN = (
     Entry(path="demo-1.0.dist-info/METADATA", source=b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n"),
@@ -94,4 +94,4 @@ def test_threads_change_no_byte_and_windows_and_sources_no_content(made, size, t
             many = writer.write(split, place / "many", threads=threads, **options)
         assert many.read_bytes() == one
         assert check.check(many) == ()
-        assert record.record(made, writer.listing(made)[:-1]) == record.record(split, writer.listing(split)[:-1])
+        assert content.record(made, writer.listing(made)[:-1]) == content.record(split, writer.listing(split)[:-1])

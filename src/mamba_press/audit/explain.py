@@ -19,7 +19,7 @@ from mamba_press.platforms import strings
 from mamba_press.types import Dropped, Entry, File, Floor, Reason
 from mamba_press.vendoring import runtime_module
 from mamba_press.wheel import compress
-from mamba_press.wheel.record import Row
+from mamba_press.wheel.content import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

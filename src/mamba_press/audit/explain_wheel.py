@@ -25,7 +25,7 @@ from mamba_press.platforms import binaries, strings
 from mamba_press.types import Entry, Floor, Package, Reason, Resolved
 from mamba_press.vendoring import placeholders
 from mamba_press.wheel import read, zip_format
-from mamba_press.wheel.record import Row
+from mamba_press.wheel.content import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

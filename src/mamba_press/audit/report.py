@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from mamba_press.audit.explain import Step
     from mamba_press.types import Dropped, Entry, Pressed
-    from mamba_press.wheel.record import Row
+    from mamba_press.wheel.content import Row
 
 _FLOORS_SHOWN = 3
 

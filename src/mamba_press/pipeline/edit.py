@@ -21,7 +21,7 @@ from mamba_press.metadata import changes as wheel_changes
 from mamba_press.metadata import headers, sbom
 from mamba_press.metadata.changes import Changes as Changes  # noqa: PLC0414 - who calls `edit` makes them
 from mamba_press.platforms.modules import TAGGED
-from mamba_press.wheel import read, record, zip_format, zip_read
+from mamba_press.wheel import content, read, zip_format, zip_read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -304,7 +304,7 @@ def _record(text: bytes, changed: Mapping[str, bytes], moved: Callable[[str], st
 
 
 def _hashed(data: bytes) -> tuple[str, int]:
-    return record.hash_of(hashlib.sha256(data).hexdigest()), len(data)
+    return content.hash_of(hashlib.sha256(data).hexdigest()), len(data)
 
 
 # --- checking

@@ -1,21 +1,24 @@
-"""The bytes of an entry: those of its source, which its package vouches for, edited."""
+"""The bytes of an entry: those of its source, which its package vouches for, edited; and the line of it in RECORD."""
 
 from __future__ import annotations
 
+import base64
+import csv
 import hashlib
+import io
 import mmap
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from mamba_press.errors import ContentError, Problem, WriteError, harmless
 from mamba_press.platforms import binaries
 from mamba_press.platforms.binary_format import READING, read_up_to
-from mamba_press.types import Entry
-from mamba_press.wheel.record import Row
+from mamba_press.types import Entry, Wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 
 HUGE = 256 << 20
@@ -40,6 +43,20 @@ class Sized(NamedTuple):
     def is_huge(self) -> bool:
         """Whether it is read, compressed and written in parts."""
         return self.size >= HUGE and self.entry.edits is None and isinstance(self.entry.source, Path)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """One line of RECORD, and of a listing: what is written, of which package it is, and why it is there.
+
+    ``package`` is None for what mamba-press wrote itself; ``sha256`` is hexadecimal, None for RECORD only.
+    """
+
+    path: str
+    size: int
+    sha256: str | None
+    package: str | None = None
+    why: str = ""
 
 
 def measure(entries: Iterable[Entry]) -> tuple[Sized, ...]:
@@ -147,6 +164,26 @@ def describe(one: Sized) -> Row:
     for part in parts_of(one):
         digest.update(part)
     return row_of(one.entry, one.size, digest.hexdigest())
+
+
+def record(wheel: Wheel, rows: Sequence[Row]) -> bytes:
+    """Return the text of RECORD for these rows; the line of RECORD itself is added."""
+    text = io.StringIO(newline="")
+    lines = csv.writer(text, lineterminator="\n")
+    for row in rows:
+        lines.writerow((row.path, hash_of(row.sha256) if row.sha256 else "", row.size))
+    lines.writerow((path_of(wheel), "", ""))
+    return text.getvalue().encode("utf-8")
+
+
+def path_of(wheel: Wheel) -> str:
+    """Return the path of a wheel's RECORD."""
+    return f"{wheel.stem}.dist-info/RECORD"
+
+
+def hash_of(sha256: str) -> str:
+    """Return a sha256 as RECORD states it: ``sha256=`` and base64 without padding."""
+    return "sha256=" + base64.urlsafe_b64encode(bytes.fromhex(sha256)).rstrip(b"=").decode("ascii")
 
 
 def _vanished(entry: Entry, error: OSError) -> Problem:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mamba_press.errors import ContentError, Problem, Setting, Text, harmless
 from mamba_press.types import Entry, Wheel
-from mamba_press.wheel.record import path_of
+from mamba_press.wheel.content import path_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

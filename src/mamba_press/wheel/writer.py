@@ -25,9 +25,8 @@ from mamba_press.atomic import replacing
 from mamba_press.platforms import binaries
 from mamba_press.types import Entry, Wheel
 from mamba_press.wheel.compress import Compression, Compressor, compressor, zlib_part
-from mamba_press.wheel.content import Sized, contents_of, describe, measure, parts_of, row_of
+from mamba_press.wheel.content import Row, Sized, contents_of, describe, measure, parts_of, path_of, record, row_of
 from mamba_press.wheel.names import ordered
-from mamba_press.wheel.record import Row, path_of, record
 from mamba_press.wheel.zip_format import DEFLATED, STORED, Archive, dos_time
 
 if TYPE_CHECKING:

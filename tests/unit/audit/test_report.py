@@ -22,7 +22,7 @@ from mamba_press.types import (
     Tags,
     Wheel,
 )
-from mamba_press.wheel.record import Row
+from mamba_press.wheel.content import Row
 from tests.support.values import TARGET, package
 
 TAG = "cp310-cp310-manylinux_2_28_x86_64"

@@ -8,7 +8,7 @@ import pytest
 
 from mamba_press.errors import WriteError
 from mamba_press.types import Edits
-from mamba_press.wheel import content, record, writer
+from mamba_press.wheel import content, writer
 from tests.support.written import demo, entry, write
 
 
@@ -35,7 +35,7 @@ def test_huge_files_are_written_in_parts_and_read_back(mixed, tmp_path, small_wi
         assert archive.getinfo("demo/noise.bin").compress_type == zipfile.ZIP_STORED
         assert archive.read("demo/text.txt") == (tmp_path / "sources" / "text.txt").read_bytes()
     rows = writer.listing(mixed)
-    assert record.record(mixed, rows[:-1]) == zipfile.ZipFile(path).read("demo-1.0.dist-info/RECORD")
+    assert content.record(mixed, rows[:-1]) == zipfile.ZipFile(path).read("demo-1.0.dist-info/RECORD")
 
 
 def test_every_missing_source_is_named(tmp_path):

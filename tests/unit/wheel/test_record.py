@@ -6,14 +6,14 @@ import csv
 import io
 import zipfile
 
-from mamba_press.wheel import record, writer
+from mamba_press.wheel import content, writer
 from tests.support.written import demo, entry, write
 
 
 def test_the_listing_says_the_record_that_is_written(mixed, tmp_path):
     rows = writer.listing(mixed)
     written = zipfile.ZipFile(write(mixed, tmp_path / "out")).read("demo-1.0.dist-info/RECORD")
-    assert record.record(mixed, rows[:-1]) == written
+    assert content.record(mixed, rows[:-1]) == written
     assert rows[-1].path == "demo-1.0.dist-info/RECORD"
     assert rows[-1].size == len(written)
     assert [row.path for row in rows] == [line[0] for line in csv.reader(io.StringIO(written.decode()))]

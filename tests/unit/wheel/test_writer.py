@@ -26,7 +26,7 @@ import mamba_press
 from mamba_press import atomic
 from mamba_press.errors import WriteError
 from mamba_press.types import Entry, File, Kept, Reason, Wheel
-from mamba_press.wheel import content, record, writer, zip_format
+from mamba_press.wheel import content, writer, zip_format
 from tests.support.written import demo, entry, write
 
 SOURCE = Path(mamba_press.__file__).parents[1]
@@ -53,7 +53,7 @@ def test_what_states_the_hashes_of_all_others_is_made_of_what_was_written(mixed,
             for name in archive.namelist()
             if name not in (bill, last)
         }
-        assert archive.read(last) == record.record(made, writer.listing(made)[:-1])
+        assert archive.read(last) == content.record(made, writer.listing(made)[:-1])
 
 
 def test_a_wheel_that_is_stored_after_all_states_the_same(monkeypatch, tmp_path):

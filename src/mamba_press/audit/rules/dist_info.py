@@ -11,7 +11,7 @@ from mamba_press.audit.contents import Contents, Name, unhashed
 from mamba_press.errors import Habit, Problem, Style
 from mamba_press.metadata import headers, pythons
 from mamba_press.metadata.installed import entry_points
-from mamba_press.wheel import record
+from mamba_press.wheel import content
 from mamba_press.wheel.zip_format import Damage
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _row(contents: Contents, own: str, row: Sequence[str], listed: set[str]) -> 
         algorithm = digest.partition("=")[0]
         if algorithm != "sha256":
             yield Damage(where=path, what=f"RECORD has {algorithm or 'no hash'} for it; mamba-press wants sha256")
-        elif member.sha256 is not None and digest != record.hash_of(member.sha256):
+        elif member.sha256 is not None and digest != content.hash_of(member.sha256):
             yield Damage(where=path, what="is not what RECORD's hash was made of")
         if size != str(member.size):
             yield Damage(where=path, what=f"has {member.size} bytes; RECORD says {size or 'nothing'}")
