@@ -17,8 +17,7 @@ from mamba_press import messages
 from mamba_press.config.keys import by_path
 from mamba_press.config.model import OVERRIDES, Config
 from mamba_press.config.pyproject_file import document
-from mamba_press.config.spellings import from_settings, from_table, from_variables
-from mamba_press.config.values import Found, checked, flat, shaped
+from mamba_press.config.values import Found, checked, flat, from_settings, from_table, from_variables, shaped
 from mamba_press.errors import TABLE, ConfigError, Problem, Setting, joined
 
 if TYPE_CHECKING:
