@@ -166,11 +166,7 @@ def entry(solution: Solution, asked: Json) -> Json:
             for package in solution.packages
         ],
         "asked": asked,
-        "contents": {
-            package.file_name: solution.contents[package.name]
-            for package in solution.packages
-            if package.name in solution.contents
-        },
+        "contents": _by_file(solution.packages, solution.contents),
     }
 
 
@@ -180,10 +176,12 @@ def entry_of(held: Held) -> Json:
         **held.entry,
         "packages": list(map(records.plain, held.packages)),
         "asked": held.asked or {},
-        "contents": {
-            package.file_name: held.contents[package.name] for package in held.packages if package.name in held.contents
-        },
+        "contents": _by_file(held.packages, held.contents),
     }
+
+
+def _by_file(packages: Iterable[Package], contents: Mapping[str, Mapping[str, object]]) -> Json:
+    return {package.file_name: contents[package.name] for package in packages if package.name in contents}
 
 
 def write(entries: Sequence[Json], path: Path, root: Path, *, environ: Mapping[str, str]) -> None:
