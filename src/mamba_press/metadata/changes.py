@@ -107,9 +107,8 @@ def _suffixed(old: str, suffix: str) -> str | Problem:
         version = found
     if not re.fullmatch(r"post\d+|\+[a-z0-9.]+", text) or str(version) == old:
         hint = "write post1, post2, …, or +words for an index of your own"
-        return Problem(
-            where="--version-suffix", what=f"is {suffix!r}, of which no later version than {old} comes", hint=hint
-        )
+        what = f"is {suffix!r}, of which no later version than {old} comes"
+        return Problem(where="--version-suffix", what=what, hint=hint)
     if version < found or found.is_devrelease:
         what = f"makes {version} of {old}, which installers take for older"
         return Problem(where="--version-suffix", what=what, hint="give it a higher number")

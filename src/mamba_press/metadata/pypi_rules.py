@@ -52,11 +52,8 @@ def _unusable(metadata: StandardMetadata) -> Iterator[Problem]:
             canonicalize_license_expression(metadata.license)
         except (InvalidLicenseExpression, MemoryError) as error:  # the latter for hundreds of open brackets
             hint = "see https://spdx.org/licenses; a licence that is not there is LicenseRef-<name>"
-            yield Problem(
-                where="project.license",
-                what=f"{messages.printable(metadata.license)!r}: {str(error) or 'is no expression'}",
-                hint=hint,
-            )
+            what = f"{messages.printable(metadata.license)!r}: {str(error) or 'is no expression'}"
+            yield Problem(where="project.license", what=what, hint=hint)
     for group, key in (("console_scripts", "scripts"), ("gui_scripts", "gui-scripts")):
         if group in metadata.entrypoints:
             what, hint = "belongs into a table of its own", f"move it to [project.{key}]"

@@ -222,9 +222,8 @@ def source_metadata(project: Project, version: Version, changing: Collection[str
 
     open_fields = [name for name in project.dynamic if name in DYNAMIC]
     opened = {field for name in (*open_fields, *changing) for field in PROJECT_TO_METADATA[name]}
-    dynamic = dict.fromkeys(
-        ("License-File", *(("License-Expression",) if "license" in project.dynamic else ()), *sorted(opened))
-    )
+    expression = ("License-Expression",) if "license" in project.dynamic else ()
+    dynamic = dict.fromkeys(("License-File", *expression, *sorted(opened)))
     return _write(project, version, license_files=tuple(license_files(project)), dynamic=tuple(dynamic))
 
 

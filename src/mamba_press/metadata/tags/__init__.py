@@ -118,14 +118,10 @@ def _refuse_lower(floors: Sequence[Floor], lowest: tuple[int, int], target: Targ
         return
     guilty = [floor for floor in floors if system.rounded(floor.version) > target.floor]
     name = system.name(lowest, target.arch)
-    raise ContentError(
-        Problem(
-            where=Setting("platform") if target.tag else where,
-            what=f"{target.tag or system.name(target.floor, target.arch)!r} would not be true: "
-            f"the lowest honest tag is {name!r}",
-            hint=joined([*_grouped(guilty), *_ways_out(guilty, name)]),
-        )
-    )
+    asked = target.tag or system.name(target.floor, target.arch)
+    what = f"{asked!r} would not be true: the lowest honest tag is {name!r}"
+    hint = joined([*_grouped(guilty), *_ways_out(guilty, name)])
+    raise ContentError(Problem(where=Setting("platform") if target.tag else where, what=what, hint=hint))
 
 
 def _grouped(floors: Sequence[Floor]) -> Iterator[str]:

@@ -61,17 +61,10 @@ def levels(entries: Sequence[Entry], records: Mapping[str, Package], target: Tar
     isa = f"x86-64-v{highest}"
     who = found[highest][0] + (f" and {len(found[highest]) - 1} more" if len(found[highest]) > 1 else "")
     if highest > (_level(config.link.isa) if config.link.isa else 1):
-        raise ContentError(
-            Problem(
-                where=found[highest][0],
-                what=f"needs a processor of level {isa}, which no tag can say: installers give the wheel to every one",
-                hint=Text.of(
-                    'choose a build for all processors, with constraints = ["_x86_64-microarch-level 1"], '
-                    "or allow it: ",
-                    Setting("link.isa", isa),
-                ),
-            )
-        )
+        what = f"needs a processor of level {isa}, which no tag can say: installers give the wheel to every one"
+        choose = 'choose a build for all processors, with constraints = ["_x86_64-microarch-level 1"], or allow it: '
+        hint = Text.of(choose, Setting("link.isa", isa))
+        raise ContentError(Problem(where=found[highest][0], what=what, hint=hint))
     return (f"the wheel needs a processor of level {isa}, which its tag does not say: {who}",)
 
 
@@ -97,13 +90,9 @@ def foreign(entries: Iterable[Entry], target: Target) -> tuple[str, ...]:
         machine = entry.binary.arch or "an unknown machine"
         parent = PurePosixPath(entry.original).parent
         if importable(entry.path) or str(parent) in _LOADED_FROM:
-            problems.append(
-                Problem(
-                    where=entry.path,
-                    what=f"{entry.package} has a binary of {machine}, not of {target.arch}",
-                    hint=Text.of("leave it out: ", Setting("select.exclude", (entry.original,))),
-                )
-            )
+            what = f"{entry.package} has a binary of {machine}, not of {target.arch}"
+            hint = Text.of("leave it out: ", Setting("select.exclude", (entry.original,)))
+            problems.append(Problem(where=entry.path, what=what, hint=hint))
         else:
             notes.append(f"{entry.path} is a binary of {machine}: packed as data, untouched")
     if problems:
