@@ -35,11 +35,9 @@ def packages(environment: Environment, selection: Selection, *, is_empty: bool, 
     asked = [each for each in environment.packages if each.requested and each.name not in present | {OWN}]
     if is_empty and asked and not requires:
         what = "no file of it stays, and the wheel would be empty: "
+        whys = [(each, what + _why(each, selection.dropped)) for each in asked]
         raise ContentError(
-            *(
-                Problem(where=str(each), what=what + _why(each, selection.dropped), hint=_instead(each, environment))
-                for each in asked
-            )
+            *(Problem(where=str(each), what=why, hint=_instead(each, environment)) for each, why in whys)
         )
     with_files = {file.package for file in environment.files}
     notes = []

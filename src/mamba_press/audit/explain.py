@@ -32,6 +32,9 @@ VERSION = 1
 """Of the JSON form, which docs/reference/explain.schema.json describes; a change that breaks a reader raises it."""
 
 _HASHED = re.compile(r"-[0-9a-f]{8}(?=\.)")
+_LISTS = (f"/{runtime_module.MODULE}", ".dist-info/RECORD")
+"""These files have names of libraries and open none."""
+
 _STEPS = 4
 
 
@@ -192,9 +195,7 @@ def with_users(pieces: Sequence[Piece], asked: Mapping[str, frozenset[str]], flo
         for path in {need.path for need in piece.needs if need.path}:
             users[path].append(piece.path)
         for name in asked.get(piece.path, frozenset()) & names.keys():
-            if names[name] != piece.path and not piece.path.endswith(
-                (f"/{runtime_module.MODULE}", ".dist-info/RECORD")
-            ):
+            if names[name] != piece.path and not piece.path.endswith(_LISTS):
                 openers[names[name]].append(piece.path)
     demands: dict[str, str] = {}
     for floor in floors:

@@ -98,9 +98,8 @@ def _of(entry: Entry, sought: _Sought) -> Iterator[Note]:
     source = file.source.read_bytes()
     # Most say nothing of all this: to parse a file takes some hundred times as long as to search it.
     asks_system = bool(sought.stems) and any(name in source for name in _ASKS_SYSTEM)
-    asks_metadata = bool(sought.names) and (
-        b"pkg_resources" in source or (b"importlib" in source and b"metadata" in source)
-    )
+    says_metadata = b"pkg_resources" in source or (b"importlib" in source and b"metadata" in source)
+    asks_metadata = bool(sought.names) and says_metadata
     asks_prefix = file.package in sought.data and bool(_PREFIX.search(source))
     if not (asks_system or asks_metadata or asks_prefix):
         return

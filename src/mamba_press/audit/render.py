@@ -89,9 +89,8 @@ def matching(found: Explanation, patterns: Sequence[str]) -> tuple[Section, ...]
     else:
         sections += [_block(piece, found) for piece in pieces]
     if left:
-        rows = tuple(
-            (one.package, one.path or "the whole package", messages.size(one.size), str(one.why)) for one in left
-        )
+        whole = "the whole package"
+        rows = tuple((one.package, one.path or whole, messages.size(one.size), str(one.why)) for one in left)
         sections.append(Section(title="left", columns=("package", "path", ">size", "by which rule"), rows=rows))
     return tuple(sections)
 
@@ -132,10 +131,8 @@ def _reason(step: Step) -> str:
 
 def _head(found: Explanation) -> Section:
     packed = f", {messages.size(found.size)} packed" if found.size else ", not written"
-    return Section(
-        title=answer(found),
-        rows=((f"{found.wheel}: {messages.size(found.unpacked)} in {len(found.pieces)} files{packed}",),),
-    )
+    row = f"{found.wheel}: {messages.size(found.unpacked)} in {len(found.pieces)} files{packed}"
+    return Section(title=answer(found), rows=((row,),))
 
 
 def _tag(found: Explanation) -> Section:

@@ -55,17 +55,10 @@ def refuse(path: Path, explanation: Explanation, entries: Sequence[Entry], confi
         packed = {member.name: member.packed for member in zip_read.read(file).members}
     over = size - limit(most)
     lines = [*_heaviest(explanation, packed), *_advice(explanation, packed, entries, config, size=size)]
-    raise ContentError(
-        Problem(
-            where=explanation.wheel,
-            what=Text.of(
-                f"weighs {messages.size(size)}, {messages.size(over)} more than ",
-                Setting("wheel.max-size"),
-                f" = {most!r} allows",
-            ),
-            hint="\n".join([*lines, "`mamba-press explain` tells the rest; PyPI takes 100 MiB without asking"]),
-        )
-    )
+    weighs = f"weighs {messages.size(size)}, {messages.size(over)} more than "
+    what = Text.of(weighs, Setting("wheel.max-size"), f" = {most!r} allows")
+    hint = "\n".join([*lines, "`mamba-press explain` tells the rest; PyPI takes 100 MiB without asking"])
+    raise ContentError(Problem(where=explanation.wheel, what=what, hint=hint))
 
 
 def _heaviest(explanation: Explanation, packed: Mapping[str, int]) -> Iterator[str]:
@@ -103,10 +96,8 @@ def _prunable(explanation: Explanation, packed: Mapping[str, int]) -> Iterator[t
     owner = {piece.path: piece.package for piece in explanation.pieces}
     for part in explanation.parts:
         pieces = _of(part.name, explanation)
-        is_needed = any(
-            owner.get(user) != part.name for piece in pieces for user in (*piece.needed_by, *piece.opened_by)
-        )
-        if part.why.kind != "asked" and not is_needed:
+        users = {owner.get(user) for piece in pieces for user in (*piece.needed_by, *piece.opened_by)}
+        if part.why.kind != "asked" and not users - {part.name}:
             yield _weight(pieces, packed), f'{part.name}, if nothing opens it: select.prune = ["{part.name}"]'
 
 

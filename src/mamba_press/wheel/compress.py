@@ -49,7 +49,9 @@ def compressor(compression: Compression | None) -> Compressor:
             import deflate
         except ImportError as error:
             if compression:
-                raise ConfigError(_no_libdeflate()) from error
+                what = '"libdeflate" is asked for, but the package deflate is not installed here'
+                hint = 'install it (pip install deflate), or use "zlib"'
+                raise ConfigError(Problem(where=Setting("wheel.compression"), what=what, hint=hint)) from error
         else:
             level = LEVEL
             return Compressor(
@@ -78,11 +80,3 @@ def zlib_part(data: bytes, before: bytes, is_last: bool) -> bytes:
     else:
         stream = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
     return stream.compress(data) + stream.flush(zlib.Z_FINISH if is_last else zlib.Z_SYNC_FLUSH)
-
-
-def _no_libdeflate() -> Problem:
-    return Problem(
-        where=Setting("wheel.compression"),
-        what='"libdeflate" is asked for, but the package deflate is not installed here',
-        hint='install it (pip install deflate), or use "zlib"',
-    )

@@ -114,9 +114,8 @@ def parts(file: BinaryIO, member: Member) -> Iterator[bytes]:
     """
     at, end, size, crc = member.begin, member.begin + member.packed, 0, 0
     if not member.can_be_read:
-        raise ArchiveError(
-            f"{member.name} is not where the archive's directory says, or is stored in a way that wheels do not use"
-        )
+        what = "is not where the archive's directory says, or is stored in a way that wheels do not use"
+        raise ArchiveError(f"{member.name} {what}")
     stream = zlib.decompressobj(-zlib.MAX_WBITS) if member.method == DEFLATED else None
     while at < end:
         file.seek(at)
@@ -331,7 +330,8 @@ def _placed(file: BinaryIO, member: Member) -> tuple[Member, list[str]]:
     _, _, flags, method, _, _, crc, packed, size, name_length, extra_length = LOCAL.unpack(header)
     both = file.read(name_length + extra_length)
     wrong = []
-    if both[:name_length] != member.listed[CENTRAL.size : CENTRAL.size + _name_length(member)]:
+    stated_length = int.from_bytes(member.listed[28:30], "little")
+    if both[:name_length] != member.listed[CENTRAL.size : CENTRAL.size + stated_length]:
         wrong.append(f"has another name in its own header: {both[:name_length].decode('utf-8', 'backslashreplace')}")
     if (flags ^ member.flags) & ~_LEVEL or method != member.method:
         wrong.append("its own header and the directory disagree on how it is compressed, encrypted or named")
@@ -350,10 +350,6 @@ def _placed(file: BinaryIO, member: Member) -> tuple[Member, list[str]]:
     elif end < member.end and not (is_streamed and _is_descriptor(file, end, member)):
         wrong.append(f"is followed by {member.end - end:,} bytes that belong to no entry")
     return member._replace(begin=begin), wrong
-
-
-def _name_length(member: Member) -> int:
-    return int.from_bytes(member.listed[28:30], "little")
 
 
 def _is_descriptor(file: BinaryIO, at: int, member: Member) -> bool:

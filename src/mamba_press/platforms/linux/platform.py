@@ -28,8 +28,6 @@ name = tag.name
 demanded = elf_demands.demanded
 demands = elf_demands.demands
 
-_OWN_ENDING = 11
-
 
 def why_system(name: str) -> str | None:
     """Return why a library is the system's whatever the prefix has."""
@@ -110,7 +108,7 @@ def _c_library_of(path: str, binary: Binary) -> str | None:
         return "glibc"
     module = modules.TAGGED.search(path)
     # Up to Python 3.10 the modules of musl's systems had glibc's ending, too.
-    if module is None or (module["posix"] and int(module["posix"]) < _OWN_ENDING):
+    if module is None or (module["posix"] and int(module["posix"]) <= 10):
         return None
     return "musl" if "-musl" in module[0] else "glibc" if "-gnu" in module[0] else None
 

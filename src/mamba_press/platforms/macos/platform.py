@@ -97,12 +97,9 @@ def demanded(entries: Iterable[Entry], arch: str) -> Iterator[Floor]:  # noqa: A
 
 def demands(entries: Sequence[Entry], arch: str, offered: Callable[[Entry], frozenset[str]]) -> list[Floor]:  # noqa: ARG001
     """Return the versions that files state, at least the first of the architecture."""
-    files = [(entry, entry.binary) for entry in entries if entry.binary and entry.binary.arch == arch]
     oldest = OLDEST[arch]
-    return [
-        replace(_floor(entry, binary.floor or oldest), version=max(binary.floor or oldest, oldest))
-        for entry, binary in files
-    ]
+    files = [(entry, entry.binary.floor or oldest) for entry in entries if entry.binary and entry.binary.arch == arch]
+    return [replace(_floor(entry, stated), version=max(stated, oldest)) for entry, stated in files]
 
 
 def _floor(entry: Entry, version: tuple[int, int]) -> Floor:
