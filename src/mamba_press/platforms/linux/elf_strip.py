@@ -26,7 +26,7 @@ def strip(data: Data) -> Data:
     if image.header.type not in (elf.ET_EXEC, elf.ET_DYN) or not _is_simple(image, sections, count):
         return data
     ends = [segment.file_end for segment in image.segments if segment.type != elf.PT_NULL]
-    ends += [s.offset + s.size for s in sections[1:count] if s.type != elf.SHT_NOBITS]
+    ends += [s.offset + s.size for s in sections[1:count] if s.type not in (0, elf.SHT_NOBITS)]
     end = max([*ends, elf.HEADER.size, image.header.segments_at + len(image.segments) * elf.SEGMENT.size])
     names, places = _names(image, sections, count)
     table = -(-(end + len(names)) // 8) * 8

@@ -14,7 +14,7 @@ MUSL = "musllinux"
 BARE = "linux"
 """The family that says nothing of the systems, only of the processor."""
 
-_TAG = re.compile(r"(?:(manylinux|musllinux)_(\d+)_(\d+)|(manylinux\d+)|linux)_(\w+)")
+_TAG = re.compile(r"(?:(manylinux|musllinux)_(\d{1,9})_(\d{1,9})|(manylinux\d{1,9})|linux)_(\w+)")
 _SAME_MACHINE = {"armv6l": "armv7l", "armv8l": "armv7l"}
 
 

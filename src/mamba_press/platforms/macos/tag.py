@@ -9,7 +9,7 @@ from mamba_press.platforms.tag import Tag
 OLDEST = {"arm64": (11, 0), "x86_64": (10, 9)}
 """The first macOS of each architecture for which there are tools, as tags."""
 
-_TAG = re.compile(r"macosx_(?:(\d+)_(\d+)_)?(\w+)")
+_TAG = re.compile(r"macosx_(?:(\d{1,9})_(\d{1,9})_)?(\w+)")
 _MACHINES = {"x86_64": ("x86_64",), "arm64": ("arm64",), "universal2": ("arm64", "x86_64")}
 _LAST_BEFORE_26 = 15
 

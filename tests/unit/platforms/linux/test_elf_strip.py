@@ -64,6 +64,16 @@ def test_a_file_with_strings_in_its_header_stays_as_it_is(library):
     assert elf_strip.strip(bytes(broken)) == broken
 
 
+def test_where_a_section_without_a_type_lies_does_not_matter(library):
+    data = library.read_bytes()
+    whole, stripped = read_elf.Image(data), elf_strip.strip(data)
+    broken = bytearray(data)
+    first = whole.header.sections_at + read_elf.SECTION.size
+    struct.pack_into("<I", broken, first + 4, 0)
+    struct.pack_into("<Q", broken, first + 24, 2**64 - 8)
+    assert len(elf_strip.strip(bytes(broken))) == len(stripped) < len(data)
+
+
 def test_a_file_with_something_behind_its_end_stays_as_it_is(library):
     data = library.read_bytes()
     assert elf_strip.strip(data) != data

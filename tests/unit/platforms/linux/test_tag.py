@@ -24,7 +24,16 @@ def test_a_tag_says_for_which_machines_and_which_glibc_it_is(text, family, machi
     assert (found.family, found.machines, found.floor) == (family, machines, floor)
 
 
-@pytest.mark.parametrize("text", ["manylinux2024_x86_64", "manylinux_2_17", "manylinux", "macosx_11_0_arm64", "win32"])
+LONG = "9" * 5000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("manylinux2024_x86_64", "manylinux_2_17", "manylinux", "macosx_11_0_arm64", "win32"),
+        *(f"manylinux_2_{LONG}_x86_64", f"manylinux{LONG}_x86_64"),
+    ],
+)
 def test_what_is_no_tag_of_linux_is_none(text):
     assert tag.parse(text) is None
 

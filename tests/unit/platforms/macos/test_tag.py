@@ -48,3 +48,8 @@ def test_a_tag_says_for_which_machines_and_which_macos_it_is(text, machines, flo
 
 def test_tag_of_another_system_is_not_read():
     assert tag.parse("manylinux_2_28_x86_64") is None
+
+
+def test_a_version_of_thousands_of_digits_is_none():
+    found = tag.parse(f"macosx_{'9' * 5000}_0_arm64")
+    assert found is None or found.floor is None
