@@ -834,7 +834,10 @@ def _licence(data: bytes) -> Outcome:
 
 def _version(data: bytes) -> Outcome:
     text = data.decode("utf-8", "replace")
-    found = metadata_pyproject.pep440(_package(version=text))
+    try:
+        found = metadata_pyproject.pep440(_package(version=text))
+    except PressError:
+        return REFUSED
     if found is not None:
         Version(found)
     return Outcome(done=found is not None)
