@@ -7,7 +7,7 @@ from datetime import date, datetime, time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 
 def found(value: object) -> str:
@@ -48,3 +48,8 @@ def size(count: int) -> str:
 def others(count: int) -> str:
     """Return what stands behind the first of several, for which there is no room; nothing for none or less."""
     return f" (and {count} more)" if count > 0 else ""
+
+
+def some(texts: Sequence[str], most: int = 3) -> str:
+    """Return the first of several texts, and how many more there are."""
+    return ", ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "")

@@ -56,3 +56,10 @@ def test_a_size_is_read_by_persons(count, shown):
 @pytest.mark.parametrize(("count", "shown"), [(2, " (and 2 more)"), (1, " (and 1 more)"), (0, ""), (-1, "")])
 def test_what_is_left_out_is_counted(count, shown):
     assert messages.others(count) == shown
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"), [((), ""), (("a",), "a"), (("a", "b"), "a, b"), (("a", "b", "c", "d"), "a, b and 2 more")]
+)
+def test_of_several_texts_the_first_are_shown_and_the_others_counted(texts, expected):
+    assert messages.some(texts, 2) == expected

@@ -265,9 +265,7 @@ def _paths(package: str | None, path: str | None) -> tuple[str, ...]:
 
 
 def _some(names: Iterable[str]) -> str:
-    ordered = sorted(names)
-    shown = ", ".join(ordered[:_NAMED])
-    return shown + (f" and {len(ordered) - _NAMED} more" if len(ordered) > _NAMED else "")
+    return messages.some(sorted(names), _NAMED)
 
 
 def _first(section: Section, most: int, name: str) -> Section:

@@ -22,7 +22,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from mamba_press import atomic, platforms
+from mamba_press import atomic, messages, platforms
 from mamba_press.errors import ConfigError, Problem, Setting, Text
 from mamba_press.platforms import binaries
 
@@ -47,7 +47,6 @@ _MOST_ENDED = 10
 """After so many processes that did not end well nothing more is asked: each may take all of `PATIENCE`."""
 
 _REPORT = Text.of("one of the two is wrong: report it with the file; ", KEY, ' = "off" leaves the second out')
-_SHOWN = 3
 _FIELDS = {
     "needed": "needed names",
     "name": "own name",
@@ -302,11 +301,7 @@ def _why(answer: Json, library: str) -> str:
 def _unread(unread: Mapping[str, Sequence[str]], total: int) -> Iterator[str]:
     """Say how many files were not read, and the first of each reason."""
     for why, files in unread.items():
-        yield f"{len(files)} of {total} files were not read a second time, {why}: {_some(files)}"
-
-
-def _some(texts: Sequence[str]) -> str:
-    return ", ".join(texts[:_SHOWN]) + (f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else "")
+        yield f"{len(files)} of {total} files were not read a second time, {why}: {messages.some(files)}"
 
 
 def _differing(asked: _Asked, answer: Json, reader: str) -> Iterator[Problem]:
@@ -344,7 +339,7 @@ def _shown(value: object, other: object) -> str:
     if not isinstance(value, list):
         return "none" if value is None else str(value)
     only = [each for each in value if not isinstance(other, list) or each not in other] or value
-    return _some([*map(_element, only)]) or "none"
+    return messages.some([*map(_element, only)]) or "none"
 
 
 def _element(value: object) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-from mamba_press import atomic, log, platforms
+from mamba_press import atomic, log, messages, platforms
 from mamba_press.conda.process import one_process
 from mamba_press.config import unmatched
 from mamba_press.errors import ConfigError, Problem, WriteError, noted, of_all
@@ -94,7 +94,7 @@ def _place(stage: Path, manifest: Manifest, places: tuple[Path | None, Path | No
 
 def _refuse_stale(directory: Path, stale: Sequence[str]) -> None:
     if stale:
-        shown = ", ".join(stale[:5]) + (f" and {len(stale) - 5} more" if len(stale) > 5 else "")
+        shown = messages.some(stale, 5)
         raise WriteError(
             Problem(
                 where=str(directory),

@@ -10,7 +10,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mamba_press import platforms
+from mamba_press import messages, platforms
 from mamba_press.conda.specs import minimum
 from mamba_press.errors import ContentError, Problem, Setting, Text, joined
 from mamba_press.metadata.tags import beyond_tags, python_tags
@@ -132,7 +132,7 @@ def _grouped(floors: Sequence[Floor]) -> Iterator[str]:
     for (symbol, library), each in list(groups.items())[:_SHOWN]:
         version = ".".join(map(str, each[0].version))
         packages = sorted({floor.package for floor in each})
-        names = ", ".join(packages[:4]) + (f" and {len(packages) - 4} more" if len(packages) > 4 else "")
+        names = messages.some(packages, 4)
         if library == RECORD:
             yield f"{version}: {symbol}, stated by {names}"
         else:
@@ -157,9 +157,8 @@ def _ignored(stated: Sequence[Floor], lowest: tuple[int, int], tag: str) -> tupl
     ignored = [floor for floor in stated if floor.version > lowest]
     if not ignored:
         return ()
-    names = ", ".join(f"{floor.package} ({floor.symbol})" for floor in ignored[:_SHOWN])
-    more = f" and {len(ignored) - _SHOWN} more" if len(ignored) > _SHOWN else ""
-    return (f'link.floor = "symbols": the tag {tag} is lower than what packages state: {names}{more}',)
+    names = messages.some([f"{floor.package} ({floor.symbol})" for floor in ignored], _SHOWN)
+    return (f'link.floor = "symbols": the tag {tag} is lower than what packages state: {names}',)
 
 
 def _is_bound(entry: Entry, records: Mapping[str, Package], target: Target) -> bool:

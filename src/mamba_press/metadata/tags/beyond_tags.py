@@ -59,7 +59,7 @@ def levels(entries: Sequence[Entry], records: Mapping[str, Package], target: Tar
         return ()
     highest = max(found)
     isa = f"x86-64-v{highest}"
-    who = found[highest][0] + (f" and {len(found[highest]) - 1} more" if len(found[highest]) > 1 else "")
+    who = messages.some(found[highest], 1)
     if highest > (_level(config.link.isa) if config.link.isa else 1):
         what = f"needs a processor of level {isa}, which no tag can say: installers give the wheel to every one"
         choose = 'choose a build for all processors, with constraints = ["_x86_64-microarch-level 1"], or allow it: '
