@@ -112,6 +112,12 @@ def by_search_path(binary: Binary, at: str, name: str, named: Mapping[str, Seque
     yield from (*binaries.lookup(binary, at, name), f"lib/{base}", *named.get(base, ()))
 
 
+def path_from(anchor: str, here: str, there: str) -> str:
+    """Return how a loader is told a folder from that of the file which it loads, for which it knows ``anchor``."""
+    relative = posixpath.relpath(there or ".", here or ".")
+    return anchor if relative == "." else f"{anchor}/{relative}"
+
+
 def is_matched(name: str, patterns: Iterable[str]) -> bool:
     """Tell whether patterns mean a library by its path or by its name."""
     globbed = tuple(patterns)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import posixpath
-
 from mamba_press.platforms import compiler_runtimes
-from mamba_press.platforms.protocol import Situation
+from mamba_press.platforms.protocol import Situation, path_from
 from mamba_press.types import Binary, Edits
+
+_ANCHOR = "$ORIGIN"
+"""The folder of the file that is loaded."""
 
 
 def edits(binary: Binary, situation: Situation) -> Edits:
@@ -22,7 +23,7 @@ def edits(binary: Binary, situation: Situation) -> Edits:
             if answer.needed != answer.name:
                 needed.append((answer.needed, answer.name))
     folders += situation.opened
-    search = tuple(dict.fromkeys(_from(situation.folder, folder) for folder in (*folders, *outside)))
+    search = tuple(dict.fromkeys(path_from(_ANCHOR, situation.folder, folder) for folder in (*folders, *outside)))
     # Nobody knows which names the other wheel has beside its library: they may be the system's, too.
     inherited = bool(search and not outside) and not any(
         _may_be_the_systems(name) for folder in set(folders) for name in situation.plain.get(folder, ())
@@ -37,11 +38,6 @@ def edits(binary: Binary, situation: Situation) -> Edits:
         strip=situation.strip,
         clear_execstack=situation.clear_execstack,
     )
-
-
-def _from(here: str, there: str) -> str:
-    relative = posixpath.relpath(there or ".", here or ".")
-    return "$ORIGIN" if relative == "." else f"$ORIGIN/{relative}"
 
 
 def _may_be_the_systems(name: str) -> bool:

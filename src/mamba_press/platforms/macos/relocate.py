@@ -11,8 +11,11 @@ import posixpath
 
 from mamba_press.platforms import compiler_runtimes
 from mamba_press.platforms.macos import system as macos
-from mamba_press.platforms.protocol import Answer, Situation
+from mamba_press.platforms.protocol import Answer, Situation, path_from
 from mamba_press.types import Binary, Edits
+
+_ANCHOR = "@loader_path"
+"""The folder of the file that is loaded."""
 
 
 def edits(binary: Binary, situation: Situation) -> Edits:
@@ -22,7 +25,7 @@ def edits(binary: Binary, situation: Situation) -> Edits:
     return Edits(
         name=name if name != binary.name else None,
         needed=tuple(dict.fromkeys((old, new) for old, new in needed if old != new)),
-        search=tuple(dict.fromkeys(_from(situation.folder, folder) for folder in situation.opened)),
+        search=tuple(dict.fromkeys(path_from(_ANCHOR, situation.folder, folder) for folder in situation.opened)),
         sign=True,
     )
 
@@ -32,12 +35,7 @@ def _name(answer: Answer, situation: Situation) -> str | None:
     if answer.where == "removed":
         return None
     if answer.where != "system":
-        return f"{_from(situation.folder, answer.folder)}/{answer.name}"
+        return f"{path_from(_ANCHOR, situation.folder, answer.folder)}/{answer.name}"
     if compiler_runtimes.runtime_of(answer.needed) and not macos.is_system(answer.needed):
         return f"/usr/lib/{posixpath.basename(answer.needed)}"
     return macos.at(answer.needed, situation.system) or answer.needed
-
-
-def _from(here: str, there: str) -> str:
-    relative = posixpath.relpath(there or ".", here or ".")
-    return "@loader_path" if relative == "." else f"@loader_path/{relative}"
