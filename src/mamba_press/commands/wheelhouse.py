@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mamba_press import platforms
 from mamba_press.commands import options, output
-from mamba_press.errors import ConfigError, HouseError, Problem
+from mamba_press.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     import argparse
@@ -102,12 +102,10 @@ def _install(path: Path, arguments: Arguments, environ: Mapping[str, str]) -> in
 
 def _validate(path: Path, arguments: Arguments, environ: Mapping[str, str]) -> int:  # noqa: ARG001 - one of three
     from mamba_press import atomic
-    from mamba_press.pipeline import build
-    from mamba_press.wheel import wheelhouse
+    from mamba_press.pipeline import install
 
     with atomic.temporary() as folder:
-        manifest = wheelhouse.unpack(path, folder)
-        build.require_together([folder / row.file for row in manifest.wheels], manifest.elsewhere, failure=HouseError)
+        manifest = install.unpack(path, folder)
     output.result(_values(manifest), f"{path}: {len(manifest.wheels)} wheels, nothing wrong", as_json=arguments.json)
     return 0
 

@@ -68,9 +68,7 @@ def install(path: Path, place: Place) -> Manifest:
     require_fit(wheelhouse.read(path), facts(place.python), str(path))
     command = _installer(place.python)
     with atomic.temporary() as folder:
-        manifest = wheelhouse.unpack(path, folder)
-        wheels = [folder / row.file for row in manifest.wheels]
-        build.require_together(wheels, manifest.elsewhere, failure=HouseError)
+        manifest = unpack(path, folder)
         wanted = folder / "requirements.txt"
         lines = [f"{row.name}=={row.version} --hash=sha256:{row.sha256}\n" for row in manifest.wheels]
         wanted.write_text("".join(lines), "utf-8")
@@ -85,6 +83,14 @@ def install(path: Path, place: Place) -> Manifest:
     if done.returncode:
         what = f"{' '.join(command)} refuses it:\n{(done.stderr.strip() or done.stdout.strip())[-2000:]}"
         raise HouseError(Problem(where=str(path), what=what))
+    return manifest
+
+
+def unpack(path: Path, folder: Path) -> Manifest:
+    """Unpack a house into an empty folder; raises HouseError also for what is wrong with its wheels."""
+    manifest = wheelhouse.unpack(path, folder)
+    wheels = [folder / row.file for row in manifest.wheels]
+    build.require_together(wheels, manifest.elsewhere, failure=HouseError)
     return manifest
 
 
