@@ -1,9 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
-import stat
-from pathlib import Path
 
 import pytest
 
@@ -11,6 +8,7 @@ from mamba_press.conda import errors, process, solver
 from mamba_press.errors import ConfigError, FetchError, SolveError
 from mamba_press.types import Solution
 from tests.support.records import TARGET
+from tests.support.worker import call, fake, posix
 
 
 def test_the_error_of_a_channel_that_has_the_name_of_a_folder_says_how_to_write_the_folder():
@@ -95,21 +93,6 @@ def test_a_named_python_and_a_floor_that_is_too_low_become_hints():
     assert isinstance(error, SolveError)
     assert "3.11, 3.12: see tool.mamba-press.python" in str(error)
     assert "__glibc >=2.28 is asked for, the target has 2.17: see tool.mamba-press.platform" in str(error)
-
-
-posix = pytest.mark.skipif(os.name == "nt", reason="interpreters are faked with shell scripts")
-
-
-def fake(tmp_path: Path, body: str) -> dict[str, str]:
-    """Make a worker's interpreter out of a shell script."""
-    script = tmp_path / "python"
-    script.write_text(f"#!/bin/sh\n{body}\n")
-    script.chmod(script.stat().st_mode | stat.S_IXUSR)
-    return {process.WORKER: str(script), "PATH": os.environ["PATH"]}
-
-
-def call(environ: dict[str, str]) -> dict[str, object]:
-    return process.call({"do": "nothing", "filler": "x" * 200_000}, lambda event: None, environ, FetchError)
 
 
 PROXY = "the proxy refuses: check HTTPS_PROXY and HTTP_PROXY, which name it, with a login if it needs one"

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import stat
 import subprocess
 import sys
 import tempfile
@@ -16,20 +15,7 @@ from mamba_press import interrupts
 from mamba_press.conda import errors, fetch, lockfile, process
 from mamba_press.errors import ConfigError, FetchError
 from tests.support.records import TARGET, package
-
-posix = pytest.mark.skipif(os.name == "nt", reason="interpreters are faked with shell scripts")
-
-
-def fake(tmp_path: Path, body: str) -> dict[str, str]:
-    """Make a worker's interpreter out of a shell script."""
-    script = tmp_path / "python"
-    script.write_text(f"#!/bin/sh\n{body}\n")
-    script.chmod(script.stat().st_mode | stat.S_IXUSR)
-    return {process.WORKER: str(script), "PATH": os.environ["PATH"]}
-
-
-def call(environ: dict[str, str]) -> dict[str, object]:
-    return process.call({"do": "nothing", "filler": "x" * 200_000}, lambda event: None, environ, FetchError)
+from tests.support.worker import call, fake, posix
 
 
 @posix
