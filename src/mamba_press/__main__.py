@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    from mamba_press import boundary, log
+    from mamba_press import error_boundary, log
     from mamba_press.errors import PressError
 
     parsed: Namespace | None = None
@@ -53,12 +53,12 @@ def _run(arguments: Sequence[str]) -> int:
         return options.told(setting, parsed, os.environ)
 
     try:
-        with boundary.machine():
+        with error_boundary.machine():
             log.require_streams()
             parsed = _parsed(arguments)
             from mamba_press import commands
 
-            with boundary.uncollected(), log.build(voice):
+            with error_boundary.uncollected(), log.build(voice):
                 return commands.load(parsed.command).run(parsed, os.environ)
     except PressError as error:
         log.error(error.told(voice))

@@ -35,70 +35,70 @@ def _hook() -> Iterator[None]:
 @_hook()
 def get_requires_for_build_wheel(config_settings: Settings = None) -> list[str]:
     """https://peps.python.org/pep-0517/#get-requires-for-build-wheel; reads the configuration, solves nothing."""
-    from mamba_press import boundary
+    from mamba_press import error_boundary
     from mamba_press.pipeline import requires
 
-    with boundary.hook(config_settings, os.environ):
+    with error_boundary.hook(config_settings, os.environ):
         return requires.requirements(config_settings, environ=os.environ)
 
 
 @_hook()
 def get_requires_for_build_sdist(config_settings: Settings = None) -> list[str]:
     """https://peps.python.org/pep-0517/#get-requires-for-build-sdist; an sdist holds the solve, so it needs one."""
-    from mamba_press import boundary
+    from mamba_press import error_boundary
     from mamba_press.pipeline import requires
 
-    with boundary.hook(config_settings, os.environ):
+    with error_boundary.hook(config_settings, os.environ):
         return requires.requirements(config_settings, environ=os.environ, state="sdist")
 
 
 @_hook()
 def get_requires_for_build_editable(config_settings: Settings = None) -> list[str]:
     """https://peps.python.org/pep-0660/#get-requires-for-build-editable"""
-    from mamba_press import boundary
+    from mamba_press import error_boundary
     from mamba_press.pipeline import requires
 
-    with boundary.hook(config_settings, os.environ):
+    with error_boundary.hook(config_settings, os.environ):
         return requires.requirements(config_settings, environ=os.environ, state="editable")
 
 
 @_hook()
 def prepare_metadata_for_build_wheel(metadata_directory: str, config_settings: Settings = None) -> str:
     """https://peps.python.org/pep-0517/#prepare-metadata-for-build-wheel; leaves the solve there for `build_wheel`."""
-    from mamba_press import boundary
+    from mamba_press import error_boundary
     from mamba_press.pipeline import hooks
 
-    with boundary.hook(config_settings, os.environ):
+    with error_boundary.hook(config_settings, os.environ):
         return hooks.metadata(metadata_directory, config_settings, environ=os.environ)
 
 
 @_hook()
 def build_wheel(wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None) -> str:
     """https://peps.python.org/pep-0517/#build-wheel"""
-    from mamba_press import boundary
+    from mamba_press import error_boundary
     from mamba_press.pipeline import hooks
 
-    with boundary.hook(config_settings, os.environ):
+    with error_boundary.hook(config_settings, os.environ):
         return hooks.wheel(wheel_directory, config_settings, metadata_directory, environ=os.environ)
 
 
 @_hook()
 def build_sdist(sdist_directory: str, config_settings: Settings = None) -> str:
     """https://peps.python.org/pep-0517/#build-sdist"""
-    from mamba_press import boundary
+    from mamba_press import error_boundary
     from mamba_press.pipeline import hooks
 
-    with boundary.hook(config_settings, os.environ):
+    with error_boundary.hook(config_settings, os.environ):
         return hooks.sdist(sdist_directory, config_settings, environ=os.environ)
 
 
 @_hook()
 def prepare_metadata_for_build_editable(metadata_directory: str, config_settings: Settings = None) -> str:
     """https://peps.python.org/pep-0660/#prepare-metadata-for-build-editable"""
-    from mamba_press import boundary
+    from mamba_press import error_boundary
     from mamba_press.pipeline import hooks
 
-    with boundary.hook(config_settings, os.environ):
+    with error_boundary.hook(config_settings, os.environ):
         return hooks.metadata(metadata_directory, config_settings, environ=os.environ, state="metadata_editable")
 
 
@@ -107,8 +107,8 @@ def build_editable(
     wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None
 ) -> str:
     """https://peps.python.org/pep-0660/#build-editable; a project without code of its own has nothing to edit."""
-    from mamba_press import boundary
+    from mamba_press import error_boundary
     from mamba_press.pipeline import hooks
 
-    with boundary.hook(config_settings, os.environ):
+    with error_boundary.hook(config_settings, os.environ):
         return hooks.wheel(wheel_directory, config_settings, metadata_directory, environ=os.environ, state="editable")

@@ -72,7 +72,12 @@ def _target(name: str, modules: str, tests: str, *, whole: bool = False) -> Targ
 _ELF = "unit/platforms/linux/test_elf*.py property/test_elf.py unit/platforms/test_hostile_tables.py"
 _MACHO = "unit/platforms/macos/test_macho*.py property/test_macho.py"
 _TARGETS = (
-    _target("specifiers", "conda/spec*.py", "unit/conda/test_spec*.py property/test_spec*.py", whole=True),
+    _target(
+        "specifiers",
+        "conda/pep440.py conda/match_specs.py",
+        "unit/conda/test_pep440.py unit/conda/test_match_specs.py property/test_pep440.py",
+        whole=True,
+    ),
     _target(
         "link",
         "vendoring/link*.py vendoring/dependency_graph.py platforms/*/relocate.py",
@@ -88,7 +93,7 @@ _TARGETS = (
     ),
     _target(
         "elf_edit",
-        "platforms/linux/elf_edit.py platforms/linux/elf_draft.py platforms/linux/elf_strings.py",
+        "platforms/linux/elf_edit.py platforms/linux/elf_layout.py platforms/linux/elf_strings.py",
         _ELF,
         whole=True,
     ),
@@ -101,10 +106,10 @@ _TARGETS = (
     ),
     _target("target", "platforms/target*.py", "unit/platforms/test_*.py property/test_target.py"),
     _target("macho_edit", "platforms/macos/macho_edit.py", _MACHO),
-    _target("macho_grow", "platforms/macos/macho_grow*.py", _MACHO),
+    _target("macho_layout", "platforms/macos/macho_layout*.py", _MACHO),
     _target(
         "pe_edit",
-        "platforms/windows/pe_edit.py platforms/windows/pe_room.py",
+        "platforms/windows/pe_edit.py platforms/windows/pe_layout.py",
         "unit/platforms/windows/test_pe*.py property/test_pe.py",
     ),
 )

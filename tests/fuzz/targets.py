@@ -25,14 +25,14 @@ from packaging.version import Version
 
 from mamba_press.audit import check, contents, explain, explain_wheel
 from mamba_press.audit.rules import dist_info as dist_info_rules
-from mamba_press.conda import lockfile, package_info, records, specifiers, specs
+from mamba_press.conda import lockfile, match_specs, package_info, pep440, records
 from mamba_press.conda.worker import fetch
 from mamba_press.conda.worker import records as read_by_rattler
 from mamba_press.config import pyproject_file, reader, recipe, recipe_table
 from mamba_press.config.model import Licenses
 from mamba_press.errors import PressError
-from mamba_press.metadata import changes, dist_info, headers, installed, licenses, sbom
-from mamba_press.metadata import dynamic as metadata_dynamic
+from mamba_press.metadata import dist_info, edit_metadata, headers, installed, licenses, sbom
+from mamba_press.metadata import dynamic_fields as metadata_dynamic
 from mamba_press.metadata import pyproject as metadata_pyproject
 from mamba_press.pipeline import edit
 from mamba_press.platforms import binaries, strings
@@ -629,7 +629,7 @@ def _index_json(data: bytes) -> Outcome:
         package = _read_record(record)
         sbom.purl(package)
         for spec in (*package.depends, *package.constrains):
-            specs.minimum(spec)
+            match_specs.minimum(spec)
         licenses.read([package], {}, _rules())
         metadata_pyproject.pep440(package)
     except PressError:
@@ -810,12 +810,12 @@ def _words_of(texts: Sequence[str]) -> Callable[[Random], bytes]:
 
 def _spec(data: bytes) -> Outcome:
     text = data.decode("utf-8", "replace")
-    found = specs.read(text)
-    specs.minimum(found)
+    found = match_specs.read(text)
+    match_specs.minimum(found)
     try:
-        translated = specifiers.translate(found.version, within=">=3.8" if len(data) % 3 == 0 else "")
-        specifiers.intersection(translated.specifiers, SpecifierSet(">=1.0,<5"))
-    except specs.UntranslatableError:
+        translated = pep440.translate(found.version, within=">=3.8" if len(data) % 3 == 0 else "")
+        pep440.intersection(translated.specifiers, SpecifierSet(">=1.0,<5"))
+    except match_specs.UntranslatableError:
         return REFUSED
     return READ
 
@@ -847,7 +847,7 @@ def _file_name(data: bytes) -> Outcome:
     text = data.decode("utf-8", "replace")
     contents.parse_name(text)
     try:
-        changes.name_of(text)
+        edit_metadata.name_of(text)
     except PressError:
         return REFUSED
     return READ

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press.platforms import binaries, place, target
+from mamba_press.platforms import binaries, choose_platform, target
 from mamba_press.types import Edits, Python
 from tests.support import press
 from tests.support.channel import CondaPackage, python_abi, python_package
@@ -74,7 +74,9 @@ def test_every_build_for_macos_and_windows_has_its_target_on_every_runner(variab
             if not interpreter.startswith("cp") or platform not in SUBDIRS:
                 continue
             minor, threads = interpreter[3:].rstrip("t"), interpreter.endswith("t")
-            machine = place.Machine(implementation="cpython", python=Python(minor=int(minor)), platform=runner)
+            machine = choose_platform.Machine(
+                implementation="cpython", python=Python(minor=int(minor)), platform=runner
+            )
             hints = variables(row.identifier, runner)
             found = target.resolve(None, None, hints, machine)
             assert (found.subdir, found.tag) == (SUBDIRS[platform], None), row.identifier
@@ -87,7 +89,7 @@ def test_every_build_for_macos_and_windows_has_its_target_on_every_runner(variab
 
 def test_an_inner_backend_may_cross_compile_as_cibuildwheel_tells_it_to(variables, monkeypatch) -> None:
     for identifier, runner in (("cp312-macosx_arm64", "macosx-x86_64"), ("cp312-win_arm64", "win-amd64")):
-        machine = place.Machine(implementation="cpython", python=Python(minor=12), platform=runner)
+        machine = choose_platform.Machine(implementation="cpython", python=Python(minor=12), platform=runner)
         monkeypatch.setattr(target, "this_machine", lambda machine=machine: machine)
         hints = variables(identifier, runner)
         assert target.foreign(target.resolve(None, None, hints), hints) == ()

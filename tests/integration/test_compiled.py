@@ -337,7 +337,7 @@ def test_a_build_that_fails_names_the_hook_and_can_be_looked_at(tools, environ, 
     said = failed(tools, root, {**environ, "TMPDIR": str(tmp_path)})
     assert "nowhere.h" in said
     assert "setuptools.build_meta.build_wheel: the inner backend failed with exit code 1" in said
-    assert "mamba_press/boundary.py" not in said
+    assert "mamba_press/error_boundary.py" not in said
     assert not list(tmp_path.glob("mamba-press-*"))
     said = failed(tools, root, {**environ, "TMPDIR": str(tmp_path), "MAMBA_PRESS_KEEP": "1"})
     (kept,) = tmp_path.glob("mamba-press-*")

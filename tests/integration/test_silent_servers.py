@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from mamba_press.conda import fetch as fetching
-from mamba_press.conda import process, solver
+from mamba_press.conda import solver, worker_process
 from mamba_press.errors import FetchError
 from mamba_press.platforms.target import virtual_packages
 from mamba_press.types import Environment, Python, Solution, Target
@@ -105,7 +105,7 @@ def serve(make_channel) -> Iterator[Callable[..., Server]]:
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "PATIENCE", PATIENCE)
+    monkeypatch.setattr(worker_process, "PATIENCE", PATIENCE)
 
 
 def solve(url: str) -> Solution:
@@ -125,7 +125,7 @@ def test_a_server_that_falls_silent_over_an_archive_is_given_up(serve, way, tmp_
     began = time.monotonic()
     with pytest.raises(FetchError) as raised:
         fetch(solution, tmp_path / "work")
-    assert time.monotonic() - began < process.PATIENCE + 60  # and not the minutes that rattler waits
+    assert time.monotonic() - began < worker_process.PATIENCE + 60  # and not the minutes that rattler waits
     assert f"- {server.url}/linux-64/{ARCHIVE}: no byte came for 3 seconds\n" in str(raised.value)
     cache = Path(os.environ["RATTLER_CACHE_DIR"], "pkgs")
     assert [path.name for path in cache.iterdir() if path.is_dir()] == []

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mamba_press.platforms import binaries
 from mamba_press.platforms.binaries import Malformed
-from mamba_press.platforms.macos.macho_grow import build_trie, uleb_bytes
+from mamba_press.platforms.macos.macho_layout import build_trie, uleb_bytes
 from mamba_press.types import Binary, Edits
 from tests.support.macho import BUNDLE, DYLIB, LOAD, PROGRAM, UPWARD, WEAK, Dylib, dylib, signature, universal
 

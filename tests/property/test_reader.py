@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mamba_press.config.keys import VARIABLE, keys
 from mamba_press.config.model import Config
 from mamba_press.config.reader import from_values, read
-from mamba_press.config.value_types import (
+from mamba_press.config.schema_types import (
     Backend,
     ElsewhereLibrary,
     Folder,

@@ -9,8 +9,8 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 from rattler.package.build_string import BuildString
 
-from mamba_press.conda import specifiers
-from mamba_press.conda.specs import UntranslatableError, read
+from mamba_press.conda import pep440
+from mamba_press.conda.match_specs import UntranslatableError, read
 from mamba_press.conda.worker import records
 from mamba_press.types import Spec
 
@@ -43,7 +43,7 @@ def conda_takes(spec: str, version: str) -> bool:
 def test_what_conda_takes_the_specifiers_take_and_no_more_unless_they_say_so(spec, version):
     taken = conda_takes(spec, version)
     try:
-        translated = specifiers.translate(Spec(text="", **records.parts(f"x {spec}")).version)
+        translated = pep440.translate(Spec(text="", **records.parts(f"x {spec}")).version)
     except UntranslatableError:
         assert not taken, "only what nothing fits has no words"
         return
@@ -69,21 +69,21 @@ def test_what_no_worker_reads_is_read_as_rattler_does(text):
 @given(ranges, ranges, finals)
 def test_an_intersection_takes_what_both_take(first, second, version):
     both = first.contains(version) and second.contains(version)
-    found = specifiers.intersection(first, second)
+    found = pep440.intersection(first, second)
     assert (found is not None and found.contains(version)) == both
 
 
 @given(ranges, ranges)
 def test_what_the_second_does_not_narrow_stays_as_written(first, second):
-    found = specifiers.intersection(first, second)
+    found = pep440.intersection(first, second)
     if found is not None:
-        assert specifiers.intersection(found, second) == found
+        assert pep440.intersection(found, second) == found
 
 
 @given(specs)
 def test_what_comes_out_can_be_read_by_everybody(spec):
     try:
-        text = str(specifiers.translate(spec).specifiers)
+        text = str(pep440.translate(spec).specifiers)
     except UntranslatableError:
         return
     assert str(SpecifierSet(text)) == text

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from packaging.tags import mac_platforms
 
 from mamba_press.errors import ConfigError
+from mamba_press.platforms.choose_platform import Machine
 from mamba_press.platforms.linux import policy
-from mamba_press.platforms.place import Machine
 from mamba_press.platforms.target import resolve, virtual_packages
 from mamba_press.types import Python
 

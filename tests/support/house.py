@@ -35,15 +35,15 @@ ALLOWED = {
     "pipeline": {"audit", "conda", "config", "metadata", "platforms", "project", "vendoring", "wheel"},
     "commands": {"audit", "conda", "config", "pipeline", "platforms", "wheel"},
     # the two doors, the hooks of PEP 517 and the command line, and what both have
-    "boundary": {"config"},
-    "build": {"boundary", "pipeline"},
-    "__main__": {"boundary", "commands"},
+    "error_boundary": {"config"},
+    "build": {"error_boundary", "pipeline"},
+    "__main__": {"error_boundary", "commands"},
 }
 
 # Platforms are sisters, which do not know each other.
 SISTERS = {"linux", "macos", "windows"}
 
-DOORS = ("build", "__main__", "boundary")
+DOORS = ("build", "__main__", "error_boundary")
 
 PICTURE = REPOSITORY / "docs" / "explanation" / "design.md"
 BEGIN, END = "<!-- the picture: made by `nox -s house -- --write` -->\n", "<!-- end of the picture -->"

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal, get_args, get_origin
 from mamba_press.config.keys import VARIABLE, Key, keys
 from mamba_press.config.model import OVERRIDES, Config
 from mamba_press.config.overrides import GROUPS, Condition
-from mamba_press.config.value_types import rules
+from mamba_press.config.schema_types import rules
 from mamba_press.errors import TABLE
 
 if TYPE_CHECKING:

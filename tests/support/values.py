@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from mamba_press.conda.specs import read
+from mamba_press.conda.match_specs import read
 from mamba_press.machine import System
 from mamba_press.platforms.protocol import Demand
 from mamba_press.types import Binary, Entry, Environment, File, Kept, Package, Python, Reason, Resolved, Spec, Target

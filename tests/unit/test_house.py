@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 
 from mamba_press import commands, errors
 from mamba_press.commands import parser
-from mamba_press.conda import package_info, prefix, process
+from mamba_press.conda import package_info, prefix, worker_process
 from mamba_press.conda.worker import package_check
 from mamba_press.pipeline import requires
 from mamba_press.wheel import read, zip_read
@@ -105,7 +105,7 @@ def test_the_bounds_on_the_page_of_security_are_those_of_the_code():
     page = (ROOT / ".github/SECURITY.md").read_text(encoding="utf-8")
     mib = 1 << 20
     for text in (
-        f"| {process.PATIENCE:.0f} seconds;",
+        f"| {worker_process.PATIENCE:.0f} seconds;",
         f"| {package_check.BYTES // mib} MiB and {package_check.DENSEST} times its archive;",
         f"{package_check.FILES:,} files and one for each {package_check.SPARSEST} bytes",
         f"| {prefix._COPIES:,} files and {prefix._COPIED_BYTES // mib >> 10} GiB, and ten times",

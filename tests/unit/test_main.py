@@ -73,7 +73,7 @@ def test_a_wrong_option_ends_with_2_and_its_text(capsys):
 WITHOUT_DESCRIPTORS = """
 import os, resource, sys
 import mamba_press.build
-from mamba_press import __main__, boundary, commands, credentials, errors, interrupts, log
+from mamba_press import __main__, error_boundary, commands, credentials, errors, interrupts, log
 
 from mamba_press.commands import list, parser
 from mamba_press.config import reader

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 from mamba_press import parallel, platforms
 from mamba_press.audit import check
 from mamba_press.audit.explain import Explanation, Part, Piece, by_package, lost, piece_of, steps, why_there, with_users
-from mamba_press.conda import specs
+from mamba_press.conda import match_specs
 from mamba_press.errors import Problem, ReadError, noted
 from mamba_press.metadata import headers, sbom, tags
 from mamba_press.platforms import binaries, strings
 from mamba_press.types import Entry, Floor, Package, Reason, Resolved
-from mamba_press.vendoring import placeholders
+from mamba_press.vendoring import hardcoded_prefix
 from mamba_press.wheel import read, zip_format
 from mamba_press.wheel.content import Row
 
@@ -175,7 +175,7 @@ def _look(path: str, data: Data) -> _Seen:
         sha256=None,
         binary=binary,
         names=frozenset() if is_own or strings.is_mute(path) else strings.look_at(data).names,
-        lost=() if is_own else placeholders.left(path, data),
+        lost=() if is_own else hardcoded_prefix.left(path, data),
     )
 
 
@@ -300,7 +300,7 @@ def _demands(component: Mapping[str, object]) -> tuple[Spec, ...]:
     properties = component.get("properties")
     found = properties if isinstance(properties, list) else []
     ours = [one for one in found if isinstance(one, dict) and one.get("name") == "mamba-press:system"]
-    return tuple(specs.read(str(one["value"])) for one in ours if "value" in one)
+    return tuple(match_specs.read(str(one["value"])) for one in ours if "value" in one)
 
 
 def _build(purl: str) -> str | None:

@@ -37,7 +37,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
     """Write the project; one that is there already stays."""
     from mamba_press.atomic import replacing
-    from mamba_press.conda.specs import spec_name
+    from mamba_press.conda.match_specs import spec_name
     from mamba_press.config import reader, recipe, recipe_table
 
     path = arguments.output / "pyproject.toml"

@@ -52,12 +52,12 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
     """Lock every target, or say why the lock cannot be used as it is."""
-    from mamba_press.conda.process import one_process
-    from mamba_press.pipeline import lock, orders
+    from mamba_press.conda.worker_process import one_process
+    from mamba_press.pipeline import lock, read_project
 
     root = Path(arguments.project).resolve()
-    named = orders.Matrix(python=tuple(arguments.pythons), platform=tuple(arguments.platforms))
-    found = orders.of_matrix(root, options.given(arguments), environ, named)
+    named = read_project.Matrix(python=tuple(arguments.pythons), platform=tuple(arguments.platforms))
+    found = read_project.of_matrix(root, options.given(arguments), environ, named)
     wanted = lock.distinct([options.from_here(order, arguments) for order in found])
     with one_process():
         return _lock(root, wanted, arguments)

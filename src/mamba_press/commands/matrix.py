@@ -52,10 +52,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
     """Print the jobs; nothing is solved."""
-    from mamba_press.pipeline import orders
+    from mamba_press.pipeline import read_project
 
-    named = orders.Matrix(python=tuple(arguments.pythons), platform=tuple(arguments.platforms))
-    found = orders.of_matrix(Path(arguments.project).resolve(), options.given(arguments), environ, named)
+    named = read_project.Matrix(python=tuple(arguments.pythons), platform=tuple(arguments.platforms))
+    found = read_project.of_matrix(Path(arguments.project).resolve(), options.given(arguments), environ, named)
     jobs = [_job(order) for order in found]
     kind = arguments.format or ("json" if arguments.json else None)
     if kind is None:

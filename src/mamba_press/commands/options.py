@@ -112,17 +112,19 @@ def orders(arguments: Arguments, environ: Mapping[str, str], *, of_project: bool
 
     Every platform with every Python; every problem of every target is raised at once.
     """
-    from mamba_press.pipeline import orders
+    from mamba_press.pipeline import read_project
 
-    named = orders.Matrix(python=tuple(arguments.pythons), platform=tuple(arguments.platforms), of_project=of_project)
+    named = read_project.Matrix(
+        python=tuple(arguments.pythons), platform=tuple(arguments.platforms), of_project=of_project
+    )
     if of_project and not projects(arguments.what):
         what, hint = "asks for the matrix of a project, and none is named", "name targets: --python, --platform"
         raise ConfigError(Problem(where="--matrix", what=what, hint=hint))
     if projects(arguments.what):
         _refuse_company(arguments)
-        found = orders.of_matrix(Path(arguments.what[0]).resolve(), given(arguments), environ, named)
+        found = read_project.of_matrix(Path(arguments.what[0]).resolve(), given(arguments), environ, named)
         return tuple(from_here(each, arguments) for each in found)
-    return orders.each(named, lambda chosen: _order(arguments, {**given(arguments), **chosen}, environ))
+    return read_project.each(named, lambda chosen: _order(arguments, {**given(arguments), **chosen}, environ))
 
 
 def order(arguments: Arguments, environ: Mapping[str, str]) -> Order:
@@ -154,11 +156,11 @@ def _refuse_company(arguments: Arguments) -> None:
 
 
 def _order(arguments: Arguments, settings: dict[str, object], environ: Mapping[str, str]) -> Order:
-    from mamba_press.pipeline import orders
+    from mamba_press.pipeline import read_project
 
     _refuse_company(arguments)
     if projects(arguments.what):
-        return from_here(orders.order(Path(arguments.what[0]).resolve(), settings, environ), arguments)
+        return from_here(read_project.order(Path(arguments.what[0]).resolve(), settings, environ), arguments)
     if recipes(arguments.what):
         return _of_recipe(arguments, settings, environ)
     problems = [problem for what in arguments.what if (problem := _no_spec(what))]
@@ -176,7 +178,7 @@ def _refuse_nameless(specs: list[str]) -> None:
     """Raise ConfigError for several packages: one wheel with all of them would be called like the first."""
     import shlex
 
-    from mamba_press.conda.specs import spec_name
+    from mamba_press.conda.match_specs import spec_name
 
     names = dict.fromkeys(map(spec_name, specs))
     if len(names) > 1:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mamba_press import log, platforms
-from mamba_press.conda import prefix, process, records
+from mamba_press.conda import prefix, records, worker_process
 from mamba_press.credentials import added
 from mamba_press.errors import FetchError
 from mamba_press.types import Environment, Package, Solution
@@ -76,9 +76,9 @@ def install(
         "on_windows": not facts.is_posix,
         "neutral": written,
         "offline": access.offline,
-        "cache": str(process.cache_folder(access.environ)),
+        "cache": str(worker_process.cache_folder(access.environ)),
     }
-    for archive in process.ask(request, target, access.environ, FetchError)["unverified"]:
+    for archive in worker_process.ask(request, target, access.environ, FetchError)["unverified"]:
         log.warn(
             f"{archive}: the channel states no hash, so nothing vouches for it",
             "index the channel again, or name one that states hashes",
@@ -96,9 +96,11 @@ def inspect(packages: Sequence[Package], access: Access) -> dict[str, Json]:
         "do": "inspect",
         "packages": _asked_for(packages, access),
         "offline": access.offline,
-        "cache": str(process.cache_folder(access.environ)),
+        "cache": str(worker_process.cache_folder(access.environ)),
     }
-    contents: dict[str, Json] = process.call(request, process.tell, access.environ, FetchError)["contents"]
+    contents: dict[str, Json] = worker_process.call(request, worker_process.tell, access.environ, FetchError)[
+        "contents"
+    ]
     return contents
 
 

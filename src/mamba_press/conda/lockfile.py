@@ -15,9 +15,9 @@ from urllib.parse import quote, unquote
 
 from mamba_press import platforms
 from mamba_press.atomic import replacing, temporary
-from mamba_press.conda import errors, process, records
+from mamba_press.conda import records, worker_errors, worker_process
 from mamba_press.conda.channels import folder_of, is_folder
-from mamba_press.conda.specs import minimum
+from mamba_press.conda.match_specs import minimum
 from mamba_press.credentials import public
 from mamba_press.errors import ConfigError, Problem, Setting, WriteError
 
@@ -189,7 +189,7 @@ def write(entries: Sequence[Json], path: Path, root: Path, *, environ: Mapping[s
     with temporary() as folder:
         written = folder / path.name
         bare = [{key: value for key, value in entry.items() if key not in ("asked", "contents")} for entry in entries]
-        process.call({"do": "write-lock", "path": str(written), "entries": bare}, _nothing, environ, WriteError)
+        worker_process.call({"do": "write-lock", "path": str(written), "entries": bare}, _nothing, environ, WriteError)
         text = written.read_text("utf-8")
     channels = dict.fromkeys(channel for entry in entries for channel in entry["asked"].get("channels", ()))
     with replacing(path) as file:
@@ -204,11 +204,11 @@ def read(path: Path, root: Path, *, environ: Mapping[str, str]) -> tuple[Held, .
             text = absolute(path.read_text("utf-8"), root)
             made, contents = stamps(text)
             copied.write_text(text, "utf-8", newline="\n")
-            answer = process.call({"do": "read-lock", "path": str(copied)}, _nothing, environ, ConfigError)
-        except process.RefusedError as refused:
-            raise errors.unreadable_lock(refused.facts.get("text", refused.kind)) from None
+            answer = worker_process.call({"do": "read-lock", "path": str(copied)}, _nothing, environ, ConfigError)
+        except worker_process.RefusedError as refused:
+            raise worker_errors.unreadable_lock(refused.facts.get("text", refused.kind)) from None
         except ValueError as error:
-            raise errors.unreadable_lock(str(error)) from None
+            raise worker_errors.unreadable_lock(str(error)) from None
     held = []
     for entry in answer["entries"]:
         if foreign := entry.pop("foreign"):

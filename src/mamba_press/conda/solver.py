@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mamba_press import log
-from mamba_press.conda import errors, lockfile, process, records
+from mamba_press.conda import lockfile, records, worker_errors, worker_process
 from mamba_press.conda.channels import meant_as_name
-from mamba_press.conda.specs import spec_name
+from mamba_press.conda.match_specs import spec_name
 from mamba_press.credentials import public
 from mamba_press.errors import ConfigError, PressError, Problem, Setting, SolveError, Text
 from mamba_press.types import Package, Python, Solution, Target, VirtualPackage
@@ -64,11 +64,11 @@ def solve_all(questions: Sequence[Question], environ: Mapping[str, str]) -> list
         "do": "solve",
         "questions": [_as_json(question) for question in real],
         "offline": any(question.offline for question in questions),
-        "cache": str(process.cache_folder(environ)),
+        "cache": str(worker_process.cache_folder(environ)),
     }
     targets = ", ".join(dict.fromkeys(f"{each.target.subdir} and Python {each.target.python}" for each in real))
     with log.working(f"solving for {targets or 'nothing'}"):
-        answers = iter(process.ask(request, questions[0].target, environ, SolveError)["answers"] if real else ())
+        answers = iter(worker_process.ask(request, questions[0].target, environ, SolveError)["answers"] if real else ())
     found = [next(answers) if question in real else _NOTHING for question in questions]
     _tell_vain(
         [(question, answer["vain"]) for question, answer in zip(questions, found, strict=True) if "vain" in answer]
@@ -104,7 +104,7 @@ def _as_json(question: Question) -> Json:
 def _solution(question: Question, answer: Json) -> Solution | PressError:
     if "error" in answer:
         facts = {**answer, "alike": question.alike}
-        return errors.translate(process.RefusedError(answer["error"], facts), question.target)
+        return worker_errors.translate(worker_process.RefusedError(answer["error"], facts), question.target)
     try:
         packages = records.packages_of(answer)
     except SolveError as error:
@@ -160,9 +160,9 @@ def _located(
         "subdir": question.target.subdir,
         "packages": list(map(records.plain, held.packages)),
         "offline": question.offline,
-        "cache": str(process.cache_folder(environ)),
+        "cache": str(worker_process.cache_folder(environ)),
     }
-    answer = process.ask(request, question.target, environ, SolveError)
+    answer = worker_process.ask(request, question.target, environ, SolveError)
     if answer["missing"]:
         what = f"{lockfile.NAME} has {held.name} from {', '.join(moved)}, which is not here, and the channels "
         what += f"asked have not got, with the same content: {', '.join(answer['missing'])}"

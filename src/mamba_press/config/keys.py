@@ -10,7 +10,7 @@ from types import UnionType
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
 
 from mamba_press.config.model import Config
-from mamba_press.config.value_types import words
+from mamba_press.config.schema_types import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

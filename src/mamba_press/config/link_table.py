@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from mamba_press.config.value_types import ElsewhereLibrary, Filled, Glob, Runtime
+from mamba_press.config.schema_types import ElsewhereLibrary, Filled, Glob, Runtime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Literal
 
 from mamba_press.config.link_table import Link
-from mamba_press.config.value_types import (
+from mamba_press.config.schema_types import (
     Backend,
     BackendSetting,
     Filled,

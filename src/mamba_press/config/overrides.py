@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from mamba_press import messages, platforms
 from mamba_press.config.keys import keys
 from mamba_press.config.model import State
-from mamba_press.config.value_types import Filled, Pattern, Versions
+from mamba_press.config.schema_types import Filled, Pattern, Versions
 from mamba_press.errors import Problem
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from mamba_press import messages
 from mamba_press.config.keys import by_path
 from mamba_press.config.model import OVERRIDES, Config
+from mamba_press.config.parse_values import Found, checked, flat, from_settings, from_table, from_variables, shaped
 from mamba_press.config.pyproject_file import document
-from mamba_press.config.values import Found, checked, flat, from_settings, from_table, from_variables, shaped
 from mamba_press.errors import TABLE, ConfigError, Problem, Setting, joined
 
 if TYPE_CHECKING:

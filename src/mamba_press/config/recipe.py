@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mamba_press import platforms
-from mamba_press.conda import specs
+from mamba_press.conda import match_specs
 from mamba_press.errors import ConfigError, Problem, Setting
 
 if TYPE_CHECKING:
@@ -310,7 +310,7 @@ def _python_dependencies(plugin: _Node) -> None:
 
 def _bare(node: _Node) -> str:
     """Return the name of a spec; nothing else of it can be said of a package that leaves."""
-    spec = specs.read(node.text() or "*")
+    spec = match_specs.read(node.text() or "*")
     if spec.version != "*":
         node.wrong(f"found {node.value!r}: a version cannot be said of what leaves", f"write {spec.name}")
     return spec.name

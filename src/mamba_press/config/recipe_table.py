@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from mamba_press.conda import specifiers, specs
+from mamba_press.conda import match_specs, pep440
 from mamba_press.config.recipe import PACKAGE_NAME, VARIABLE
 from mamba_press.errors import TABLE, ConfigError, Problem
 
@@ -115,11 +115,11 @@ def _external(path: str, recipe: Recipe) -> tuple[str, str]:
 def _version(name: str, recipe: Recipe) -> str:
     """Return the PEP 440 specifiers that the recipe itself has for a package, with a space before them."""
     for spec in (*recipe.constraints, *recipe.packages):
-        found = specs.read(spec)
+        found = match_specs.read(spec)
         if found.name == name and found.version != "*":
             try:
-                return f" {specifiers.translate(found.version).specifiers}"
-            except specs.UntranslatableError:
+                return f" {pep440.translate(found.version).specifiers}"
+            except match_specs.UntranslatableError:
                 return ""
     return ""
 

@@ -38,7 +38,7 @@ DYNAMIC = (
     "authors",
     "maintainers",
 )
-"""The fields of ``[project]`` that may be dynamic and then come from the pressed package (`dynamic`)."""
+"""The fields of ``[project]`` that may be dynamic and then come from the pressed package (`dynamic_fields`)."""
 
 _DERIVED = frozenset({"dependencies", "optional-dependencies", "requires-python"})
 """What follows from all packages, not from the first one."""

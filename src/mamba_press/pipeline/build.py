@@ -27,7 +27,7 @@ _LATEST = 2**32 - 1
 @contextmanager
 def pressed(asked: Order, solution: Solution | None = None) -> Iterator[Pressed]:
     """Give the finished wheel as a value; the files that its entries name are there until the block ends."""
-    from mamba_press.conda.process import one_process
+    from mamba_press.conda.worker_process import one_process
     from mamba_press.pipeline import press, solve
     from mamba_press.wheel import compress
 
@@ -80,7 +80,7 @@ def workdir(environ: Mapping[str, str]) -> Iterator[Path]:
 def modules(asked: Order) -> tuple[str, ...]:
     """Return the top-level modules and packages of what would be pressed, sorted; installs it for a moment."""
     from mamba_press import atomic
-    from mamba_press.conda.process import one_process
+    from mamba_press.conda.worker_process import one_process
     from mamba_press.pipeline import press, solve
 
     with one_process(), atomic.temporary() as folder:

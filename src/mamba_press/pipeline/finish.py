@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 from packaging.tags import parse_tag
 
 from mamba_press import globs, platforms
-from mamba_press.audit import absent, path_assumptions
+from mamba_press.audit import path_assumptions, unused_packages
 from mamba_press.conda import fetch
 from mamba_press.errors import ContentError, Note, Problem, Setting, Text, noted
-from mamba_press.metadata import dist_info, installed, licenses, pyproject, pythons, requirements, sbom, tags
-from mamba_press.metadata import dynamic as metadata_dynamic
+from mamba_press.metadata import dist_info, installed, licenses, pyproject, requirements, requires_python, sbom, tags
+from mamba_press.metadata import dynamic_fields as metadata_dynamic
 from mamba_press.metadata.requirements import pypi_names
 from mamba_press.pipeline import solve
 from mamba_press.platforms import strings
 from mamba_press.types import OWN, Info, Pressed
-from mamba_press.vendoring import activation, layout, placeholders, resolve
+from mamba_press.vendoring import activation, hardcoded_prefix, layout, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -114,8 +114,8 @@ def draft(part: Part, order: Order) -> Draft:
 
 def _refuse_no_python(filled: Project, said: str, target: Target) -> None:
     """Refuse a wheel that no Python could install: what made its metadata excludes those that its tags are for."""
-    allowed = pythons.stated(filled.table.get("requires-python"))
-    if not pythons.some(allowed, map(str, parse_tag(said))):
+    allowed = requires_python.stated(filled.table.get("requires-python"))
+    if not requires_python.some(allowed, map(str, parse_tag(said))):
         what = f"Requires-Python: {allowed} allows no Python that {said.rpartition('-')[0]} is for"
         hint = Text.of(Setting("python"), f" presses for {target.python}: name one that is allowed")
         raise ContentError(Problem(where="project.requires-python", what=what, hint=hint))
@@ -194,10 +194,10 @@ def finish(draft: Draft, version: Version, workdir: Path, *, generator: str, epo
         together=draft.part.together,
     )
     wheel = _with_bill(wheel, entries, fetched, licensed, epoch)
-    findings = placeholders.examine(entries, config.placeholders.accept, config.wheel.environment)
+    findings = hardcoded_prefix.examine(entries, config.placeholders.accept, config.wheel.environment)
     _refuse_impossible(wheel.tags, wheel.entries)
     notes: tuple[str | Note, ...] = (
-        *absent.packages(environment, selection, is_empty=not entries, requires=_requires(licensed.project)),
+        *unused_packages.packages(environment, selection, is_empty=not entries, requires=_requires(licensed.project)),
         *_host_notes(draft, environment, selection),
         *selection.notes,
         *draft.tagging.notes,
@@ -210,7 +210,7 @@ def finish(draft: Draft, version: Version, workdir: Path, *, generator: str, epo
         *licensed.notes,
         *activation.notes(fetched, entries, config.wheel.environment),
         *licenses.notes(licensed.licences, wheel.entries, f"{wheel.stem}.dist-info"),
-        *placeholders.report(findings, config.placeholders),
+        *hardcoded_prefix.report(findings, config.placeholders),
         *_traces(wheel.entries, workdir),
     )
     return Pressed(
@@ -322,7 +322,7 @@ def _host_notes(draft: Draft, environment: Environment, selection: Selection) ->
     if not draft.part.home:  # of a house, to whose packages nobody's code belongs
         return ()
     is_built = draft.config.build_backend is not None
-    return tuple(absent.host(environment, selection, draft.config, home=draft.part.home, is_built=is_built))
+    return tuple(unused_packages.host(environment, selection, draft.config, home=draft.part.home, is_built=is_built))
 
 
 def _script_notes(environment: Environment, selection: Selection, config: Config) -> Iterator[Note]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mamba_press import atomic, log
 from mamba_press.errors import ConfigError, PressError, Problem, Setting, Text, WriteError
-from mamba_press.pipeline import build, orders
+from mamba_press.pipeline import build, read_project
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,7 @@ def wheel(
     state: State = "wheel",
 ) -> str:
     """Press the project in the current folder into ``directory`` and return the wheel's file name."""
-    asked = orders.order(Path.cwd(), settings, environ, state)
+    asked = read_project.order(Path.cwd(), settings, environ, state)
     if state == "editable" and asked.config.build_backend is not None:
         return _editable_of_inner(asked, Path(directory))
     finished = _finished(prepared, asked)
@@ -46,7 +46,7 @@ def wheel(
 
 def _editable_of_inner(asked: Order, directory: Path) -> str:
     """Write the editable wheel that the inner backend makes against a prefix that stays; return its file name."""
-    from mamba_press.conda.process import one_process
+    from mamba_press.conda.worker_process import one_process
     from mamba_press.pipeline import press, solve
     from mamba_press.project import host_prefix
 
@@ -75,11 +75,11 @@ def metadata(
     replaced.
     """
     from mamba_press.conda import records
-    from mamba_press.conda.process import one_process
+    from mamba_press.conda.worker_process import one_process
     from mamba_press.metadata import dist_info as described
     from mamba_press.pipeline import solve
 
-    asked = orders.order(Path.cwd(), settings, environ, state)
+    asked = read_project.order(Path.cwd(), settings, environ, state)
     if asked.config.build_backend is not None:
         return _metadata_of_inner(asked, Path(directory), state)
     with one_process():
@@ -98,7 +98,7 @@ def _metadata_of_inner(asked: Order, directory: Path, state: State) -> str:
     Which libraries are in a wheel, and so whose licences, is known when it is built: it is built here, and left beside
     its metadata for `wheel`. An editable one has nothing but what the inner backend says.
     """
-    from mamba_press.conda.process import one_process
+    from mamba_press.conda.worker_process import one_process
     from mamba_press.pipeline import press, solve
     from mamba_press.project import host_prefix
     from mamba_press.project.backend import wheel as backend_wheel
@@ -207,7 +207,7 @@ def _fingerprint(asked: Order) -> str:
 
 def sdist(directory: str, settings: Mapping[str, object] | None, *, environ: Mapping[str, str]) -> str:
     """Write the sdist of the project in the current folder, the solve frozen in it; return its file name."""
-    from mamba_press.conda.process import one_process
+    from mamba_press.conda.worker_process import one_process
 
     with one_process():
         return _sdist(Path(directory), settings, environ)
@@ -215,16 +215,16 @@ def sdist(directory: str, settings: Mapping[str, object] | None, *, environ: Map
 
 def _sdist(directory: Path, settings: Mapping[str, object] | None, environ: Mapping[str, str]) -> str:
     from mamba_press.conda import lockfile as locks
-    from mamba_press.metadata import dynamic_metadata, pyproject
+    from mamba_press.metadata import metadata_providers, pyproject
     from mamba_press.pipeline import lock as pipeline_lock
     from mamba_press.pipeline import press, solve
     from mamba_press.project import sdist as source
     from mamba_press.project import sources, tree
 
-    asked = orders.order(Path.cwd(), settings, environ, "sdist")
+    asked = read_project.order(Path.cwd(), settings, environ, "sdist")
     assert asked.project is not None
     # What is locked is what a wheel made from the sdist asks for.
-    pressed = orders.order(Path.cwd(), settings, environ)
+    pressed = read_project.order(Path.cwd(), settings, environ)
     build.require_native(asked)
     solution = solve.solve(pressed)
     if asked.config.build_backend is not None:
@@ -246,7 +246,7 @@ def _sdist(directory: Path, settings: Mapping[str, object] | None, environ: Mapp
             [*files, *((path, source, False) for path, source in made.items())],
             name=found.name,
             version=version,
-            pkg_info=pyproject.source_metadata(found, version, dynamic_metadata.changing(asked.root)),
+            pkg_info=pyproject.source_metadata(found, version, metadata_providers.changing(asked.root)),
             directory=directory,
             epoch=build.epoch(environ),
         )

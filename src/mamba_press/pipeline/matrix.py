@@ -10,7 +10,7 @@ from packaging.utils import parse_wheel_filename
 
 from mamba_press import atomic, log
 from mamba_press.conda import lockfile
-from mamba_press.conda.process import one_process
+from mamba_press.conda.worker_process import one_process
 from mamba_press.errors import ContentError, PressError, Problem, Text, WarnedError, WriteError
 from mamba_press.pipeline import build, solve
 from mamba_press.vendoring.select import packages

@@ -10,12 +10,12 @@ from mamba_press import platforms
 from mamba_press.conda import fetch
 from mamba_press.config import unmatched
 from mamba_press.errors import ConfigError, noted
-from mamba_press.metadata import backend_metadata, dist_info, dynamic_metadata, pyproject
+from mamba_press.metadata import backend_metadata, dist_info, metadata_providers, pyproject
 from mamba_press.pipeline import finish, solve
 from mamba_press.platforms import compiler_runtimes
 from mamba_press.project import own_files, sources
 from mamba_press.types import OwnFiles
-from mamba_press.vendoring import editable, layout, link, placeholders, relocate_text, resolve, runtime_support
+from mamba_press.vendoring import editable, hardcoded_prefix, layout, link, relocate_text, resolve, runtime_support
 from mamba_press.vendoring.select import files, packages
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str, ep
         notes=(*brought.notes, *linked.notes, *ready.notes, *apart.notes, *notes),
     )
     pressed = finish.finish(finish.draft(part, order), version, workdir, generator=generator, epoch=epoch)
-    vain = unmatched.in_wheel(config, environment, selection, solution, placeholders.places(pressed.findings))
+    vain = unmatched.in_wheel(config, environment, selection, solution, hardcoded_prefix.places(pressed.findings))
     return replace(pressed, notes=noted((*pressed.notes, *vain)))
 
 
@@ -119,7 +119,7 @@ def provided(order: Order, solution: Solution) -> Order:
         return order
     package = solve.first_requested(order.config, solution)
     seen = pyproject.pep440(package) if package else None
-    found = dynamic_metadata.complete(order.project, seen, order.state)
+    found = metadata_providers.complete(order.project, seen, order.state)
     problems = [*pyproject.without_packages(found)] if package is None else []
     if problems:
         raise ConfigError(*problems)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mamba_press import log
 from mamba_press.errors import BuildError, ConfigError, Problem
-from mamba_press.pipeline import build, orders
+from mamba_press.pipeline import build, read_project
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +31,7 @@ def requirements(
     Whether [project] keeps to all rules is left to the build: the answer would cost more than all the rest.
     """
     from mamba_press.config import pyproject_file, reader
-    from mamba_press.metadata import dynamic_metadata
+    from mamba_press.metadata import metadata_providers
     from mamba_press.platforms import target
 
     root = Path.cwd()
@@ -39,11 +39,11 @@ def requirements(
         config = reader.read(root, settings, environ, state=state)
         chosen = target.resolve(config.python, config.platform, environ)
         if not (config.packages or config.host or config.build_backend):
-            orders.read(root, settings, environ, state)  # says if there is no code either
-            return ([DEFLATE] if _has_deflate() else []) + dynamic_metadata.requirements(root)
+            read_project.read(root, settings, environ, state)  # says if there is no code either
+            return ([DEFLATE] if _has_deflate() else []) + metadata_providers.requirements(root)
     except ConfigError:
         if not pyproject_file.is_plain(root):
-            orders.read(root, settings, environ, state)  # says what is wrong with all tables at once
+            read_project.read(root, settings, environ, state)  # says what is wrong with all tables at once
         raise
     wanted = [] if environ.get("MAMBA_PRESS_WORKER") else [_rattler()]
     inner = _of_inner(config, root, environ, state)
@@ -55,9 +55,9 @@ def requirements(
 def _of_inner(config: Config, root: Path, environ: Mapping[str, str], state: State) -> list[str]:
     """Return what providers of metadata need, or the inner backend: it is asked in a process of its own."""
     if config.build_backend is None:
-        from mamba_press.metadata import dynamic_metadata
+        from mamba_press.metadata import metadata_providers
 
-        return dynamic_metadata.requirements(root)
+        return metadata_providers.requirements(root)
     from mamba_press.project import backend as project_backend
 
     backend = project_backend.of(config, root)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mamba_press import log
 from mamba_press.conda import channels, lockfile, solver
 from mamba_press.conda.fetch import Access
-from mamba_press.conda.specs import spec_name, twin
+from mamba_press.conda.match_specs import spec_name, twin
 from mamba_press.credentials import public
 from mamba_press.errors import ConfigError, PressError, Problem, Setting, Text
 from mamba_press.platforms import target

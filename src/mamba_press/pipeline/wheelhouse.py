@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from mamba_press import atomic, log, messages, platforms
-from mamba_press.conda.process import one_process
+from mamba_press.conda.worker_process import one_process
 from mamba_press.config import unmatched
 from mamba_press.errors import ConfigError, Problem, WriteError, noted, of_all
 from mamba_press.metadata import dist_info, pyproject
@@ -17,7 +17,7 @@ from mamba_press.pipeline import build, finish, solve
 from mamba_press.pipeline import press as pipeline_press
 from mamba_press.platforms import target
 from mamba_press.types import Selection, Wheelhouse
-from mamba_press.vendoring import layout, library_loaders, link, placeholders, runtime_support, split
+from mamba_press.vendoring import hardcoded_prefix, layout, link, preload_libraries, runtime_support, split
 from mamba_press.vendoring.select import packages
 from mamba_press.wheel import compress, writer
 from mamba_press.wheel import wheelhouse as house_archive
@@ -120,7 +120,7 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str, ep
     members = split.part(entries, chosen.selection, chosen.solution, name)
     split.require_some(members, left)
     if platforms.facts(order.target).loaded_answers:
-        members = library_loaders.with_loaders(members, chosen.selection, name)
+        members = preload_libraries.with_loaders(members, chosen.selection, name)
     members = split.with_programs(members, order.config.wheel.executables, name)
     chosen = replace(chosen, called=_called(members, chosen))
     drafts = [finish.draft(_part(member, members, order, chosen), order) for member in members]
@@ -128,7 +128,7 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str, ep
     pinned = [_pinned(draft, member, versions) for draft, member in zip(drafts, members, strict=True)]
     wheels = [finish.finish(draft, version, workdir, generator=generator, epoch=epoch) for draft, version in pinned]
     findings = [finding for wheel in wheels for finding in wheel.findings]
-    seen = (chosen.environment, chosen.selection, chosen.solution, placeholders.places(findings))
+    seen = (chosen.environment, chosen.selection, chosen.solution, hardcoded_prefix.places(findings))
     return Wheelhouse(
         name=name,
         asked=frozenset(package.name for package in solution.packages if package.requested),

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from mamba_press.machine import Target
-    from mamba_press.platforms.facts import Facts
     from mamba_press.platforms.protocol import Platform
+    from mamba_press.platforms.systems import Facts
     from mamba_press.platforms.tag import Tag
     from mamba_press.types import Binary, Resolved
 

@@ -13,9 +13,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from mamba_press.platforms.binary_format import READING, Data, Malformed, Symbols
-from mamba_press.platforms.linux import elf, elf_facts
-from mamba_press.platforms.macos import macho, macho_facts
-from mamba_press.platforms.windows import pe, pe_facts
+from mamba_press.platforms.linux import elf, elf_reader
+from mamba_press.platforms.macos import macho, macho_reader
+from mamba_press.platforms.windows import pe, pe_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +47,7 @@ Format = Literal["elf", "macho", "pe"]
 
 _PARTS = (
     *("linux.elf_check", "linux.elf_edit", "linux.elf_strip"),
-    *("macos.codesign", "macos.macho_binds", "macos.macho_check", "macos.macho_edit", "macos.macho_grow"),
+    *("macos.codesign", "macos.macho_binds", "macos.macho_check", "macos.macho_edit", "macos.macho_layout"),
     *("windows.pe_check", "windows.pe_edit", "strings"),
 )
 
@@ -93,11 +93,11 @@ def read(data: Data) -> Binary | None:
     """The facts of a binary, None for what is no binary; raises Malformed."""
     kind = format_of(bytes(data[:8]))
     if kind == "elf":
-        return elf_facts.read(data)
+        return elf_reader.read(data)
     if kind == "macho":
-        return macho_facts.read(data)
+        return macho_reader.read(data)
     if kind == "pe" and pe.is_pe(data):
-        return pe_facts.read(data)
+        return pe_reader.read(data)
     return None
 
 
@@ -121,16 +121,16 @@ def parts(data: Data) -> tuple[Part, ...]:
         image = elf.Image(data)
         loads = (each for each in image.segments if each.type == elf.PT_LOAD)
         mapped = ((each.flags & 7, each.offset, each.address, each.file_size, each.memory_size) for each in loads)
-        found = [Part(0, elf_facts.facts(image), tuple(mapped))]
+        found = [Part(0, elf_reader.facts(image), tuple(mapped))]
     elif kind == "macho":
         for slice_ in macho.images(data):
             each_of = (
                 (each.name, each.offset, each.address, each.file_size, each.memory_size) for each in slice_.segments
             )
-            found.append(Part(slice_.start, macho_facts.facts(slice_), tuple(each_of)))
+            found.append(Part(slice_.start, macho_reader.facts(slice_), tuple(each_of)))
     elif kind == "pe" and pe.is_pe(data):
         sections = ((each.offset, each.address, each.raw_size, each.virtual_size) for each in pe.Image(data).sections)
-        found = [Part(0, pe_facts.read(data), tuple(sections))]
+        found = [Part(0, pe_reader.read(data), tuple(sections))]
     return tuple(part for part in found if part.binary.arch and part.binary.kind != "static")
 
 
@@ -178,11 +178,11 @@ def symbols(data: Data) -> Symbols:
     """The names of the dynamic symbols, without their versions; empty where the format is only recognised."""
     kind = format_of(bytes(data[:8]))
     if kind == "elf":
-        return elf_facts.symbols(data)
+        return elf_reader.symbols(data)
     if kind == "macho":
-        return macho_facts.symbols(data)
+        return macho_reader.symbols(data)
     if kind == "pe" and pe.is_pe(data):
-        return pe_facts.symbols(data)
+        return pe_reader.symbols(data)
     return Symbols(imports=frozenset(), exports=frozenset())
 
 
@@ -196,7 +196,7 @@ def symbols_of(source: Path | bytes) -> Symbols:
 
 def unique_symbols(data: Data) -> int:
     """How many symbols a process has once for all libraries that define them; only ELF knows such."""
-    return elf_facts.unique_symbols(data) if format_of(bytes(data[:8])) == "elf" else 0
+    return elf_reader.unique_symbols(data) if format_of(bytes(data[:8])) == "elf" else 0
 
 
 def taken(data: Data, library: str) -> frozenset[str]:
@@ -215,11 +215,11 @@ def lookup(binary: Binary, at: str, name: str) -> Iterator[str]:
     the root, are not included.
     """
     if binary.format == "elf":
-        yield from elf_facts.lookup(binary, at, name)
+        yield from elf_reader.lookup(binary, at, name)
     elif binary.format == "macho":
-        yield from macho_facts.lookup(binary, at, name)
+        yield from macho_reader.lookup(binary, at, name)
     else:
-        yield from pe_facts.lookup(binary, at, name)
+        yield from pe_reader.lookup(binary, at, name)
 
 
 def layout_problems(data: Data) -> tuple[str, ...]:

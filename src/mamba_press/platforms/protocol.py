@@ -11,7 +11,7 @@ from mamba_press import globs
 from mamba_press.errors import Problem
 from mamba_press.machine import Target
 from mamba_press.platforms import binaries
-from mamba_press.platforms.facts import SMALL
+from mamba_press.platforms.systems import SMALL
 from mamba_press.platforms.tag import Tag
 from mamba_press.types import Binary, Edits, Entry, Floor, Package
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from mamba_press import platforms
 from mamba_press.errors import ConfigError, Problem, Setting
 from mamba_press.machine import Python, Target, VirtualPackage
-from mamba_press.platforms.place import PLATFORMS, Machine, Place, RefusedError, choose_place, named
+from mamba_press.platforms.choose_platform import PLATFORMS, Machine, Place, RefusedError, choose_place, named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mamba_press import atomic, log
-from mamba_press.conda import channels, fetch, process, solver
-from mamba_press.conda.specs import spec_name
+from mamba_press.conda import channels, fetch, solver, worker_process
+from mamba_press.conda.match_specs import spec_name
 from mamba_press.platforms import target
 from mamba_press.project import backend as project_backend
-from mamba_press.project import prefix_cache
+from mamba_press.project import editable_prefixes
 from mamba_press.project.backend import environment
 
 if TYPE_CHECKING:
@@ -80,12 +80,12 @@ def _note(job: Job, place: environment.Place) -> None:
     Warns where it was last installed against others: a kept build folder still knows those.
     """
     folder = _cache(job)
-    if prefix_cache.claim(folder, job.root.resolve(), [prefix for prefix in (place.host, place.build) if prefix]):
+    if editable_prefixes.claim(folder, job.root.resolve(), [prefix for prefix in (place.host, place.build) if prefix]):
         log.warn(
             "the packages of host or build are others than when this project was last installed editable: if "
             f"{job.config.build_backend} keeps a build folder, remove that and install again"
         )
-    for prefix in prefix_cache.sweep(folder):
+    for prefix in editable_prefixes.sweep(folder):
         log.note(f"removed the native prefix of a project that is gone: {prefix}")
 
 
@@ -179,7 +179,7 @@ def _kept(job: Job, solution: Solution, chosen: frozenset[str]) -> Path:
 
 
 def _cache(job: Job) -> Path:
-    return process.cache_folder(job.environ) / "mamba-press"
+    return worker_process.cache_folder(job.environ) / "mamba-press"
 
 
 def tools(config: Config, root: Path, environ: Mapping[str, str]) -> solver.Question | None:

@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from mamba_press.errors import ConfigError, ContentError, Problem, Setting, Text
 from mamba_press.project import own_files
 from mamba_press.types import OWN, Entry, Reason
-from mamba_press.vendoring.placeholders import python_script
+from mamba_press.vendoring.hardcoded_prefix import python_script
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Sequence

@@ -2,7 +2,7 @@
 
 Only where the format of a file has such a form: pkg-config and CMake have a variable for the file's own folder, shell
 has ``$0``, Python ``__file__``; an interpreter is left to ``env``, and Jupyter finds ``python`` by itself. What cannot
-be rewritten with certainty stays as it is and is reported (`placeholders`).
+be rewritten with certainty stays as it is and is reported (`hardcoded_prefix`).
 """
 
 from __future__ import annotations

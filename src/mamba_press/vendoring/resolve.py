@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from mamba_press import globs, platforms
-from mamba_press.conda.specs import minimum
+from mamba_press.conda.match_specs import minimum
 from mamba_press.errors import Problem, Setting, Text
 from mamba_press.platforms import binaries, compiler_runtimes
 from mamba_press.platforms.protocol import Choice

@@ -14,7 +14,7 @@ from mamba_press.audit import check, second_reader
 from mamba_press.errors import ConfigError
 from mamba_press.pipeline import requires
 from mamba_press.platforms import binaries, target
-from mamba_press.platforms.linux import elf_facts
+from mamba_press.platforms.linux import elf_reader
 from mamba_press.types import Edits, Requirement
 from tests.support.compile import Linking, shared_library
 from tests.support.macho import LOAD, Dylib, dylib, universal
@@ -127,8 +127,8 @@ def test_a_universal_file_is_read_where_one_slice_cannot_be_loaded():
 
 def _faulty(monkeypatch: pytest.MonkeyPatch, change) -> None:
     """Put a fault into our reader of ELF files."""
-    facts = elf_facts.facts
-    monkeypatch.setattr(elf_facts, "facts", lambda image: change(facts(image)))
+    facts = elf_reader.facts
+    monkeypatch.setattr(elf_reader, "facts", lambda image: change(facts(image)))
 
 
 def test_a_needed_name_that_we_read_wrongly_is_an_error_with_both_answers(library, monkeypatch):

@@ -10,7 +10,7 @@ from mamba_press.config.link_table import Link
 from mamba_press.config.model import Config
 from mamba_press.errors import ContentError
 from mamba_press.metadata.tags import narrowed, tags, without
-from mamba_press.platforms.place import Machine
+from mamba_press.platforms.choose_platform import Machine
 from mamba_press.platforms.target import resolve
 from mamba_press.types import (
     OWN,

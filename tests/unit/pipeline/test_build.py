@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mamba_press.errors import ConfigError
-from mamba_press.pipeline import build, hooks, matrix, orders
+from mamba_press.pipeline import build, hooks, matrix, read_project
 
 
 # --- the inner backend
@@ -15,9 +15,9 @@ def test_an_inner_backend_that_is_not_there_is_told_before_a_channel_is_asked(ro
     table = 'build-backend = "nowhere"\nhost = ["zlib"]\nchannels = ["no-such-folder"]\n'
     root.joinpath("pyproject.toml").write_text(f'[project]\nname = "x"\nversion = "1"\n[tool.mamba-press]\n{table}')
     made = {
-        "list": lambda: build.pressed(orders.order(root, {}, {})).__enter__(),
-        "press": lambda: build.make(orders.order(root, {}, {}), root / "dist"),
-        "series": lambda: matrix.press([orders.order(root, {}, {})] * 2, root / "dist"),
+        "list": lambda: build.pressed(read_project.order(root, {}, {})).__enter__(),
+        "press": lambda: build.make(read_project.order(root, {}, {}), root / "dist"),
+        "series": lambda: matrix.press([read_project.order(root, {}, {})] * 2, root / "dist"),
         "wheel": lambda: hooks.wheel("dist", {}, None, environ={}),
         "editable": lambda: hooks.wheel("dist", {}, None, environ={}, state="editable"),
         "sdist": lambda: hooks.sdist("dist", {}, environ={}),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mamba_press.errors import WriteError
-from mamba_press.pipeline import hooks, orders, solve
+from mamba_press.pipeline import hooks, read_project, solve
 from mamba_press.types import Package, Python, Solution, Target
 from tests.support.values import specs
 
@@ -47,24 +47,24 @@ def handed(asked: solve.Order, folder: Path) -> Path:
 
 
 def test_a_solve_is_handed_over_as_it_was(root):
-    asked = orders.order(root, None, {})
+    asked = read_project.order(root, None, {})
     assert hooks._handed_over(str(handed(asked, root)), asked) == solution()
 
 
 def test_nothing_prepared_hands_nothing_over(root):
-    asked = orders.order(root, None, {})
+    asked = read_project.order(root, None, {})
     assert hooks._handed_over(None, asked) is None
     assert hooks._handed_over(str(root / "nowhere"), asked) is None
 
 
 def test_a_solve_for_another_order_is_not_taken(root, tmp_path):
-    asked = orders.order(root, None, {})
+    asked = read_project.order(root, None, {})
     folder = str(handed(asked, root))
     others = [
-        orders.order(root, {"constraints": "words <2"}, {}),
-        orders.order(root, {"python": "3.11"}, {}),
-        orders.order(root, {"platform": "manylinux_2_17_x86_64"}, {}),
-        orders.order(root, {}, {"CONDA_OVERRIDE_CUDA": "12.4"}),
+        read_project.order(root, {"constraints": "words <2"}, {}),
+        read_project.order(root, {"python": "3.11"}, {}),
+        read_project.order(root, {"platform": "manylinux_2_17_x86_64"}, {}),
+        read_project.order(root, {}, {"CONDA_OVERRIDE_CUDA": "12.4"}),
         replace(asked, root=tmp_path / "elsewhere"),
     ]
     for other in others:
@@ -75,7 +75,7 @@ def test_a_solve_for_another_order_is_not_taken(root, tmp_path):
 
 @pytest.mark.parametrize("data", [b"", b"{", b"\xff\xfe", b"[]", b'{"for": null}', b"[" * 50_000])
 def test_what_is_no_hand_over_is_as_good_as_none(data, root):
-    asked = orders.order(root, None, {})
+    asked = read_project.order(root, None, {})
     root.joinpath("mamba-press.json").write_bytes(data)
     assert hooks._handed_over(str(root), asked) is None
 

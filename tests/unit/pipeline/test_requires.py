@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from mamba_press.errors import BuildError, ConfigError
-from mamba_press.pipeline import orders, requires
+from mamba_press.pipeline import read_project, requires
 from mamba_press.platforms import target
 
 
@@ -73,7 +73,7 @@ def test_problems_of_all_tables_come_at_once(root):
     )
     root.joinpath("pyproject.toml").write_text(text)
     with pytest.raises(ConfigError) as refused:
-        orders.read(root, {}, {})
+        read_project.read(root, {}, {})
     wheres = [problem.where for problem in refused.value.problems]
     assert "tool.mamba-press.pakages" in wheres
     assert "project.name" in wheres

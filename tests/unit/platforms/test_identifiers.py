@@ -9,7 +9,7 @@ from importlib.resources import files
 import pytest
 
 from mamba_press.errors import ConfigError
-from mamba_press.platforms.place import Machine
+from mamba_press.platforms.choose_platform import Machine
 from mamba_press.platforms.target import resolve
 from mamba_press.types import Python
 

@@ -11,7 +11,7 @@ import pytest
 
 import mamba_press
 from mamba_press.errors import ConfigError, Setting
-from mamba_press.platforms.place import Machine
+from mamba_press.platforms.choose_platform import Machine
 from mamba_press.platforms.target import foreign, resolve, this_machine, virtual_packages
 from mamba_press.types import Python
 

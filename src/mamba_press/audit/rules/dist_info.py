@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mamba_press.audit.contents import Contents, Name, unhashed
 from mamba_press.errors import Habit, Problem, Style
-from mamba_press.metadata import headers, pythons
+from mamba_press.metadata import headers, requires_python
 from mamba_press.metadata.installed import entry_points
 from mamba_press.wheel import content
 from mamba_press.wheel.zip_format import Damage
@@ -138,7 +138,7 @@ def _metadata(contents: Contents) -> Iterator[Problem]:
         return
     if not _is_same(contents.name, metadata.name, str(metadata.version)):
         yield Problem(where=where, what=f"says {metadata.name} {metadata.version}, which the file name does not")
-    if metadata.requires_python is not None and not pythons.some(metadata.requires_python, contents.name.tags):
+    if metadata.requires_python is not None and not requires_python.some(metadata.requires_python, contents.name.tags):
         what = f"Requires-Python: {metadata.requires_python} allows no Python that {contents.name.pythons} is for"
         yield Problem(where=where, what=what, hint="make it for a Python that is allowed; others cannot install it")
     for licence in metadata.license_files or ():

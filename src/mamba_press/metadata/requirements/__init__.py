@@ -16,11 +16,11 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from mamba_press.conda.specifiers import intersection, translate
-from mamba_press.conda.specs import UntranslatableError
+from mamba_press.conda.match_specs import UntranslatableError
+from mamba_press.conda.pep440 import intersection, translate
 from mamba_press.config import unmatched
 from mamba_press.errors import ConfigError, ContentError, Problem, Setting, Text
-from mamba_press.metadata import headers, pythons
+from mamba_press.metadata import headers, requires_python
 from mamba_press.metadata.requirements.pypi_names import Need, named
 from mamba_press.platforms.target import marker_environment
 from mamba_press.types import Requirements
@@ -93,7 +93,7 @@ def derive(
     stated += _applied(chosen, context.solution, names, deriving)
     merged = _merged(stated, deriving)
     _settle(deriving, binding="dependencies" in context.dynamic)
-    bound = pythons.derived(own, context, deriving)
+    bound = requires_python.derived(own, context, deriving)
     _settle(deriving, binding="requires-python" in context.dynamic)
     extras: dict[str, list[str]] = {canonicalize_name(extra): [] for each in own for extra in each.extras}
     for each in merged:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mamba_press import messages, platforms
-from mamba_press.conda.specs import minimum
+from mamba_press.conda.match_specs import minimum
 from mamba_press.errors import ContentError, Problem, Setting, Text, joined
 from mamba_press.metadata.tags import beyond_tags, python_tags
 from mamba_press.types import OWN, Entry, Floor, Tags

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from mamba_press import messages, platforms
-from mamba_press.conda.specs import minimum
+from mamba_press.conda.match_specs import minimum
 from mamba_press.errors import ContentError, Note, Problem, Setting, Text
 from mamba_press.metadata.tags.python_tags import importable
 from mamba_press.types import Entry

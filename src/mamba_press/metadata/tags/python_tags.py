@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from mamba_press import platforms
-from mamba_press.conda.specs import minimum
+from mamba_press.conda.match_specs import minimum
 from mamba_press.errors import ContentError, Problem
 from mamba_press.platforms import binaries, stable_abi
 from mamba_press.platforms.linux import policy

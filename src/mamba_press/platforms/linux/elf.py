@@ -14,12 +14,7 @@ from array import array
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from mamba_press.platforms.binary_format import (
-    RECORD,
-    Allowance,
-    Data,
-    Malformed,
-)
+from mamba_press.platforms.binary_format import RECORD, Allowance, Data, Malformed
 from mamba_press.platforms.linux.elf_records import (
     ARCHES,
     BIG,

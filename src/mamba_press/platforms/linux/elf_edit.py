@@ -14,9 +14,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mamba_press.platforms.binary_format import Data, Malformed
-from mamba_press.platforms.linux import elf, elf_check, elf_facts, elf_strip
+from mamba_press.platforms.linux import elf, elf_check, elf_reader, elf_strip
 from mamba_press.platforms.linux.elf import Image
-from mamba_press.platforms.linux.elf_draft import Draft
+from mamba_press.platforms.linux.elf_layout import Draft
 from mamba_press.platforms.linux.elf_strings import Need, Strings, Text
 from mamba_press.types import Binary, Edits, Requirement
 
@@ -33,7 +33,7 @@ def apply(data: Data, edits: Edits) -> Data:
     if edits.clear_execstack:
         data = _clear_execstack(data)
     image = Image(data)
-    before = elf_facts.facts(image)
+    before = elf_reader.facts(image)
     wanted = expected(before, edits)
     doubled = edits.search is not None and elf.DT_RPATH in image.tags and elf.DT_RUNPATH in image.tags
     result: Data = data
@@ -72,7 +72,7 @@ def expected(before: Binary, edits: Edits) -> Binary:
 
 def _verify(before: Image, after: Image, wanted: Binary) -> None:
     """Raise Malformed where an edited file does not read as it should, or something else changed in it."""
-    found = elf_facts.facts(after)
+    found = elf_reader.facts(after)
     for field in (
         "name",
         "needed",

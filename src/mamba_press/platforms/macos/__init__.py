@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mamba_press.machine import NEUTRAL
-from mamba_press.platforms.facts import POSIX, Facts
+from mamba_press.platforms.systems import POSIX, Facts
 
 FACTS = Facts(
     system="osx",

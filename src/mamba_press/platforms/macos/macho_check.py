@@ -7,7 +7,7 @@ from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
 from mamba_press.platforms.binary_format import MOST_PROBLEMS, Data, Malformed
-from mamba_press.platforms.macos import codesign, macho, macho_binds, macho_facts
+from mamba_press.platforms.macos import codesign, macho, macho_binds, macho_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ def layout_problems(data: Data) -> tuple[str, ...]:
     found: list[str] = []
     images = macho.images(data)
     for image in images:
-        if macho_facts.facts(image).kind != "static":
+        if macho_reader.facts(image).kind != "static":
             where = f"{image.arch}: " if len(images) > 1 else ""
             found += [where + problem for problem in problems(image)]
     found += [

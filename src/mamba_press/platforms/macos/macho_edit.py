@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from mamba_press.platforms.binary_format import Malformed
-from mamba_press.platforms.macos import codesign, macho, macho_binds, macho_check, macho_facts
+from mamba_press.platforms.macos import codesign, macho, macho_binds, macho_check, macho_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -73,7 +73,7 @@ def expected(before: Binary, edits: Edits) -> Binary:
 def _slice(content: bytes, edits: Edits) -> bytes:
     """One slice, edited and signed."""
     image = macho.images(content)[0]
-    before = macho_facts.facts(image)
+    before = macho_reader.facts(image)
     wanted = expected(before, edits)
     result = content
     if wanted != before or _lacks_signature(image, edits):
@@ -94,7 +94,7 @@ def _slice(content: bytes, edits: Edits) -> bytes:
 def _lacks_signature(image: Image, edits: Edits) -> bool:
     """Whether a signature has to be added: Intel's Macs load code that has none."""
     is_asked = edits.sign and image.arch == _SIGNED_FROM_MACOS_11
-    return is_asked and image.signature is None and macho_facts.facts(image).kind != "static"
+    return is_asked and image.signature is None and macho_reader.facts(image).kind != "static"
 
 
 def _needs_signature(image: Image, edits: Edits, *, is_edited: bool) -> bool:
@@ -120,9 +120,9 @@ def _edited(image: Image, edits: Edits) -> bytes:
     if room.available < room.used:
         raise Malformed("the load commands reach into what a section has")
     if end > room.available:
-        from mamba_press.platforms.macos import macho_grow
+        from mamba_press.platforms.macos import macho_layout
 
-        widened = macho.images(macho_grow.widen(image, end - image.commands_end))[0]
+        widened = macho.images(macho_layout.widen(image, end - image.commands_end))[0]
         if end > macho.room(widened).available:
             raise Malformed("the load commands have no room, and none could be made")
         return _edited(widened, edits)
@@ -238,7 +238,7 @@ def _joined(data: bytes, parts: Sequence[Slice], new: Sequence[bytes]) -> bytes:
 
 def _verify(before: Image, after: Image, wanted: Binary) -> None:
     """Raise Malformed where an edited slice does not read as it should, or something else changed in it."""
-    found = macho_facts.facts(after)
+    found = macho_reader.facts(after)
     for field in ("name", "needed", "weak", "search", "interpreter", "kind", "arch", "floor"):
         has, should = getattr(found, field), getattr(wanted, field)
         if has != should:

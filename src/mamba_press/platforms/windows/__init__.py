@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mamba_press.machine import NEUTRAL_ON_WINDOWS
-from mamba_press.platforms.facts import Facts
+from mamba_press.platforms.systems import Facts
 
 FACTS = Facts(
     system="win",

@@ -12,9 +12,9 @@ from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
 from mamba_press.platforms.binary_format import Malformed
-from mamba_press.platforms.windows import pe, pe_facts
+from mamba_press.platforms.windows import pe, pe_reader
 from mamba_press.platforms.windows.pe_check import checksum, is_checksum, layout_problems
-from mamba_press.platforms.windows.pe_room import (
+from mamba_press.platforms.windows.pe_layout import (
     Block,
     all_names,
     encoded,
@@ -166,15 +166,15 @@ def _compare(before: bytes, after: bytes, renames: Mapping[str, str], edits: Edi
     """Raise Malformed unless the result says what was asked, and all else as before."""
     old, new = pe.Image(before), pe.Image(after)
     wanted: dict[str, None] = {}
-    for name in pe_facts.needed(old):
+    for name in pe_reader.needed(old):
         wanted.setdefault(renames.get(name.lower(), name).lower(), None)
-    if [name.lower() for name in pe_facts.needed(new)] != list(wanted):
-        raise Malformed(f"after the edit the image needs {pe_facts.needed(new)}, not {tuple(wanted)}")
+    if [name.lower() for name in pe_reader.needed(new)] != list(wanted):
+        raise Malformed(f"after the edit the image needs {pe_reader.needed(new)}, not {tuple(wanted)}")
     if edits.name is not None and (new.name is None or new.name.text != edits.name):
         raise Malformed(f"after the edit the image's name is not {edits.name}")
     if new.load_flags:
         raise Malformed("after the edit the image still says where its imports are looked for")
-    if pe_facts.symbols(before) != pe_facts.symbols(after):
+    if pe_reader.symbols(before) != pe_reader.symbols(after):
         raise Malformed("after the edit the image has other symbols")
     worse = [problem for problem in layout_problems(after) if problem not in layout_problems(before)]
     if worse:

@@ -16,7 +16,7 @@ from mamba_press.types import NEUTRAL
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from mamba_press.platforms.facts import Facts
+    from mamba_press.platforms.systems import Facts
     from mamba_press.types import System
 
 _COMPILERS = {"CC": ("cc", "clang"), "CXX": ("c++", "clang++"), "FC": ("gfortran",)}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mamba_press import globs, messages, platforms
-from mamba_press.conda.specs import spec_name
+from mamba_press.conda.match_specs import spec_name
 from mamba_press.errors import ContentError, Problem, Setting, Text
 from mamba_press.platforms import binaries, compiler_runtimes, strings
 from mamba_press.platforms.linux import policy

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mamba_press import globs
-from mamba_press.conda.specs import spec_name, twin
+from mamba_press.conda.match_specs import spec_name, twin
 from mamba_press.errors import ConfigError, ContentError, Problem, Setting
 from mamba_press.types import Dropped, Reason
 

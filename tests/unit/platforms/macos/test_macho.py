@@ -693,7 +693,7 @@ def test_more_load_commands_than_there_can_be_are_malformed() -> None:
 
 
 def test_symbol_that_the_export_trie_has_twice_is_malformed_where_the_trie_is_written_anew() -> None:
-    from mamba_press.platforms.macos.macho_grow import build_trie
+    from mamba_press.platforms.macos.macho_layout import build_trie
 
     with pytest.raises(Malformed, match=r"^the export trie has a symbol twice$"):
         build_trie([("one", b"\0\1"), ("one", b"\0\2")])

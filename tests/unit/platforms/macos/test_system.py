@@ -13,9 +13,9 @@ from mamba_press.config.model import Config
 from mamba_press.errors import ContentError, Remark
 from mamba_press.metadata.tags import tags
 from mamba_press.platforms import binaries, compiler_runtimes, strings
+from mamba_press.platforms.choose_platform import Machine
 from mamba_press.platforms.macos import loader as macos_loader
 from mamba_press.platforms.macos import system as macos
-from mamba_press.platforms.place import Machine
 from mamba_press.platforms.target import resolve
 from mamba_press.types import Binary, Edits, Entry, File, Kept, Package, Python, Reason
 from tests.support.macho import BUNDLE, LOAD, Dylib, dylib, universal

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mamba_press.types import NEUTRAL, Entry, File, Kept, Reason
-from mamba_press.vendoring.placeholders import examine
+from mamba_press.vendoring.hardcoded_prefix import examine
 
 
 @given(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from mamba_press.conda.specifiers import intersection, translate
-from mamba_press.conda.specs import UntranslatableError
+from mamba_press.conda.match_specs import UntranslatableError
+from mamba_press.conda.pep440 import intersection, translate
 from mamba_press.errors import Problem, Setting, Text
 
 if TYPE_CHECKING:

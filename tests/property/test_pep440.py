@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from packaging.specifiers import Specifier, SpecifierSet
 from packaging.version import Version
 
-from mamba_press.conda.specifiers import UntranslatableError, intersection, tidy, translate
+from mamba_press.conda.pep440 import UntranslatableError, intersection, tidy, translate
 
 GRID = [".".join(map(str, each)) for each in product(range(5), range(4), range(3))]
 VERSIONS = [Version(text) for text in (*GRID, *(f"1!{text}" for text in GRID), "1.1.1.1", "2.0.0.1")]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mamba_press.conda import errors, process, solver
+from mamba_press.conda import solver, worker_errors, worker_process
 from mamba_press.errors import ConfigError, FetchError, SolveError
 from mamba_press.types import Solution
 from tests.support.records import TARGET
@@ -13,7 +13,7 @@ from tests.support.worker import call, fake, posix
 
 def test_the_error_of_a_channel_that_has_the_name_of_a_folder_says_how_to_write_the_folder():
     facts = {"wrong": [{"channel": "a/b", "text": "404"}, {"channel": "c", "text": "404"}], "alike": ("a/b",)}
-    error = errors.translate(process.RefusedError("channels", facts), TARGET)
+    error = worker_errors.translate(worker_process.RefusedError("channels", facts), TARGET)
     assert str(error) == (
         "the packages cannot be fetched (2 problems)\n"
         "- channel a/b: there is no linux-64/repodata.json at that address\n"
@@ -26,7 +26,7 @@ def test_the_error_of_a_channel_that_has_the_name_of_a_folder_says_how_to_write_
 
 def test_a_text_that_names_no_channel_is_an_error_of_the_configuration():
     facts = {"wrong": [{"channel": "a b:/c", "text": "invalid channel: not a URL"}]}
-    error = errors.translate(process.RefusedError("channels", facts), TARGET)
+    error = worker_errors.translate(worker_process.RefusedError("channels", facts), TARGET)
     assert str(error) == (
         "the configuration cannot be used\n"
         "- channel a b:/c: invalid channel: not a URL\n"
@@ -36,7 +36,7 @@ def test_a_text_that_names_no_channel_is_an_error_of_the_configuration():
 
 def test_servers_that_say_nothing_are_named_three_at_most_without_credentials():
     addresses = ["https://user:secret@one.example/a", *(f"https://{each}.example/a" for each in ("two", "three", "f"))]
-    error = errors.silent({"addresses": addresses, "seconds": 60.0})
+    error = worker_errors.silent({"addresses": addresses, "seconds": 60.0})
     assert str(error) == (
         "the packages cannot be fetched\n"
         "- https://one.example/a, https://two.example/a, https://three.example/a (and 1 more): "
@@ -47,7 +47,7 @@ def test_servers_that_say_nothing_are_named_three_at_most_without_credentials():
 
 
 def test_a_process_that_does_nothing_is_told():
-    error = errors.silent({"addresses": [], "seconds": 60.0})
+    error = worker_errors.silent({"addresses": [], "seconds": 60.0})
     assert str(error) == (
         "the packages cannot be fetched\n"
         "- rattler's process: it did nothing for 60 seconds, and was ended\n"
@@ -66,7 +66,9 @@ def test_a_channel_that_was_had_by_the_name_of_a_folder_is_told_of_once(capsys):
 
 
 def test_what_a_damaged_archive_puts_into_an_error_is_not_printed():
-    text = errors.clean("failed to link x\nCaused by: bad name \x00\x1b[31m" + "a " * 400 + "\nCaused by: no link name")
+    text = worker_errors.clean(
+        "failed to link x\nCaused by: bad name \x00\x1b[31m" + "a " * 400 + "\nCaused by: no link name"
+    )
     assert "\x1b" not in text
     assert "\n" not in text
     assert len(text) < 500
@@ -74,7 +76,9 @@ def test_what_a_damaged_archive_puts_into_an_error_is_not_printed():
 
 
 def test_a_long_explanation_keeps_its_head_and_its_end():
-    text = errors.explanation("Cannot solve the request because of: " + "\n".join(f"line {n}" for n in range(100)))
+    text = worker_errors.explanation(
+        "Cannot solve the request because of: " + "\n".join(f"line {n}" for n in range(100))
+    )
     assert text.startswith("line 0\n")
     assert text.endswith("line 99")
     assert "… 72 lines more" in text
@@ -89,7 +93,7 @@ def test_a_named_python_and_a_floor_that_is_too_low_become_hints():
         "keys": ["packages"],
         "text": "a 1 would require\n└─ __glibc >=2.28, for which no candidates were found",
     }
-    error = errors.translate(process.RefusedError("solve", facts), TARGET)
+    error = worker_errors.translate(worker_process.RefusedError("solve", facts), TARGET)
     assert isinstance(error, SolveError)
     assert "3.11, 3.12: see tool.mamba-press.python" in str(error)
     assert "__glibc >=2.28 is asked for, the target has 2.17: see tool.mamba-press.platform" in str(error)
@@ -121,14 +125,14 @@ FOLDER = "make the cache a folder that can be written, or let RATTLER_CACHE_DIR 
     ],
 )
 def test_what_lies_between_is_told_for_a_channel_and_for_an_archive(text, what, hint):
-    wrong = process.RefusedError("channels", {"wrong": [{"channel": "https://host/ch", "text": text}]})
-    [problem] = errors.translate(wrong, TARGET).problems
+    wrong = worker_process.RefusedError("channels", {"wrong": [{"channel": "https://host/ch", "text": text}]})
+    [problem] = worker_errors.translate(wrong, TARGET).problems
     assert problem.where == "channel https://host/ch"
     assert problem.what.startswith("it cannot be reached: ")
     assert what in problem.what
     assert str(problem.hint) == hint
     facts = {"step": "fetch", "package": "greet 1.0 0", "file": "https://host/ch/greet.conda", "text": text}
-    [problem] = errors.translate(process.RefusedError("install", facts), TARGET).problems
+    [problem] = worker_errors.translate(worker_process.RefusedError("install", facts), TARGET).problems
     assert problem.where == "greet 1.0 0 (https://host/ch/greet.conda)"
     assert str(problem.hint) == hint
 
@@ -141,18 +145,18 @@ def test_what_lies_between_is_told_for_a_channel_and_for_an_archive(text, what, 
     ],
 )
 def test_a_cache_that_cannot_be_written_is_not_the_fault_of_a_channel(text):
-    wrong = process.RefusedError("channels", {"wrong": [{"channel": "https://host/ch", "text": text}]})
-    [problem] = errors.translate(wrong, TARGET).problems
+    wrong = worker_process.RefusedError("channels", {"wrong": [{"channel": "https://host/ch", "text": text}]})
+    [problem] = worker_errors.translate(wrong, TARGET).problems
     assert (problem.where, problem.what, str(problem.hint)) == ("the package cache", text, FOLDER)
     facts = {"step": "", "package": "", "file": "", "text": text}
-    [problem] = errors.translate(process.RefusedError("install", facts), TARGET).problems
+    [problem] = worker_errors.translate(worker_process.RefusedError("install", facts), TARGET).problems
     assert (problem.where, problem.hint) == ("the package cache", FOLDER)
 
 
 def test_a_server_that_refuses_an_archive_is_asked_again_later():
     text = "HTTP status client error (429 Too Many Requests) for url (https://host/ch/greet.conda)"
     facts = {"step": "fetch", "package": "greet 1.0 0", "file": "https://host/ch/greet.conda", "text": text}
-    [problem] = errors.translate(process.RefusedError("install", facts), TARGET).problems
+    [problem] = worker_errors.translate(worker_process.RefusedError("install", facts), TARGET).problems
     assert problem.what == "HTTP status client error (429 Too Many Requests)"
     assert str(problem.hint) == "try again later, or name a mirror or a folder in tool.mamba-press.channels"
 
@@ -173,7 +177,7 @@ def test_what_rattler_fails_with_is_told_in_one_line(tmp_path):
 @pytest.mark.parametrize(("key", "variable"), [("cache", "RATTLER_CACHE_DIR"), ("prefix", "TMPDIR")])
 def test_a_folder_whose_name_is_not_utf_8_is_named_with_its_variable(key, variable):
     with pytest.raises(ConfigError) as refused:
-        process.call({"do": "solve", key: "/tmp/a\udcffb/pkgs"}, lambda _: None, {}, FetchError)
+        worker_process.call({"do": "solve", key: "/tmp/a\udcffb/pkgs"}, lambda _: None, {}, FetchError)
     assert str(refused.value) == (
         f"the configuration cannot be used\n- {variable}: the folder /tmp/a\\udcffb/pkgs has a name that is not UTF-8\n"
         f"  set {variable} to another folder"

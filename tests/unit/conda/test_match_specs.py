@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from mamba_press.conda.specs import minimum, read, spec_name, twin
+from mamba_press.conda.match_specs import minimum, read, spec_name, twin
 from mamba_press.types import Package, Spec
 
 

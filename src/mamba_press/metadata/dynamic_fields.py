@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from mamba_press.conda import specifiers
+from mamba_press.conda import pep440
 from mamba_press.errors import Note, Setting, Text
 from mamba_press.metadata import headers
 from mamba_press.metadata.pypi_rules import EMAIL, SUMMARY
@@ -136,7 +136,7 @@ def _lacking(project: Project, derived: Requirements) -> Iterator[str | Note]:
     for line in derived.dependencies:
         own = Requirement(line)
         for other in stated.get(canonicalize_name(own.name), ()):
-            if specifiers.intersection(other.specifier, own.specifier) is None:
+            if pep440.intersection(other.specifier, own.specifier) is None:
                 what = f"project.dependencies has {str(other)!r}, and the conda packages require {line!r}"
                 change = "no version satisfies both: change the dependency, or press other versions of the packages"
                 yield Note(what, change, "warning")

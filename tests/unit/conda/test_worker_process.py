@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mamba_press import interrupts
-from mamba_press.conda import errors, fetch, lockfile, process
+from mamba_press.conda import fetch, lockfile, worker_errors, worker_process
 from mamba_press.errors import ConfigError, FetchError
 from tests.support.records import TARGET, package
 from tests.support.worker import call, fake, posix
@@ -48,7 +48,7 @@ def test_whatever_the_worker_refuses_is_told_at_every_door(kind, door, tmp_path)
     environ = fake(tmp_path, f"read line; echo '{json.dumps({'error': kind, **facts})}'")
     doors = {
         "call": lambda: call(environ),
-        "ask": lambda: process.ask({"do": "nothing"}, TARGET, environ, FetchError),
+        "ask": lambda: worker_process.ask({"do": "nothing"}, TARGET, environ, FetchError),
         "inspect": lambda: fetch.inspect([package()], fetch.Access(environ=environ)),
         "write": lambda: lockfile.write([], tmp_path / "mamba-press.lock", tmp_path, environ=environ),
     }
@@ -80,7 +80,9 @@ done"""
 
 
 def ask(environ: dict[str, str], request: dict[str, object] | None = None) -> int:
-    answer = process.call({"do": "serve"} if request is None else request, lambda event: None, environ, FetchError)
+    answer = worker_process.call(
+        {"do": "serve"} if request is None else request, lambda event: None, environ, FetchError
+    )
     pid = answer["pid"]
     assert isinstance(pid, int)
     return pid
@@ -106,9 +108,9 @@ def test_each_call_has_a_worker_of_its_own_that_is_gone_with_the_answer(tmp_path
 @posix
 def test_the_calls_of_a_block_share_a_worker_that_is_gone_after_it(tmp_path):
     environ = fake(tmp_path, SERVES)
-    with process.one_process():
+    with worker_process.one_process():
         first = ask(environ)
-        with process.one_process():
+        with worker_process.one_process():
             assert ask(environ) == first
         assert is_there(first)
         assert ask(environ) == first
@@ -120,7 +122,7 @@ def test_a_worker_is_gone_when_its_block_fails(tmp_path):
     environ = fake(tmp_path, SERVES)
     pids = []
 
-    @process.one_process()
+    @worker_process.one_process()
     def fail() -> None:
         pids.append(ask(environ))
         raise KeyboardInterrupt
@@ -133,7 +135,7 @@ def test_a_worker_is_gone_when_its_block_fails(tmp_path):
 @posix
 def test_a_worker_that_ended_is_followed_by_another(tmp_path):
     environ = fake(tmp_path, SERVES)
-    with process.one_process():
+    with worker_process.one_process():
         first = ask(environ)
         with pytest.raises(FetchError) as raised:
             ask(environ, {"do": "end"})
@@ -148,7 +150,7 @@ def test_a_worker_that_ended_is_followed_by_another(tmp_path):
 @posix
 def test_a_worker_that_was_killed_while_it_waited_is_followed_by_another(tmp_path):
     environ = fake(tmp_path, SERVES)
-    with process.one_process():
+    with worker_process.one_process():
         first = ask(environ)
         os.kill(first, signal.SIGKILL)
         os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)
@@ -162,8 +164,8 @@ def test_an_interrupted_call_takes_its_worker_along(tmp_path):
 
     speaks = """read line; echo '{"event": "x"}'; exec sleep 60"""
     environ = fake(tmp_path, f'echo $$ >"{tmp_path}/pid"; {speaks}')
-    with process.one_process(), pytest.raises(KeyboardInterrupt):
-        process.call({"do": "serve"}, interrupt, environ, FetchError)
+    with worker_process.one_process(), pytest.raises(KeyboardInterrupt):
+        worker_process.call({"do": "serve"}, interrupt, environ, FetchError)
     assert not is_there(int((tmp_path / "pid").read_text()))
 
 
@@ -184,7 +186,7 @@ def temporary(tmp_path, monkeypatch) -> Path:
 @pytest.mark.parametrize("end", [SERVES, "exit 3"], ids=["answers", "ends"])
 def test_what_a_worker_leaves_in_the_temporary_folder_goes_with_it(tmp_path, temporary, end):
     environ = fake(tmp_path, f"{LEAVES.replace('FOLDER', str(tmp_path))}\n{end}")
-    with suppress(FetchError), process.one_process():
+    with suppress(FetchError), worker_process.one_process():
         ask(environ)
         assert [path.name for path in temporary.rglob(".tmp*")] == [".tmpAbCdEf"]
     assert Path((tmp_path / "where").read_text().strip()).parent == temporary
@@ -194,7 +196,7 @@ def test_what_a_worker_leaves_in_the_temporary_folder_goes_with_it(tmp_path, tem
 @posix
 def test_a_worker_that_cannot_be_started_leaves_no_folder(temporary):
     with pytest.raises(ConfigError):
-        call({process.WORKER: "python3.99", "PATH": os.environ["PATH"]})
+        call({worker_process.WORKER: "python3.99", "PATH": os.environ["PATH"]})
     assert [*temporary.iterdir()] == []
 
 
@@ -207,7 +209,7 @@ def test_a_signal_that_comes_while_a_worker_starts_leaves_no_folder(tmp_path, te
         signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(subprocess.Popen, "__init__", interrupted)
-    with pytest.raises(interrupts.EndedError), interrupts.caught(), process.one_process():
+    with pytest.raises(interrupts.EndedError), interrupts.caught(), worker_process.one_process():
         ask(fake(tmp_path, SERVES))
     assert [*temporary.iterdir()] == []
 
@@ -215,7 +217,7 @@ def test_a_signal_that_comes_while_a_worker_starts_leaves_no_folder(tmp_path, te
 @posix
 def test_another_environment_gets_another_worker(tmp_path):
     environ = fake(tmp_path, SERVES)
-    with process.one_process():
+    with worker_process.one_process():
         pids = [ask(environ), ask({**environ, "RATTLER_CACHE_DIR": "/elsewhere"}), ask(environ)]
         assert len(set(pids)) > 1
     assert not any(map(is_there, pids))
@@ -226,9 +228,9 @@ def test_a_refusal_is_an_answer_after_which_the_worker_serves_on(tmp_path):
     body = """while read line; do echo "{\\"error\\": \\"solve\\", \\"pid\\": $$}"; done"""
     environ = fake(tmp_path, body)
     pids = set()
-    with process.one_process():
+    with worker_process.one_process():
         for _ in range(2):
-            with pytest.raises(process.RefusedError) as raised:
+            with pytest.raises(worker_process.RefusedError) as raised:
                 ask(environ)
             pids.add(raised.value.facts["pid"])
     assert len(pids) == 1
@@ -236,7 +238,7 @@ def test_a_refusal_is_an_answer_after_which_the_worker_serves_on(tmp_path):
 
 def test_a_worker_that_is_not_there_is_an_error():
     with pytest.raises(ConfigError, match=r"MAMBA_PRESS_WORKER: 'python3\.99' cannot be started"):
-        call({process.WORKER: "python3.99", "PATH": os.environ["PATH"]})
+        call({worker_process.WORKER: "python3.99", "PATH": os.environ["PATH"]})
 
 
 PANIC = """thread 'tokio-runtime-worker' panicked at crates/x/src/lib.rs:10:5:
@@ -276,7 +278,7 @@ def test_a_worker_that_does_nothing_ends_itself_and_is_told():
     done = subprocess.run([sys.executable, "-c", STUCK], capture_output=True, text=True, check=True, timeout=60)
     facts = json.loads(done.stdout)
     assert facts == {"error": "silent", "seconds": 0.5, "addresses": [], "ended": True}
-    assert str(errors.silent(facts)) == (
+    assert str(worker_errors.silent(facts)) == (
         "the packages cannot be fetched\n- rattler's process: it did nothing for 0.5 seconds, and was ended\n"
         "  try again; if it fails every time, check the memory and the limits of this machine"
     )
@@ -287,10 +289,12 @@ def test_a_worker_that_says_nothing_at_all_is_ended(tmp_path, monkeypatch):
     mute = tmp_path / "mute"
     mute.write_text("#!/bin/sh\nexec sleep 60\n")
     mute.chmod(0o755)
-    monkeypatch.setattr(process, "PATIENCE", 0.2)
-    monkeypatch.setattr(process, "_GRACE", 0.2)
+    monkeypatch.setattr(worker_process, "PATIENCE", 0.2)
+    monkeypatch.setattr(worker_process, "_GRACE", 0.2)
     with pytest.raises(FetchError) as failed:
-        process.call({"do": "solve"}, lambda _: None, {"MAMBA_PRESS_WORKER": str(mute), "PATH": "/bin"}, FetchError)
+        worker_process.call(
+            {"do": "solve"}, lambda _: None, {"MAMBA_PRESS_WORKER": str(mute), "PATH": "/bin"}, FetchError
+        )
     assert str(failed.value) == (
         "the packages cannot be fetched\n- rattler's process: was ended by SIGKILL before it answered\n"
         "  try again; if it fails every time, check the memory and the limits of this machine"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mamba_press.vendoring import library_loaders, split
+from mamba_press.vendoring import preload_libraries, split
 from tests.support.wheelhouse import INIT, SITE, Wheelhouse, greeting
 
 
@@ -15,7 +15,7 @@ def house(tmp_path):
 
 def loading(house: Wheelhouse) -> dict[str, split.Member]:
     members = tuple(house.members().values())
-    return {each.package.name: each for each in library_loaders.with_loaders(members, house.selection(), "house")}
+    return {each.package.name: each for each in preload_libraries.with_loaders(members, house.selection(), "house")}
 
 
 def test_a_package_with_extensions_loads_what_other_wheels_have_each_library_after_those_it_needs(house):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mamba_press.platforms.modules import TAGGED
+from mamba_press.platforms.extension_names import TAGGED
 
 
 @pytest.mark.parametrize(

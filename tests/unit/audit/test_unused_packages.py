@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mamba_press.audit import absent
+from mamba_press.audit import unused_packages
 from mamba_press.config import reader
 from mamba_press.errors import ContentError, Note, Text
 from mamba_press.types import OWN
@@ -27,7 +27,7 @@ def prefix(tmp_path):
 def packages(prefix, *, is_empty=False, requires=False):
     environment = prefix.environment()
     selection = files.select(environment, TARGET, reader.from_values({"packages": ["app"]}, {}, {}))
-    return absent.packages(environment, selection, is_empty=is_empty, requires=requires)
+    return unused_packages.packages(environment, selection, is_empty=is_empty, requires=requires)
 
 
 def test_a_package_of_which_nothing_stays_is_warned_of_with_what_it_depends_on(prefix):
@@ -86,7 +86,7 @@ def host(prefix, *names, is_built=False, **table):
     config = reader.from_values({"host": list(names), **table}, {}, {})
     environment = prefix.environment()
     selection = files.select(environment, TARGET, config)
-    return tuple(absent.host(environment, selection, config, home="mine", is_built=is_built))
+    return tuple(unused_packages.host(environment, selection, config, home="mine", is_built=is_built))
 
 
 def unreached(name, stem, severity="warning"):

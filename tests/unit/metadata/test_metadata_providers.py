@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mamba_press.errors import ConfigError
-from mamba_press.metadata import dynamic_metadata, pyproject
+from mamba_press.metadata import metadata_providers, pyproject
 from mamba_press.types import Project
 
 loader = pytest.importorskip("dynamic_metadata.loader", reason="dynamic-metadata is not here")
@@ -31,7 +31,7 @@ def root(tmp_path):
 
 
 def completed(root: Path, conda: str | None = "3.4", state="wheel") -> Project:
-    return dynamic_metadata.complete(pyproject.load(root), conda, state)
+    return metadata_providers.complete(pyproject.load(root), conda, state)
 
 
 def giving(fields: str) -> str:
@@ -139,14 +139,14 @@ def test_requirements_and_what_changes_are_asked_of_all(root):
     )
     text = HEAD + 'dynamic = ["version"]\n' + LOCAL + 'need = "a"\n' + LOCAL + 'need = "b"\n'
     folder = root(text, one)
-    assert dynamic_metadata.requirements(folder) == ["a", "b"]
-    assert dynamic_metadata.changing(folder) == {"dependencies"}
+    assert metadata_providers.requirements(folder) == ["a", "b"]
+    assert metadata_providers.changing(folder) == {"dependencies"}
 
 
 def test_a_version_never_changes_between_sdist_and_wheel(root):
     one = "def dynamic_wheel(settings):\n    return {'version': True}\n"
     with pytest.raises(ConfigError, match="says that 'version' may change"):
-        dynamic_metadata.changing(root(HEAD + 'dynamic = ["version"]\n' + LOCAL, one))
+        metadata_providers.changing(root(HEAD + 'dynamic = ["version"]\n' + LOCAL, one))
 
 
 def test_a_version_other_than_the_sdists_is_refused(root):
@@ -185,4 +185,4 @@ def test_the_fields_are_those_of_scikit_builds_own_loader(root, steps, monkeypat
     ]
     sys.modules.pop("one", None)
     expected = loader.process_dynamic_metadata(before.table, entries, "wheel")
-    assert dict(dynamic_metadata.complete(before, None, "wheel").table) == expected
+    assert dict(metadata_providers.complete(before, None, "wheel").table) == expected

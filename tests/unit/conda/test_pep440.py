@@ -4,8 +4,8 @@ import pytest
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from mamba_press.conda.specifiers import intersection, translate
-from mamba_press.conda.specs import UntranslatableError
+from mamba_press.conda.match_specs import UntranslatableError
+from mamba_press.conda.pep440 import intersection, translate
 
 
 @pytest.mark.parametrize(

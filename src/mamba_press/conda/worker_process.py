@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from mamba_press import atomic, interrupts, log, messages
-from mamba_press.conda import errors
+from mamba_press.conda import worker_errors
 from mamba_press.errors import ConfigError, FetchError, PressError, Problem
 from mamba_press.types import Target
 
@@ -45,10 +45,12 @@ SCRIPT = Path(__file__).with_name("worker") / "__main__.py"
 
 
 class RefusedError(FetchError):
-    """An error that the worker reported: its kind, and the facts about it, for `errors` to tell."""
+    """An error that the worker reported: its kind, and the facts about it, for `worker_errors` to tell."""
 
     def __init__(self, kind: str, facts: Json) -> None:
-        super().__init__(Problem(where="rattler", what=f"it refused, for the reason {kind!r}", hint=errors.AGAIN))
+        super().__init__(
+            Problem(where="rattler", what=f"it refused, for the reason {kind!r}", hint=worker_errors.AGAIN)
+        )
         self.kind = kind
         self.facts = facts
 
@@ -173,7 +175,7 @@ def ask(request: Json, target: Target, environ: Mapping[str, str], failure: type
         return call(request, tell, environ, failure)
     except RefusedError as refused:
         refused.facts.setdefault("alike", request.get("alike", ()))
-        raise errors.translate(refused, target) from None
+        raise worker_errors.translate(refused, target) from None
     finally:
         log.progress_end()
 
@@ -229,9 +231,11 @@ def call(
     if answer["error"] == "rattler":
         raise ConfigError(_no_rattler(answer))
     if answer["error"] == "silent":
-        raise errors.silent(answer)
+        raise worker_errors.silent(answer)
     if answer["error"] == "failed":
-        raise failure(Problem(where="rattler", what=f"it failed: {errors.clean(answer['text'])}", hint=errors.AGAIN))
+        raise failure(
+            Problem(where="rattler", what=f"it failed: {worker_errors.clean(answer['text'])}", hint=worker_errors.AGAIN)
+        )
     raise RefusedError(answer["error"], answer)
 
 
@@ -274,7 +278,9 @@ def _ended(code: int, said: IO[bytes]) -> Problem:
             how = f"was ended by signal {-code}"
     said.seek(0)
     words = _last_words(said.read().decode("utf-8", "replace"))
-    return Problem(where="rattler's process", what=f"{how} before it answered", hint="\n".join([errors.AGAIN, *words]))
+    return Problem(
+        where="rattler's process", what=f"{how} before it answered", hint="\n".join([worker_errors.AGAIN, *words])
+    )
 
 
 def _last_words(text: str) -> list[str]:
@@ -282,7 +288,7 @@ def _last_words(text: str) -> list[str]:
     lines = [
         line for line in text.strip().splitlines() if not re.match(r"\s|Traceback |thread '|note: |stack back", line)
     ]
-    return [errors.clean(line) for line in lines if line][-3:]
+    return [worker_errors.clean(line) for line in lines if line][-3:]
 
 
 def _no_rattler(facts: Json) -> Problem:

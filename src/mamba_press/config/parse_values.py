@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args, get_origin
 
 from mamba_press import messages
 from mamba_press.config.keys import OTHER_VARIABLES, VARIABLE, Key, by_path
-from mamba_press.config.value_types import is_text, rules, words
+from mamba_press.config.schema_types import is_text, rules, words
 from mamba_press.errors import TABLE, ConfigError, Problem, Setting, Text, joined
 
 if TYPE_CHECKING:

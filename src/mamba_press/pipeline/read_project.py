@@ -83,7 +83,7 @@ def read(
 ) -> tuple[Config, Project, Target]:
     """Return what a project asks for, with every problem of all its tables at once."""
     from mamba_press.config import pyproject_file, reader
-    from mamba_press.metadata import dynamic_metadata, pyproject
+    from mamba_press.metadata import metadata_providers, pyproject
     from mamba_press.platforms import target
 
     pyproject_file.document(root)  # a file that is missing or broken is one problem, not one of each table
@@ -91,7 +91,7 @@ def read(
     is_built = config is not None and config.build_backend is not None
     found, more = _tried(lambda: pyproject.load_unread(root) if is_built else pyproject.load(root))
     problems += [problem for problem in more if problem not in problems]
-    problems += _tried(lambda: dynamic_metadata.asked(root))[1]
+    problems += _tried(lambda: metadata_providers.asked(root))[1]
     if config is not None:
         chosen, more = _tried(lambda: target.resolve(config.python, config.platform, environ))
         problems += more
@@ -106,12 +106,12 @@ def _python_not_allowed(asked: Project, chosen: Target) -> Iterator[Problem]:
     """Yield what is wrong with a project that is pressed for a Python that it excludes itself."""
     if "requires-python" not in asked.table:
         return
-    from mamba_press.metadata import pythons
+    from mamba_press.metadata import requires_python
 
-    requires = pythons.stated(asked.table.get("requires-python"))
-    if not pythons.allows(requires, chosen.python):
+    requires = requires_python.stated(asked.table.get("requires-python"))
+    if not requires_python.allows(requires, chosen.python):
         what = f"{str(requires)!r} excludes Python {chosen.python}, the target"
-        near = pythons.nearest(requires, chosen.python)
+        near = requires_python.nearest(requires, chosen.python)
         keys = joined((Setting("python"), Setting("matrix.python")), ", ")
         another = (f"press for one that it allows, such as {near} (", keys, "); or ") if near else ()
         hint = Text.of(*another, f"let project.requires-python allow {chosen.python.version}")
@@ -123,7 +123,7 @@ def _nothing_to_press(config: Config, asked: Project) -> Iterator[Problem]:
 
     What an inner backend builds is not known yet.
     """
-    from mamba_press.metadata import dynamic_metadata, pyproject
+    from mamba_press.metadata import metadata_providers, pyproject
     from mamba_press.project import sources
 
     if config.build_backend is not None:
@@ -131,7 +131,7 @@ def _nothing_to_press(config: Config, asked: Project) -> Iterator[Problem]:
         return
     modules, problems = _tried(lambda: sources.find(asked, config.sources))
     yield from problems
-    has_providers = bool(_tried(lambda: dynamic_metadata.asked(asked.root))[0])
+    has_providers = bool(_tried(lambda: metadata_providers.asked(asked.root))[0])
     if modules and not has_providers:
         yield from pyproject.of_code(asked)
     if config.packages or problems:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from packaging.specifiers import InvalidSpecifier, Specifier, SpecifierSet
 from packaging.version import Version
 
-from mamba_press.conda.specs import UntranslatableError, alternatives
+from mamba_press.conda.match_specs import UntranslatableError, alternatives
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

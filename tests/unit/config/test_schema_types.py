@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 
-from mamba_press.config.value_types import BackendSetting, Filled, PyPIRequirement, is_text, words
+from mamba_press.config.schema_types import BackendSetting, Filled, PyPIRequirement, is_text, words
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from packaging.specifiers import SpecifierSet
 from packaging.tags import compatible_tags, cpython_tags, parse_tag
 
-from mamba_press.metadata import pythons
+from mamba_press.metadata import requires_python
 from mamba_press.types import Python
 
 REQUIRES = (
@@ -40,7 +40,7 @@ def installs(requires: str, tag: str) -> bool:
 @pytest.mark.parametrize("tag", TAGS)
 @pytest.mark.parametrize("requires", REQUIRES)
 def test_a_wheel_has_a_python_where_packaging_finds_one(requires, tag):
-    assert pythons.some(SpecifierSet(requires), map(str, parse_tag(tag))) == installs(requires, tag)
+    assert requires_python.some(SpecifierSet(requires), map(str, parse_tag(tag))) == installs(requires, tag)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_wheel_has_a_python_where_packaging_finds_one(requires, tag):
     ],
 )
 def test_pythons_to_come_and_strange_tags(requires, tag, expected):
-    assert pythons.some(SpecifierSet(requires), [tag]) is expected
+    assert requires_python.some(SpecifierSet(requires), [tag]) is expected
 
 
 @pytest.mark.parametrize(
@@ -71,18 +71,18 @@ def test_pythons_to_come_and_strange_tags(requires, tag, expected):
     ],
 )
 def test_a_python_is_allowed_by_any_of_its_releases_and_told_the_nearest_that_is(requires, python, allowed, nearest):
-    assert pythons.allows(SpecifierSet(requires), python) is allowed
-    assert pythons.nearest(SpecifierSet(requires), python) == nearest
+    assert requires_python.allows(SpecifierSet(requires), python) is allowed
+    assert requires_python.nearest(SpecifierSet(requires), python) == nearest
 
 
 def test_a_requires_python_of_many_specifiers_costs_little():
     start = time.process_time()
     some, no_end = (",".join(f"!=3.{each}.{each}" for each in range(count)) + ",<3" for count in (400, 20_000))
-    assert not pythons.some(SpecifierSet(some), ["py3-none-any"])
-    assert pythons.some(SpecifierSet(no_end), ["py3-none-any"])
+    assert not requires_python.some(SpecifierSet(some), ["py3-none-any"])
+    assert requires_python.some(SpecifierSet(no_end), ["py3-none-any"])
     assert time.process_time() - start < 10
 
 
 @pytest.mark.parametrize("text", ["no range", f">={'1' * 5000}", f"<4,>={'1' * 5000}", 3])
 def test_a_range_that_cannot_be_read_is_told_of_elsewhere_and_allows_all(text):
-    assert pythons.stated(text) == SpecifierSet()
+    assert requires_python.stated(text) == SpecifierSet()

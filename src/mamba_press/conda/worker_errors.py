@@ -24,7 +24,7 @@ from mamba_press.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from mamba_press.conda.process import RefusedError
+    from mamba_press.conda.worker_process import RefusedError
     from mamba_press.errors import Words
     from mamba_press.types import Target
 

@@ -6,14 +6,7 @@ import posixpath
 import struct
 from typing import TYPE_CHECKING, Literal
 
-from mamba_press.platforms.binary_format import (
-    LONGEST_PATH,
-    RECORD,
-    Data,
-    Malformed,
-    Symbols,
-    refuse_endless,
-)
+from mamba_press.platforms.binary_format import LONGEST_PATH, RECORD, Data, Malformed, Symbols, refuse_endless
 from mamba_press.platforms.linux import elf
 from mamba_press.platforms.linux.elf import Image, is_read
 from mamba_press.types import Binary, Requirement

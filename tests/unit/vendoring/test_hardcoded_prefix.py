@@ -9,7 +9,7 @@ import pytest
 from mamba_press.config.model import Placeholders
 from mamba_press.errors import ContentError
 from mamba_press.types import NEUTRAL, Binary, Edits, Entry, File, Finding, Kept, Reason
-from mamba_press.vendoring import placeholders
+from mamba_press.vendoring import hardcoded_prefix
 
 HERE = NEUTRAL.encode()
 REPORT, ERROR = Placeholders(), Placeholders(mode="error")
@@ -24,7 +24,7 @@ def entry(tmp_path, data, *, path="lib/libx.so.1", placeholder="binary", **chang
 
 
 def kinds(*entries):
-    return {finding.text[len(NEUTRAL) :]: finding.kind for finding in placeholders.examine(entries)}
+    return {finding.text[len(NEUTRAL) :]: finding.kind for finding in hardcoded_prefix.examine(entries)}
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def kinds(*entries):
     ],
 )
 def test_path_that_a_library_opens_is_functional_and_says_what_follows(tmp_path, below, words):
-    (found,) = placeholders.examine([entry(tmp_path, b"\0" + HERE + below.encode() + b"\0\0\0")])
+    (found,) = hardcoded_prefix.examine([entry(tmp_path, b"\0" + HERE + below.encode() + b"\0\0\0")])
     assert (found.kind, found.text, found.package) == ("functional", NEUTRAL + below, "x")
     assert found.path == "x/_prefix/lib/libx.so.1"
     assert words in found.consequence
@@ -89,7 +89,7 @@ def test_script_that_was_rewritten_is_relocated_and_one_that_was_not_does_not_st
     data = b"#!" + HERE + b"/bin/python3.10\nprint()\n"
     script = {"path": "bin/x", "placeholder": "text"}
     assert kinds(entry(tmp_path, data, **script, source=b"#!python\nprint()\n")) == {"/bin/python3.10": "relocated"}
-    (found,) = placeholders.examine([entry(tmp_path, data, **script)])
+    (found,) = hardcoded_prefix.examine([entry(tmp_path, data, **script)])
     assert (found.kind, found.consequence) == ("functional", "the script does not start: its interpreter is not found")
 
 
@@ -117,7 +117,7 @@ def test_comment_is_inert_and_the_line_below_it_is_not(tmp_path):
 
 
 def test_file_that_its_package_does_not_list_is_not_read(tmp_path):
-    assert placeholders.examine([entry(tmp_path, HERE, placeholder=None), Entry(path="y", source=HERE)]) == ()
+    assert hardcoded_prefix.examine([entry(tmp_path, HERE, placeholder=None), Entry(path="y", source=HERE)]) == ()
 
 
 def finding(number, consequence="is gone", kind="functional"):
@@ -132,22 +132,24 @@ def finding(number, consequence="is gone", kind="functional"):
 
 
 def test_report_groups_files_by_what_follows():
-    assert placeholders.report([finding(1), finding(2), finding(3)], REPORT) == ("x: is gone (1 and 2 more files: /1)",)
+    assert hardcoded_prefix.report([finding(1), finding(2), finding(3)], REPORT) == (
+        "x: is gone (1 and 2 more files: /1)",
+    )
 
 
 def test_report_is_bounded_for_each_package():
-    lines = placeholders.report([finding(n, f"{n} is gone") for n in range(9)], REPORT)
+    lines = hardcoded_prefix.report([finding(n, f"{n} is gone") for n in range(9)], REPORT)
     assert len(lines) == 6
     assert lines[-1] == "x: and 4 more"
 
 
 def test_inert_findings_are_not_reported_and_no_error():
-    assert placeholders.report([finding(1, kind="inert"), finding(2, kind="relocated")], ERROR) == ()
+    assert hardcoded_prefix.report([finding(1, kind="inert"), finding(2, kind="relocated")], ERROR) == ()
 
 
 def test_error_mode_names_every_consequence():
     with pytest.raises(ContentError) as caught:
-        placeholders.report([finding(1, "a"), finding(2, "b"), finding(3, kind="inert")], ERROR)
+        hardcoded_prefix.report([finding(1, "a"), finding(2, "b"), finding(3, kind="inert")], ERROR)
     assert [problem.where for problem in caught.value.problems] == ["x: x/1", "x: x/2"]
     assert "placeholders.accept" in str(caught.value)
 
@@ -156,16 +158,16 @@ def test_what_is_accepted_is_no_error_and_not_reported():
     findings = [finding(1, "a"), finding(2, "b")]
     accept = Placeholders(mode="error", accept=("1", "x/2"))
     known = [replace(found, accepted=True) for found in findings]
-    assert placeholders.report(known, accept) == ()
+    assert hardcoded_prefix.report(known, accept) == ()
     with pytest.raises(ContentError, match="x: x/2"):
-        placeholders.report([known[0], findings[1]], accept)
+        hardcoded_prefix.report([known[0], findings[1]], accept)
 
 
 def test_a_file_and_what_it_looks_for_can_be_accepted(tmp_path):
     data = b"\0" + HERE + b"/ssl/certs\0" + HERE + b"/lib/engines\0"
-    one, two = placeholders.examine([entry(tmp_path, data)], ["ssl/**"])
+    one, two = hardcoded_prefix.examine([entry(tmp_path, data)], ["ssl/**"])
     assert (one.accepted, two.accepted) == (True, False)
-    both = placeholders.examine([entry(tmp_path, data)], ["lib/libx.so*"])
+    both = hardcoded_prefix.examine([entry(tmp_path, data)], ["lib/libx.so*"])
     assert [found.accepted for found in both] == [True, True]
 
 
@@ -179,17 +181,17 @@ def test_a_file_and_what_it_looks_for_can_be_accepted(tmp_path):
     ],
 )
 def test_what_a_variable_of_the_wheel_answers_is_accepted(tmp_path, below, variables, accepted):
-    found = placeholders.examine([entry(tmp_path, b"\0" + HERE + below.encode() + b"\0\0")], (), variables)
+    found = hardcoded_prefix.examine([entry(tmp_path, b"\0" + HERE + below.encode() + b"\0\0")], (), variables)
     assert [each.accepted for each in found] == [accepted]
 
 
 def test_an_acceptance_of_nothing_is_told():
-    (line,) = placeholders.report([finding(1, kind="inert")], Placeholders(accept=("ssl/**",)))
+    (line,) = hardcoded_prefix.report([finding(1, kind="inert")], Placeholders(accept=("ssl/**",)))
     assert line == "placeholders.accept names 'ssl/**', which nothing looks for"
 
 
 def test_slashes_that_keep_a_strings_length_are_no_part_of_the_path(tmp_path):
-    (found,) = placeholders.examine([entry(tmp_path, b"\0" + HERE + b"//////ssl/cert.pem\0")], ["ssl/cert.pem"])
+    (found,) = hardcoded_prefix.examine([entry(tmp_path, b"\0" + HERE + b"//////ssl/cert.pem\0")], ["ssl/cert.pem"])
     assert (found.kind, found.accepted) == ("functional", True)
     assert "SSL_CERT_FILE" in found.consequence
 
@@ -208,7 +210,7 @@ def test_slashes_that_keep_a_strings_length_are_no_part_of_the_path(tmp_path):
 )
 def test_script_of_the_prefixs_python_gets_the_shebang_that_installers_replace(head):
     data = head.replace(b"%s", HERE) + b"import x\n"
-    assert placeholders.python_script(data) == b"#!python\nimport x\n"
+    assert hardcoded_prefix.python_script(data) == b"#!python\nimport x\n"
 
 
 @pytest.mark.parametrize(
@@ -225,7 +227,7 @@ def test_script_of_the_prefixs_python_gets_the_shebang_that_installers_replace(h
     ],
 )
 def test_anything_else_is_no_such_script(data):
-    assert placeholders.python_script(data) is None
+    assert hardcoded_prefix.python_script(data) is None
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc here")

@@ -6,12 +6,12 @@ import os
 
 import pytest
 
-from mamba_press import boundary
+from mamba_press import error_boundary
 from mamba_press.errors import FetchError, Problem, Setting, SolveError, Text, WriteError
 
 
 def test_what_the_user_can_act_on_ends_a_hook_with_its_text():
-    with pytest.raises(SystemExit) as ended, boundary.hook(None, {}):
+    with pytest.raises(SystemExit) as ended, error_boundary.hook(None, {}):
         raise FetchError(Problem(where="channel here", what="it cannot be reached", hint="try again"))
     assert ended.value.code == (
         "mamba-press: the packages cannot be fetched\n- channel here: it cannot be reached\n  try again"
@@ -20,7 +20,7 @@ def test_what_the_user_can_act_on_ends_a_hook_with_its_text():
 
 def test_a_key_is_called_as_it_was_given_to_a_hook():
     hint = Text.of("see ", Setting("python"), ", ", Setting("packages"), " and ", Setting("python", "3.11"))
-    with pytest.raises(SystemExit) as ended, boundary.hook({"python": "3.12"}, {"MAMBA_PRESS_PLATFORM": "x"}):
+    with pytest.raises(SystemExit) as ended, error_boundary.hook({"python": "3.12"}, {"MAMBA_PRESS_PLATFORM": "x"}):
         raise SolveError(Problem(where=Setting("platform"), what="no", hint=hint))
     assert str(ended.value).endswith(
         '- MAMBA_PRESS_PLATFORM: no\n  see -C python, tool.mamba-press.packages and [tool.mamba-press] python = "3.11"'
@@ -29,7 +29,7 @@ def test_a_key_is_called_as_it_was_given_to_a_hook():
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EMFILE])
 def test_what_the_machine_refuses_is_an_error_of_writing_that_names_the_file(number):
-    with pytest.raises(WriteError) as refused, boundary.machine():
+    with pytest.raises(WriteError) as refused, error_boundary.machine():
         raise OSError(number, os.strerror(number), "/somewhere/file")
     (problem,) = refused.value.problems
     assert problem.where == "/somewhere/file"
@@ -45,7 +45,7 @@ def test_what_the_machine_refuses_is_an_error_of_writing_that_names_the_file(num
     ],
 )
 def test_a_machine_without_memory_is_no_bug(error, what):
-    with pytest.raises(WriteError) as refused, boundary.machine():
+    with pytest.raises(WriteError) as refused, error_boundary.machine():
         raise error
     assert str(refused.value) == (
         f"the wheel cannot be written\n- this machine: {what}\n"
@@ -54,14 +54,14 @@ def test_a_machine_without_memory_is_no_bug(error, what):
 
 
 def test_another_error_at_run_time_is_a_bug():
-    with pytest.raises(RuntimeError, match="dictionary changed"), boundary.machine():
+    with pytest.raises(RuntimeError, match="dictionary changed"), error_boundary.machine():
         raise RuntimeError("dictionary changed size during iteration")
 
 
 def test_a_bug_keeps_its_traceback():
-    with pytest.raises(FileNotFoundError), boundary.hook(None, {}):
+    with pytest.raises(FileNotFoundError), error_boundary.hook(None, {}):
         raise FileNotFoundError(errno.ENOENT, "No such file", "/somewhere/file")
-    with pytest.raises(ZeroDivisionError), boundary.hook(None, {}):
+    with pytest.raises(ZeroDivisionError), error_boundary.hook(None, {}):
         raise ZeroDivisionError
 
 
@@ -70,7 +70,7 @@ def test_nobody_looks_for_garbage_during_a_hook_and_afterwards_as_before(enabled
     was_enabled = gc.isenabled()
     (gc.enable if enabled else gc.disable)()
     try:
-        with boundary.hook(None, {}):
+        with error_boundary.hook(None, {}):
             assert not gc.isenabled()
         assert gc.isenabled() == enabled
     finally:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mamba_press.errors import Note
-from mamba_press.metadata import dynamic as metadata_dynamic
+from mamba_press.metadata import dynamic_fields as metadata_dynamic
 from mamba_press.metadata.pyproject import DYNAMIC
 from mamba_press.types import NEUTRAL, Project, Requirements
 from tests.support.values import package

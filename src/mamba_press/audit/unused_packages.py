@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mamba_press import globs, messages, platforms
 from mamba_press.audit import path_assumptions
-from mamba_press.conda.specs import spec_name
+from mamba_press.conda.match_specs import spec_name
 from mamba_press.errors import ContentError, Note, Problem, Setting, Text, joined
 from mamba_press.types import OWN
 from mamba_press.vendoring import runtime_module
