@@ -20,7 +20,8 @@ def elf(
 
     ``entries`` are those of the dynamic section; a name stands for the address of a table, and the table ``strings`` is
     led to by itself. ``segments`` are more program headers by type and table, ``sections`` section headers by type,
-    flags, table and name; those of section 0 and of the sections' names (``names``) are added.
+    flags, table and name, where the table ``dynamic`` is the dynamic section; those of section 0 and of the sections'
+    names (``names``) are added.
     """
     count = 3 + len(segments)
     at = 64 + 56 * count
@@ -34,7 +35,9 @@ def elf(
     dynamic = at + len(body)
     more = [(STRTAB, places["strings"]), (STRSZ, len(tables["strings"]))] if "strings" in tables else []
     told = [*((tag, places[value] if isinstance(value, str) else value) for tag, value in entries), *more, (0, 0)]
-    body += b"".join(struct.pack("<QQ", *each) for each in told)
+    entries_of_dynamic = b"".join(struct.pack("<QQ", *each) for each in told)
+    tables, places["dynamic"] = {**tables, "dynamic": entries_of_dynamic}, dynamic
+    body += entries_of_dynamic
     end = at + len(body)
     header = struct.pack("<16sHHIQQQ", b"\x7fELF\2\1\1", 3, 62, 1, 0, 64, end if sections else 0)
     header += struct.pack("<IHHHHHH", 0, 64, 56, count, 64, len(sections) + 2 if sections else 0, len(sections) + 1)

@@ -92,14 +92,8 @@ class Draft:
         for at, section in enumerate(self.sections):
             if section.type == elf.SHT_GNU_VERNEED and section.address == self.image.tags[elf.DT_VERNEED]:
                 # Tools complain about a table without records; as data they take the zeros for what they are.
-                changed = (
-                    section._replace(size=len(table), info=len(records))
-                    if records
-                    else section._replace(
-                        type=elf.SHT_PROGBITS, flags=section.flags & ~elf.SHF_INFO_LINK, link=0, info=0
-                    )
-                )
-                self.sections[at] = changed
+                as_table = section._replace(size=len(table), info=len(records))
+                self.sections[at] = as_table if records else _as_data(section)
 
     def reset_versions(self, dropped: set[int]) -> None:
         """Make the symbols of dropped versions unversioned."""
@@ -272,7 +266,7 @@ class Draft:
                 inside = last.address + last.file_size <= section.address < end and section.address >= last.address
                 if section.type == elf.SHT_NOBITS and not section.flags & elf.SHF_TLS and inside:
                     place = last.offset + section.address - last.address
-                    self.sections[index] = section._replace(type=elf.SHT_PROGBITS, offset=place)
+                    self.sections[index] = _as_data(section)._replace(offset=place)
             elif section.offset >= last.file_end:  # of any type: that of the names is not looked at
                 self.sections[index] = section._replace(offset=section.offset + delta)
         if last.file_end <= self.header.sections_at <= len(self.image.data):
@@ -423,6 +417,11 @@ def _tail(last: Segment, *tables: _Table) -> int:
 
 def _has_address_and_bytes(section: Section) -> bool:
     return bool(section.flags & elf.SHF_ALLOC and section.type != elf.SHT_NOBITS and section.size)
+
+
+def _as_data(section: Section) -> Section:
+    """A section as plain bytes, which refer to no other section."""
+    return section._replace(type=elf.SHT_PROGBITS, flags=section.flags & ~elf.SHF_INFO_LINK, link=0, info=0)
 
 
 def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

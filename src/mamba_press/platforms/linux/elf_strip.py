@@ -39,7 +39,7 @@ def strip(data: Data) -> Data:
 
 
 def _is_simple(image: Image, sections: list[Section], count: int) -> bool:
-    """Whether the sections that stay come first, and refer to no other."""
+    """Whether the sections that stay come first, and refer to no other; that of PT_DYNAMIC has to stay."""
     if not 1 < count < len(sections) or image.header.section_names >= len(sections):
         return False
     ends = [s.offset + s.size for s in sections if s.type not in (0, elf.SHT_NOBITS)]
@@ -47,7 +47,9 @@ def _is_simple(image: Image, sections: list[Section], count: int) -> bool:
     end = max(*ends, image.header.sections_at + len(sections) * elf.SECTION.size)
     if end > len(image.data) or bytes(image.data[end:]).strip(b"\0"):
         return False
-    if any(section.flags & elf.SHF_ALLOC for section in sections[count:]):
+    dynamic = image.segment(elf.PT_DYNAMIC)
+    low, high = (dynamic.offset, dynamic.file_end) if dynamic else (0, 0)
+    if any(s.flags & elf.SHF_ALLOC or (s.offset < high and low < s.offset + s.size) for s in sections[count:]):
         return False
     if elf.DT_STRTAB in image.tags and image.at(elf.DT_STRTAB, 0, "the strings") < elf.HEADER.size:
         return False  # the header changes

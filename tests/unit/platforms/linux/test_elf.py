@@ -582,6 +582,15 @@ def test_a_table_that_is_no_longer_one_refers_to_no_section(outer: bytes) -> Non
     assert (after.type, after.flags, after.info) == (elf.SHT_PROGBITS, sections[number].flags, 0)
 
 
+def test_zeros_that_are_written_out_refer_to_no_section(outer: bytes) -> None:
+    sections = elf.Image(outer).sections()
+    number = next(n for n, section in enumerate(sections) if section.type == elf.SHT_NOBITS)
+    broken = with_section(outer, number, flags=sections[number].flags | elf.SHF_INFO_LINK, link=3, info=5)
+    edited = binaries.apply(broken, Edits(search=(f"$ORIGIN/{'x' * 2000}",)))
+    after = elf.Image(edited).sections()[number]
+    assert (after.type, after.flags, after.link, after.info) == (elf.SHT_PROGBITS, sections[number].flags, 0, 0)
+
+
 def test_the_names_of_sections_move_with_the_file_whatever_type_they_are_said_to_have(outer: bytes) -> None:
     def names(data: bytes) -> list[bytes]:
         image = elf.Image(data)

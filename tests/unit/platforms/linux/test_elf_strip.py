@@ -64,6 +64,15 @@ def test_a_file_with_strings_in_its_header_stays_as_it_is(library):
     assert elf_strip.strip(bytes(broken)) == broken
 
 
+def test_a_dynamic_section_that_is_not_said_to_be_loaded_keeps_its_header():
+    tables = {"strings": b"\0", "data": bytes(64), "names": b"\0.data\0.dynamic\0.comment\0"}
+    loaded, comment = (1, read_elf.SHF_ALLOC, "data", 1), (1, 0, "data", 16)
+    broken = elf.elf(tables, [], sections=[loaded, (read_elf.SHT_DYNAMIC, 0, "dynamic", 7), comment])
+    assert elf_strip.strip(broken) == broken
+    sound = elf.elf(tables, [], sections=[loaded, (read_elf.SHT_DYNAMIC, read_elf.SHF_ALLOC, "dynamic", 7), comment])
+    assert [section.type for section in read_elf.sections(elf_strip.strip(sound))] == [0, 1, 6, 3]
+
+
 def test_where_a_section_without_a_type_lies_does_not_matter(library):
     data = library.read_bytes()
     whole, stripped = read_elf.Image(data), elf_strip.strip(data)
