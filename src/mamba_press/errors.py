@@ -203,6 +203,12 @@ class PressError(Exception):
         super().__init__(*problems)
         self.problems = problems
 
+    @classmethod
+    def raise_for(cls, problems: Iterable[Problem]) -> None:
+        """Raise it with all of these problems, if there are any."""
+        if found := tuple(problems):
+            raise cls(*found)
+
     def __str__(self) -> str:
         return self.told(str)
 

@@ -117,3 +117,11 @@ def test_a_program_is_given_a_problem_as_texts():
         "hint": "mend it",
         "severity": "error",
     }
+
+
+def test_a_kind_is_raised_for_problems_and_not_for_none():
+    wrong = [Problem(where="a", what="is wrong"), Problem(where="b", what="is, too")]
+    errors.WriteError.raise_for([])
+    with pytest.raises(errors.WriteError) as raised:
+        errors.WriteError.raise_for(each for each in wrong)
+    assert raised.value.problems == tuple(wrong)

@@ -247,9 +247,7 @@ def copy(path: Path, directory: Path) -> Path:
 
 def require(path: Path, name: str | None = None, *, elsewhere: Sequence[str] = ()) -> None:
     """Raise WriteError with all that :func:`check` finds."""
-    problems = check(path, name=name, elsewhere=elsewhere)
-    if problems:
-        raise WriteError(*problems)
+    WriteError.raise_for(check(path, name=name, elsewhere=elsewhere))
 
 
 def check_import(path: Path, python: str | None = None, requirements: Sequence[str] = ()) -> tuple[Problem, ...]:

@@ -47,9 +47,8 @@ def require_native(asked: Order) -> None:
     """
     from mamba_press.platforms import target
 
-    problems = target.foreign(asked.target, asked.environ) if asked.config.build_backend is not None else ()
-    if problems:
-        raise ConfigError(*problems)
+    if asked.config.build_backend is not None:
+        ConfigError.raise_for(target.foreign(asked.target, asked.environ))
     require_backend(asked)
 
 
@@ -180,8 +179,7 @@ def _verify(path: Path, name: str, result: Pressed, config: Config, second: Seco
             audit_size.refuse(path, found, result.wheel.entries, config)
     if size > check.PYPI_FILE and config.wheel.max_size is None:
         log.warn(f"{name} is larger than 100 MiB, which PyPI takes only after a request; wheel.max-size can refuse it")
-    if problems := check.examine(path, name=name, elsewhere=press.elsewhere(config), second=second).problems:
-        raise WriteError(*problems)
+    WriteError.raise_for(check.examine(path, name=name, elsewhere=press.elsewhere(config), second=second).problems)
     refuse_warnings(config, result.notes)
 
 
@@ -189,8 +187,7 @@ def refuse_taken(pairs: Iterable[tuple[Path, Path]]) -> None:
     """Raise WriteError for finished files whose names other files have; each is given with where it shall be."""
     from mamba_press import atomic
 
-    if problems := [each for written, target in pairs for each in atomic.taken(written, target, ELSEWHERE)]:
-        raise WriteError(*problems)
+    WriteError.raise_for(each for written, target in pairs for each in atomic.taken(written, target, ELSEWHERE))
 
 
 def require_together(
@@ -203,13 +200,11 @@ def require_together(
     """Raise ``failure`` with everything that is wrong with wheels that are installed together."""
     from mamba_press.audit import check
 
-    wrong = [
+    failure.raise_for(
         replace(problem, where=f"{path.name}: {problem.where}")
         for path, found in zip(paths, check.together(paths, elsewhere=elsewhere, second=second), strict=True)
         for problem in found.problems
-    ]
-    if wrong:
-        raise failure(*wrong)
+    )
 
 
 def epoch(environ: Mapping[str, str]) -> int | None:

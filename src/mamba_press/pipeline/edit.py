@@ -74,8 +74,8 @@ def edit(paths: Sequence[Path], changes: Changes, directory: Path) -> tuple[Edit
             refused.append(error)
     _refuse(refused)
     names = [one.file_name for one in planned]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ConfigError(*(Problem(where=name, what="is what two of these wheels would be called") for name in twice))
+    twice = sorted({name for name in names if names.count(name) > 1})
+    ConfigError.raise_for(Problem(where=name, what="is what two of these wheels would be called") for name in twice)
     noted: list[Edited] = []
     with atomic.stage(directory) as stage:
         for one in planned:
@@ -104,8 +104,7 @@ def _refuse(errors: Sequence[PressError]) -> None:
     """Raise all problems of the first kind that there is."""
     if errors:
         first = type(errors[0])
-        problems = dict.fromkeys(problem for error in errors if type(error) is first for problem in error.problems)
-        raise first(*problems)
+        first.raise_for(dict.fromkeys(each for error in errors if type(error) is first for each in error.problems))
 
 
 def reach(edited: Edited) -> tuple[str, ...]:
@@ -160,8 +159,7 @@ def plan(path: Path, changes: Changes) -> Edited:
     renamed = replace(renamed, tags=tags)
     if str(renamed) == path.name and not changes.forced:
         problems = (*problems, _same_name(path.name))
-    if problems:
-        raise ConfigError(*(replace(problem, where=problem.where or path.name) for problem in problems))
+    ConfigError.raise_for(replace(problem, where=problem.where or path.name) for problem in problems)
     words = (*wheel_changes.words(named, renamed), *said)
     old_stem = folder.removesuffix(".dist-info")
     edited = Edited(

@@ -257,8 +257,7 @@ def _traces(entries: Sequence[Entry], workdir: Path) -> tuple[str, ...]:
             what = f"holds the path of this build's temporary folder, {workdir}"
             hint = _OWN_LEAK if entry.package == OWN else _LEAK
             leaks.append(Problem(where=entry.path, what=what, hint=hint))
-    if leaks:
-        raise ContentError(*leaks)
+    ContentError.raise_for(leaks)
     built = {entry.package for entry in entries if _is_built_elsewhere(entry)}
     what = "paths of the machines that built the packages stand in files, and mean nothing"
     return (f"{what}: {', '.join(sorted(built))}",) if built else ()
@@ -282,15 +281,13 @@ def _case_notes(tags: str, entries: Sequence[Entry]) -> tuple[str, ...]:
     systems = [platforms.facts_of(tag) for tag in tags.rpartition("-")[2].split(".")]
     if not any(each and each.tells_case for each in systems):
         in_prefix = {entry.path: entry.original for entry in entries}
-        raise ContentError(
-            *(
-                Problem(
-                    where=" and ".join(group),
-                    what="differ only in case, which is one file on macOS and Windows",
-                    hint=Text.of("leave one out: ", Setting("select.exclude", (in_prefix[group[0]],))),
-                )
-                for group in clashes
+        ContentError.raise_for(
+            Problem(
+                where=" and ".join(group),
+                what="differ only in case, which is one file on macOS and Windows",
+                hint=Text.of("leave one out: ", Setting("select.exclude", (in_prefix[group[0]],))),
             )
+            for group in clashes
         )
     shown = ", ".join(" and ".join(group) for group in clashes[:3])
     return (f"paths that differ only in case, {len(clashes)} times: {shown}",)
@@ -299,18 +296,10 @@ def _case_notes(tags: str, entries: Sequence[Entry]) -> tuple[str, ...]:
 def _refuse_impossible(tags: str, entries: Sequence[Entry]) -> None:
     """Refuse paths that Windows cannot have where the wheel may be installed there."""
     originals = {entry.path: entry.original for entry in entries}
-    found = [*platforms.impossible(originals, tags.rpartition("-")[2].split("."))]
-    if found:
-        raise ContentError(
-            *(
-                Problem(
-                    where=path,
-                    what=what,
-                    hint=Text.of("leave it out: ", Setting("select.exclude", (originals[path],))),
-                )
-                for path, what in found
-            )
-        )
+    ContentError.raise_for(
+        Problem(where=path, what=what, hint=Text.of("leave it out: ", Setting("select.exclude", (originals[path],))))
+        for path, what in platforms.impossible(originals, tags.rpartition("-")[2].split("."))
+    )
 
 
 def _requires(asked: Project) -> bool:

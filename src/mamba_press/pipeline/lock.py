@@ -53,8 +53,7 @@ def distinct(orders: Sequence[Order]) -> tuple[Order, ...]:
             what = f"is one target with {other} in a lock, and an override asks for other {' and '.join(different)}"
             hint = "let the condition hold for both (if.platform), or leave one of the two out"
             problems.append(Problem(where=own, what=what, hint=hint))
-    if problems:
-        raise ConfigError(*problems)
+    ConfigError.raise_for(problems)
     return tuple(found.values())
 
 
@@ -97,8 +96,7 @@ def refuse_unknown(names: Collection[str], held: Sequence[lockfile.Held]) -> Non
         near = messages.near(name, known)
         hint = f"did you mean {near}?" if near else "name a package as conda calls it"
         problems.append(Problem(where=f"--update {name}", what=f"is not in {lockfile.NAME}", hint=hint))
-    if problems:
-        raise ConfigError(*problems)
+    ConfigError.raise_for(problems)
 
 
 def refuse_stale(orders: Sequence[Order], held: Sequence[lockfile.Held]) -> None:

@@ -120,9 +120,8 @@ def provided(order: Order, solution: Solution) -> Order:
     package = solve.first_requested(order.config, solution)
     seen = pyproject.pep440(package) if package else None
     found = metadata_providers.complete(order.project, seen, order.state)
-    problems = [*pyproject.without_packages(found)] if package is None else []
-    if problems:
-        raise ConfigError(*problems)
+    if package is None:
+        ConfigError.raise_for(pyproject.without_packages(found))
     return replace(order, project=found)
 
 

@@ -73,8 +73,7 @@ def each(named: Matrix, make: Callable[[dict[str, str]], Order]) -> tuple[Order,
                 problems.update(dict.fromkeys(error.problems))
             else:
                 found.setdefault(made.target, made)
-    if problems:
-        raise ConfigError(*problems)
+    ConfigError.raise_for(problems)
     return tuple(found.values())
 
 

@@ -86,14 +86,12 @@ def question(order: Order) -> solver.Question:
 def _refuse_virtual(config: Config) -> None:
     what = "names {}, which is a property of the target and no package"
     hint = Text.of("leave it out; ", Setting("platform"), " says what the target has, as in manylinux_2_28_x86_64")
-    problems = [
+    ConfigError.raise_for(
         Problem(where=Setting(key), what=what.format(repr(spec)), hint=hint)
         for key in ("packages", "host")
         for spec in getattr(config, key)
         if spec_name(spec).startswith("__")
-    ]
-    if problems:
-        raise ConfigError(*problems)
+    )
 
 
 def _alike(order: Order) -> tuple[str, ...]:

@@ -52,8 +52,7 @@ def environment(entries: Sequence[Entry], home: str, wanted: Mapping[str, str]) 
             problems.append(Problem(where=_ENVIRONMENT, what=what, hint=hint))
         else:
             problems.append(_nowhere(_ENVIRONMENT, f"{name}: ", path, _folders(entries)))
-    if problems:
-        raise ContentError(*problems)
+    ContentError.raise_for(problems)
     return found
 
 
@@ -90,8 +89,7 @@ def programs(entries: Sequence[Entry], home: str, wanted: Iterable[str]) -> dict
             problems.append(_outside(_EXECUTABLES, "", asked, places[path]))
         elif not _OUTSIDE.match(places[path]):
             found[name] = posixpath.relpath(places[path], home)
-    if problems:
-        raise ContentError(*problems)
+    ContentError.raise_for(problems)
     return found
 
 

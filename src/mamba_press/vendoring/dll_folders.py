@@ -128,7 +128,7 @@ class _Wheel:
 
 
 def _refuse_alone(wheel: _Wheel, modules: Iterable[str]) -> None:
-    problems = [
+    ContentError.raise_for(
         Problem(
             where=path,
             what="takes a library from another wheel, and no __init__.py above it can add that wheel's folder",
@@ -136,9 +136,7 @@ def _refuse_alone(wheel: _Wheel, modules: Iterable[str]) -> None:
         )
         for path in sorted(modules)
         if wheel.foreign([path, *wheel.reach(path)])
-    ]
-    if problems:
-        raise ContentError(*problems)
+    )
 
 
 def _is_image(entry: Entry) -> bool:

@@ -206,8 +206,7 @@ def _check_moves(selection: Selection, config: Config) -> None:
         if end not in reached
     ]
     problems += [problem for kept in selection.kept if (problem := _wrong_outside(kept, config))]
-    if problems:
-        raise ConfigError(*dict.fromkeys(problems))
+    ConfigError.raise_for(dict.fromkeys(problems))
 
 
 def _wrong_outside(kept: Kept, config: Config) -> Problem | None:
@@ -249,9 +248,7 @@ def _without_collisions(entries: Sequence[Entry]) -> tuple[Entry, ...]:
     by_path: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
         by_path[entry.path].append(entry)
-    problems = [_collision(path, there) for path, there in sorted(by_path.items()) if not _one_file(there)]
-    if problems:
-        raise ContentError(*problems)
+    ContentError.raise_for(_collision(path, there) for path, there in sorted(by_path.items()) if not _one_file(there))
     return tuple(by_path[path][0] for path in sorted(by_path))
 
 

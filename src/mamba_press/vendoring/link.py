@@ -338,8 +338,7 @@ def _without_twins(entries: Iterable[Entry]) -> tuple[Entry, ...]:
                 hint="leave one out with select.exclude, or let link.rename name the library that may be renamed",
             )
         )
-    if problems:
-        raise ContentError(*problems)
+    ContentError.raise_for(problems)
     return tuple(seen.values())
 
 

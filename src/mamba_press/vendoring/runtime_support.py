@@ -116,16 +116,12 @@ def with_programs(asked: Project, programs: Mapping[str, str]) -> Project:
     """Return the project with the programs among its scripts."""
     own = asked.table.get("scripts")
     scripts = own if isinstance(own, dict) else {}
-    twice = sorted(scripts.keys() & programs.keys())
-    if twice:
-        raise ConfigError(
-            *(
-                Problem(
-                    where=f"project.scripts.{name}",
-                    what=Text.of("is also the name of a program in ", Setting("wheel.executables")),
-                    hint="keep one of the two",
-                )
-                for name in twice
-            )
+    ConfigError.raise_for(
+        Problem(
+            where=f"project.scripts.{name}",
+            what=Text.of("is also the name of a program in ", Setting("wheel.executables")),
+            hint="keep one of the two",
         )
+        for name in sorted(scripts.keys() & programs.keys())
+    )
     return replace(asked, table={**asked.table, "scripts": {**scripts, **programs}}) if programs else asked

@@ -75,8 +75,7 @@ def require_possible(house: str, target: Target, config: Config) -> None:
         for key, value in keys.items()
         if value
     ]
-    if problems:
-        raise ConfigError(*problems)
+    ConfigError.raise_for(problems)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -212,7 +211,7 @@ def _refuse_namesakes(members: Sequence[Member]) -> None:
     by_key: dict[str, list[Member]] = {}
     for member in members:
         by_key.setdefault(member.key, []).append(member)
-    problems = [
+    ContentError.raise_for(
         Problem(
             where=" and ".join(str(member.package) for member in same),
             what=f"would be two wheels of one name, {key}",
@@ -220,9 +219,7 @@ def _refuse_namesakes(members: Sequence[Member]) -> None:
         )
         for key, same in sorted(by_key.items())
         if len(same) > 1
-    ]
-    if problems:
-        raise ContentError(*problems)
+    )
 
 
 # -- versions

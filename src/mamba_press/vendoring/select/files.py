@@ -71,8 +71,7 @@ def select(environment: Environment, target: Target, config: Config) -> Selectio
     problems += [*reached.problems, *_clobbered(environment, reached, candidates), *_sourceless(environment, config)]
     if OWN in search.packages:
         problems += _shadowed(candidates[path] for path in reached.reasons)
-    if problems:
-        raise ContentError(*problems)
+    ContentError.raise_for(problems)
     runtimes.refuse_two_openmp(reached, candidates)
     kept = tuple(
         Kept(

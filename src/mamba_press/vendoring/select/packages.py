@@ -103,18 +103,15 @@ def _why_gone(package: Package, key: str | None) -> Reason:
 
 
 def _refuse_python(by_name: Mapping[str, Package]) -> None:
-    asked = [name for name in _PYTHON if name in by_name and by_name[name].requested]
-    if asked:
-        raise ConfigError(
-            *(
-                Problem(
-                    where=Setting("packages"),
-                    what=f"names {name}: a wheel is installed into a Python and cannot bring one",
-                    hint='say which Python to press for with python = "3.12"',
-                )
-                for name in asked
-            )
+    ConfigError.raise_for(
+        Problem(
+            where=Setting("packages"),
+            what=f"names {name}: a wheel is installed into a Python and cannot bring one",
+            hint='say which Python to press for with python = "3.12"',
         )
+        for name in _PYTHON
+        if name in by_name and by_name[name].requested
+    )
 
 
 def _refuse_other_places(by_name: Mapping[str, Package]) -> None:
@@ -147,8 +144,7 @@ def _check_names(config: Config, by_name: Mapping[str, Package]) -> None:
         for glob in select.python_packages
         if glob != "*" and not _any(pythons, glob)
     ]
-    if problems:
-        raise ConfigError(*problems)
+    ConfigError.raise_for(problems)
 
 
 def _any(names: Iterable[str], glob: str) -> bool:
