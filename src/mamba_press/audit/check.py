@@ -19,7 +19,7 @@ from mamba_press.errors import Habit, Problem, Remark, Style, WriteError, harmle
 from mamba_press.metadata import headers
 from mamba_press.platforms.linux.tag import BARE
 from mamba_press.wheel import read, zip_read
-from mamba_press.wheel.read import installed, is_dist_info
+from mamba_press.wheel.read import Depth, Member, installed, is_dist_info
 from mamba_press.wheel.zip_format import Damage
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from mamba_press.audit.second_reader import SecondReader
     from mamba_press.types import Binary
-    from mamba_press.wheel.read import Depth, Member
 
 
 PYPI_FILE = 100 << 20

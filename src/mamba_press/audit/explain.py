@@ -12,11 +12,11 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from mamba_press.errors import as_values
+from mamba_press.errors import Note, as_values
 from mamba_press.metadata import sbom
 from mamba_press.metadata.tags import RECORD
 from mamba_press.platforms import strings
-from mamba_press.types import Dropped, Entry, File, Floor, Reason
+from mamba_press.types import Dropped, Entry, File, Finding, Floor, Pressed, Reason
 from mamba_press.vendoring import runtime_module
 from mamba_press.wheel import compress
 from mamba_press.wheel.content import Row
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from mamba_press.config.model import Config
-    from mamba_press.errors import Note
-    from mamba_press.types import Finding, Pressed
 
 VERSION = 1
 """Of the JSON form, which docs/reference/explain.schema.json describes; a change that breaks a reader raises it."""

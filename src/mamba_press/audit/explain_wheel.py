@@ -22,7 +22,7 @@ from mamba_press.conda import match_specs
 from mamba_press.errors import Problem, ReadError, noted
 from mamba_press.metadata import headers, sbom, tags
 from mamba_press.platforms import binaries, strings
-from mamba_press.types import Entry, Floor, Package, Reason, Resolved
+from mamba_press.types import Binary, Entry, Finding, Floor, Package, Reason, Resolved, Spec
 from mamba_press.vendoring import hardcoded_prefix
 from mamba_press.wheel import read, zip_format
 from mamba_press.wheel.content import Row
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from mamba_press.metadata.headers import Fields
     from mamba_press.platforms.binary_format import Data
     from mamba_press.platforms.tag import Tag
-    from mamba_press.types import Binary, Finding, Spec
 
 
 _SHA256 = re.compile(r"sha256=[A-Za-z0-9_-]{43}")

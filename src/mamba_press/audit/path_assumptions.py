@@ -21,14 +21,13 @@ from mamba_press import messages
 from mamba_press.errors import Note
 from mamba_press.platforms import compiler_runtimes
 from mamba_press.platforms.linux import policy
-from mamba_press.types import OWN
+from mamba_press.types import OWN, Entry, File
 from mamba_press.vendoring import library_calls, runtime_module
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
-    from mamba_press.types import Entry, File
 
 _PREFIX = re.compile(rb"sys\.(?:exec_|base_|base_exec_)?prefix")
 _ASKS = frozenset({"version", "distribution", "metadata", "requires", "files", "get_distribution", "require"})

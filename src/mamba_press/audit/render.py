@@ -10,7 +10,7 @@ import posixpath
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from mamba_press import messages, platforms
 from mamba_press.audit import explain
@@ -19,7 +19,6 @@ from mamba_press.metadata.tags import RECORD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from typing import TextIO
 
     from mamba_press.audit.explain import Explanation, Need, Piece, Step
     from mamba_press.types import Dropped

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 from mamba_press.audit import explain
 from mamba_press.errors import as_values
-from mamba_press.types import Edits
+from mamba_press.types import Dropped, Edits, Entry, Pressed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from mamba_press.audit.explain import Step
-    from mamba_press.types import Dropped, Entry, Pressed
     from mamba_press.wheel.content import Row
 
 _FLOORS_SHOWN = 3

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from mamba_press import messages, platforms
 from mamba_press.errors import ContentError, Problem, Setting, Text
 from mamba_press.platforms import binaries
-from mamba_press.types import Edits
+from mamba_press.types import Edits, Entry
 from mamba_press.wheel import zip_read
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from mamba_press.audit.explain import Explanation, Piece
     from mamba_press.config.model import Config
-    from mamba_press.types import Entry
 
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 _SHOWN = 5

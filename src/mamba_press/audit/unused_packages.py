@@ -12,7 +12,7 @@ from mamba_press import globs, messages, platforms
 from mamba_press.audit import path_assumptions
 from mamba_press.conda.match_specs import spec_name
 from mamba_press.errors import ContentError, Note, Problem, Setting, Text, joined
-from mamba_press.types import OWN
+from mamba_press.types import OWN, Dropped, Environment, File, Package, Selection
 from mamba_press.vendoring import runtime_module
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from mamba_press.config.model import Config
     from mamba_press.errors import Words
-    from mamba_press.types import Dropped, Environment, File, Package, Selection
 
 _PYTHON = frozenset({"python", "python_abi"})
 

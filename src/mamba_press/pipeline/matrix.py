@@ -11,7 +11,7 @@ from packaging.utils import parse_wheel_filename
 from mamba_press import atomic, log
 from mamba_press.conda import lockfile
 from mamba_press.conda.worker_process import one_process
-from mamba_press.errors import ContentError, PressError, Problem, Text, WarnedError, WriteError
+from mamba_press.errors import ContentError, Note, PressError, Problem, Text, WarnedError, WriteError
 from mamba_press.pipeline import build, solve
 from mamba_press.vendoring.select import packages
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from packaging.tags import Tag
 
-    from mamba_press.errors import Note
     from mamba_press.pipeline.solve import Order
     from mamba_press.types import Package, Solution, Target
 

@@ -14,7 +14,7 @@ from mamba_press.metadata import backend_metadata, dist_info, metadata_providers
 from mamba_press.pipeline import finish, solve
 from mamba_press.platforms import compiler_runtimes
 from mamba_press.project import own_files, sources
-from mamba_press.types import OwnFiles
+from mamba_press.types import Dropped, Entry, Environment, OwnFiles, Pressed, Project, Solution
 from mamba_press.vendoring import editable, hardcoded_prefix, layout, link, relocate_text, resolve, runtime_support
 from mamba_press.vendoring.select import files, packages
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from mamba_press.config.model import Config
     from mamba_press.pipeline.solve import Order
     from mamba_press.project import host_prefix
-    from mamba_press.types import Dropped, Entry, Environment, Pressed, Project, Solution
 
 
 def press(order: Order, solution: Solution, workdir: Path, *, generator: str, epoch: int | None = None) -> Pressed:

@@ -13,14 +13,13 @@ from mamba_press.conda.match_specs import spec_name, twin
 from mamba_press.credentials import public
 from mamba_press.errors import ConfigError, PressError, Problem, Setting, Text
 from mamba_press.platforms import target
-from mamba_press.types import Solution
+from mamba_press.types import Package, Project, Solution, Target, VirtualPackage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from mamba_press.config.model import Config, State
-    from mamba_press.types import Package, Project, Target, VirtualPackage
 
     Covered = Callable[[Sequence[lockfile.Held], Target], Sequence[tuple["Order", lockfile.Held]]]
 

@@ -16,7 +16,7 @@ from mamba_press.metadata.requirements import pypi_names
 from mamba_press.pipeline import build, finish, solve
 from mamba_press.pipeline import press as pipeline_press
 from mamba_press.platforms import target
-from mamba_press.types import Selection, Wheelhouse
+from mamba_press.types import Selection, Solution, Wheelhouse
 from mamba_press.vendoring import hardcoded_prefix, layout, link, preload_libraries, runtime_support, split
 from mamba_press.vendoring.select import packages
 from mamba_press.wheel import compress, writer
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mamba_press.pipeline.solve import Order
-    from mamba_press.types import Solution
     from mamba_press.wheel.wheelhouse import Manifest
 
 

@@ -14,14 +14,12 @@ import posixpath
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mamba_press.errors import ContentError, Problem
+from mamba_press.errors import ContentError, Note, Problem
 from mamba_press.types import Entry, Reason
 from mamba_press.vendoring import dependency_graph, resolve, runtime_module
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-    from mamba_press.errors import Note
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,16 +12,14 @@ import posixpath
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mamba_press.errors import ContentError, Problem, Setting
-from mamba_press.types import OWN, Entry
+from mamba_press.errors import ContentError, Note, Problem, Setting
+from mamba_press.types import OWN, Entry, Module
 from mamba_press.vendoring import runtime_module
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from mamba_press.errors import Note
-    from mamba_press.types import Module
 
 _INIT = '''\
 """Leads to the sources of an editable install. Written by mamba-press; gone when it is uninstalled."""

@@ -13,14 +13,13 @@ from packaging.utils import canonicalize_name
 
 from mamba_press.errors import ConfigError, ContentError, Problem, Setting, Text
 from mamba_press.project import own_files
-from mamba_press.types import OWN, Entry, Reason
+from mamba_press.types import OWN, Entry, File, Kept, Package, Reason, Selection
 from mamba_press.vendoring.hardcoded_prefix import python_script
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Sequence
 
     from mamba_press.config.model import Config
-    from mamba_press.types import File, Kept, Package, Selection
 
 # What lies in an egg, which only easy-install.pth could make importable, becomes an ordinary package.
 _SITE_PACKAGES = re.compile(r"(?:lib/python3\.\d+t?|Lib)/site-packages/(?:[^/]+\.egg/(?!EGG-INFO/))?(?P<path>.+)")

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 
 from mamba_press import platforms
 from mamba_press.errors import Problem
-from mamba_press.types import OWN
+from mamba_press.types import OWN, Binary, File
 from mamba_press.vendoring import runtime_module
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
 
-    from mamba_press.types import Binary, File
     from mamba_press.vendoring.resolve import Prefix
 
 _NAME = runtime_module.MODULE.removesuffix(".py").encode()

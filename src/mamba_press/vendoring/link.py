@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mamba_press import globs, messages, platforms
-from mamba_press.errors import ContentError, Problem
+from mamba_press.errors import ContentError, Note, Problem
 from mamba_press.platforms import binaries, compiler_runtimes, strings
 from mamba_press.platforms.protocol import Answer, Situation
-from mamba_press.types import Edits
+from mamba_press.types import Binary, Edits, Entry, Environment, Resolved
 from mamba_press.vendoring import dependency_graph, library_calls
 from mamba_press.vendoring.resolve import External, find_external
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mamba_press.config.model import Config
-    from mamba_press.errors import Note
-    from mamba_press.types import Binary, Entry, Environment, Resolved
 
 
 _HASH_LENGTH = 8

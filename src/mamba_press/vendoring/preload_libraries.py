@@ -7,14 +7,13 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mamba_press.types import Entry
+from mamba_press.types import Entry, Selection
 from mamba_press.vendoring import runtime_module, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from mamba_press.errors import Note
-    from mamba_press.types import Selection
 
 
 def with_loaders(members: Sequence[split.Member], selection: Selection, house: str) -> tuple[split.Member, ...]:

@@ -17,12 +17,11 @@ from mamba_press.errors import Problem, Setting, Text
 from mamba_press.platforms import binaries, compiler_runtimes
 from mamba_press.platforms.protocol import Choice
 from mamba_press.platforms.windows import system as windows
-from mamba_press.types import OWN, Resolved
+from mamba_press.types import OWN, Binary, Environment, File, Kept, Package, Resolved, Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from mamba_press.types import Binary, Environment, File, Kept, Package, Target
 
 _NAMED = "link.system says so"
 """Why a library is the system's where the user says so."""

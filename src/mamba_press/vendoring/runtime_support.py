@@ -6,14 +6,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mamba_press.errors import ConfigError, ContentError, Note, Problem, Setting, Text
-from mamba_press.types import OWN, Entry
+from mamba_press.types import OWN, Entry, Project
 from mamba_press.vendoring import activation, layout, library_calls, link, runtime_module
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mamba_press.config.model import Config
-    from mamba_press.types import Project
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -20,9 +20,9 @@ from packaging.utils import canonicalize_name, is_normalized_name
 from packaging.version import Version
 
 from mamba_press import __version__, platforms
-from mamba_press.errors import ConfigError, ContentError, Problem, Setting, Text
+from mamba_press.errors import ConfigError, ContentError, Note, Problem, Setting, Text
 from mamba_press.metadata import installed
-from mamba_press.types import Dropped, Entry, Reason
+from mamba_press.types import Dropped, Entry, Kept, Package, Project, Reason, Selection, Solution, Target
 from mamba_press.vendoring import activation, dependency_graph, runtime_module
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from packaging.markers import Marker
 
     from mamba_press.config.model import Config
-    from mamba_press.errors import Note
-    from mamba_press.types import Kept, Package, Project, Selection, Solution, Target
 
     Versions = Mapping[str, tuple[str, Version]]
 

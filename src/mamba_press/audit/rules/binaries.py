@@ -10,12 +10,10 @@ from mamba_press.audit.contents import Contents
 from mamba_press.errors import Habit, Problem, Remark
 from mamba_press.platforms.extension_names import TAGGED
 from mamba_press.platforms.systems import SMALL
-from mamba_press.wheel.read import scheme
+from mamba_press.wheel.read import Member, scheme
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-    from mamba_press.wheel.read import Member
 
 
 def facts(members: Mapping[str, Member]) -> Iterator[str]:

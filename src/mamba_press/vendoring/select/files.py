@@ -15,7 +15,7 @@ from mamba_press.conda.match_specs import spec_name
 from mamba_press.errors import ContentError, Problem, Setting, Text
 from mamba_press.platforms import binaries, compiler_runtimes, strings
 from mamba_press.platforms.linux import policy
-from mamba_press.types import OWN, Dropped, Kept, Reason, Selection
+from mamba_press.types import OWN, Binary, Dropped, Environment, File, Kept, Reason, Selection, Strings, Target
 from mamba_press.vendoring import activation, library_calls, resolve
 from mamba_press.vendoring.select import reach, runtimes
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from mamba_press.config.model import Config
-    from mamba_press.types import Binary, Environment, File, Strings, Target
 
 _ONE_OF_TWO = "leave a package out with select.prune, or the file, if nothing needs it, with select.exclude"
 _APART = Text.of(

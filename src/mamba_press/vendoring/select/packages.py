@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 from mamba_press import globs
 from mamba_press.conda.match_specs import spec_name, twin
 from mamba_press.errors import ConfigError, ContentError, Problem, Setting
-from mamba_press.types import Dropped, Reason
+from mamba_press.types import Dropped, Package, Reason, Solution
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from mamba_press.config.model import Config
-    from mamba_press.types import Package, Solution
 
 _PYTHON = ("python", "python_abi")
 _SITE_PACKAGES = re.compile(r"lib/python3\.\d+t?/site-packages|Lib/site-packages")

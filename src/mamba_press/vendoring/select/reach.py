@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import posixpath
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from mamba_press import globs, messages, platforms
 from mamba_press.errors import Problem
 from mamba_press.platforms import binaries
-from mamba_press.types import OWN, Dropped, Reason
+from mamba_press.types import OWN, Binary, Dropped, File, Package, Reason, Resolved
 from mamba_press.vendoring import resolve
 from mamba_press.vendoring.select.packages import closure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from typing import Literal
-
-    from mamba_press.types import Binary, File, Package, Resolved
 
 
 _PROGRAMS = ("bin/", "sbin/", "libexec/", "Library/bin/", "Scripts/")
