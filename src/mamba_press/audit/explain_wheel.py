@@ -143,7 +143,6 @@ def _read(path: Path) -> tuple[list[_Seen], dict[str, bytes]]:
                 texts[name] = bytes(data)
             return _look(member.name, data)
 
-    binaries.load()
     with ThreadPoolExecutor(parallel.count(), thread_name_prefix="mamba-press") as pool:
         seen = list(pool.map(look, members))
     hashes = _hashes(texts.get("RECORD", b""))

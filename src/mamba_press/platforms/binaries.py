@@ -9,47 +9,31 @@ from __future__ import annotations
 import mmap
 import os
 import struct
-from importlib import import_module
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from mamba_press.platforms.binary_format import READING, Data, Malformed, Symbols
-from mamba_press.platforms.linux import elf, elf_reader
-from mamba_press.platforms.macos import macho, macho_reader
-from mamba_press.platforms.windows import pe, pe_reader
+from mamba_press.platforms.linux import elf, elf_check, elf_edit, elf_reader
+from mamba_press.platforms.macos import codesign, macho, macho_binds, macho_check, macho_edit, macho_reader
+from mamba_press.platforms.windows import pe, pe_check, pe_edit, pe_reader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from mamba_press.types import Binary, Edits
 
-__all__ = [
-    "Data",
-    "Malformed",
-    "Part",
-    "Symbols",
-    "apply",
-    "format_of",
-    "layout_problems",
-    "load",
-    "lookup",
-    "parts",
-    "read",
-    "read_file",
-    "symbols",
-    "symbols_of",
-    "taken",
-    "unique_symbols",
-    "unsigned",
-]
+    _Edit = Callable[[Data, Edits], Data]
+
+__all__ = ["Data", "Malformed", "Part", "Symbols", "apply", "format_of", "layout_problems", "lookup", "parts", "read"]
+__all__ += ["read_file", "symbols", "symbols_of", "taken", "unique_symbols", "unsigned"]
 
 Format = Literal["elf", "macho", "pe"]
 
-_PARTS = (
-    *("linux.elf_check", "linux.elf_edit", "linux.elf_strip"),
-    *("macos.codesign", "macos.macho_binds", "macos.macho_check", "macos.macho_edit", "macos.macho_layout"),
-    *("windows.pe_check", "windows.pe_edit", "strings"),
-)
+_READ = {"elf": elf_reader.read, "macho": macho_reader.read, "pe": pe_reader.read}
+_SYMBOLS = {"elf": elf_reader.symbols, "macho": macho_reader.symbols, "pe": pe_reader.symbols}
+_LOOKUP = {"elf": elf_reader.lookup, "macho": macho_reader.lookup, "pe": pe_reader.lookup}
+_CHECK = {"elf": elf_check.layout_problems, "macho": macho_check.layout_problems, "pe": pe_check.layout_problems}
+_EDIT: dict[str, _Edit] = {"elf": elf_edit.apply, "macho": macho_edit.apply, "pe": pe_edit.apply}
 
 _THIN = {b"\xce\xfa\xed\xfe", b"\xcf\xfa\xed\xfe", b"\xfe\xed\xfa\xce", b"\xfe\xed\xfa\xcf"}
 _FAT = {b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf"}
@@ -67,16 +51,6 @@ class Part(NamedTuple):
     segments: tuple[tuple[int | str, ...], ...]
 
 
-def load() -> None:
-    """Import all that reads and edits binaries, which has to be done before threads call anything of it.
-
-    A Ctrl-C can hit the main thread where Python holds the lock of all imports, and then nobody lets go of that lock:
-    a thread that imports would wait for ever.
-    """
-    for name in _PARTS:
-        import_module(f"mamba_press.platforms.{name}")
-
-
 def format_of(head: bytes) -> Format | None:
     """The format that the first bytes of a file announce; four are enough to say no."""
     if head[:4] == b"\x7fELF":
@@ -89,16 +63,16 @@ def format_of(head: bytes) -> Format | None:
     return "pe" if head[:2] == b"MZ" else None
 
 
+def _format(data: Data) -> Format | None:
+    """The format of a binary, None for what is none: of PE the first letters alone say too little."""
+    kind = format_of(bytes(data[:8]))
+    return None if kind == "pe" and not pe.is_pe(data) else kind
+
+
 def read(data: Data) -> Binary | None:
     """The facts of a binary, None for what is no binary; raises Malformed."""
-    kind = format_of(bytes(data[:8]))
-    if kind == "elf":
-        return elf_reader.read(data)
-    if kind == "macho":
-        return macho_reader.read(data)
-    if kind == "pe" and pe.is_pe(data):
-        return pe_reader.read(data)
-    return None
+    kind = _format(data)
+    return _READ[kind](data) if kind else None
 
 
 def read_file(path: Path) -> Binary | None:
@@ -115,7 +89,7 @@ def read_file(path: Path) -> Binary | None:
 
 def parts(data: Data) -> tuple[Part, ...]:
     """The parts of a binary for the machines that are read closely, none for what is static; raises Malformed."""
-    kind = format_of(bytes(data[:8]))
+    kind = _format(data)
     found: list[Part] = []
     if kind == "elf" and elf.is_read(data):
         image = elf.Image(data)
@@ -128,7 +102,7 @@ def parts(data: Data) -> tuple[Part, ...]:
                 (each.name, each.offset, each.address, each.file_size, each.memory_size) for each in slice_.segments
             )
             found.append(Part(slice_.start, macho_reader.facts(slice_), tuple(each_of)))
-    elif kind == "pe" and pe.is_pe(data):
+    elif kind == "pe":
         sections = ((each.offset, each.address, each.raw_size, each.virtual_size) for each in pe.Image(data).sections)
         found = [Part(0, pe_reader.read(data), tuple(sections))]
     return tuple(part for part in found if part.binary.arch and part.binary.kind != "static")
@@ -140,50 +114,26 @@ def apply(data: Data, edits: Edits) -> bytes | bytearray:
     A needed library that is not needed is no error: afterwards none of the old names is. Edits that ask for what
     already is return the same bytes.
     """
+    kind = format_of(bytes(data[:8]))
+    if kind is None:
+        raise Malformed("what is no binary cannot be edited")
     try:
-        return _applied(data, edits)
+        result = _EDIT[kind](data, edits)
     except struct.error as error:
         # Numbers that contradict each other lead to ones that their fields cannot hold.
         raise Malformed(f"a number does not fit where it belongs: {error}") from None
-
-
-def _applied(data: Data, edits: Edits) -> bytes | bytearray:
-    kind = format_of(bytes(data[:8]))
-    if kind == "macho":
-        from mamba_press.platforms.macos import macho_edit
-
-        return macho_edit.apply(bytes(data), edits)
-    if kind == "pe":
-        from mamba_press.platforms.windows import pe_edit
-
-        return pe_edit.apply(bytes(data), edits)
-    if kind != "elf":
-        raise Malformed("what is no binary cannot be edited")
-    from mamba_press.platforms.linux import elf_edit
-
-    result = elf_edit.apply(data, edits)
     return result if isinstance(result, bytes | bytearray) else bytes(result)
 
 
 def unsigned(data: bytes) -> bytes:
     """What a file is apart from its signature: copies of one library may have been signed under different names."""
-    if format_of(data[:8]) != "macho":
-        return data
-    from mamba_press.platforms.macos import codesign
-
-    return codesign.unsigned(data)
+    return codesign.unsigned(data) if format_of(data[:8]) == "macho" else data
 
 
 def symbols(data: Data) -> Symbols:
     """The names of the dynamic symbols, without their versions; empty where the format is only recognised."""
-    kind = format_of(bytes(data[:8]))
-    if kind == "elf":
-        return elf_reader.symbols(data)
-    if kind == "macho":
-        return macho_reader.symbols(data)
-    if kind == "pe" and pe.is_pe(data):
-        return pe_reader.symbols(data)
-    return Symbols(imports=frozenset(), exports=frozenset())
+    kind = _format(data)
+    return _SYMBOLS[kind](data) if kind else Symbols(imports=frozenset(), exports=frozenset())
 
 
 def symbols_of(source: Path | bytes) -> Symbols:
@@ -201,11 +151,7 @@ def unique_symbols(data: Data) -> int:
 
 def taken(data: Data, library: str) -> frozenset[str]:
     """The symbols that a file takes from one of the libraries that it needs, as the file spells them (Mach-O only)."""
-    if format_of(bytes(data[:8])) != "macho":
-        return frozenset()
-    from mamba_press.platforms.macos import macho_binds
-
-    return macho_binds.taken(data, library)
+    return macho_binds.taken(data, library) if format_of(bytes(data[:8])) == "macho" else frozenset()
 
 
 def lookup(binary: Binary, at: str, name: str) -> Iterator[str]:
@@ -214,27 +160,10 @@ def lookup(binary: Binary, at: str, name: str) -> Iterator[str]:
     ``at`` is the binary's path; what is yielded is relative to the same root. System folders, and places outside
     the root, are not included.
     """
-    if binary.format == "elf":
-        yield from elf_reader.lookup(binary, at, name)
-    elif binary.format == "macho":
-        yield from macho_reader.lookup(binary, at, name)
-    else:
-        yield from pe_reader.lookup(binary, at, name)
+    return _LOOKUP[binary.format](binary, at, name)
 
 
 def layout_problems(data: Data) -> tuple[str, ...]:
     """What is wrong with the structure, or would be when mapped with any page size of the architecture."""
-    kind = format_of(bytes(data[:8]))
-    if kind == "macho":
-        from mamba_press.platforms.macos import macho_check
-
-        return macho_check.layout_problems(data)
-    if kind == "pe" and pe.is_pe(data):
-        from mamba_press.platforms.windows import pe_check
-
-        return pe_check.layout_problems(data)
-    if kind != "elf":
-        return ()
-    from mamba_press.platforms.linux import elf_check
-
-    return elf_check.layout_problems(data)
+    kind = _format(data)
+    return _CHECK[kind](data) if kind else ()

@@ -89,7 +89,6 @@ def read(
         entry.name: Member(path=entry.name, size=entry.size, sha256=None, problems=_too_large(entry)) for entry in files
     }
     source = _Source(path, depth, seen)
-    binaries.load()
     with ThreadPoolExecutor(1 if depth == "texts" else parallel.count(), thread_name_prefix="mamba-press") as pool:
         for members in pool.map(source.members, parallel.batches(wanted, lambda entry: entry.size, _BATCH)):
             found.update((member.path, member) for member in members)

@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from mamba_press import log, parallel
 from mamba_press.atomic import replacing
-from mamba_press.platforms import binaries
 from mamba_press.types import Entry, Wheel
 from mamba_press.wheel.compress import Compression, Compressor, compressor, zlib_part
 from mamba_press.wheel.content import Row, Sized, contents_of, describe, measure, parts_of, path_of, record, row_of
@@ -161,7 +160,6 @@ def _packed_record(wheel: Wheel, rows: Sequence[Row], used: Compressor) -> _Pack
 @contextmanager
 def _pool(threads: int | None) -> Iterator[ThreadPoolExecutor]:
     """Give a pool of threads; when the block fails, what has not begun never begins."""
-    binaries.load()
     pool = ThreadPoolExecutor(threads or parallel.count(), thread_name_prefix="mamba-press")
     try:
         yield pool

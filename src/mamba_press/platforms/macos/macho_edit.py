@@ -12,11 +12,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from mamba_press.platforms.binary_format import Malformed
-from mamba_press.platforms.macos import codesign, macho, macho_binds, macho_check, macho_reader
+from mamba_press.platforms.macos import codesign, macho, macho_binds, macho_check, macho_layout, macho_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from mamba_press.platforms.binary_format import Data
     from mamba_press.platforms.macos.macho import Image
     from mamba_press.platforms.macos.macho_records import Slice
     from mamba_press.types import Binary, Edits
@@ -36,11 +37,12 @@ class _Commands(NamedTuple):
     ordinals: Mapping[int, int]
 
 
-def apply(data: bytes, edits: Edits) -> bytes:
+def apply(data: Data, edits: Edits) -> bytes:
     """The file with the edits made; the same bytes where nothing is to change; raises Malformed.
 
     ``edits.sign`` sees to it that every slice that had a signature, and every one for arm64, has a sound one.
     """
+    data = bytes(data)
     parts = macho.slices(data)
     if not any(part.arch for part in parts):
         raise Malformed("not a 64-bit Mach-O file of a machine that can be edited")
@@ -120,8 +122,6 @@ def _edited(image: Image, edits: Edits) -> bytes:
     if room.available < room.used:
         raise Malformed("the load commands reach into what a section has")
     if end > room.available:
-        from mamba_press.platforms.macos import macho_layout
-
         widened = macho.images(macho_layout.widen(image, end - image.commands_end))[0]
         if end > macho.room(widened).available:
             raise Malformed("the load commands have no room, and none could be made")

@@ -27,6 +27,7 @@ from mamba_press.platforms.windows.pe_layout import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from mamba_press.platforms.binary_format import Data
     from mamba_press.platforms.windows.pe import Image
     from mamba_press.types import Edits
 
@@ -43,12 +44,13 @@ class _Change(NamedTuple):
     address: int
 
 
-def apply(data: bytes, edits: Edits) -> bytes:
+def apply(data: Data, edits: Edits) -> bytes:
     """The image with the edits made, read back and compared; raises Malformed where that cannot be.
 
     With any change the certificates leave, which vouch for the bytes as they were, and so do stale bindings and
     restrictions of where imports are looked for. A checksum is mended where there was one: 0 means that nobody asks.
     """
+    data = bytes(data)
     image = pe.Image(data)
     if not image.is_edited:
         raise Malformed("only 64-bit PE images for x86-64 and ARM64 are edited")
