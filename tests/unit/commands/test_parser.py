@@ -25,6 +25,25 @@ def test_a_call_that_means_nothing_ends_with_2_and_says_how(arguments, capsys):
     assert "usage: mamba-press" in capsys.readouterr().err
 
 
+def plain(text: str) -> str:
+    """Return a help text without what differs from Python to Python: where lines begin, and ``-o X, --output X``.
+
+    Each argument is one line.
+    """
+    arguments, mark, examples = text.partition("\nexamples:")
+    lines = re.sub(r"\n {5,}(?=\S)|(?<=\S) {2,}", "  ", arguments)
+    return re.sub(r"^ +(-\w) (\S+), (--\S+ \2\b)", r"  \1, \3", lines, flags=re.MULTILINE) + mark + examples
+
+
+@pytest.mark.parametrize("arguments", [(), *((name,) for name in commands.HELP)])
+def test_the_help_says_what_each_argument_does(arguments, golden, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "10000")
+    monkeypatch.setenv("NO_COLOR", "1")
+    with pytest.raises(SystemExit):
+        command.main([*arguments, "--help"])
+    golden(f"help/{'-'.join(('mamba-press', *arguments))}.txt", plain(capsys.readouterr().out))
+
+
 @pytest.mark.parametrize("name", commands.HELP)
 def test_the_help_of_a_command_says_what_it_does_and_shows_calls_that_parse(name, capsys):
     with pytest.raises(SystemExit) as ended:
