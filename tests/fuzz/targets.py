@@ -240,7 +240,7 @@ def _strip(data: bytes) -> Outcome:
     except Malformed:
         return REFUSED
     if elf.is_supported(data):
-        elf.Image(after).sections()
+        _ = elf.Image(after).sections
         try:
             before = binaries.read(data)
         except Malformed:

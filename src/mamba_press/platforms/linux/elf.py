@@ -11,7 +11,7 @@ import re
 import struct
 import sys
 from array import array
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal
 
 from mamba_press.platforms.binary_format import RECORD, Allowance, Data, Malformed
@@ -29,7 +29,7 @@ from mamba_press.platforms.linux.elf_records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 
 ET_EXEC, ET_DYN = 2, 3
@@ -57,13 +57,9 @@ STB_GNU_UNIQUE = 10
 NT_GNU_PROPERTY_TYPE_0, GNU_PROPERTY_X86_ISA_1_NEEDED = 5, 0xC0008002
 LEVELS = {2: "x86-64-v2", 4: "x86-64-v3", 8: "x86-64-v4"}
 
-HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
-SEGMENT = struct.Struct("<IIQQQQQQ")
-SECTION = struct.Struct("<IIQQQQIIQQ")
-DYNAMIC = struct.Struct("<QQ")
-SYMBOL = struct.Struct("<IBBHQQ")
-VERNEED = struct.Struct("<HHIII")
-VERNAUX = struct.Struct("<IHHII")
+# The records of files that are edited: 64-bit and little-endian.
+HEADER, SEGMENT, SECTION, DYNAMIC, SYMBOL = FORMS[2, 1][2:]
+VERNEED, VERNAUX = VERSIONS["<"][:2]
 
 _MOST_HEADERS = 0x10000
 """Linux loads no file with more bytes of program headers."""
@@ -77,21 +73,12 @@ _S390X = 22
 class Image:
     """An ELF file of a machine that is read, with what its program headers lead to; raises Malformed."""
 
-    __slots__ = (
-        *("_loads", "_sections", "_verdef", "_verneed", "arch", "data", "dynamic", "form", "header", "left"),
-        *("segments", "strings_at", "strings_size", "tags"),
-    )
-
     def __init__(self, data: Data) -> None:
         self.form = form = FORMS[data[4], data[5]]
         if len(data) < form.header.size:
             raise Malformed(f"the file ends after {len(data)} bytes, inside the ELF header")
         self.data = data
         self.left = Allowance(len(data))
-        # An edit asks for these several times.
-        self._verneed: list[Record] | None = None
-        self._verdef: list[tuple[int, tuple[int, ...]]] | None = None
-        self._sections: list[Section] | None = None
         self.header = header = Header._make(form.header.unpack_from(data))
         self.arch = ARCHES[data[4], data[5], header.machine]
         if header.segment_count and header.segment_size != form.segment.size:
@@ -172,86 +159,60 @@ class Image:
         """The dynamic string at ``index`` as text; bytes that are no UTF-8 survive the way back."""
         return self.raw_string(index).decode("utf-8", "surrogateescape")
 
-    def verneed(self) -> list[Record]:
+    @cached_property
+    def verneed(self) -> tuple[Record, ...]:
         """The verneed records, in their order."""
-        if self._verneed is None:
-            self._verneed = self._read_verneed() if DT_VERNEED in self.tags else []
-        return self._verneed
+        forms = VERSIONS[self.form.order][:2]
+        return tuple(
+            Record(at, fields[2], tuple(Version(place, *each) for place, each in versions))
+            for at, fields, versions in self._chains(DT_VERNEED, DT_VERNEEDNUM, forms, "the needed versions")
+        )
 
-    def _read_verneed(self) -> list[Record]:
-        what = "the needed versions"
-        form, version_form, *_ = VERSIONS[self.form.order]
-        records: list[Record] = []
-        found = 0
-        at, end = self._place(self.tags[DT_VERNEED], form.size, what)
-        for _ in range(self.tags.get(DT_VERNEEDNUM, 0)):
-            _, count, file, first, following = self._record(form, at, end, what)
-            versions: list[Version] = []
-            place = at + first
-            for _ in range(count):
-                *fields, step = self._record(version_form, place, end, what)
-                versions.append(Version(place, *fields))
-                if not step:
-                    break
-                place += step
-            records.append(Record(at, file, tuple(versions)))
-            self.left.take(RECORD * (1 + len(versions)))
-            found += len(versions)
-            if max(found, len(records)) > _MOST_VERSIONS:
-                raise Malformed(f"{what} are more than {_MOST_VERSIONS}")
-            if not following:
-                break
-            at += following
-        return records
-
-    def _record(self, form: struct.Struct, at: int, end: int, what: str) -> tuple[int, ...]:
-        """The fields of a record of a chain, which must not leave its segment."""
-        if at + form.size > end:
-            raise Malformed(f"{what}: {form.size} bytes at {at:#x} are not in the segment, which ends at {end:#x}")
-        return form.unpack_from(self.data, at)
-
-    def verdef(self) -> list[tuple[int, tuple[int, ...]]]:
+    @cached_property
+    def verdef(self) -> tuple[tuple[int, tuple[int, ...]], ...]:
         """The versions that are defined: flags, and the offsets of the name and of the names it builds on."""
-        if self._verdef is None:
-            self._verdef = self._read_verdef() if DT_VERDEF in self.tags else []
-        return self._verdef
+        found = self._chains(DT_VERDEF, DT_VERDEFNUM, VERSIONS[self.form.order][2:], "the defined versions")
+        return tuple((fields[1], tuple(name for _, (name,) in names)) for _, fields, names in found)
 
-    def _read_verdef(self) -> list[tuple[int, tuple[int, ...]]]:
-        what = "the defined versions"
-        *_, form, name_form = VERSIONS[self.form.order]
-        found: list[tuple[int, tuple[int, ...]]] = []
-        at, end = self._place(self.tags[DT_VERDEF], form.size, what)
-        for _ in range(self.tags.get(DT_VERDEFNUM, 0)):
-            _, flags, _, count, _, first, following = self._record(form, at, end, what)
-            names: list[int] = []
-            place = at + first
-            for _ in range(count):
-                name, step = self._record(name_form, place, end, what)
-                names.append(name)
-                if not step:
-                    break
-                place += step
-            found.append((flags, tuple(names)))
-            self.left.take(RECORD * (1 + len(names)))
-            if len(found) > _MOST_VERSIONS:
+    def _chains(
+        self, tag: int, count: int, forms: Sequence[struct.Struct], what: str
+    ) -> Iterator[tuple[int, list[int], list[tuple[int, list[int]]]]]:
+        """The records to which a dynamic entry leads, each with its place and with the chain to which it leads."""
+        if tag not in self.tags:
+            return
+        at, end = self._place(self.tags[tag], forms[0].size, what)
+        chain = self._chain(forms[0], at, end, self.tags.get(count, 0), what)
+        numbers = 0
+        for records, (place, fields) in enumerate(chain, 1):
+            inner = list(self._chain(forms[1], place + fields[-1], end, fields[1 if tag == DT_VERNEED else 3], what))
+            self.left.take(RECORD * (1 + len(inner)))
+            numbers += len(inner) if tag == DT_VERNEED else 1
+            if max(records, numbers) > _MOST_VERSIONS:
                 raise Malformed(f"{what} are more than {_MOST_VERSIONS}")
-            if not following:
-                break
-            at += following
-        return found
+            yield place, fields, inner
 
+    def _chain(self, form: struct.Struct, at: int, end: int, count: int, what: str) -> Iterator[tuple[int, list[int]]]:
+        """The places and fields of records that end with the distance to the next; none may leave its segment."""
+        for _ in range(count):
+            if at + form.size > end:
+                raise Malformed(f"{what}: {form.size} bytes at {at:#x} are not in the segment, which ends at {end:#x}")
+            *fields, step = form.unpack_from(self.data, at)
+            yield at, fields
+            if not step:
+                return
+            at += step
+
+    @cached_property
     def sections(self) -> list[Section]:
         """The section headers; none where the table is absent or lies outside the file."""
-        if self._sections is None:
-            self._sections = sections(self.data)
-        return self._sections
+        return sections(self.data)
 
     def symbol_count(self) -> int:
         """How many dynamic symbols there are, which no dynamic entry says outright."""
         if DT_SYMTAB not in self.tags:
             return 0
         address = self.tags[DT_SYMTAB]
-        for section in self.sections():
+        for section in self.sections:
             if section.type == SHT_DYNSYM and section.address == address:
                 return section.size // self.form.symbol.size
         counts = [self._count_by_relocations()]
@@ -279,7 +240,7 @@ class Image:
             buckets, first, bloom, _ = self.unpack("IIII", self.at(DT_GNU_HASH, 16, "the GNU symbol hash table"))
             chains = max(self._count_by_gnu_hash() - first, 0)
             sizes[DT_GNU_HASH] = 16 + self.form.word * bloom + 4 * (buckets + chains)
-        sections = {section.address: section.size for section in self.sections() if section.flags & SHF_ALLOC}
+        sections = {section.address: section.size for section in self.sections if section.flags & SHF_ALLOC}
         return {
             tag: max(size, sections.get(self.tags[tag], 0)) for tag, size in sizes.items() if size and tag in self.tags
         }

@@ -84,17 +84,17 @@ def _table_problems(image: Image) -> Iterator[str]:
     if elf.DT_RPATH in image.tags and elf.DT_RUNPATH in image.tags:
         yield "both DT_RPATH and DT_RUNPATH are set"
     needed = {image.string(value) for tag, value in image.dynamic if tag == elf.DT_NEEDED}
-    for record in image.verneed():
+    for record in image.verneed:
         name = image.string(record.file)
         if name not in needed:
             yield f"versions of {name} are required, which is not needed"
-    known = {v.number & 0x7FFF for record in image.verneed() for v in record.versions}
+    known = {v.number & 0x7FFF for record in image.verneed for v in record.versions}
     if elf.DT_VERSYM in image.tags and known:
         size = image.symbol_count() * 2
         at = image.at(elf.DT_VERSYM, size, "the versions of the symbols")
         numbers = set(image.numbers("H", bytes(image.data[at : at + size])))
         highest = max((number & 0x7FFF for number in numbers), default=0)
-        if highest > max(len(image.verdef()), *known):
+        if highest > max(len(image.verdef), *known):
             yield f"a symbol has the version {highest}, which is not there"
     if max(image.names_of_symbols(), default=0) >= max(image.strings_size, 1):
         yield "a symbol's name lies outside the dynamic strings"
@@ -104,8 +104,8 @@ def _section_problems(image: Image, loads: list[Segment]) -> Iterator[str]:
     """Sections must say what the segments say, or a tool that rewrites the file destroys it."""
     dynamic = image.segment(elf.PT_DYNAMIC)
     homes = [(load.offset, load.file_end, load.address - load.offset) for load in loads]
-    image.left.take(RECORD * len(homes) * len(image.sections()))
-    for number, (_, kind, flags, address, offset, size, *_) in enumerate(image.sections()):
+    image.left.take(RECORD * len(homes) * len(image.sections))
+    for number, (_, kind, flags, address, offset, size, *_) in enumerate(image.sections):
         end = offset + size
         if end > len(image.data) and kind not in (0, elf.SHT_NOBITS):
             yield f"section {number} ends behind the end of the file"
@@ -117,7 +117,7 @@ def _section_problems(image: Image, loads: list[Segment]) -> Iterator[str]:
             yield f"section {number} says the dynamic section is at {address:#x}, PT_DYNAMIC {dynamic.address:#x}"
         if kind == elf.SHT_GNU_VERNEED and image.tags.get(elf.DT_VERNEED) != address:
             yield f"section {number} says the needed versions are at {address:#x}, DT_VERNEED does not"
-    sections = image.sections()
+    sections = image.sections
     for section in sections:
         if section.type == elf.SHT_DYNSYM and section.link < len(sections):
             strings = sections[section.link]

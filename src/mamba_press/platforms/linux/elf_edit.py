@@ -162,7 +162,7 @@ def _records(image: Image, names: dict[bytes, bytes | None]) -> tuple[list[Need]
     """The verneed records after the edits, and the indices of the versions that went."""
     kept: list[Need] = []
     dropped: set[int] = set()
-    for record in image.verneed():
+    for record in image.verneed:
         old = image.raw_string(record.file)
         name = names.get(old, old)
         if name is None:
@@ -192,7 +192,7 @@ def _unbind_unique(data: Data) -> Data:
     size = image.symbol_count() * elf.SYMBOL.size
     if size:
         tables.append((image.at(elf.DT_SYMTAB, size, "the dynamic symbols"), size))
-    tables += [(s.offset, s.size) for s in image.sections() if s.type == elf.SHT_SYMTAB]
+    tables += [(s.offset, s.size) for s in image.sections if s.type == elf.SHT_SYMTAB]
     for at, size in tables:
         infos = image.slice(at, size, "the symbols")[4 :: elf.SYMBOL.size]
         for number, info in enumerate(infos):

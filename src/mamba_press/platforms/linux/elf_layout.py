@@ -54,7 +54,7 @@ class Draft:
         self.page = elf_records.WRITTEN_PAGES[image.arch]
         self.header = image.header
         self.segments = list(image.segments)
-        self.sections = list(image.sections())
+        self.sections = list(image.sections)
         if not self.sections:
             # A table that could not be read before must not come to lie in a file that grows.
             self.header = image.header._replace(sections_at=0, section_count=0, section_names=0)
@@ -72,7 +72,7 @@ class Draft:
 
     def write_verneed(self, records: list[Need], files: list[int]) -> None:
         """Write the needed versions where they stood; what is dropped leaves zeros behind them."""
-        old = self.image.verneed()
+        old = self.image.verneed
         places = [p for record in old for p in (record.at, *(version.at for version in record.versions))]
         if not places:
             return

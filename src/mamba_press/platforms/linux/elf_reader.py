@@ -45,7 +45,7 @@ def facts(image: Image) -> Binary:
         inherited=elf.DT_RPATH in tags and elf.DT_RUNPATH not in tags,
         requires=_requires(image),
         # The base definition (flag 1) names the file, not a version of it.
-        defines=frozenset(image.string(names[0]) for flags, names in image.verdef() if names and not flags & 1),
+        defines=frozenset(image.string(names[0]) for flags, names in image.verdef if names and not flags & 1),
         interpreter=interpreter,
         weak=tuple(name for name in needed if name not in required),
         isa=_isa(image) if image.arch == "x86_64" else None,
@@ -135,7 +135,7 @@ def _kind(image: Image, interpreter: str | None, needed: tuple[str, ...]) -> Lit
 def _requires(image: Image) -> tuple[Requirement, ...]:
     found = [
         Requirement(library=image.string(file), versions=tuple(image.string(v.name) for v in versions))
-        for _, file, versions in image.verneed()
+        for _, file, versions in image.verneed
     ]
     relr = "GLIBC_ABI_DT_RELR"
     if elf.DT_RELR in image.tags and not any(relr in one.versions for one in found):

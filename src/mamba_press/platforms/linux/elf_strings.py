@@ -34,15 +34,15 @@ class Strings:
         live = set(image.names_of_symbols())
         live.update(value for tag, value in entries if tag in elf.STRING_TAGS and isinstance(value, int))
         live.update(need.file for need in records if isinstance(need.file, int))
-        live.update(version.name for record in image.verneed() for version in record.versions)
-        for _, names in image.verdef():
+        live.update(version.name for record in image.verneed for version in record.versions)
+        for _, names in image.verdef:
             live.update(names)
         self._live = live
         self._last = max(live, default=0)
         if live and self._last >= len(self.content):
             raise Malformed(f"string {self._last:#x} lies outside the dynamic strings")
         old = {value for tag, value in image.dynamic if tag in elf.STRING_TAGS}
-        old.update(record.file for record in image.verneed())
+        old.update(record.file for record in image.verneed)
         for index in sorted(old - live):
             self._release(index)
 

@@ -21,7 +21,7 @@ def strip(data: Data) -> Data:
     if not elf.is_supported(data):
         return data
     image = Image(data)
-    sections = image.sections()
+    sections = image.sections
     count = next((n for n, s in enumerate(sections) if n and not s.flags & elf.SHF_ALLOC), len(sections))
     if image.header.type not in (elf.ET_EXEC, elf.ET_DYN) or not _is_simple(image, sections, count):
         return data

@@ -556,46 +556,46 @@ def test_versions_of_a_library_that_is_not_needed_are_reported(outer: bytes) -> 
 
 def test_a_section_that_only_says_to_be_the_needed_versions_keeps_its_header(outer: bytes) -> None:
     image = elf.Image(outer)
-    number = next(n for n, section in enumerate(image.sections()) if section.type == 0x6FFFFFFF)  # SHT_GNU_versym
+    number = next(n for n, section in enumerate(image.sections) if section.type == 0x6FFFFFFF)  # SHT_GNU_versym
     broken = bytearray(outer)
     struct.pack_into("<I", broken, image.header.sections_at + 64 * number + 4, elf.SHT_GNU_VERNEED)
-    before = elf.Image(bytes(broken)).sections()[number]
+    before = elf.Image(bytes(broken)).sections[number]
     edited = binaries.apply(bytes(broken), Edits(needed=(("libinner.so.1", "libother.so.1"),)))
-    assert elf.Image(edited).sections()[number] == before
+    assert elf.Image(edited).sections[number] == before
 
 
 def with_section(data: bytes, number: int, **fields: int) -> bytes:
     """A file with another header of a section."""
     image = elf.Image(data)
-    section = image.sections()[number]._replace(**fields)
+    section = image.sections[number]._replace(**fields)
     at = image.header.sections_at + 64 * number
     return data[:at] + struct.pack("<IIQQQQIIQQ", *section) + data[at + 64 :]
 
 
 def test_a_table_that_is_no_longer_one_refers_to_no_section(outer: bytes) -> None:
-    sections = elf.Image(outer).sections()
+    sections = elf.Image(outer).sections
     number = next(n for n, section in enumerate(sections) if section.type == elf.SHT_GNU_VERNEED)
     broken = with_section(outer, number, flags=sections[number].flags | elf.SHF_INFO_LINK)
     needed = binaries.read(broken).needed
     edited = binaries.apply(broken, Edits(needed=tuple((name, None) for name in needed)))
-    after = elf.Image(edited).sections()[number]
+    after = elf.Image(edited).sections[number]
     assert (after.type, after.flags, after.info) == (elf.SHT_PROGBITS, sections[number].flags, 0)
 
 
 def test_zeros_that_are_written_out_refer_to_no_section(outer: bytes) -> None:
-    sections = elf.Image(outer).sections()
+    sections = elf.Image(outer).sections
     number = next(n for n, section in enumerate(sections) if section.type == elf.SHT_NOBITS)
     broken = with_section(outer, number, flags=sections[number].flags | elf.SHF_INFO_LINK, link=3, info=5)
     edited = binaries.apply(broken, Edits(search=(f"$ORIGIN/{'x' * 2000}",)))
-    after = elf.Image(edited).sections()[number]
+    after = elf.Image(edited).sections[number]
     assert (after.type, after.flags, after.link, after.info) == (elf.SHT_PROGBITS, sections[number].flags, 0, 0)
 
 
 def test_the_names_of_sections_move_with_the_file_whatever_type_they_are_said_to_have(outer: bytes) -> None:
     def names(data: bytes) -> list[bytes]:
         image = elf.Image(data)
-        start = image.sections()[image.header.section_names].offset
-        found = [data[start + section.name :].split(b"\0")[0] for section in image.sections()]
+        start = image.sections[image.header.section_names].offset
+        found = [data[start + section.name :].split(b"\0")[0] for section in image.sections]
         return [name for name in found if name != b".bss"]
 
     broken = with_section(outer, elf.Image(outer).header.section_names, type=0)
@@ -625,7 +625,7 @@ def test_a_table_of_sections_that_could_not_be_read_does_not_come_to_lie_in_the_
     broken = bytearray(outer)
     struct.pack_into("<Q", broken, 40, len(outer) + 64 - len(outer) % 64)
     edited = binaries.apply(bytes(broken), Edits(name="lib" + "x" * 5000 + ".so"))
-    assert elf.Image(edited).sections() == []
+    assert elf.Image(edited).sections == []
     assert binaries.layout_problems(edited) == ()
 
 
