@@ -136,11 +136,17 @@ class Mutant:
         """What ``mutants.toml`` knows it by: where it is, and the changed lines without their indentation."""
         rows = [row for row in self.diff.splitlines() if not row.startswith(("---", "+++", "@@"))]
         old, new = ("\n".join(row[1:].strip() for row in rows if row.startswith(sign)) for sign in "-+")
-        return self.path.stem, f"{self.owner}.{self.name}".lstrip("."), old, new
+        return self.module.rpartition(".")[2], f"{self.owner}.{self.name}".lstrip("."), old, new
+
+    @property
+    def module(self) -> str:
+        """The name that the module is imported by."""
+        parts = self.path.relative_to(ROOT / "src").with_suffix("").parts
+        return ".".join(parts).removesuffix(".__init__")
 
     def install(self) -> None:
         """Give the function of this name the code of the mutant; its callers know it as the same object."""
-        module = importlib.import_module(".".join(self.path.relative_to(ROOT / "src").with_suffix("").parts))
+        module = importlib.import_module(self.module)
         space: dict[str, object] = {}
         text = f"class {self.owner}:\n{_indented(self.text)}" if self.owner else self.text
         code = compile(f"from __future__ import annotations\n{text}", "<mutant>", "exec")
