@@ -88,7 +88,7 @@ _TARGETS = (
     _target(
         "tags",
         "metadata/tags/*.py platforms/*/tag.py",
-        "unit/metadata/test_tags.py property/test_tags.py unit/platforms/*/test_*.py unit/platforms/test_tag*.py",
+        "unit/metadata/tags/test_*.py property/test_tags.py unit/platforms/*/test_*.py unit/platforms/test_tag*.py",
         whole=True,
     ),
     _target(

@@ -31,12 +31,6 @@ PARTS: dict[str, tuple[str, ...]] = {
         "metadata/requirements/__init__.py",
         "metadata/requirements/pypi_names.py",
     ),
-    "unit/metadata/test_tags.py": (
-        "metadata/tags/__init__.py",
-        "metadata/tags/beyond_tags.py",
-        "metadata/tags/python_tags.py",
-        "platforms/linux/demands.py",
-    ),
     "unit/pipeline/test_edit.py": ("metadata/edit_metadata.py",),
     "unit/platforms/linux/test_elf.py": (
         "platforms/binaries.py",

@@ -147,7 +147,7 @@ def _ways_out(guilty: Sequence[Floor], lowest: str) -> Iterator[Words]:
     yield f"ask for {lowest!r}" + (", or choose older builds with constraints" if packages - {OWN} else "")
     if OWN in packages:
         yield "or build the project's own code on a system with an older glibc, as cibuildwheel's images have it"
-    if any(library.startswith(("libstdc++", "libgcc_s", "libgfortran", "libgomp")) for library in libraries):
+    if any(library.startswith(("libstdc++", "libgcc_s")) for library in libraries):
         yield Text.of("or pack the compiler's runtime: ", Setting("link.runtimes", "bundle"))
     if libraries == {RECORD}:
         yield Text.of("or count only symbols, where the packages are too careful: ", Setting("link.floor", "symbols"))

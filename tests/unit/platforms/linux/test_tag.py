@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mamba_press.platforms.linux import tag
+from mamba_press.platforms.tag import Tag
 
 
 @pytest.mark.parametrize(
@@ -22,6 +23,11 @@ def test_a_tag_says_for_which_machines_and_which_glibc_it_is(text, family, machi
     found = tag.parse(text)
     assert found is not None
     assert (found.family, found.machines, found.floor) == (family, machines, floor)
+
+
+def test_of_a_tag_of_musl_only_the_processor_is_known():
+    expected = Tag(text="musllinux_1_2_x86_64", system="linux", family="musllinux", arch="x86_64")
+    assert tag.parse("musllinux_1_2_x86_64") == expected
 
 
 LONG = "9" * 5000
@@ -50,6 +56,7 @@ def test_the_name_of_a_floor_is_read_as_that_floor(floor):
     [
         ("manylinux_2_17_x86_64", None),
         ("linux_x86_64", None),
+        ("manylinux_2_17_aarch64", None),
         ("manylinux_2_16_aarch64", "is a tag that no system has: manylinux begins with glibc 2.17 on aarch64"),
         ("manylinux_2_31_armv8l", None),
     ],

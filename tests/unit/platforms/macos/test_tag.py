@@ -18,6 +18,9 @@ from mamba_press.platforms.macos import tag
         ((11, 3), "arm64", "macosx_12_0_arm64"),
         ((15, 4), "arm64", "macosx_26_0_arm64"),
         ((26, 0), "x86_64", "macosx_26_0_x86_64"),
+        ((15, 0), "arm64", "macosx_15_0_arm64"),
+        ((26, 1), "arm64", "macosx_27_0_arm64"),
+        ((10, 4), "ppc", "macosx_10_9_ppc"),
     ],
 )
 def test_version_stands_in_a_tag_that_there_is(version, arch, name):
