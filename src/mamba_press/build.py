@@ -14,13 +14,16 @@ Settings = Mapping[str, object] | None
 
 
 @contextmanager
-def _hook() -> Iterator[None]:
-    """Say that a hook was interrupted, where it imports too; the front end chooses its own exit code."""
+def _hook(settings: Settings) -> Iterator[None]:
+    """Say why a hook has no result, where it imports too; the front end chooses its own exit code."""
     try:
         from mamba_press import interrupts
 
         with interrupts.caught():
-            yield
+            from mamba_press import error_boundary
+
+            with error_boundary.hook(settings, os.environ):
+                yield
     except KeyboardInterrupt as ended:
         from mamba_press import interrupts
 
@@ -32,83 +35,67 @@ def _hook() -> Iterator[None]:
         raise SystemExit(f"mamba-press: the wheel cannot be written\n- {what}") from None
 
 
-@_hook()
 def get_requires_for_build_wheel(config_settings: Settings = None) -> list[str]:
     """https://peps.python.org/pep-0517/#get-requires-for-build-wheel; reads the configuration, solves nothing."""
-    from mamba_press import error_boundary
-    from mamba_press.pipeline import requires
+    with _hook(config_settings):
+        from mamba_press.pipeline import requires
 
-    with error_boundary.hook(config_settings, os.environ):
         return requires.requirements(config_settings, environ=os.environ)
 
 
-@_hook()
 def get_requires_for_build_sdist(config_settings: Settings = None) -> list[str]:
     """https://peps.python.org/pep-0517/#get-requires-for-build-sdist; an sdist holds the solve, so it needs one."""
-    from mamba_press import error_boundary
-    from mamba_press.pipeline import requires
+    with _hook(config_settings):
+        from mamba_press.pipeline import requires
 
-    with error_boundary.hook(config_settings, os.environ):
         return requires.requirements(config_settings, environ=os.environ, state="sdist")
 
 
-@_hook()
 def get_requires_for_build_editable(config_settings: Settings = None) -> list[str]:
     """https://peps.python.org/pep-0660/#get-requires-for-build-editable"""
-    from mamba_press import error_boundary
-    from mamba_press.pipeline import requires
+    with _hook(config_settings):
+        from mamba_press.pipeline import requires
 
-    with error_boundary.hook(config_settings, os.environ):
         return requires.requirements(config_settings, environ=os.environ, state="editable")
 
 
-@_hook()
 def prepare_metadata_for_build_wheel(metadata_directory: str, config_settings: Settings = None) -> str:
     """https://peps.python.org/pep-0517/#prepare-metadata-for-build-wheel; leaves the solve there for `build_wheel`."""
-    from mamba_press import error_boundary
-    from mamba_press.pipeline import hooks
+    with _hook(config_settings):
+        from mamba_press.pipeline import hooks
 
-    with error_boundary.hook(config_settings, os.environ):
         return hooks.metadata(metadata_directory, config_settings, environ=os.environ)
 
 
-@_hook()
 def build_wheel(wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None) -> str:
     """https://peps.python.org/pep-0517/#build-wheel"""
-    from mamba_press import error_boundary
-    from mamba_press.pipeline import hooks
+    with _hook(config_settings):
+        from mamba_press.pipeline import hooks
 
-    with error_boundary.hook(config_settings, os.environ):
         return hooks.wheel(wheel_directory, config_settings, metadata_directory, environ=os.environ)
 
 
-@_hook()
 def build_sdist(sdist_directory: str, config_settings: Settings = None) -> str:
     """https://peps.python.org/pep-0517/#build-sdist"""
-    from mamba_press import error_boundary
-    from mamba_press.pipeline import hooks
+    with _hook(config_settings):
+        from mamba_press.pipeline import hooks
 
-    with error_boundary.hook(config_settings, os.environ):
         return hooks.sdist(sdist_directory, config_settings, environ=os.environ)
 
 
-@_hook()
 def prepare_metadata_for_build_editable(metadata_directory: str, config_settings: Settings = None) -> str:
     """https://peps.python.org/pep-0660/#prepare-metadata-for-build-editable"""
-    from mamba_press import error_boundary
-    from mamba_press.pipeline import hooks
+    with _hook(config_settings):
+        from mamba_press.pipeline import hooks
 
-    with error_boundary.hook(config_settings, os.environ):
         return hooks.metadata(metadata_directory, config_settings, environ=os.environ, state="metadata_editable")
 
 
-@_hook()
 def build_editable(
     wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None
 ) -> str:
     """https://peps.python.org/pep-0660/#build-editable; a project without code of its own has nothing to edit."""
-    from mamba_press import error_boundary
-    from mamba_press.pipeline import hooks
+    with _hook(config_settings):
+        from mamba_press.pipeline import hooks
 
-    with error_boundary.hook(config_settings, os.environ):
         return hooks.wheel(wheel_directory, config_settings, metadata_directory, environ=os.environ, state="editable")

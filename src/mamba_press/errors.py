@@ -69,12 +69,11 @@ class Text:
                 parts.append(part)
         return cls(tuple(parts))
 
-    def __str__(self) -> str:
-        return self.told(str)
-
-    def told(self, voice: Voice) -> str:
+    def told(self, voice: Voice = str) -> str:
         """Return the words, with the settings as a voice calls them."""
         return "".join(told(part, voice) for part in self.parts)
+
+    __str__ = told
 
 
 def told(words: Words, voice: Voice = str) -> str:
@@ -96,12 +95,11 @@ class Problem:
     hint: Words = ""
     severity: Literal["error", "note"] = "error"
 
-    def __str__(self) -> str:
-        return self.told(str)
-
-    def told(self, voice: Voice) -> str:
+    def told(self, voice: Voice = str) -> str:
         """Return all of it, with the settings as a voice calls them."""
         return _with_hint(Text.of(self.where, ": " if self.where else "", self.what), self.hint, voice)
+
+    __str__ = told
 
     def settings(self) -> Iterator[Setting]:
         """Yield the settings that it names."""
@@ -143,12 +141,11 @@ class Note:
     severity: Literal["note", "warning"] = "note"
     of_all: bool = False
 
-    def __str__(self) -> str:
-        return self.told(str)
-
-    def told(self, voice: Voice) -> str:
+    def told(self, voice: Voice = str) -> str:
         """Return all of it, with the settings as a voice calls them."""
         return _with_hint(Text.of("warning: " if self.severity == "warning" else "", self.what), self.hint, voice)
+
+    __str__ = told
 
 
 def noted(said: Iterable[str | Note]) -> tuple[Note, ...]:
@@ -209,13 +206,12 @@ class PressError(Exception):
         if found := tuple(problems):
             raise cls(*found)
 
-    def __str__(self) -> str:
-        return self.told(str)
-
-    def told(self, voice: Voice) -> str:
+    def told(self, voice: Voice = str) -> str:
         """Return all of it, with the settings as a voice calls them."""
         count = f" ({len(self.problems)} problems)" if len(self.problems) > 1 else ""
         return "\n".join([told(self.title, voice) + count, *(f"- {each.told(voice)}" for each in self.problems)])
+
+    __str__ = told
 
 
 class ConfigError(PressError):
