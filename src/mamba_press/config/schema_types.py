@@ -20,45 +20,22 @@ class Rule:
     """Whether a list of such strings may stand there too; it is held as a tuple."""
 
 
+_NAME = "[A-Za-z_][A-Za-z0-9_]*"
+# No leading slash, no drive letter, no backslash, no part that is empty, "." or "..".
+_INSIDE = r"(?!/)(?![A-Za-z]:)(?!(?:.*/)?\.{1,2}(?:/|$))(?!.*//)[^\\]*[^\\\s][^\\]*"
+
 Filled = Annotated[str, Rule("a string that is not empty", r"\S")]
 Glob = Annotated[str, Rule("a glob that is not empty", r"\S")]
 Size = Annotated[str, Rule('a size such as "100 MB"', r"^\d+(?:\.\d+)? ?(?:[kMG]|[KMG]i)?B$")]
-PackageName = Annotated[
-    str, Rule("the name of a Python package", r"^[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*$")
-]
-ModuleName = Annotated[
-    str,
-    Rule(
-        "the name of a module as it is imported",
-        r"^[A-Za-z_][A-Za-z0-9_]*(?:-stubs)?(?:\.[A-Za-z_][A-Za-z0-9_]*)*$",
-    ),
-]
-Hook = Annotated[str, Rule('"file.py:function"', r"^[^:]+\.py:[A-Za-z_][A-Za-z0-9_]*$")]
-Inside = Annotated[
-    str,
-    # No leading slash, no drive letter, no backslash, no part that is empty, "." or "..".
-    Rule(
-        "a relative path with / and no part '.' or '..'",
-        r"^(?!/)(?![A-Za-z]:)(?!(?:.*/)?\.{1,2}(?:/|$))(?!.*//)[^\\]*[^\\\s][^\\]*$",
-    ),
-]
-InPrefix = Annotated[
-    str,
-    Rule(
-        "a relative path with / and no part '.' or '..', or '.' alone",
-        r"^(?:\.|(?!/)(?![A-Za-z]:)(?!(?:.*/)?\.{1,2}(?:/|$))(?!.*//)[^\\]*[^\\\s][^\\]*)$",
-    ),
-]
-Folder = Annotated[
-    str,
-    Rule(
-        "'.', or a relative path with / and no part '.' or '..'",
-        r"^(?:\.$|(?!/)(?![A-Za-z]:)(?!(?:.*/)?\.{1,2}(?:/|$))(?!.*//)[^\\]*[^\\\s][^\\]*$)",
-    ),
-]
+PackageName = Annotated[str, Rule("the name of a Python package", rf"^{_NAME}(?:\.{_NAME})*$")]
+ModuleName = Annotated[str, Rule("the name of a module as it is imported", rf"^{_NAME}(?:-stubs)?(?:\.{_NAME})*$")]
+Hook = Annotated[str, Rule('"file.py:function"', rf"^[^:]+\.py:{_NAME}$")]
+Inside = Annotated[str, Rule("a relative path with / and no part '.' or '..'", f"^{_INSIDE}$")]
+InPrefix = Annotated[str, Rule("a relative path with / and no part '.' or '..', or '.' alone", rf"^(?:\.|{_INSIDE})$")]
+Folder = Annotated[str, Rule("'.', or a relative path with / and no part '.' or '..'", rf"^(?:\.$|{_INSIDE}$)")]
 Variable = Annotated[
     str,
-    Rule("the name of an environment variable", r"^[A-Za-z_][A-Za-z0-9_]*$"),
+    Rule("the name of an environment variable", f"^{_NAME}$"),
     Rule(
         "no variable for certificates: importing a wheel must not replace the process's certificate store "
         "(depend on certifi, and hand its file to the library)",
