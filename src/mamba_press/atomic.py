@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from mamba_press import interrupts
 from mamba_press.errors import Problem, WriteError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 TEMPORARY = ".mamba-press-"
 """How the names of unfinished files start; they end in ``.tmp``, so nobody takes one for a wheel or an sdist."""

@@ -7,10 +7,7 @@ a package is fetched, its URL gets those of the channel from which it is; rattle
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from collections.abc import Iterable
 
 _URL = re.compile(
     r"(?P<scheme>(?!file:)[a-z][a-z0-9+.-]*://)"

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import errno
 import gc
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from mamba_press import log
 from mamba_press.errors import PressError, Problem, Setting, WriteError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
 
 _OF_THE_MACHINE = {
     errno.ENOSPC: "free some space, or let TMPDIR and RATTLER_CACHE_DIR name folders that have more",

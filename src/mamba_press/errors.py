@@ -7,15 +7,12 @@ An error is for a reason that the user can act on, and carries all problems of i
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal, TypeAlias
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-    from typing import TypeAlias
-
-    Voice: TypeAlias = "Callable[[Setting], str]"
-    Words: TypeAlias = "str | Setting | Text"
+Voice: TypeAlias = "Callable[[Setting], str]"
+Words: TypeAlias = "str | Setting | Text"
 
 TABLE = "tool.mamba-press"
 """Where the configuration stands in ``pyproject.toml``."""

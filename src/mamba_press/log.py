@@ -11,16 +11,11 @@ import re
 import sys
 import threading
 import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
 
 from mamba_press.credentials import hidden
-from mamba_press.errors import Note, warnings
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from mamba_press.errors import Voice, Words
+from mamba_press.errors import Note, Voice, Words, warnings
 
 _EVERY = 0.1
 """Seconds between two drawings of a progress."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 # ruff: noqa: PLC0414 - nouns like the others, in homes of their own: light questions need no more
-from mamba_press.errors import Problem
+from mamba_press.errors import Note, Problem
 from mamba_press.machine import NEUTRAL as NEUTRAL
 from mamba_press.machine import NEUTRAL_ON_WINDOWS as NEUTRAL_ON_WINDOWS
 from mamba_press.machine import Binary as Binary
@@ -19,11 +20,8 @@ from mamba_press.machine import Target as Target
 from mamba_press.machine import VirtualPackage as VirtualPackage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from packaging.version import Version
 
-    from mamba_press.errors import Note
 
 OWN = "the project"
 """What stands for the project's own code where files have the name of their conda package: none can have this one."""

@@ -5,12 +5,10 @@ Only the module of the command that is called is imported. A new command is a mo
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol, cast
-
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Mapping
+from typing import Any, Protocol, cast
 
 HELP = {
     "press": "press a project, a recipe, or conda packages without a project, into one wheel",

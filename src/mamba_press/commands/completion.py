@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from mamba_press import commands
 from mamba_press.commands import output
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 EXAMPLES = """\
   mamba-press completion bash    in ~/.bashrc: eval "$(mamba-press completion bash)"

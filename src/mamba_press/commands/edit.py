@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,6 @@ from mamba_press.commands import output
 from mamba_press.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from mamba_press.pipeline import edit
 
 EXAMPLES = """\

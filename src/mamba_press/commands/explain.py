@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,9 +11,6 @@ from mamba_press.commands import options, output
 from mamba_press.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Mapping
-
     from mamba_press.audit.explain import Explanation
 
 EXAMPLES = """\

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mamba_press.commands import options, output
 from mamba_press.errors import ConfigError, Problem, WriteError
-
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Mapping
 
 EXAMPLES = """\
   mamba-press init --from recipe.yaml             the same as a project, in this folder

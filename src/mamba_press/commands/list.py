@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import argparse
+from collections.abc import Mapping
 
 from mamba_press.commands import options, output
-
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Mapping
 
 EXAMPLES = """\
   mamba-press list .                               the project in this folder

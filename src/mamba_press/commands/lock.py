@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,9 +12,6 @@ from mamba_press.commands import options, output
 from mamba_press.errors import ConfigError
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Mapping, Sequence
-
     from mamba_press.conda.lockfile import Held
     from mamba_press.pipeline.lock import Change
     from mamba_press.pipeline.solve import Order

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mamba_press.commands import options, output
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Mapping, Sequence
-
     from mamba_press.pipeline.solve import Order
     from mamba_press.types import Target
 

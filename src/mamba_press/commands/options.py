@@ -5,17 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mamba_press.errors import ConfigError, Problem
+from mamba_press.errors import ConfigError, Problem, Setting
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from mamba_press.config.recipe import Recipe
-    from mamba_press.errors import Setting
     from mamba_press.pipeline.solve import Order
 
 

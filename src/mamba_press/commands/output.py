@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import errno
 import json
 import os
 import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TextIO
 
 from mamba_press.errors import OutputError, Problem
 from mamba_press.log import shown
-
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Iterator, Mapping
-    from typing import TextIO
 
 _SHOWN = 5
 """How many lines of a result are told in the error that it could not be printed."""

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from collections.abc import Container, Sequence
 
 from mamba_press import __version__, commands
-
-if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
 
 _EPILOG = """\
 examples:

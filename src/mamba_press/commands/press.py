@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,9 +11,6 @@ from mamba_press.commands import options, output
 from mamba_press.errors import as_values
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Mapping, Sequence
-
     from mamba_press.pipeline.matrix import Made
     from mamba_press.pipeline.solve import Order
 

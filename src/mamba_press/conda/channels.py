@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from mamba_press.errors import ConfigError, Problem, Setting
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _PATH = re.compile(r"[./~]|\\\\|[A-Za-z]:[\\/]|file:", re.IGNORECASE)
 """How a path begins. On Windows so does the name of a share, which no channel has."""

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from mamba_press import log, platforms
 from mamba_press.conda import prefix, records, worker_process
 from mamba_press.credentials import added
 from mamba_press.errors import FetchError
 from mamba_press.types import Environment, Package, Solution
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
-    from pathlib import Path
 
 Json = dict[str, Any]
 

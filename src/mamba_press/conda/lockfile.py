@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,8 +23,6 @@ from mamba_press.credentials import public
 from mamba_press.errors import ConfigError, Problem, Setting, WriteError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-
     from mamba_press.types import Package, Solution, Target, VirtualPackage
 
 Json = dict[str, Any]

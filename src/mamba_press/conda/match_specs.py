@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from itertools import product
-from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
 from mamba_press import messages
-from mamba_press.types import Spec
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from mamba_press.types import Package
+from mamba_press.types import Package, Spec
 
 _SPEC = re.compile(r"\s*(?:[^\s\[\]]*::)?(?P<name>[\w.+-]+?)\s*(?P<rest>(?:[\s=<>!~\[*(].*)?)", re.DOTALL)
 _KEY = re.compile(r"""\s*(\w+)\s*=\s*("[^"]*"|'[^']*'|\[[^\]]*\]|[^,\s]+)\s*(?:,|$)""")

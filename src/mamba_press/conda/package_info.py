@@ -11,15 +11,13 @@ import json
 import os
 import re
 import stat
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from pathlib import Path
+from typing import NoReturn
 
 from mamba_press.errors import ContentError, Problem, Setting, Text
 from mamba_press.types import Info
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 LICENSE_FILE = re.compile(r"(?:licen[cs]|copying|copyright|notice|authors|unlicense)", re.IGNORECASE)
 """How the name of a licence file begins, where no folder says that it is one."""

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from packaging.specifiers import InvalidSpecifier, Specifier, SpecifierSet
 from packaging.version import Version
 
 from mamba_press.conda.match_specs import UntranslatableError, alternatives
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 _CONSTRAINT = re.compile(r"(==|!=|>=|<=|~=|=|>|<)?\s*(.+)", re.DOTALL)
 _BELOW = re.compile(r"^(.*?)(?:\.0)*\.?(?:0a0?|0dev0?|a0?|\.?dev0?)$")

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mamba_press.credentials import public
 from mamba_press.errors import Problem, Setting, SolveError, Text
 from mamba_press.types import Package, Python, Solution, Spec, Target
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
 
 Json = dict[str, Any]
 Specs = dict[str, Json]

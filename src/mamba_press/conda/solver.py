@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mamba_press import log
@@ -14,9 +16,7 @@ from mamba_press.errors import ConfigError, PressError, Problem, Setting, SolveE
 from mamba_press.types import Package, Python, Solution, Target, VirtualPackage
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
-    from pathlib import Path
 
 Json = dict[str, Any]
 

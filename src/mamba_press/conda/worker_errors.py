@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,14 +19,12 @@ from mamba_press.errors import (
     Setting,
     SolveError,
     Text,
+    Words,
     joined,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from mamba_press.conda.worker_process import RefusedError
-    from mamba_press.errors import Words
     from mamba_press.types import Target
 
 Json = dict[str, Any]

@@ -11,18 +11,16 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from mamba_press import atomic, interrupts, log, messages
 from mamba_press.conda import worker_errors
 from mamba_press.errors import ConfigError, FetchError, PressError, Problem
 from mamba_press.types import Target
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
 
 Json = dict[str, Any]
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import UnionType
-from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from mamba_press.config.model import Config
 from mamba_press.config.schema_types import words
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 VARIABLE = "MAMBA_PRESS_"
 """How the name of every environment variable of ours begins."""

@@ -7,7 +7,7 @@ platform and Python are those that are pressed for, and that what does not count
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -18,8 +18,6 @@ from mamba_press.config.schema_types import Filled, Pattern, Versions
 from mamba_press.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mamba_press.types import Target
 
 Path = tuple[str, ...]

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timezone
-from typing import TYPE_CHECKING, Literal, get_args, get_origin
+from typing import Literal, get_args, get_origin
 
 from mamba_press import messages
 from mamba_press.config.keys import OTHER_VARIABLES, VARIABLE, Key, by_path
 from mamba_press.config.schema_types import is_text, rules, words
 from mamba_press.errors import TABLE, ConfigError, Problem, Setting, Text, joined
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 TRUE = frozenset({"true", "1", "on", "yes"})
 FALSE = frozenset({"false", "0", "off", "no"})

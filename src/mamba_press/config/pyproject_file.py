@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from mamba_press import messages
 from mamba_press.errors import TABLE, ConfigError, Problem
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _DEEPEST = 100
 """How many tables and lists of ``pyproject.toml`` may be in each other: whoever walks them calls itself for each."""

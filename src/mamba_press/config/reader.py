@@ -8,23 +8,20 @@ are replaced, tables are merged key by key. Every problem is collected, and all 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import tee
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mamba_press import messages
 from mamba_press.config.keys import by_path
-from mamba_press.config.model import OVERRIDES, Config
+from mamba_press.config.model import OVERRIDES, Config, State
 from mamba_press.config.parse_values import Found, checked, flat, from_settings, from_table, from_variables, shaped
 from mamba_press.config.pyproject_file import document
 from mamba_press.errors import TABLE, ConfigError, Problem, Setting, joined
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-
-    from mamba_press.config.model import State
     from mamba_press.config.overrides import Facts, Override
 
 

@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TypeVar
 
 from mamba_press import platforms
 from mamba_press.conda import match_specs
 from mamba_press.errors import ConfigError, Problem, Setting
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
-    from typing import TypeVar
-
-    _Read = TypeVar("_Read")
+_Read = TypeVar("_Read")
 
 PACKAGE_NAME = "package_name"
 """The variable that only the pressed packages can tell where the recipe has no ``target.name``."""

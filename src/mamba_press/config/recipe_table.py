@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
 
 from mamba_press.conda import match_specs, pep440
-from mamba_press.config.recipe import PACKAGE_NAME, VARIABLE
+from mamba_press.config.recipe import PACKAGE_NAME, VARIABLE, Recipe
 from mamba_press.errors import TABLE, ConfigError, Problem
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from mamba_press.config.recipe import Recipe
 
 
 def table(recipe: Recipe, package_name: str | None = None) -> dict[str, object]:

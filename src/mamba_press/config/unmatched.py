@@ -7,14 +7,13 @@ a matrix and in no wheel of a wheelhouse, and else a note.
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING
 
 from mamba_press import globs, messages
 from mamba_press.errors import Note, Setting, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
-
     from mamba_press.config.model import Config
     from mamba_press.types import Environment, Selection, Solution
 

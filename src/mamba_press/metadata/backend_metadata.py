@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mamba_press.errors import BuildError, Problem
 from mamba_press.metadata import headers, installed
-from mamba_press.types import OwnFiles
+from mamba_press.types import OwnFiles, Project
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
     from packaging.metadata import RawMetadata
 
-    from mamba_press.types import Project
 
 _SCRIPTS = {"console_scripts": "scripts", "gui_scripts": "gui-scripts"}
 _FIELDS = {"dependencies": "Requires-Dist", "requires-python": "Requires-Python", "license": "License-Expression"}

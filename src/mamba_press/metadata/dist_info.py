@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -12,14 +13,11 @@ from mamba_press.conda.package_info import LICENSE_FILE
 from mamba_press.errors import ContentError, Problem
 from mamba_press.metadata import installed
 from mamba_press.metadata.pyproject import license_files, standard_metadata
-from mamba_press.types import Entry, Reason, Wheel
+from mamba_press.types import Entry, Environment, File, Project, Reason, Tags, Wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
     from packaging.version import Version
 
-    from mamba_press.types import Environment, File, Project, Tags
 
 EntryPoints = dict[str, dict[str, str]]
 """Objects by name by group, as in entry_points.txt."""

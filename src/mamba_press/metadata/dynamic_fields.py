@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from email.utils import getaddresses
 from typing import TYPE_CHECKING
@@ -16,8 +17,6 @@ from mamba_press.metadata import headers
 from mamba_press.metadata.pypi_rules import EMAIL, SUMMARY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
     from packaging.metadata import RawMetadata
 
     from mamba_press.types import Package, Project, Requirements

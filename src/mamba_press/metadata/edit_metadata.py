@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,6 @@ from mamba_press.errors import Problem, ReadError
 from mamba_press.metadata import headers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mamba_press.metadata.headers import Fields
 
 _NAMED = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,6 @@ from mamba_press.errors import ContentError, Problem
 from mamba_press.metadata import headers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from packaging.metadata import RawMetadata
 
     from mamba_press.types import File

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cache
@@ -17,15 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from mamba_press.config import unmatched
-from mamba_press.errors import ConfigError, ContentError, Note, Problem, Setting, Text
-from mamba_press.types import NEUTRAL
+from mamba_press.errors import ConfigError, ContentError, Note, Problem, Setting, Text, Words
+from mamba_press.types import NEUTRAL, Entry, Package, Project
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-
     from mamba_press.config.model import Licenses
-    from mamba_press.errors import Words
-    from mamba_press.types import Entry, Package, Project
 
 _GNU = re.compile(
     r"(?:gnu )?(?P<name>a?gpl|lgpl)[ -]?(?:v|version)? ?(?P<version>[123](?:\.[01])?)"

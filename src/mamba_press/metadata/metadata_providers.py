@@ -11,7 +11,7 @@ import importlib
 import os
 import sys
 from collections import ChainMap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +22,6 @@ from mamba_press.config import pyproject_file
 from mamba_press.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mamba_press.config.model import State
     from mamba_press.types import Project
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mamba_press import messages
 from mamba_press.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pyproject_metadata import StandardMetadata
 
 SUMMARY = 512  # https://github.com/pypi/warehouse/blob/main/warehouse/forklift/metadata.py

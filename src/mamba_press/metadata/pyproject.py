@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mamba_press import messages
 from mamba_press.config import pyproject_file
 from mamba_press.errors import ConfigError, Problem
 from mamba_press.metadata import pypi_rules
-from mamba_press.types import NEUTRAL, Project
+from mamba_press.types import NEUTRAL, Package, Project
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
-    from typing import Any
-
     from packaging.version import Version
     from pyproject_metadata import StandardMetadata
 
-    from mamba_press.types import Package
 
 LICENSE_GLOBS = ("LICEN[CS]E*", "COPYING*", "NOTICE*", "AUTHORS*")
 """What counts as the project's licence files where ``project.license-files`` is not given (PEP 639's list)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -10,12 +11,9 @@ from packaging.version import InvalidVersion, Version
 
 from mamba_press.conda.match_specs import UntranslatableError
 from mamba_press.conda.pep440 import intersection, translate
-from mamba_press.errors import Problem, Setting, Text
+from mamba_press.errors import Problem, Setting, Text, Words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from mamba_press.errors import Words
     from mamba_press.metadata.installed import Installed
     from mamba_press.metadata.requirements import Context, Deriving
     from mamba_press.types import Python

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
@@ -19,13 +20,10 @@ from packaging.utils import canonicalize_name
 
 from mamba_press import __version__, credentials
 from mamba_press.conda.channels import is_path
-from mamba_press.types import OWN, Entry, Info, Reason
+from mamba_press.types import OWN, Edits, Entry, Info, Package, Reason, Wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
     from mamba_press.metadata.licenses import Licence
-    from mamba_press.types import Edits, Package, Wheel
 
     Json = dict[str, object]
 

@@ -11,14 +11,11 @@ import os
 import platform
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mamba_press.atomic import TEMPORARY, replacing, temporary
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _NOTES = "editable"
 _DAY = 24 * 60 * 60

@@ -5,13 +5,10 @@ from __future__ import annotations
 import runpy
 import traceback
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from mamba_press.errors import ConfigError, Problem, Setting
 from mamba_press.types import Entry
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def apply(hook: str, root: Path, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:

@@ -8,16 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from mamba_press import platforms
-from mamba_press.types import OWN, File, Package, Spec
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from mamba_press.types import Environment, OwnFile, OwnFiles, Target
+from mamba_press.types import OWN, Environment, File, OwnFile, OwnFiles, Package, Spec, Target
 
 _SCHEMES = (
     ("platlib", re.compile(r"(?:lib/python3\.\d+t?|Lib)/site-packages/(.+)")),

@@ -8,6 +8,7 @@ import shutil
 import tarfile
 import zlib
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +17,6 @@ from mamba_press.atomic import replacing
 from mamba_press.errors import BuildError, ContentError, Problem, WriteError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from packaging.version import Version
 
 File = tuple[str, Path | bytes, bool]

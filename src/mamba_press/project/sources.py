@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,18 +11,14 @@ from packaging.utils import canonicalize_name
 
 from mamba_press import globs
 from mamba_press.config import unmatched
-from mamba_press.errors import ConfigError, Problem, Setting, Text
+from mamba_press.errors import ConfigError, Note, Problem, Setting, Text
 from mamba_press.project import tree
-from mamba_press.types import Module, OwnFile, OwnFiles
+from mamba_press.types import Module, OwnFile, OwnFiles, Project
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
     from packaging.version import Version
 
     from mamba_press.config.model import Config, Sources
-    from mamba_press.errors import Note
-    from mamba_press.types import Project
 
 _ROOTS = ("src", "")
 

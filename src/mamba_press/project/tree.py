@@ -5,16 +5,13 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mamba_press import globs
 from mamba_press.atomic import TEMPORARY
 from mamba_press.errors import ContentError, Problem
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
 
 File = tuple[str, Path, bool]
 """A path below the project, the file itself, and whether it is executable."""

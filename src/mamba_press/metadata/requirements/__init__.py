@@ -9,6 +9,7 @@ which condition it is required, and the version has to fit both.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,19 +20,15 @@ from packaging.utils import canonicalize_name
 from mamba_press.conda.match_specs import UntranslatableError
 from mamba_press.conda.pep440 import intersection, translate
 from mamba_press.config import unmatched
-from mamba_press.errors import ConfigError, ContentError, Problem, Setting, Text
+from mamba_press.errors import ConfigError, ContentError, Note, Problem, Setting, Text, Words
 from mamba_press.metadata import headers, requires_python
 from mamba_press.metadata.requirements.pypi_names import Need, named
 from mamba_press.platforms.target import marker_environment
-from mamba_press.types import Requirements
+from mamba_press.types import Package, Requirements, Solution, Spec, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
     from mamba_press.config.model import Config
-    from mamba_press.errors import Note, Words
     from mamba_press.metadata.installed import Installed
-    from mamba_press.types import Package, Solution, Spec, Target
 
 _KEY = Setting("requires")
 NOTHING = "false"

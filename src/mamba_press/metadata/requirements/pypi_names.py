@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,8 +15,6 @@ from packaging.utils import canonicalize_name
 from mamba_press.metadata import installed as of_installed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
-
     from mamba_press.config.model import Config
     from mamba_press.types import Environment, Package, Solution, Spec
 

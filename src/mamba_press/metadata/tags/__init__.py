@@ -7,21 +7,18 @@ demanded; those of the compilers' runtimes only where the runtime is the system'
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mamba_press import messages, platforms
 from mamba_press.conda.match_specs import minimum
-from mamba_press.errors import ContentError, Problem, Setting, Text, joined
+from mamba_press.errors import ContentError, Problem, Setting, Text, Words, joined
 from mamba_press.metadata.tags import beyond_tags, python_tags
-from mamba_press.types import OWN, Entry, Floor, Tags
+from mamba_press.types import OWN, Entry, Floor, Kept, Package, Tags, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
     from mamba_press.config.model import Config
-    from mamba_press.errors import Words
-    from mamba_press.types import Kept, Package, Target
 
 RECORD = "its conda record"
 """What stands for the library in a :class:`Floor` that a package states for itself."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -12,13 +13,10 @@ from mamba_press import messages, platforms
 from mamba_press.conda.match_specs import minimum
 from mamba_press.errors import ContentError, Note, Problem, Setting, Text
 from mamba_press.metadata.tags.python_tags import importable
-from mamba_press.types import Entry
+from mamba_press.types import Entry, Package, Spec, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
     from mamba_press.config.model import Config
-    from mamba_press.types import Package, Spec, Target
 
 _LOADED_FROM = frozenset({"bin", "lib", "lib64", "libexec", "sbin", "Library/bin"})
 

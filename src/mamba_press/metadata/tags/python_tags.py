@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 
 from mamba_press import platforms
 from mamba_press.conda.match_specs import minimum
@@ -13,12 +13,7 @@ from mamba_press.errors import ContentError, Problem
 from mamba_press.platforms import binaries, stable_abi
 from mamba_press.platforms.linux import policy
 from mamba_press.platforms.windows import system as windows
-from mamba_press.types import Entry
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from mamba_press.types import Binary, Kept, Package, Python
+from mamba_press.types import Binary, Entry, Kept, Package, Python
 
 _FIRST_ABI3T = 15
 _TAGGED = re.compile(r"\.cpython-3(?P<minor>\d+)(?P<flags>[a-z]*)(?:-[\w-]+)?\.so$")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +18,6 @@ from mamba_press import interrupts, log
 from mamba_press.errors import BuildError, ConfigError, Problem, Setting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
     from pyproject_hooks import BuildBackendHookCaller
 
     from mamba_press.config.model import Config

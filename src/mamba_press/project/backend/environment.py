@@ -6,18 +6,16 @@ import os
 import shlex
 import sys
 import sysconfig
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mamba_press import platforms
-from mamba_press.types import NEUTRAL
+from mamba_press.types import NEUTRAL, System
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
     from mamba_press.platforms.systems import Facts
-    from mamba_press.types import System
 
 _COMPILERS = {"CC": ("cc", "clang"), "CXX": ("c++", "clang++"), "FC": ("gfortran",)}
 """The variables that name compilers, and how the programs of a ``build`` prefix end that they then name."""

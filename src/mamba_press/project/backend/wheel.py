@@ -11,6 +11,7 @@ import stat
 import sys
 import zipfile
 import zlib
+from collections.abc import Iterator, Mapping
 from email.parser import BytesHeaderParser
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,14 +21,11 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from mamba_press import platforms
 from mamba_press.errors import BuildError, Problem
 from mamba_press.platforms import binaries
-from mamba_press.types import Edits, OwnFile, OwnFiles
+from mamba_press.types import Edits, OwnFile, OwnFiles, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from packaging.tags import Tag
 
-    from mamba_press.types import Target
 
 _SIGNATURES = ("RECORD", "RECORD.jws", "RECORD.p7s")
 _LICENCE = re.compile(r"(?:licen[cs]e|copying|copyright|notice|authors|unlicense)[^/]*", re.IGNORECASE)
