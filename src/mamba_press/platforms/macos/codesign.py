@@ -12,12 +12,11 @@ import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from mamba_press.platforms.binary_format import Malformed, aligned
-from mamba_press.platforms.macos import macho, macho_records
+from mamba_press.platforms.macos import macho
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from mamba_press.platforms.binary_format import Data
     from mamba_press.platforms.macos.macho import Image
     from mamba_press.platforms.macos.macho_records import Segment
 
@@ -66,11 +65,11 @@ def sign(data: bytes) -> bytes:
     A file of one slice goes in. Its load commands must have room for LC_CODE_SIGNATURE where they have none. The
     flags of the old signature go, ``linker-signed`` with them; its identifier and its entitlements stay.
     """
-    image = _only(data)
-    old = _old(image)
+    if len(macho.slices(data)) != 1 or not (found := macho.images(data)):
+        raise Malformed("only one slice can be signed at a time")
+    image = found[0]
     code_end = _code_end(image)
-    identifier = old.directory.identifier if old.directory else _identifier(image)
-    blobs = {slot: blob for slot, blob in old.blobs.items() if slot in _KEPT}
+    identifier, blobs = _kept(image)
     size = aligned(_size(code_end, identifier, blobs), _ALIGN)
     draft = bytearray(image.slice(0, min(code_end, image.size), "the code"))
     draft += bytes(code_end - len(draft))
@@ -97,36 +96,26 @@ def unsigned(data: bytes) -> bytes:
 
 def problems(image: Image) -> tuple[str, ...]:
     """What is wrong with the signature of a slice, nothing where it has none."""
-    part = image.signature
-    if part is None:
-        return ()
-    return tuple(_problems(image, part))
+    return tuple(_problems(image))
 
 
 def is_sound(image: Image) -> bool:
-    """Whether a slice has a signature that fits its bytes; raises Malformed where it cannot be read."""
-    return image.signature is not None and not problems(image)
+    """Whether a slice has a signature that can be read and fits its bytes."""
+    try:
+        return image.signature is not None and not problems(image)
+    except Malformed:
+        return False
 
 
-class _Old(NamedTuple):
-    directory: Directory | None
-    blobs: Mapping[int, bytes]
-
-
-def _only(data: Data) -> Image:
-    found = macho.images(data)
-    if len(found) != 1 or len(macho.slices(data)) != 1:
-        raise Malformed("only one slice can be signed at a time")
-    return found[0]
-
-
-def _old(image: Image) -> _Old:
-    """What is kept of the signature that is there; one that cannot be read has nothing to keep."""
+def _kept(image: Image) -> tuple[bytes, dict[int, bytes]]:
+    """The identifier and the blobs that stay; a signature that cannot be read has nothing to keep."""
     try:
         blobs = _blobs(image)
-        return _Old(_directory(blobs[_SLOT_CODE]) if _SLOT_CODE in blobs else None, blobs)
+        directory = _directory(blobs[_SLOT_CODE]) if _SLOT_CODE in blobs else None
     except Malformed:
-        return _Old(None, {})
+        blobs, directory = {}, None
+    identifier = directory.identifier if directory else _identifier(image)
+    return identifier, {slot: blob for slot, blob in blobs.items() if slot in _KEPT}
 
 
 def _identifier(image: Image) -> bytes:
@@ -293,7 +282,10 @@ def _directory(blob: bytes) -> Directory:
     )
 
 
-def _problems(image: Image, part: macho_records.Part) -> Iterator[str]:
+def _problems(image: Image) -> Iterator[str]:
+    part = image.signature
+    if part is None:
+        return
     linkedit = image.segment("__LINKEDIT")
     if linkedit is None or part.offset + part.size != linkedit.file_end:
         yield "the signature does not end where __LINKEDIT ends"

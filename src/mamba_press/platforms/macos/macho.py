@@ -253,9 +253,7 @@ class Image:
         return tuple(part for kind, part in self._linkedit_data() if kind in wanted)
 
     def _linkedit_data(self) -> Iterator[tuple[int, Part]]:
-        for command in self._each_once(*LINKEDIT_DATA):
-            if command.size < 16:
-                raise Malformed(f"the load command at {command.offset:#x} has {command.size} bytes")
+        for command in self._each_once(16, *LINKEDIT_DATA):
             offset, size = self.unpack(struct.Struct("<2I"), command.offset + 8)
             yield command.type, self._part(offset, size, LINKEDIT_DATA[command.type])
 
@@ -267,21 +265,21 @@ class Image:
             raise Malformed(f"{what}: {offset:#x} is in the load commands, which end at {self.commands_end:#x}")
         return Part(offset, size, what)
 
-    def _each_once(self, *types: int) -> Iterator[Command]:
-        """The load commands of types that a slice has once at most."""
+    def _each_once(self, least: int, *types: int) -> Iterator[Command]:
+        """The load commands of types that a slice has once at most, with so many bytes at least."""
         seen: set[int] = set()
         for command in self.of(*types):
             if command.type in seen:
                 raise Malformed(f"the load command {command.type:#x} is there twice")
+            if command.size < least:
+                raise Malformed(f"the load command at {command.offset:#x} has {command.size} bytes")
             seen.add(command.type)
             yield command
 
     def dyld_info(self) -> dict[str, Part]:
         """The older kind of fixups and exports, by what they are."""
         found: dict[str, Part] = {}
-        for command in self._each_once(LC_DYLD_INFO, LC_DYLD_INFO_ONLY):
-            if command.size < 48:
-                raise Malformed(f"the load command at {command.offset:#x} has {command.size} bytes")
+        for command in self._each_once(48, LC_DYLD_INFO, LC_DYLD_INFO_ONLY):
             fields = self.unpack(struct.Struct("<10I"), command.offset + 8)
             for number, what in enumerate(_DYLD_INFO):
                 found[what] = self._part(fields[2 * number], fields[2 * number + 1], what)
@@ -289,9 +287,7 @@ class Image:
 
     def symbol_table(self) -> tuple[Part, Part] | None:
         """The symbols and their strings."""
-        for command in tuple(self._each_once(LC_SYMTAB)):
-            if command.size < 24:
-                raise Malformed(f"the load command at {command.offset:#x} has {command.size} bytes")
+        for command in tuple(self._each_once(24, LC_SYMTAB)):
             at, count, strings, size = self.unpack(struct.Struct("<4I"), command.offset + 8)
             table = self._part(at, count * NLIST.size, "the symbols")
             return table, self._part(strings, size, "the symbols' strings")
@@ -336,12 +332,8 @@ def _padded(name: bytes) -> str:
 
 def images(data: Data) -> tuple[Image, ...]:
     """The slices that can be edited; raises Malformed."""
-    return _images(data, slices(data))
-
-
-def _images(data: Data, parts: Iterable[Slice]) -> tuple[Image, ...]:
     left = Allowance(len(data))
-    return tuple(Image(data, part, left) for part in parts if part.arch is not None)
+    return tuple(Image(data, part, left) for part in slices(data) if part.arch is not None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,7 +11,7 @@ import struct
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from mamba_press.platforms.binary_format import Malformed
+from mamba_press.platforms.binary_format import Malformed, aligned
 from mamba_press.platforms.macos import codesign, macho, macho_binds, macho_check, macho_layout, macho_reader
 
 if TYPE_CHECKING:
@@ -103,14 +103,7 @@ def _needs_signature(image: Image, edits: Edits, *, is_edited: bool) -> bool:
     if image.signature is None:
         return _lacks_signature(image, edits)
     # What was signed and is no longer sound is killed where it is loaded.
-    return is_edited or (edits.sign and not _is_sound(image))
-
-
-def _is_sound(image: Image) -> bool:
-    try:
-        return codesign.is_sound(image)
-    except Malformed:
-        return False
+    return is_edited or (edits.sign and not codesign.is_sound(image))
 
 
 def _edited(image: Image, edits: Edits) -> bytes:
@@ -155,7 +148,7 @@ def _commands(image: Image, edits: Edits) -> _Commands:
             content.append(image.content(command))
     if search:
         at = _place_for_search(content) if place is None else place
-        content[at:at] = [_rpath(path) for path in search]
+        content[at:at] = [_named(struct.pack("<3I", macho.LC_RPATH, 0, 12), path) for path in search]
     return _Commands(b"".join(content), len(content), ordinals)
 
 
@@ -193,16 +186,9 @@ def _strength(content: bytes) -> int:
 def _named(content: bytes, name: str) -> bytes:
     """A load command with another name or path; what stands before it stays."""
     start = int.from_bytes(content[8:12], "little")
-    return _sized(content[:start] + name.encode("utf-8", "surrogateescape") + b"\0")
-
-
-def _rpath(path: str) -> bytes:
-    return _named(struct.pack("<3I", macho.LC_RPATH, 0, 12), path)
-
-
-def _sized(content: bytes) -> bytes:
-    size = -(-len(content) // 8) * 8
-    return content[:4] + size.to_bytes(4, "little") + content[8:].ljust(size - 8, b"\0")
+    new = content[:start] + name.encode("utf-8", "surrogateescape") + b"\0"
+    size = aligned(len(new), 8)
+    return new[:4] + size.to_bytes(4, "little") + new[8:].ljust(size - 8, b"\0")
 
 
 # --- universal files

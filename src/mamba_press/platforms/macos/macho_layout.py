@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mamba_press.platforms.binary_format import RECORD, Allowance, Malformed
 from mamba_press.platforms.macos import macho, macho_tables
-from mamba_press.platforms.macos.macho_tables import build_trie, payload, uleb_bytes, unwind_distances
+from mamba_press.platforms.macos.macho_tables import build_trie, payload, uleb_bytes, unpack, unwind_distances
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from mamba_press.platforms.macos.macho import Image
-    from mamba_press.platforms.macos.macho_records import Part, Section, Segment
+    from mamba_press.platforms.macos.macho_records import Part, Segment
 
 _STEP = 0x4000
 """A page of every machine; content keeps its place in its page."""
@@ -36,9 +36,13 @@ _PLACELESS = frozenset(
         *(0xF, 0x12, 0x13, 0x14, 0x15, 0x27, 0x2A, 0x2D),
     }
 )
-_SYMBOL_OFFSETS = (8, 16)
-_INFO_OFFSETS = (8, 16, 24, 32, 40)
-_DYSYMTAB_OFFSETS = (32, 40, 48, 56)
+_OFFSETS: dict[int, tuple[int, ...]] = {
+    **dict.fromkeys(macho.LINKEDIT_DATA, (8,)),
+    **dict.fromkeys((macho.LC_DYLD_INFO, macho.LC_DYLD_INFO_ONLY), (8, 16, 24, 32, 40)),
+    macho.LC_SYMTAB: (8, 16),
+    _LC_DYSYMTAB: (32, 40, 48, 56),
+}
+"""Where load commands have offsets of the file."""
 _RELOCATION_COUNTS = (68, 76)
 
 _N_SECT = 0x0E
@@ -78,16 +82,15 @@ def widen(image: Image, missing: int) -> bytes:
     draft[move.by : move.by + image.commands_end] = _header_for_code(image, move)
     _move_symbols(draft, image, move)
     _move_pointers(draft, image, move)
-    for segment in image.segments:
-        for section in segment.sections:
-            _move_section(draft, image, section, move)
-    _move_code_tables(draft, image, move)
+    for at in _distances(image):
+        image.left.take(RECORD)
+        (value,) = image.unpack(struct.Struct("<I"), at, "a distance from the header")
+        struct.pack_into("<I", draft, at + move.by, move.distance(value))
     return _with_tables(draft, image, move)
 
 
 def _refuse_unknown(image: Image) -> None:
-    known = {*_PLACELESS, *macho.LINKEDIT_DATA, macho.LC_SEGMENT_64, macho.LC_SYMTAB, _LC_DYSYMTAB}
-    known |= {macho.LC_DYLD_INFO, macho.LC_DYLD_INFO_ONLY, _LC_ROUTINES, _LC_MAIN}
+    known = {*_PLACELESS, *_OFFSETS, macho.LC_SEGMENT_64, _LC_ROUTINES, _LC_MAIN}
     for command in image.commands:
         if command.type not in known:
             raise Malformed(f"room cannot be made before what load command {command.type:#x} means")
@@ -113,17 +116,7 @@ def _move_commands(draft: bytearray, image: Image, text: Segment | None, move: _
     """Write anew where the load commands say that things are; ``text`` is the segment that grows and does not move."""
     for command in image.commands:
         at = command.offset
-        if command.type in macho.LINKEDIT_DATA:
-            offsets: tuple[int, ...] = (8,)
-        elif command.type in (macho.LC_DYLD_INFO, macho.LC_DYLD_INFO_ONLY):
-            offsets = _INFO_OFFSETS
-        elif command.type == macho.LC_SYMTAB:
-            offsets = _SYMBOL_OFFSETS
-        elif command.type == _LC_DYSYMTAB:
-            offsets = _DYSYMTAB_OFFSETS
-        else:
-            offsets = ()
-        for place in offsets:
+        for place in _OFFSETS.get(command.type, ()):
             if place + 4 <= command.size and struct.unpack_from("<I", draft, at + place)[0]:
                 _add(draft, "<I", at + place, move.by)
         # The entry point is told from the header, which moves in the copy.
@@ -237,6 +230,7 @@ def _pointers(segment: Segment, address: int, count: int, step: int) -> Iterator
 _POINTER_64, _POINTER_64_OFFSET = 2, 6
 _TARGET = (1 << 36) - 1
 _CHAIN_END, _CHAIN_MANY = 0xFFFF, 0x8000
+_EARLY = "the chained fixups end early"
 
 
 def _move_chains(draft: bytearray, image: Image, part: Part, move: _Move) -> None:
@@ -245,32 +239,26 @@ def _move_chains(draft: bytearray, image: Image, part: Part, move: _Move) -> Non
     if len(content) < 8:
         raise Malformed("the chained fixups end inside their header")
     starts = int.from_bytes(content[4:8], "little")
-    (count,) = _unpack("<I", content, starts)
+    (count,) = unpack("<I", content, starts, _EARLY)
     if count > len(image.segments):
         raise Malformed(f"the chained fixups speak of {count} segments")
     for number in range(count):
-        (offset,) = _unpack("<I", content, starts + 4 + 4 * number)
+        (offset,) = unpack("<I", content, starts + 4 + 4 * number, _EARLY)
         if not offset:
             continue
         at = starts + offset
-        _, page, kind, distance, _, pages = _unpack("<I2HQIH", content, at)
+        _, page, kind, distance, _, pages = unpack("<I2HQIH", content, at, _EARLY)
         segment = _segment(image, number)
         if kind not in (_POINTER_64, _POINTER_64_OFFSET):
             raise Malformed(f"pointers of kind {kind} cannot be moved")
         struct.pack_into("<Q", draft, part.offset + move.by + at + 8, distance + move.by)
         moved = move.address if kind == _POINTER_64 else move.distance
-        for index, first in enumerate(_unpack(f"<{pages}H", content, at + 22)):
+        for index, first in enumerate(unpack(f"<{pages}H", content, at + 22, _EARLY)):
             if first == _CHAIN_END:
                 continue
             if first & _CHAIN_MANY:
                 raise Malformed("a page has more than one chain, which no 64-bit linker writes")
             _move_chain(draft, segment, index * page + first, (move.by, moved), image.left)
-
-
-def _unpack(kind: str, content: bytes, at: int) -> tuple[int, ...]:
-    if at < 0 or at + struct.calcsize(kind) > len(content):
-        raise Malformed("the chained fixups end early")
-    return struct.unpack_from(kind, content, at)
 
 
 def _move_chain(
@@ -294,26 +282,16 @@ def _move_chain(
 # --- what finds code by its distance from the header
 
 
-def _move_section(draft: bytearray, image: Image, section: Section, move: _Move) -> None:
-    if section.name == _INIT_OFFSETS:
-        for at in range(section.offset, section.offset + section.size // 4 * 4, 4):
-            _distance(draft, image, at, move)
-    elif section.name == _UNWIND and section.size:
-        for at in unwind_distances(image.slice(section.offset, section.size, "the unwind information")):
-            _distance(draft, image, section.offset + at, move)
-
-
-def _distance(draft: bytearray, image: Image, at: int, move: _Move) -> None:
-    image.left.take(RECORD)
-    (value,) = image.unpack(struct.Struct("<I"), at, "a distance from the header")
-    struct.pack_into("<I", draft, at + move.by, move.distance(value))
-
-
-def _move_code_tables(draft: bytearray, image: Image, move: _Move) -> None:
-    """Write anew what debuggers and disassemblers know of the code."""
+def _distances(image: Image) -> Iterator[int]:
+    """Where the slice has distances from the header: to initialisers, in the unwind information, to data in code."""
+    for section in (section for segment in image.segments for section in segment.sections):
+        if section.name == _INIT_OFFSETS:
+            yield from range(section.offset, section.offset + section.size // 4 * 4, 4)
+        elif section.name == _UNWIND and section.size:
+            content = image.slice(section.offset, section.size, "the unwind information")
+            yield from (section.offset + at for at in unwind_distances(content))
     for part in image.parts((_LC_DATA_IN_CODE,)):
-        for at in range(part.offset, part.offset + part.size // 8 * 8, 8):
-            _distance(draft, image, at, move)
+        yield from range(part.offset, part.offset + part.size // 8 * 8, 8)
 
 
 # --- tables that may outgrow their place

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from mamba_press.platforms.binary_format import Data, Symbols, refuse_endless
 from mamba_press.platforms.macos import macho
-from mamba_press.platforms.macos.macho import Image, _images, images, slices
+from mamba_press.platforms.macos.macho import Image, images, slices
 from mamba_press.types import Binary
 
 if TYPE_CHECKING:
@@ -23,10 +23,11 @@ _CMS_SLOT, _EMPTY_BLOB, _MOST_BLOBS = b"\0\1\0\0", 8, 64
 def read(data: Data) -> Binary:
     """The facts of a Mach-O file, of a universal one those of all its slices together; raises Malformed."""
     parts = slices(data)
-    found = [facts(image) for image in _images(data, parts)]
+    found = [facts(image) for image in images(data)]
     unread = tuple(_UNREAD.get(part.cpu, f"{part.cpu:#x}") for part in parts if part.arch is None)
     if not found:
-        return Binary(format="macho", arch=None, kind="static" if b"!<ar" in _heads(data) else "shared", unread=unread)
+        is_archive = any(bytes(data[part.offset : part.offset + 4]) == b"!<ar" for part in parts)
+        return Binary(format="macho", arch=None, kind="static" if is_archive else "shared", unread=unread)
     first = found[0]
     arches = tuple(dict.fromkeys(one.arch for one in found if one.arch))
     names = tuple(dict.fromkeys(one.name for one in found if one.name))
@@ -53,10 +54,6 @@ def _floor_of_all(slices: Iterable[Binary]) -> tuple[int, int] | None:
     floors = [(one.arch, one.floor) for one in slices if one.floor]
     counted = [floor for arch, floor in floors if len(floors) == 1 or arch != "arm64" or floor > _FIRST_FOR_ARM]
     return max(counted, default=None)
-
-
-def _heads(data: Data) -> tuple[bytes, ...]:
-    return tuple(bytes(data[part.offset : part.offset + 4]) for part in slices(data))
 
 
 def _united(many: Iterable[tuple[str, ...]]) -> tuple[str, ...]:

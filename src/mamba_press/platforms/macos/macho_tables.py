@@ -74,15 +74,15 @@ _REGULAR, _COMPRESSED = 2, 3
 
 def unwind_distances(content: bytes) -> Iterator[int]:
     """Where the unwind information has distances from the header (``mach-o/compact_unwind_encoding.h``)."""
-    version, _, _, personalities, persons, index, count = _unpack_unwind("<7I", content, 0)
+    version, _, _, personalities, persons, index, count = unpack("<7I", content, 0)
     if version != 1 or not count:
         raise Malformed(f"unwind information of version {version} cannot be moved")
-    _unpack_unwind(f"<{persons}I", content, personalities)
+    unpack(f"<{persons}I", content, personalities)
     yield from range(personalities, personalities + 4 * persons, 4)
     tables = []
     for number in range(count):
         at = index + 12 * number
-        _, page, lsda = _unpack_unwind("<3I", content, at)
+        _, page, lsda = unpack("<3I", content, at)
         tables.append(lsda)
         yield at
         if page:
@@ -90,23 +90,24 @@ def unwind_distances(content: bytes) -> Iterator[int]:
     first, last = tables[0], tables[-1]
     if last < first or (last - first) % 8:
         raise Malformed("the unwind information's table of language data is broken")
-    _unpack_unwind(f"<{(last - first) // 4}I", content, first)
+    unpack(f"<{(last - first) // 4}I", content, first)
     yield from range(first, last, 4)
 
 
 def _unwind_page(content: bytes, page: int) -> Iterator[int]:
-    kind, start, count = _unpack_unwind("<I2H", content, page)
+    kind, start, count = unpack("<I2H", content, page)
     if kind == _REGULAR:
-        _unpack_unwind(f"<{2 * count}I", content, page + start)
+        unpack(f"<{2 * count}I", content, page + start)
         yield from range(page + start, page + start + 8 * count, 8)
     elif kind != _COMPRESSED:
         # Compressed pages count from their index entry.
         raise Malformed(f"a page of unwind information is of kind {kind}")
 
 
-def _unpack_unwind(kind: str, content: bytes, at: int) -> tuple[int, ...]:
-    if at + struct.calcsize(kind) > len(content):
-        raise Malformed("the unwind information ends early")
+def unpack(kind: str, content: bytes, at: int, early: str = "the unwind information ends early") -> tuple[int, ...]:
+    """The numbers at an offset; raises Malformed where the content ends before."""
+    if at < 0 or at + struct.calcsize(kind) > len(content):
+        raise Malformed(early)
     return struct.unpack_from(kind, content, at)
 
 
