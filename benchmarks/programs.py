@@ -89,9 +89,10 @@ def hook(backend: str, out: str) -> None:
 
 def check(path: str) -> None:
     """`check` of a finished wheel, which must be sound."""
-    from mamba_press.audit.check import require
+    from mamba_press.audit.check import check as problems
+    from mamba_press.errors import WriteError
 
-    require(Path(path))
+    WriteError.raise_for(problems(Path(path)))
 
 
 def elf(tree: str, rounds: str) -> None:

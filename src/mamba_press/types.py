@@ -52,12 +52,12 @@ class Package:
 
     name: str
     version: str
-    build: str
-    build_number: int
-    channel: str
-    subdir: str
-    url: str
-    file_name: str
+    build: str = ""
+    build_number: int = 0
+    channel: str = ""
+    subdir: str = ""
+    url: str = ""
+    file_name: str = ""
     sha256: str | None = None
     md5: str | None = None
     size: int | None = None

@@ -1,13 +1,12 @@
 """Read a finished wheel back and return what is wrong with it.
 
 Nothing of what was known while pressing is used: the file alone has to be right. Structure, names, RECORD, metadata
-and tags are checked for every wheel; what the loader will do, for ELF, Mach-O and PE files. :func:`check_import` goes
-further and installs it.
+and tags are checked for every wheel; what the loader will do, for ELF, Mach-O and PE files. `smoke_test` goes further
+and installs it.
 """
 
 from __future__ import annotations
 
-import posixpath
 import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 from mamba_press import atomic, platforms
 from mamba_press.audit.contents import Contents, Findings, Name, Opened, is_shared, parse_name, shown, unhashed
 from mamba_press.audit.rules import archive, binaries, dist_info, loading
-from mamba_press.errors import Habit, Problem, Remark, Style, WriteError, harmless
+from mamba_press.errors import Habit, Problem, Remark, Style, harmless
 from mamba_press.metadata import headers
 from mamba_press.platforms.linux.tag import BARE
 from mamba_press.wheel import read, zip_read
@@ -74,7 +73,8 @@ def together(
     found = []
     for number, wheel in enumerate(wheels):
         others = [each for each in wheels[:number] + wheels[number + 1 :] if each.contents]
-        beside = {path: binary for other in others for path, binary in _shared(other.contents).items()}
+        libraries = [each for other in others for each in _placed(other).items() if is_shared(each[1])]
+        beside = {path: each.binary for path, each in libraries if each.binary}
         judged = _judged(wheel, elsewhere, beside)
         earlier = [each for each in wheels[:number] if each.contents]
         more = (*_clashes(wheel, earlier), *_unsatisfied(wheel, others))
@@ -161,12 +161,6 @@ def _judged(wheel: Opened, elsewhere: Sequence[str], beside: Mapping[str, Binary
     )
 
 
-def _shared(contents: Contents | None) -> dict[str, Binary]:
-    """Return the binaries that other wheels can be linked to, by installed path."""
-    members = contents.members.values() if contents else ()
-    return {installed(each.path): each.binary for each in members if each.binary and is_shared(each)}
-
-
 def _clashes(wheel: Opened, earlier: Sequence[Opened]) -> Iterator[Problem]:
     """Yield the paths at which an earlier wheel has another file."""
     own = _placed(wheel)
@@ -242,36 +236,6 @@ def copy(path: Path, directory: Path) -> Path:
     with atomic.replacing(target) as file, path.open("rb") as source:
         shutil.copyfileobj(source, file, 1 << 20)
     return target
-
-
-def require(path: Path, name: str | None = None, *, elsewhere: Sequence[str] = ()) -> None:
-    """Raise WriteError with all that :func:`check` finds."""
-    WriteError.raise_for(check(path, name=name, elsewhere=elsewhere))
-
-
-def check_import(path: Path, python: str | None = None, requirements: Sequence[str] = ()) -> tuple[Problem, ...]:
-    """Install the wheel into a fresh environment and return what goes wrong when its modules are imported.
-
-    Every top-level module is imported in a process of its own; on Linux every library that the wheel has must then
-    have come from it, and every other one from the system or from Python itself. ``python`` is a path, a command or a
-    version, None for one that the wheel is for. Raises ConfigError when there is none, or it cannot be used.
-    """
-    from mamba_press.audit import smoke_test
-
-    named = parse_name(path.name)
-    if isinstance(named, Problem):
-        return (shown(named),)
-    try:
-        members = read.read(path, read.require(path))
-    except read.UNREADABLE as error:
-        return (Problem(where=path.name, what=f"cannot be read as a wheel: {error}"),)
-    damaged = tuple(each for member in members.values() for each in member.problems if isinstance(each, Damage))
-    if damaged:
-        return tuple(map(shown, damaged))
-    shared = [member for member in members.values() if member.binary and member.binary.kind == "shared"]
-    names = {member.binary.name or posixpath.basename(member.path) for member in shared if member.binary}
-    vendored = smoke_test.Vendored(paths=tuple(installed(path) for path in members), libraries=frozenset(names))
-    return smoke_test.run(path, vendored, python, requirements)
 
 
 def notes(path: Path) -> tuple[str, ...]:

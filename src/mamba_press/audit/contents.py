@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 from mamba_press import platforms
 from mamba_press.errors import Problem, harmless
-from mamba_press.wheel.zip_format import Damage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from email.message import Message
     from pathlib import Path
 
@@ -67,12 +66,6 @@ class Contents:
         """Return the bytes of a file of ``.dist-info``, None when it is not there, or not to be read: that is told."""
         member = self.members.get(f"{self.dist_info}/{name}")
         return member.data if member else None
-
-    def missing(self, name: str) -> Iterator[Problem]:
-        """Yield that a file of ``.dist-info`` is not there."""
-        where = f"{self.dist_info}/{name}"
-        if where not in self.members:
-            yield Damage(where=where, what="is missing")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -110,17 +110,7 @@ class _Bill:
     def records(self) -> dict[str, Package]:
         """Return of each package as much of its record as the bill quotes: what it demands of the system."""
         return {
-            name: Package(
-                name=name,
-                version=str(component.get("version", "")),
-                build="",
-                build_number=0,
-                channel="",
-                subdir="",
-                url="",
-                file_name="",
-                depends=_demands(component),
-            )
+            name: Package(name=name, version=str(component.get("version", "")), depends=_demands(component))
             for name, component in self.packages.items()
         }
 

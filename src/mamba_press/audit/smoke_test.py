@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import posixpath
 import re
 import shutil
 import signal
@@ -16,7 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mamba_press import atomic
+from mamba_press.audit.contents import is_shared, parse_name, shown
 from mamba_press.errors import ConfigError, Problem
+from mamba_press.wheel import read
+from mamba_press.wheel.zip_format import Damage
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -60,14 +64,6 @@ _MODULE = re.compile(r"([^.]+)(\.py|(\.[^.]+)?\.(so|pyd))")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Vendored:
-    """What the wheel has, by installed path: all its files, and the names of its own libraries."""
-
-    paths: tuple[str, ...]
-    libraries: frozenset[str]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class _Environment:
     """A fresh environment: its folder, its interpreter, and the command that installs into it."""
 
@@ -76,13 +72,26 @@ class _Environment:
     install: tuple[str, ...]
 
 
-def run(wheel: Path, vendored: Vendored, python: str | None, requirements: Sequence[str]) -> tuple[Problem, ...]:
-    """Return what goes wrong when the wheel is installed for an interpreter and every top-level module is imported.
+def run(wheel: Path, python: str | None = None, requirements: Sequence[str] = ()) -> tuple[Problem, ...]:
+    """Return what goes wrong when the wheel is installed for an interpreter and its modules are imported.
 
-    ``python`` is a path, a command or a version; None is one that the wheel is for. ``requirements`` are installed
-    first, as the user's installer is set up to do; the wheel itself needs no index. Raises ConfigError when there is
-    no such interpreter, or none that the wheel is for, or no environment can be made with it.
+    Every top-level module is imported in a process of its own; on Linux every library that the wheel has must then
+    have come from it, and every other one from the system or from Python itself. ``python`` is a path, a command or a
+    version; None is one that the wheel is for. ``requirements`` are installed first, as the user's installer is set up
+    to do; the wheel itself needs no index. Raises ConfigError when there is no such interpreter, or none that the wheel
+    is for, or no environment can be made with it.
     """
+    named = parse_name(wheel.name)
+    if isinstance(named, Problem):
+        return (shown(named),)
+    try:
+        members = read.read(wheel, read.require(wheel))
+    except read.UNREADABLE as error:
+        return (Problem(where=wheel.name, what=f"cannot be read as a wheel: {error}"),)
+    if damaged := [each for member in members.values() for each in member.problems if isinstance(each, Damage)]:
+        return tuple(map(shown, damaged))
+    shared = [(path, member.binary) for path, member in members.items() if member.binary and is_shared(member)]
+    libraries = frozenset(binary.name or posixpath.basename(path) for path, binary in shared)
     chosen = suitable(wheel.name, python)
     with atomic.temporary() as folder:
         environment = _environment(chosen, folder)
@@ -94,8 +103,8 @@ def run(wheel: Path, vendored: Vendored, python: str | None, requirements: Seque
         if failed:
             return (Problem(where=wheel.name, what=f"cannot be installed for {chosen}: {failed}"),)
         found: dict[Problem, None] = {}
-        for module in modules(vendored.paths):
-            found.update(dict.fromkeys(_import(module, environment, vendored.libraries)))
+        for module in modules(tuple(map(read.installed, members))):
+            found.update(dict.fromkeys(_import(module, environment, libraries)))
     return tuple(found)
 
 

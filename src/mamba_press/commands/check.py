@@ -70,7 +70,7 @@ def _second_reader(arguments: Arguments) -> AbstractContextManager[SecondReader 
 
 def run(arguments: Arguments, environ: Mapping[str, str]) -> int:  # noqa: ARG001 - a wheel is judged by itself
     """Check every wheel; WriteError's code comes back where one has a problem."""
-    from mamba_press.audit import check
+    from mamba_press.audit import check, smoke_test
     from mamba_press.errors import WriteError
 
     paths = [Path(what) for what in arguments.what]
@@ -84,7 +84,7 @@ def run(arguments: Arguments, environ: Mapping[str, str]) -> int:  # noqa: ARG00
     for what, examined in zip(arguments.what, findings, strict=True):
         found = examined
         if arguments.imports and not found.problems:
-            wrong = check.check_import(Path(what), arguments.interpreter, arguments.requires)
+            wrong = smoke_test.run(Path(what), arguments.interpreter, arguments.requires)
             found = replace(found, problems=wrong)
         reports[what] = found
         if arguments.copy_to and not found.problems:

@@ -71,12 +71,7 @@ def _package(own: OwnFiles) -> Package:
     return Package(
         name=OWN,
         version="",
-        build="",
-        build_number=0,
-        channel="",
         subdir="noarch",
-        url="",
-        file_name="",
         noarch=None if oldest is None else "generic",  # else `tags` takes it for made for one Python
         depends=()
         if oldest is None

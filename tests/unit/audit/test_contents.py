@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mamba_press.audit import check
+from mamba_press.audit import check, smoke_test
 from mamba_press.wheel import read as wheel_read
 from tests.support.wheels import INFO, METADATA, files, make, said
 
@@ -51,5 +51,5 @@ def test_what_grows_beyond_all_measure_is_not_unpacked(tmp_path, monkeypatch):
         "unpacks to 2,097,661 bytes, more than 50 times its size; its files are not looked at\n"
         '  write it uncompressed: [tool.mamba-press.wheel] compression = "store"'
     )
-    (problem,) = check.check_import(path)
+    (problem,) = smoke_test.run(path)
     assert str(problem) == f"{path.name}: cannot be read as a wheel: it unpacks to more than 50 times its size"

@@ -50,9 +50,16 @@ def unjudged(contents: Contents) -> Iterator[str]:
 
 
 def problems(contents: Contents) -> Iterator[Problem]:
-    """Yield what contradicts the tags, and the tags that no system has."""
-    for rule in (_binaries, _possible, _misfits, _pythons):
-        yield from rule(contents)
+    """Yield what contradicts the tags, and the tags that no system has (PEP 600)."""
+    yield from _binaries(contents)
+    for tag in contents.name.known:
+        if why := platforms.of(tag.system).why_no_system(tag):
+            yield Problem(where=tag.text, what=why)
+    for member in contents.members.values():
+        if member.binary:
+            system = platforms.facts_for(member.binary).system
+            yield from platforms.of(system).misfits(member.path, member.binary, contents.name.of(system))
+    yield from _pythons(contents)
 
 
 def _binaries(contents: Contents) -> Iterator[Problem]:
@@ -102,21 +109,6 @@ def _foreign(contents: Contents, found: Sequence[Member]) -> Iterator[Problem]:
             kind, end = (Remark, "; what it needs was not checked") if is_small else (Problem, "")
             what = f"is for {', '.join(sorted(there))}, the tags for {', '.join(sorted(wanted))}{end}"
             yield kind(where=member.path, what=what)
-
-
-def _possible(contents: Contents) -> Iterator[Problem]:
-    """Yield the tags that no system has, so that no installer takes the wheel for them (PEP 600)."""
-    for tag in contents.name.known:
-        if why := platforms.of(tag.system).why_no_system(tag):
-            yield Problem(where=tag.text, what=why)
-
-
-def _misfits(contents: Contents) -> Iterator[Problem]:
-    """Yield the binaries that are for other systems than the tags are."""
-    for member in contents.members.values():
-        if member.binary:
-            system = platforms.facts_for(member.binary).system
-            yield from platforms.of(system).misfits(member.path, member.binary, contents.name.of(system))
 
 
 def _pythons(contents: Contents) -> Iterator[Problem]:

@@ -25,16 +25,14 @@ _OBJECT = re.compile(r"[\w.]+\s*(:\s*[\w.]+\s*)?(\[[^\]]*\]\s*)?")
 
 def problems(contents: Contents) -> Iterator[Problem]:
     """Yield what is wrong with each file."""
-    for rule in (_record, _wheel_file, _metadata, _entry_points):
-        yield from rule(contents)
-
-
-def _is_utf8(text: bytes) -> bool:
-    try:
-        text.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
+    rules = {"RECORD": _record, "WHEEL": _wheel_file, "METADATA": _metadata, "entry_points.txt": _entry_points}
+    for name, rule in rules.items():
+        where = f"{contents.dist_info}/{name}"
+        text = contents.text(name)
+        if text is not None:
+            yield from rule(contents, where, text)
+        elif where not in contents.members and name != "entry_points.txt":
+            yield Damage(where=where, what="is missing")
 
 
 def _is_same(name: Name, other: str, version: str) -> bool:
@@ -47,14 +45,11 @@ def _is_same(name: Name, other: str, version: str) -> bool:
         return False
 
 
-def _wheel_file(contents: Contents) -> Iterator[Problem]:
+def _wheel_file(contents: Contents, where: str, text: bytes) -> Iterator[Problem]:
     """Yield where WHEEL is not what the standard wants, or not what the file name says."""
-    where = f"{contents.dist_info}/WHEEL"
-    text = contents.text("WHEEL")
-    if text is None:
-        yield from contents.missing("WHEEL")
-        return
-    if not _is_utf8(text):
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError:
         yield Problem(where=where, what="is not UTF-8")
     version = contents.wheel.get("Wheel-Version", "")
     if version.partition(".")[0] != "1":
@@ -74,13 +69,8 @@ def _wheel_file(contents: Contents) -> Iterator[Problem]:
         yield Problem(where=where, what="Root-Is-Purelib is neither true nor false")
 
 
-def _record(contents: Contents) -> Iterator[Problem]:
+def _record(contents: Contents, own: str, text: bytes) -> Iterator[Problem]:
     """Yield where RECORD and the archive differ."""
-    own = f"{contents.dist_info}/RECORD"
-    text = contents.text("RECORD")
-    if text is None:
-        yield from contents.missing("RECORD")
-        return
     listed: set[str] = set()
     rows = csv.reader(io.TextIOWrapper(io.BytesIO(text), "utf-8", newline=""))
     try:
@@ -122,13 +112,8 @@ def _row(contents: Contents, own: str, row: Sequence[str], listed: set[str]) -> 
             yield Damage(where=path, what=f"has {member.size} bytes; RECORD says {size or 'nothing'}")
 
 
-def _metadata(contents: Contents) -> Iterator[Problem]:
+def _metadata(contents: Contents, where: str, text: bytes) -> Iterator[Problem]:
     """Yield what PyPI's rules find wrong with METADATA, and licence files that are not there."""
-    where = f"{contents.dist_info}/METADATA"
-    text = contents.text("METADATA")
-    if text is None:
-        yield from contents.missing("METADATA")
-        return
     metadata, whats = headers.metadata(text)
     for what in whats:
         # A field that is newer than the stated version is read by all tools, and was taken by PyPI.
@@ -147,12 +132,8 @@ def _metadata(contents: Contents) -> Iterator[Problem]:
             yield Problem(where=where, what=f"names the licence file {licence}, which is not in the wheel")
 
 
-def _entry_points(contents: Contents) -> Iterator[Problem]:
+def _entry_points(_: Contents, where: str, text: bytes) -> Iterator[Problem]:
     """Yield the entry points that cannot be read."""
-    where = f"{contents.dist_info}/entry_points.txt"
-    text = contents.text("entry_points.txt")
-    if not text:
-        return
     try:
         groups = entry_points(text, strict=True)
     except ValueError as error:

@@ -10,7 +10,7 @@ import zipfile
 
 import pytest
 
-from mamba_press.audit import check
+from mamba_press.audit import smoke_test
 from mamba_press.wheel import zip_format
 from tests.support.wheels import INFO, files, make, record, rewritten, said
 
@@ -134,4 +134,4 @@ def test_a_damaged_file_is_said_and_raises_nothing(tmp_path, damage):
     path.unlink() if broken is None else path.write_bytes(broken)
     expected = "cannot be unpacked" if damage == "bits" else "cannot be read as a wheel"
     assert expected in said(path)
-    assert expected in str(check.check_import(path))
+    assert expected in str(smoke_test.run(path))
