@@ -3,6 +3,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import tracemalloc
+import uuid
 from dataclasses import replace
 from pathlib import Path
 
@@ -267,3 +269,30 @@ def test_bills_that_packages_bring_are_kept_in_folders_of_their_own():
 def test_a_bill_that_cannot_be_read_is_refused_in_plain_words(text, expected):
     with pytest.raises(ValueError, match=f"^{re.escape(expected)}$"):
         sbom.edited(text, sbom.Edit(version="2", old_stem="a-1", stem="a-2", words=()))
+
+
+def test_the_serial_number_is_the_uuid_of_all_that_follows_the_head():
+    wheel = Wheel(name="app", version=Version("1.0"), tags="py3-none-any", entries=ENTRIES)
+    text = sbom.document(wheel, {each.path: AFTER for each in ENTRIES}, facts()).decode()
+    head, body = text.removesuffix("\n").split('"components": ', 1)
+    serial = uuid.uuid5(uuid.NAMESPACE_URL, '{"components": ' + body)
+    assert json.loads(head.rstrip(", ") + "}")["serialNumber"] == serial.urn
+
+
+def test_a_text_that_looks_like_a_list_of_components_stays_a_text():
+    summary = 'has "components": [] and \\"components\\": [1]'
+    app = component(made(info={"app": Info(about={"summary": summary})}), "app")
+    assert app["description"] == summary
+    assert [each["name"] for each in app["components"]] == ["x/_prefix/lib/libapp.so"]
+
+
+def test_a_bill_of_many_files_takes_little_more_memory_than_its_text():
+    entries = tuple(entry(f"share/{number:05}", "zlib") for number in range(5_000))
+    wheel = Wheel(name="app", version=Version("1.0"), tags="py3-none-any", entries=entries)
+    hashes = {each.path: AFTER for each in entries}
+    tracemalloc.start()
+    try:
+        size = len(sbom.document(wheel, hashes, facts()))
+        assert tracemalloc.get_traced_memory()[1] < 2 * size
+    finally:
+        tracemalloc.stop()
