@@ -181,7 +181,7 @@ def foreign(session: nox.Session) -> None:
 
 @nox.session
 def second(session: nox.Session) -> None:
-    """LIEF and wheel on finished wheels, beside our own check: ``nox -s second -- FOLDER…``."""
+    """LIEF and wheel on finished wheels, beside our own check: ``nox -s second -- FOLDER…``; ``--cost`` measures."""
     install(session, "test")
     session.run("python", "-m", "tests.campaigns.second", *session.posargs)
 

@@ -3,14 +3,23 @@
 Every wheel below the folders is checked with ``--second-reader``, which has LIEF read all of its binaries and `wheel`
 read every file. How many were read alike is counted, and every difference and every file that was not read is printed.
 Other campaigns count what they have edited with `Readings`.
+
+What it costs a press: ``--cost SPEC… --platform PLATFORM -c CHANNEL…``. Each spec is pressed without and with a second
+reader in turn. The machine has to be idle.
 """
 
 from __future__ import annotations
 
+import argparse
+import os
+import resource
+import statistics
+import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -68,9 +77,9 @@ def readings() -> Iterator[Readings]:
     found.say()
 
 
-def main() -> None:
-    """Check all wheels, and print what the second reader made of them."""
-    paths = [path for folder in sys.argv[1:] for path in sorted(Path(folder).rglob("*.whl"))]
+def check_all(folders: Sequence[Path]) -> None:
+    """Check all wheels below the folders, and print what the second reader made of them."""
+    paths = [path for folder in folders for path in sorted(folder.rglob("*.whl"))]
     begun = time.monotonic()
     with second_reader.beside(whole=True) as reader:
         found = Readings(reader)
@@ -80,6 +89,46 @@ def main() -> None:
             found.count(verdict)
     print(f"{len(paths)} wheels, {time.monotonic() - begun:.0f} s")
     found.say()
+
+
+def cost(spec: str, platform: str, channels: Sequence[str], rounds: int) -> str:
+    """Press without and with a second reader in turn, and say the medians; what is fetched is in the cache."""
+    begun: dict[str, list[tuple[float, float]]] = {"off": [], "foreign": []}
+    _pressed(spec, platform, channels, "off")
+    for _ in range(rounds):
+        for mode, runs in begun.items():
+            runs.append(_pressed(spec, platform, channels, mode))
+    (wall, cpu), (more_wall, more_cpu) = (map(statistics.median, zip(*runs, strict=True)) for runs in begun.values())
+    more = f"with a second reader {more_wall:.3f} s ({more_wall / wall - 1:+.1%})"
+    return f"{spec} for {platform}: wall {wall:.3f} s, {more}; CPU {cpu:.3f} s, with it {more_cpu:.3f} s"
+
+
+def _pressed(spec: str, platform: str, channels: Sequence[str], mode: str) -> tuple[float, float]:
+    """Press once, in a process of its own; return its wall and its CPU time."""
+    command = [sys.executable, "-m", "mamba_press", "press", spec, "--python", "3.10", "--platform", platform, "-q"]
+    command += [part for channel in channels for part in ("-c", channel)]
+    with tempfile.TemporaryDirectory() as folder:
+        before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+        subprocess.run([*command, "-C", f"second-reader={mode}", "-o", folder], check=True, capture_output=True)
+        wall, after = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def main() -> None:
+    """Check wheels, or measure what that costs a press."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folders", nargs="*", type=Path)
+    parser.add_argument("--cost", nargs="+", metavar="SPEC", default=[])
+    parser.add_argument("--platform", default="osx-arm64")
+    parser.add_argument("-c", "--channel", action="append", default=[])
+    parser.add_argument("--rounds", type=int, default=7)
+    asked = parser.parse_args()
+    for spec in asked.cost:
+        print(cost(spec, asked.platform, asked.channel, asked.rounds), flush=True)
+    if asked.cost:
+        print("load at the end:", *(f"{value:.1f}" for value in os.getloadavg()))
+    if asked.folders:
+        check_all(asked.folders)
 
 
 if __name__ == "__main__":

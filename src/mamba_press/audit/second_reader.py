@@ -129,10 +129,9 @@ class SecondReader:
         self.verdicts: tuple[Verdict, ...] = ()
 
     def begin(self, *, lief: bool) -> None:
-        """Start the process, and let it import LIEF while there is nothing to read yet."""
+        """Start the process, and let it import `wheel`, and LIEF, while there is nothing to read yet."""
         self._run = _Run(self._folder)
-        if lief:
-            self._run.send({"do": "load"})
+        self._run.send({"do": "load", "names": ["lief"] * lief + ["wheel.wheelfile"]})
 
     def offer(self, path: str, data: Data) -> None:
         """Have a binary read, unless it can be loaded here, is broken, or is for a machine of which we read nothing."""

@@ -237,6 +237,32 @@ def test_a_process_that_nobody_waits_for_any_more_is_gone_with_its_files(library
     assert not folder.exists()
 
 
+def test_what_reads_is_imported_before_anything_is_asked(tmp_path, false_lief):
+    for name in ("lief.py", "wheel.py"):
+        false_lief(f"import pathlib; pathlib.Path({str(tmp_path)!r}, {name!r} + ' is there').touch()", name)
+    with second_reader.beside() as reader:
+        reader.begin(lief=True)
+        reader._run.finish()
+    assert sorted(path.name for path in tmp_path.glob("* is there")) == ["lief.py is there", "wheel.py is there"]
+
+
+def test_a_library_that_cannot_be_imported_is_told_of_each_file(library, false_lief):
+    false_lief("raise RuntimeError('no licence')")
+    with second_reader.beside() as reader:
+        reader.begin(lief=True)
+        for name in ("a.so", "b.so"):
+            reader.offer(name, library)
+        notes = reader.verdict({}).notes
+    assert notes == ("2 of 2 files were not read a second time, LIEF: RuntimeError: no licence: a.so, b.so",)
+
+
+def test_nobody_waits_until_lief_is_taken_down(library, false_lief):
+    false_lief("import atexit, time; atexit.register(time.sleep, 60)\n" + ASKED.format("return None"))
+    begun = time.monotonic()
+    assert "it takes it for no binary" in read(library).notes[0]
+    assert time.monotonic() - begun < 10
+
+
 # --- the wheel
 
 
