@@ -98,7 +98,7 @@ _TARGETS = (
         whole=True,
     ),
     _target("select", "vendoring/select/*.py", "unit/vendoring/select/test_*.py unit/config/test_unmatched.py"),
-    _target("requires", "metadata/requirements/*.py", "unit/metadata/test_requirements*.py property/test_requires.py"),
+    _target("requires", "metadata/requirements/*.py", "unit/metadata/requirements/test_*.py property/test_requires.py"),
     _target(
         "wheel",
         "wheel/writer.py wheel/zip_format.py wheel/content.py wheel/compress.py wheel/names.py",

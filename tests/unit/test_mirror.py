@@ -27,10 +27,6 @@ PARTS: dict[str, tuple[str, ...]] = {
     "integration/test_silent_servers.py": ("conda/worker/watch.py",),
     "integration/test_wheelhouse.py": ("pipeline/wheelhouse.py",),
     "unit/metadata/test_pyproject.py": ("metadata/pypi_rules.py",),
-    "unit/metadata/test_requirements.py": (
-        "metadata/requirements/__init__.py",
-        "metadata/requirements/pypi_names.py",
-    ),
     "unit/pipeline/test_edit.py": ("metadata/edit_metadata.py",),
     "unit/platforms/linux/test_elf.py": (
         "platforms/binaries.py",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -33,13 +34,15 @@ def installed(name, *lines, version="1.0", extras=(), requires_python=None):
     )
 
 
-def derive(pressed, *others, own=(), names=None, wheel="wheel", dynamic=DYNAMIC, **keys):
+def derive(pressed, *others, own=(), names=None, wheel="wheel", dynamic=DYNAMIC, unread=None, **keys):
     """Derive what a wheel of the pressed packages requires; PyPI calls the others as conda does, unless told."""
     pressed = pressed if isinstance(pressed, tuple) else (pressed,)
     config = Config(packages=tuple(each.name for each in pressed), **keys)
     everything = tuple(sorted((*pressed, *others), key=lambda each: each.name))
     solution = Solution(target=TARGET, packages=everything, channels=())
-    context = requirements.Context(target=TARGET, config=config, solution=solution, stays=pressed, dynamic=dynamic)
+    context = requirements.Context(
+        target=TARGET, config=config, solution=solution, stays=pressed, dynamic=dynamic, unread=unread or {}
+    )
     needed = pypi_names.needs(solution, pressed, config)
     known = {need.package.name: need.package.name for need in needed} | (names or {})
     return requirements.derive(wheel, needed, own, names=known, context=context)
@@ -92,7 +95,8 @@ def test_versions_that_pep_440_cannot_say_are_widened_and_told():
     ("spec", "words"),
     [
         ("six 9e", "'9e' is not a version"),
-        ("six[when='python >=3.12']", "has 'when'"),
+        ("six[when='python >=3.12']", "has 'when', which a requirement has no words for"),
+        ("six[extras=[a]]", "has 'extras', which a requirement has no words for"),
         ("six ^1$", "regular expression"),
     ],
 )
@@ -104,7 +108,43 @@ def test_specs_without_words_are_refused_with_the_line_to_add(spec, words):
     assert derive(package("p", spec), python("six"), requires={"six": "six >=1"}).dependencies == ("six>=1",)
 
 
+def test_any_version_is_taken_where_pep_440_has_no_words_for_those_wanted():
+    found = derive(package("p", "six !=1.8|!=1.9"), python("six"))
+    assert found.dependencies == ("six",)
+
+
+def test_versions_that_the_records_of_one_package_exclude_are_an_error_with_the_line_to_add():
+    with pytest.raises(ContentError) as caught:
+        derive(package("p", "six >=2", "six <1"), python("six"))
+    (problem,) = caught.value.problems
+    assert str(problem) == (
+        f"{python('six')}: no version fits all that p depends on and that is constrained: >=2 and <1\n"
+        "  state what the wheel requires:\n"
+        "  [tool.mamba-press.requires]\n"
+        '  six = "…"'
+    )
+
+
+def test_a_constraint_that_pep_440_cannot_say_is_told_with_whom_it_limits():
+    pressed = replace(package("p", "six"), constrains=specs("six 1.8|1.9"))
+    (note,) = derive(pressed, python("six"), requires_constrains=True).notes
+    assert note == "p depends on six 1.8|1.9, for which PEP 440 has no words: the wheel takes <=1.9,>=1.8"
+
+
 # -- names
+
+
+def test_a_name_that_nobody_knows_is_asked_for_with_all_owners_and_bounds_and_why():
+    pressed = (package("p", "c >=1"), package("q", "c <3"))
+    with pytest.raises(ConfigError) as caught:
+        derive(pressed, python("c"), names={"c": None}, unread={"c": "404"})
+    (problem,) = caught.value.problems
+    assert str(problem) == (
+        "tool.mamba-press.requires: nobody knows how PyPI calls the conda package c, on which p and q depends (404)\n"
+        "  add it, or false for nothing:\n"
+        "  [tool.mamba-press.requires]\n"
+        '  c = "c >=1,<3"'
+    )
 
 
 def test_a_name_that_nobody_knows_is_refused_with_the_line_to_add():
@@ -127,49 +167,15 @@ def test_what_pypi_need_not_have_is_not_required():
     assert derive(package("p", "nomkl"), python("nomkl"), names={"nomkl": ""}).dependencies == ()
 
 
-def contents(**folders):
-    return {
-        name.replace("_", "-"): pypi_names.Contents(folders=found, files=max(1, len(found)))
-        for name, found in folders.items()
-    }
-
-
-def name_of(package, contents, *others):
-    solution = Solution(target=TARGET, packages=(package, *others), channels=())
-    return pypi_names.pypi_name(package, contents, solution)
-
-
-def test_the_name_comes_from_the_packages_own_metadata_first():
-    found = {"pytorch": pypi_names.Contents(folders=("torch_fork-2.dist-info",), files=9)}
-    assert name_of(python("pytorch"), found) == "torch_fork"
-    assert name_of(python("pytorch"), {}) == "torch"
-    assert name_of(python("unheard-of"), {"unheard-of": pypi_names.Contents(problem="404")}) is None
-
-
-def test_a_package_without_files_is_called_like_its_body():
-    shell, body = python("some-thing", "some_thing 1.0 0"), python("some_thing")
-    found = {
-        "some-thing": pypi_names.Contents(),
-        "some_thing": pypi_names.Contents(folders=("Some_Thing-1.0.dist-info",), files=3),
-    }
-    assert name_of(shell, found, body) == "Some_Thing"
-    shell = python("matplotlib", "matplotlib-base >=3")
-    assert name_of(shell, {"matplotlib": pypi_names.Contents()}, python("matplotlib-base")) == "matplotlib"
-    assert name_of(python("some-thing"), {"some-thing": pypi_names.Contents()}, python("other")) is None
-
-
-def test_only_packages_whose_name_matters_are_looked_into():
-    pressed = package("p", "pytorch", "some-thing", "nomkl")
-    others = (python("pytorch"), python("some-thing", "some_thing", "six"), python("some_thing"), python("six"))
-    solution = Solution(target=TARGET, packages=(pressed, *others, python("nomkl")), channels=())
-    config = Config(packages=("p",), requires={"pytorch": "torch"})
-    needed = pypi_names.needs(solution, (pressed,), config)
-    assert pypi_names.asked(needed, solution, config) == {"some-thing", "some_thing"}
-
-
 def test_a_wheel_that_would_require_itself_is_refused():
-    with pytest.raises(ContentError, match="it would require itself"):
+    with pytest.raises(ContentError) as caught:
         derive(package("numpy", "numpy-base"), python("numpy-base"), names={"numpy-base": "numpy"}, wheel="NumPy")
+    (problem,) = caught.value.problems
+    assert str(problem) == (
+        "numpy-base: numpy depends on numpy-base, which PyPI calls numpy, and so is the wheel: "
+        "it would require itself\n"
+        "  name numpy-base in tool.mamba-press.packages too, or state [tool.mamba-press.requires] numpy-base = false"
+    )
 
 
 # -- the packages' own metadata
@@ -256,13 +262,31 @@ def test_what_is_in_the_wheel_is_not_required():
 
 
 def test_what_is_in_the_wheel_has_to_fit():
-    with pytest.raises(ContentError, match=r"B \(b\): is required as B>=2 by A's own metadata, and the wheel has 1\.0"):
+    with pytest.raises(ContentError) as caught:
         derive((python("a"), python("b")), own=(installed("A", "B>=2"), installed("B")))
+    (problem,) = caught.value.problems
+    assert str(problem) == (
+        "B (b): is required as B>=2 by A's own metadata, and the wheel has 1.0\n"
+        "  narrow it in tool.mamba-press.packages or tool.mamba-press.constraints"
+    )
+
+
+def test_a_pre_release_in_the_wheel_fits():
+    own = (installed("A", "B>=2", "six"), installed("B", version="2.1rc1"))
+    assert derive((python("a"), python("b")), own=own).dependencies == ("six",)
 
 
 def test_extras_of_what_is_in_the_wheel_are_told():
-    found = derive((python("a"), python("b")), own=(installed("A", "B[more]"), installed("B")))
-    assert found.notes == ("A's own metadata requires B[more]; it is in the wheel, but not what more asks for",)
+    found = derive((python("a"), python("b")), own=(installed("A", "B[more,and]"), installed("B")))
+    assert found.notes == (
+        "A's own metadata requires B[and,more]; it is in the wheel, but not what and, more asks for",
+    )
+
+
+def test_a_package_that_requires_an_extra_of_itself_always_does_not_require_the_wheel():
+    own = installed("P", "p[a]", 'x; extra == "a"', 'p; extra == "b"', extras=("a", "b"))
+    found = derive(python("p"), own=(own,), wheel="my-wheel")
+    assert (found.dependencies, found.extras) == ((), {"a": ('x; extra == "a"',), "b": ()})
 
 
 def test_extras_that_name_the_package_itself_name_the_wheel():
@@ -330,8 +354,13 @@ def test_a_requirement_for_what_is_not_there_has_no_effect_and_is_told():
 
 
 def test_the_projects_requirement_has_to_be_one():
-    with pytest.raises(ConfigError, match=r"tool\.mamba-press\.requires\.six: '>>' is no requirement"):
+    with pytest.raises(ConfigError) as caught:
         derive(python("p", "six"), python("six"), requires={"six": ">>"})
+    assert re.fullmatch(
+        r"tool\.mamba-press\.requires\.six: '>>' is no requirement: Expected package name at the start of dependency "
+        r"specifier >> \^\n  write it as in six = \"name >=1\.2\", or six = false",
+        str(caught.value.problems[0]),
+    )
 
 
 def test_nothing_is_refused_where_the_project_states_its_dependencies():
@@ -389,8 +418,3 @@ def test_pythons_that_contradict_each_other_are_an_error_unless_the_project_stat
 def test_a_wheel_that_its_own_python_could_not_install_is_refused():
     with pytest.raises(ContentError, match=r"asks for >=3\.11, but the wheel is for Python 3\.10"):
         derive(python("p"), own=(installed("P", requires_python=">=3.11"),))
-
-
-def test_every_name_of_the_table_is_one():
-    table = pypi_names.named()
-    assert all(key == key.lower() and (not name or Requirement(name).name == name) for key, name in table.items())
