@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
 from mamba_press.errors import ContentError
+from mamba_press.platforms import strings
 from mamba_press.types import OWN
 from tests.support.macho import Dylib, dylib, universal
 from tests.support.selection import SITE, kept, left, pressed, problems
@@ -34,7 +36,10 @@ def test_a_module_of_a_requested_package_that_is_only_there_compiled_is_refused_
     prefix.add(f"{site}/app/__pycache__/gone.cpython-310.pyc", of="app")
     prefix.add(f"{site}/dep/secret.pyc", of="dep")
     (problem,) = problems(prefix)
-    assert problem.startswith(f"{site}/app/secret.pyc (app): is a module without its source")
+    assert problem == (
+        f"{site}/app/secret.pyc (app): is a module without its source, compiled for one Python: a wheel has none such\n"
+        f'  if nothing needs it, say so: [tool.mamba-press.select] exclude = ["{site}/app/secret.pyc"]'
+    )
     assert f"{site}/app/secret.pyc" in left(pressed(prefix, select={"exclude": ["**/secret.pyc"]}))
 
 
@@ -62,6 +67,17 @@ def test_what_lies_in_a_python_package_is_that_package_s_and_no_file_of_a_prefix
     prefix.add(f"{site}/easy-install.pth", of="app")
     prefix.package("app", requested=True)
     assert set(kept(pressed(prefix))) == {f"{site}/app/{path}" for path in INSIDE}
+
+
+def test_conda_s_launchers_for_windows_leave_and_other_programs_stay(prefix):
+    for name in ("app-script.py", "app.exe", "window-script.pyw", "window.exe", "other.exe", "more-script.txt"):
+        prefix.add(f"Scripts/{name}", of="app")
+    prefix.add("Scripts/more.exe", of="app")
+    selection = pressed(prefix)
+    assert left(selection) == {
+        "Scripts/app.exe": "a launcher that installers make themselves",
+        "Scripts/window.exe": "a launcher that installers make themselves",
+    }
 
 
 def test_only_where_libraries_lie_a_pdb_or_lib_file_is_one_for_compilers(prefix):
@@ -106,6 +122,46 @@ def test_a_library_of_a_dependency_that_is_included_brings_what_it_needs_and_its
     why = kept(pressed(prefix, select={"include": ["lib/libdep.so.1"]}))
     assert why["share/dep/x"] == "data of a dependency"
     assert why["lib/libmore.so.1"] == "needed by lib/libdep.so.1"
+
+
+def test_what_a_file_says_of_names_and_paths_is_kept_with_it(prefix, elf):
+    said = {"etc/app.conf": "libapp.so.1", "share/dep/notes.txt": "open libdep.so.1"}
+    prefix.add("etc/app.conf", said["etc/app.conf"], of="app")
+    prefix.add("lib/libapp.so.1", elf.library("libapp.so.1", "libdep.so.1"), of="app")
+    prefix.add("lib/libdep.so.1", elf.library("libdep.so.1"), of="dep")
+    prefix.add("share/dep/notes.txt", said["share/dep/notes.txt"], of="dep")
+    found = {each.file.path: each.strings for each in pressed(prefix).kept}
+    assert found == {path: strings.look(prefix.root / path) for path in found}
+    assert {path: found[path].names for path in said} == {
+        path: frozenset(text.split()[-1:]) for path, text in said.items()
+    }
+
+
+@pytest.mark.parametrize("folder", ["app-1.0.dist-info", "app-1.0.egg-info"])
+def test_a_library_whose_name_only_metadata_mention_is_not_reached(prefix, elf, folder):
+    prefix.add(f"{SITE}/{folder}/RECORD", "libarchive.so.13", of="app")
+    prefix.add("lib/libarchive.so.13", elf.library("libarchive.so.13"), of="dep")
+    assert "lib/libarchive.so.13" not in kept(pressed(prefix))
+
+
+def test_a_linker_script_is_not_opened_by_name(prefix):
+    prefix.add(f"{SITE}/app.py", "CDLL('libdep.so')", of="app")
+    prefix.add("lib/libdep.so", "INPUT(libdep.so.1)", of="dep")
+    assert set(kept(pressed(prefix))) == {f"{SITE}/app.py"}
+
+
+def test_own_code_opens_what_it_asks_the_module_for_and_what_it_names(prefix, elf):
+    own(prefix, __init__='from mine import _mamba_press\n_mamba_press.library("dep")\nCDLL("libother.so.1")')
+    prefix.add("lib/libdep.so.1", elf.library("libdep.so.1"), of="dep")
+    prefix.add("lib/libother.so.1", elf.library("libother.so.1"), of="dep")
+    own(prefix, alone='from mine import _mamba_press\n_mamba_press.library("more")')
+    prefix.add("lib/libmore.so.1", elf.library("libmore.so.1"), of="dep")
+    selection = pressed(prefix, packages=[], host=["dep"])
+    assert {path for path in kept(selection) if path.startswith("lib/lib")} == {
+        "lib/libdep.so.1",
+        "lib/libmore.so.1",
+        "lib/libother.so.1",
+    }
 
 
 def test_a_library_that_a_requested_package_opens_by_name_is_reached(prefix, elf):
@@ -190,6 +246,21 @@ def test_what_link_system_names_may_be_missing(prefix, elf):
     prefix.add("lib/libapp.so", elf.library("libapp.so", "libodbc.so.2"), of="app")
     (app,) = pressed(prefix, link={"system": ["libodbc.so"]}).kept
     assert [(link.where, link.why) for link in app.links] == [("system", "link.system says so")]
+
+
+def test_what_link_remove_names_is_no_longer_needed(prefix, elf):
+    prefix.add("lib/libapp.so", elf.library("libapp.so", "libodbc.so.2"), of="app")
+    (app,) = pressed(prefix, link={"remove": ["libodbc.so"]}).kept
+    assert [(link.where, link.why) for link in app.links] == [("removed", "link.remove says so")]
+
+
+def test_a_plugin_leaves_whose_library_is_missing_through_several_others(prefix, elf):
+    prefix.add("lib/libapp.so.1", elf.library("libapp.so.1"), of="app")
+    prefix.add("lib/plugins/app.so", elf.library(None, "liba.so.1"), of="app")
+    chain = ["liba.so.1", "libb.so.1", "libc1.so.1", "libgone.so.1"]
+    for name, needed in pairwise(chain):
+        prefix.add(f"lib/{name}", elf.library(name, needed), of="dep")
+    assert sorted(kept(pressed(prefix, link={"missing": "drop"}))) == ["lib/libapp.so.1"]
 
 
 def test_a_plugin_whose_library_is_missing_leaves_with_what_only_it_needs_where_link_missing_says_so(prefix, elf):
@@ -338,6 +409,7 @@ def test_a_broken_binary_is_an_error_that_names_file_and_package(prefix):
     prefix.add("lib/libapp.so", b"\x7fELF\x02\x01\x01" + b"\0" * 9, of="app")
     (problem,) = problems(prefix)
     assert problem.startswith("lib/libapp.so (app): is a broken binary: ")
+    assert problem.endswith('\n  leave it out: [tool.mamba-press.select] exclude = ["lib/libapp.so"]')
 
 
 def test_two_openmp_runtimes_are_an_error(prefix, elf):
@@ -358,6 +430,10 @@ def test_a_library_for_another_machine_is_left_as_it_is_and_told(prefix, elf):
     selection = pressed(prefix)
     assert [each.links for each in selection.kept] == [()]
     assert selection.notes == ("left as they are, for they are for another machine: share/app/libapp.so",)
+    for name in "bcd":
+        prefix.add(f"share/app/lib{name}.so", bytes(data), of="app")
+    (note,) = pressed(prefix).notes
+    assert note.endswith(": share/app/libapp.so, share/app/libb.so, share/app/libc.so (and 1 more)")
 
 
 def test_a_needed_library_is_never_one_for_another_machine_nor_a_linker_script(prefix, elf):
@@ -448,4 +524,13 @@ def test_a_slice_that_is_not_edited_is_named(prefix):
     prefix.add("lib/libapp.dylib", universal(old, dylib(Dylib())), of="app")
     assert pressed(prefix, target).notes == (
         "the slice of lib/libapp.dylib for i386 is not edited: it asks for libraries by old names",
+    )
+
+
+def test_the_slices_that_are_not_edited_are_named_together(prefix):
+    target = replace(TARGET, system="osx", arch="arm64", subdir="osx-arm64", floor=(11, 0))
+    old = [(0xFEEDFACE).to_bytes(4, "little") + cpu.to_bytes(4, "little") + bytes(56) for cpu in (7, 18)]
+    prefix.add("lib/libapp.dylib", universal(*old, dylib(Dylib())), of="app")
+    assert pressed(prefix, target).notes == (
+        "the slice of lib/libapp.dylib for i386 and for ppc is not edited: it asks for libraries by old names",
     )

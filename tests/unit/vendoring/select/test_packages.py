@@ -75,8 +75,28 @@ def test_the_closure_does_not_pass_through_python():
 
 
 def test_python_itself_is_refused():
-    with pytest.raises(ConfigError, match="names python: a wheel is installed into a Python"):
+    with pytest.raises(ConfigError) as caught:
         closure(package("python", requested=True))
+    assert [str(problem) for problem in caught.value.problems] == [
+        (
+            "tool.mamba-press.packages: names python: a wheel is installed into a Python and cannot bring one\n"
+            '  say which Python to press for with python = "3.12"'
+        )
+    ]
+
+
+def test_what_a_package_that_leaves_would_take_is_told_where_it_is_known():
+    big, unknown = replace(package("big", "python"), size=7000), package("unknown", "python")
+    _, dropped = choosing.select(
+        solution(package("app", "big", "unknown", requested=True), big, unknown), config(packages=["app"])
+    )
+    assert {each.package: each.size for each in dropped} == {"big": 7000, "unknown": 0}
+
+
+def test_of_a_solution_without_python_packages_that_is_told():
+    with pytest.raises(ConfigError) as caught:
+        closure(package("app", requested=True), select={"python-packages": ["coal"]})
+    assert caught.value.problems[0].hint == "the solution has: none"
 
 
 def test_the_closure_does_not_pass_through_a_python_package_that_nobody_asked_for():
@@ -130,7 +150,7 @@ def vendored(*packages, **table):
 
 def test_python_packages_that_are_named_are_pressed_as_if_asked_for():
     packages = (
-        package("app", "python", "coal", requested=True),
+        package("app", "python", "coal", "__unix", "gone", requested=True),
         package("coal", "python", "eigenpy", "boost"),
         package("eigenpy", noarch="python"),
         package("boost"),

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.support.selection import kept, left, pressed
+from tests.support.values import TARGET
+from tests.support.windows import Dll, dll
 
 
 def test_of_a_requested_package_everything_stays_but_what_the_filters_name(prefix, elf):
@@ -126,3 +130,65 @@ def test_libraries_that_need_each_other_are_both_reached(prefix, elf):
     prefix.add("lib/liba.so.1", elf.library("liba.so.1", "libb.so.1"), of="dep")
     prefix.add("lib/libb.so.1", elf.library("libb.so.1", "liba.so.1"), of="dep")
     assert len(kept(pressed(prefix))) == 3
+
+
+def test_a_program_that_wheel_executables_names_is_reached_and_says_so(prefix, elf):
+    prefix.add("share/app/x", of="app")
+    prefix.add("bin/tool", elf.program("libdep.so.1"), of="dep")
+    prefix.add("lib/libdep.so.1", elf.library("libdep.so.1"), of="dep")
+    why = kept(pressed(prefix, wheel={"executables": ["bin/tool"]}))
+    assert why["bin/tool"] == "wheel.executables"
+    assert why["lib/libdep.so.1"] == "needed by bin/tool"
+
+
+def test_a_library_that_link_unused_libraries_keeps_says_so(prefix, elf):
+    prefix.add("share/app/x", of="app")
+    prefix.add("lib/libdep.so.1", elf.library("libdep.so.1"), of="dep")
+    assert kept(pressed(prefix, link={"unused-libraries": "keep"}))["lib/libdep.so.1"] == "link.unused-libraries"
+
+
+def test_a_library_for_another_machine_is_none_that_could_be_unused(prefix, elf):
+    data = bytearray(elf.library("libapp.so.1").read_bytes())
+    data[18:20] = (183).to_bytes(2, "little")  # e_machine: aarch64
+    prefix.add("lib/libapp.so.1", bytes(data), of="app")
+    assert set(kept(pressed(prefix, link={"unused-libraries": "drop"}))) == {"lib/libapp.so.1"}
+
+
+# Windows
+
+WINDOWS = replace(TARGET, system="win", arch="amd64", subdir="win-64", floor=None)
+
+
+def windows(prefix, **libraries):
+    """A module that needs a library, and libraries."""
+    prefix.add("Lib/site-packages/app.cp310-win_amd64.pyd", dll(Dll(imports={"dep.dll": ["value"]})), of="app")
+    for path, what in libraries.items():
+        prefix.add(path, what, of="dep")
+
+
+def test_a_dll_of_a_dependency_that_nothing_needs_is_no_program(prefix):
+    windows(prefix, **{"Library/bin/dep.dll": dll(Dll()), "Library/bin/other.dll": dll(Dll())})
+    prefix.add("Library/bin/tool.exe", dll(Dll(is_library=False)), of="dep")
+    selection = pressed(prefix, WINDOWS)
+    assert "Library/bin/dep.dll" in kept(selection)
+    assert left(selection) == {
+        "Library/bin/other.dll": "library that nothing needs",
+        "Library/bin/tool.exe": "program of a dependency",
+    }
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "why"),
+    [
+        ("a", "a", "another name of a library"),
+        ("a", "b", "library that nothing needs"),
+        (None, None, "library that nothing needs"),
+    ],
+)
+def test_a_dll_beside_python_is_a_copy_of_the_same_one_in_library_bin(prefix, one, other, why):
+    windows(prefix, **{"Library/bin/dep.dll": dll(Dll()), "dep.dll": dll(Dll()), "alone.dll": dll(Dll())})
+    hashes = {"Library/bin/dep.dll": one, "dep.dll": other, "alone.dll": one}
+    prefix.files = [replace(file, sha256=hashes.get(file.path)) for file in prefix.files]
+    selection = pressed(prefix, WINDOWS)
+    assert "Library/bin/dep.dll" in kept(selection)
+    assert left(selection) == {"alone.dll": "library that nothing needs", "dep.dll": why}
