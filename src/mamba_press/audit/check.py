@@ -1,8 +1,8 @@
 """Read a finished wheel back and return what is wrong with it.
 
-Nothing of what was known while pressing is used: the file alone has to be right. Structure, names, RECORD, metadata
-and tags are checked for every wheel; what the loader will do, for ELF, Mach-O and PE files. `smoke_test` goes further
-and installs it.
+Nothing of what was known while pressing is used: the file alone has to be right. Only its writer hands over what it has
+seen, because it has proven that this is what the file holds. Structure, names, RECORD, metadata and tags are checked
+for every wheel; what the loader will do, for ELF, Mach-O and PE files. `smoke_test` goes further and installs it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from mamba_press.errors import Habit, Problem, Remark, Style, harmless
 from mamba_press.metadata import headers
 from mamba_press.platforms.linux.tag import BARE
 from mamba_press.wheel import read, zip_read
+from mamba_press.wheel.proof import Proven
 from mamba_press.wheel.read import Depth, Member, installed, is_dist_info
 from mamba_press.wheel.zip_format import Damage
 
@@ -45,7 +46,7 @@ def check(
 
 
 def examine(
-    path: Path,
+    path: Path | Proven,
     *,
     name: str | None = None,
     elsewhere: Sequence[str] = (),
@@ -54,14 +55,15 @@ def examine(
 ) -> Findings:
     """Return everything that is wrong with a wheel, as :func:`check`, and everything that is worth knowing of it.
 
-    ``depth`` says how much of the files is read, beside the archive's directory; ``second`` reads the wheel, too.
+    ``depth`` says how much of the files is read, beside the archive's directory; ``second`` reads the wheel, too. Of a
+    file that has just been written, and proven, nothing is read: what it holds was looked at while it was packed.
     """
     wheel = _opened(path, name, depth, second)
     return _doubted({wheel.name: (wheel, _judged(wheel, elsewhere, None))}, second)[0]
 
 
 def together(
-    paths: Sequence[Path], *, elsewhere: Sequence[str] = (), second: SecondReader | None = None
+    paths: Sequence[Path | Proven], *, elsewhere: Sequence[str] = (), second: SecondReader | None = None
 ) -> tuple[Findings, ...]:
     """Return what is wrong with each of these wheels once all of them are installed into one folder.
 
@@ -104,17 +106,23 @@ def _as_rows(contents: Contents) -> dict[str, tuple[int, str | None]]:
     return {path: (each.size, None if path in without else each.sha256) for path, each in contents.members.items()}
 
 
-def _opened(path: Path, name: str | None = None, depth: Depth = "all", second: SecondReader | None = None) -> Opened:
-    name = name or path.name
+def _opened(
+    wheel: Path | Proven, name: str | None = None, depth: Depth = "all", second: SecondReader | None = None
+) -> Opened:
+    path, name = (wheel.path, wheel.name) if isinstance(wheel, Proven) else (wheel, name or wheel.name)
     try:
         size = path.stat().st_size
-        with path.open("rb") as file:
-            listing = zip_read.read(file)
+        if isinstance(wheel, Proven):
+            listing, members = wheel.listing, wheel.members
+        else:
+            with path.open("rb") as file:
+                listing = zip_read.read(file)
         is_bomb = read.is_bomb(listing.members, size)
         if second and not is_bomb:
             second.open(path, name)
-        seen = second.offer if second and second.whole else None
-        members = read.read(path, listing.members, "texts" if is_bomb else depth, seen)
+        if not isinstance(wheel, Proven):
+            seen = second.offer if second and second.whole else None
+            members = read.read(path, listing.members, "texts" if is_bomb else depth, seen)
     except read.UNREADABLE as error:
         why = getattr(error, "strerror", None) or error
         problem = Damage(where=name, what=f"cannot be read as a wheel: {why}")

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from mamba_press.platforms.binaries import Data, Part
+    from mamba_press.types import Entry
 
 Json = dict[str, object]
 
@@ -148,6 +149,11 @@ class SecondReader:
                     place.write_bytes(data)
                 request: Json = {"do": "read", "path": str(place), "format": parts[0].binary.format}
                 self._ask(_Asked(request, path, parts))
+
+    def written(self, entry: Entry, data: Data) -> None:
+        """Have a binary read that is being packed: one that was edited, or any where everything is read."""
+        if self.whole or entry.edits is not None:
+            self.offer(entry.path, data)
 
     def open(self, path: Path, name: str) -> None:
         """Have a wheel opened under the name that it is going to have."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mamba_press.config.model import Config
     from mamba_press.pipeline.solve import Order
     from mamba_press.types import Pressed, Solution
+    from mamba_press.wheel.proof import Proven
 
 KEEP = "MAMBA_PRESS_KEEP"
 ELSEWHERE = "choose another folder with -o, give it another version or build number, or --force it"
@@ -106,10 +107,10 @@ def make(
     date = epoch(asked.environ)
     with second_reader(asked) as second, pressed(asked, solution) as result:
 
-        def verify(path: Path, name: str) -> None:
-            _verify(path, name, result, asked.config, second)
+        def verify(written: Proven) -> None:
+            _verify(written, result, asked.config, second)
             if not replaces:
-                refuse_taken([(path, directory / name)])
+                refuse_taken([(written.path, directory / written.name)])
 
         accept(result.wheel.file_name)
         log.step(f"writing {result.wheel.file_name}")
@@ -118,7 +119,7 @@ def make(
             directory,
             compression=asked.config.wheel.compression,
             epoch=date,
-            seen=second.offer if second else None,
+            seen=second.written if second else None,
             verify=verify,
         )
     log.tell(result.notes)
@@ -163,12 +164,12 @@ def refuse_warnings(config: Config, notes: Iterable[Note] = ()) -> None:
         raise WarnedError.of(counts)
 
 
-def _verify(path: Path, name: str, result: Pressed, config: Config, second: SecondReader | None) -> None:
+def _verify(written: Proven, result: Pressed, config: Config, second: SecondReader | None) -> None:
     """Refuse a file that is too large, or that a check finds something wrong with, and warnings that are errors."""
     from mamba_press.audit import check
     from mamba_press.pipeline import press
 
-    size = path.stat().st_size
+    size = written.path.stat().st_size
     if config.wheel.max_size is not None:
         from mamba_press.audit import explain
         from mamba_press.audit import size as audit_size
@@ -176,10 +177,11 @@ def _verify(path: Path, name: str, result: Pressed, config: Config, second: Seco
 
         if size > audit_size.limit(config.wheel.max_size):
             found = explain.of_pressed(result, writer.listing(result.wheel), config)
-            audit_size.refuse(path, found, result.wheel.entries, config)
+            audit_size.refuse(written.path, found, result.wheel.entries, config)
     if size > check.PYPI_FILE and config.wheel.max_size is None:
-        log.warn(f"{name} is larger than 100 MiB, which PyPI takes only after a request; wheel.max-size can refuse it")
-    WriteError.raise_for(check.examine(path, name=name, elsewhere=press.elsewhere(config), second=second).problems)
+        what = "is larger than 100 MiB, which PyPI takes only after a request; wheel.max-size can refuse it"
+        log.warn(f"{written.name} {what}")
+    WriteError.raise_for(check.examine(written, elsewhere=press.elsewhere(config), second=second).problems)
     refuse_warnings(config, result.notes)
 
 
@@ -191,7 +193,7 @@ def refuse_taken(pairs: Iterable[tuple[Path, Path]]) -> None:
 
 
 def require_together(
-    paths: Sequence[Path],
+    paths: Sequence[Path | Proven],
     elsewhere: Sequence[str],
     second: SecondReader | None = None,
     *,

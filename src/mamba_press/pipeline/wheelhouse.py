@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mamba_press.pipeline.solve import Order
+    from mamba_press.wheel.proof import Proven
     from mamba_press.wheel.wheelhouse import Manifest
 
 
@@ -52,12 +53,13 @@ def write(
             found = press(asked, solution, workdir, generator=generator, epoch=date)
         count = len(found.wheels)
         log.step(f"writing {count} wheel{'s' * (count != 1)}")
-        seen = second.offer if second else None
-        paths = [
-            writer.write(each.wheel, stage, compression=compression, epoch=date, seen=seen) for each in found.wheels
-        ]
+        seen = second.written if second else None
+        proven: list[Proven] = []
+        for each in found.wheels:
+            path = writer.write(each.wheel, stage, compression=compression, epoch=date, seen=seen, verify=proven.append)
+            proven[-1] = proven[-1]._replace(path=path)
         elsewhere = pipeline_press.elsewhere(asked.config)
-        build.require_together(paths, elsewhere, second)
+        build.require_together(proven, elsewhere, second)
         manifest, lock = house_archive.describe(found, stage, elsewhere)
         (stage / house_archive.MANIFEST).write_bytes(manifest.to_json())
         (stage / house_archive.LOCK).write_bytes(lock)

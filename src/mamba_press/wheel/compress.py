@@ -11,6 +11,7 @@ from mamba_press.errors import ConfigError, Problem, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
 
 Compression = Literal["libdeflate", "zlib", "store"]
@@ -45,22 +46,28 @@ def compressor(compression: Compression | None) -> Compressor:
     if compression == "store":
         return Compressor(name="store", version="", deflate=None)
     if compression in (None, "libdeflate"):
-        try:
-            import deflate
-        except ImportError as error:
-            if compression:
-                what = '"libdeflate" is asked for, but the package deflate is not installed here'
-                hint = 'install it (pip install deflate), or use "zlib"'
-                raise ConfigError(Problem(where=Setting("wheel.compression"), what=what, hint=hint)) from error
-        else:
-            level = LEVEL
+        deflate = libdeflate()
+        if deflate is not None:
             return Compressor(
                 name="libdeflate",
                 version=deflate.__version__,
-                deflate=lambda data: deflate.deflate_compress(data, level),
+                deflate=lambda data: deflate.deflate_compress(data, LEVEL),
                 crc32=deflate.crc32,
             )
+        if compression:
+            what = '"libdeflate" is asked for, but the package deflate is not installed here'
+            hint = 'install it (pip install deflate), or use "zlib"'
+            raise ConfigError(Problem(where=Setting("wheel.compression"), what=what, hint=hint))
     return Compressor(name="zlib", version=zlib.ZLIB_RUNTIME_VERSION, deflate=_zlib_deflate)
+
+
+def libdeflate() -> ModuleType | None:
+    """Return the package that has libdeflate, None where it is not installed."""
+    try:
+        import deflate
+    except ImportError:
+        return None
+    return deflate
 
 
 def generator(compression: Compression | None) -> str:

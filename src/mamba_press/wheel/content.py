@@ -8,6 +8,7 @@ import hashlib
 import io
 import mmap
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,6 +21,8 @@ from mamba_press.types import Entry, Wheel
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from mamba_press.platforms.binary_format import Data
+    from mamba_press.wheel.read import Member
 
 HUGE = 256 << 20
 """From this size on an unedited file is read, compressed and written in parts; no more than some parts are in memory.
@@ -122,6 +125,17 @@ def parts_of(one: Sized) -> Iterator[bytes]:
         raise WriteError(_changed(one, total))
 
 
+@contextmanager
+def at_hand(one: Sized) -> Iterator[Data]:
+    """Give a huge entry's bytes, which lie on the disk."""
+    assert isinstance(one.entry.source, Path)
+    try:
+        with one.entry.source.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            yield data
+    except OSError as error:
+        raise WriteError(_vanished(one.entry, error)) from error
+
+
 def _read_file(path: Path, size: int) -> bytes:
     """Return the first ``size`` bytes of a file; for small ones this takes half of what ``open`` does."""
     descriptor = os.open(path, READING)
@@ -166,7 +180,7 @@ def describe(one: Sized) -> Row:
     return row_of(one.entry, one.size, digest.hexdigest())
 
 
-def record(wheel: Wheel, rows: Sequence[Row]) -> bytes:
+def record(wheel: Wheel, rows: Sequence[Row | Member]) -> bytes:
     """Return the text of RECORD for these rows; the line of RECORD itself is added."""
     text = io.StringIO(newline="")
     lines = csv.writer(text, lineterminator="\n")

@@ -86,7 +86,8 @@ def read(
     texts = [entry for entry in files if _text_of(entry.name) and entry.size <= _most(entry.name)]
     wanted = [entry for entry in (texts if depth == "texts" else files) if entry.can_be_read]
     found = {
-        entry.name: Member(path=entry.name, size=entry.size, sha256=None, problems=_too_large(entry)) for entry in files
+        entry.name: Member(path=entry.name, size=entry.size, sha256=None, problems=_too_large(entry.name, entry.size))
+        for entry in files
     }
     source = _Source(path, depth, seen)
     with ThreadPoolExecutor(1 if depth == "texts" else parallel.count(), thread_name_prefix="mamba-press") as pool:
@@ -156,8 +157,7 @@ class _Source:
                 data = _whole(file, entry)
                 if self._seen and _is_binary(data):
                     self._seen(entry.name, data)
-                problems = hazards.traces(entry.name, data, is_binary=_is_binary(data))
-                return _described(entry, data, hashlib.sha256(data).hexdigest(), problems)
+                return look(entry.name, data, hashlib.sha256(data).hexdigest())
         except zip_format.ArchiveError as error:
             damage = Damage(where=entry.name, what=error.what)
             return Member(path=entry.name, size=entry.size, sha256=None, problems=(damage,))
@@ -167,7 +167,9 @@ def _hashed(file: BinaryIO, entry: zip_format.Member) -> Member:
     digest = hashlib.sha256()
     for part in zip_read.parts(file, entry):
         digest.update(part)
-    return Member(path=entry.name, size=entry.size, sha256=digest.hexdigest(), problems=_too_large(entry))
+    return Member(
+        path=entry.name, size=entry.size, sha256=digest.hexdigest(), problems=_too_large(entry.name, entry.size)
+    )
 
 
 @contextmanager
@@ -198,26 +200,56 @@ def _whole(file: BinaryIO, entry: zip_format.Member) -> bytes | bytearray:
 
 def _huge(file: BinaryIO, entry: zip_format.Member, seen: Seen | None) -> Member:
     """Return what a file is that is never in memory as a whole; what is looked into is unpacked to the disk."""
-    digest, head, before = hashlib.sha256(), b"", b""
-    problems: dict[Problem, None] = {}
-    is_binary, is_text = False, entry.size <= _most(entry.name)
+    passing = Passing(entry.name, entry.size)
     with _unpacked() as unpacked:
         for part in zip_read.parts(file, entry):
-            if len(head) < _HEAD:
-                head += part
-                is_binary = _is_binary(head)
-            problems.update(dict.fromkeys(hazards.traces(entry.name, before + part, is_binary=is_binary)))
-            before = (before + part)[-hazards.LONGEST :]
-            digest.update(part)
-            if is_text or is_binary or len(head) < _HEAD:
+            passing.add(part)
+            if passing.is_wanted:
                 with _room_told():
                     unpacked.write(part)
-        if not (is_text or is_binary):
-            return _described(entry, b"", digest.hexdigest(), tuple(problems))
+        if not passing.is_wanted:
+            return passing.member(b"")
         with _mapped(unpacked) as data:
-            if seen and is_binary:
+            if seen and _is_binary(data):
                 seen(entry.name, data)
-            return _described(entry, data, digest.hexdigest(), tuple(problems))
+            return passing.member(data)
+
+
+class Passing:
+    """A file that comes by in parts, and is never in memory as a whole."""
+
+    def __init__(self, path: str, size: int) -> None:
+        self._path, self._size = path, size
+        self._digest, self._head, self._before = hashlib.sha256(), b"", b""
+        self._problems: dict[Problem, None] = {}
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether what has come by says that all of it is looked into at the end."""
+        is_known = len(self._head) == _HEAD and not _is_binary(self._head)
+        return not is_known or self._size <= _most(self._path)
+
+    @property
+    def sha256(self) -> str:
+        """The hash of what has come by."""
+        return self._digest.hexdigest()
+
+    def add(self, part: bytes) -> None:
+        """Look at the next part."""
+        self._head += part[: _HEAD - len(self._head)]
+        traces = hazards.traces(self._path, self._before + part, is_binary=_is_binary(self._head))
+        self._problems.update(dict.fromkeys(traces))
+        self._before = (self._before + part)[-hazards.LONGEST :]
+        self._digest.update(part)
+
+    def member(self, data: Data) -> Member:
+        """Return what the file is; ``data`` is all of it where that :attr:`is_wanted`, else empty."""
+        return _described((self._path, self._size), data, self.sha256, tuple(self._problems))
+
+
+def look(path: str, data: bytes | bytearray, sha256: str) -> Member:
+    """Return what a file is, by its name and its bytes with their hash."""
+    return _described((path, len(data)), data, sha256, hazards.traces(path, data, is_binary=_is_binary(data)))
 
 
 @contextmanager
@@ -248,15 +280,16 @@ def _room_told() -> Iterator[None]:
         raise OSError(error.errno, f"{error.strerror or error} in {where}; {hint}") from error
 
 
-def _described(entry: zip_format.Member, data: Data, sha256: str, problems: Sequence[Problem]) -> Member:
-    """Describe one file, and look at it closely when it is a binary."""
+def _described(of: tuple[str, int], data: Data, sha256: str, problems: Sequence[Problem]) -> Member:
+    """Describe one file, given its path and size, and look at it closely when it is a binary."""
+    path, size = of
     binary: Binary | None = None
     whats: tuple[str, ...] = ()
     if _is_binary(data):
         try:
             binary = binaries.read(data)
             whats = binaries.layout_problems(data) if binary else ()
-            if binary and hazards.is_cpp_runtime(entry.name, binary):
+            if binary and hazards.is_cpp_runtime(path, binary):
                 what = hazards.uncounted(binaries.unique_symbols(data))
                 whats = (*whats, what) if what else whats
             if binary and any(map(policy.internals, binary.needed)):
@@ -265,20 +298,20 @@ def _described(entry: zip_format.Member, data: Data, sha256: str, problems: Sequ
         except binaries.Malformed as error:
             whats = (f"is a broken binary: {error}",)
     return Member(
-        path=entry.name,
-        size=entry.size,
+        path=path,
+        size=size,
         sha256=sha256,
-        data=bytes(data) if entry.size <= _most(entry.name) else None,
+        data=bytes(data) if size <= _most(path) else None,
         binary=binary,
-        problems=(*_too_large(entry), *(Problem(where=entry.name, what=what) for what in whats), *problems),
+        problems=(*_too_large(path, size), *(Problem(where=path, what=what) for what in whats), *problems),
     )
 
 
-def _too_large(entry: zip_format.Member) -> tuple[Damage, ...]:
-    most = _most(entry.name)
-    if entry.size <= most or not _text_of(entry.name):
+def _too_large(path: str, size: int) -> tuple[Damage, ...]:
+    most = _most(path)
+    if size <= most or not _text_of(path):
         return ()
-    return (Damage(where=entry.name, what=f"has {entry.size:,} bytes, and is not read beyond {most:,}"),)
+    return (Damage(where=path, what=f"has {size:,} bytes, and is not read beyond {most:,}"),)
 
 
 def _is_binary(data: Data) -> bool:

@@ -9,6 +9,9 @@ Entries stand in the archive in the wheel's own order, ``.dist-info`` last and R
 in consecutive windows of :data:`WINDOW` bytes, the largest of a window first: that balances the cores nearly as well
 as sorting the whole archive by size would, keeps what belongs together side by side, and bounds memory by bytes
 rather than by entries.
+
+Nothing is believed of what libraries and disk did: see `proof`. What a check asks of each file is asked of the bytes in
+memory, so that the finished wheel need not be unpacked for it.
 """
 
 from __future__ import annotations
@@ -23,16 +26,20 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from mamba_press import log, parallel
 from mamba_press.atomic import replacing
 from mamba_press.types import Entry, Wheel
+from mamba_press.wheel import content, proof, read
 from mamba_press.wheel.compress import Compression, Compressor, compressor, zlib_part
 from mamba_press.wheel.content import Row, Sized, contents_of, describe, measure, parts_of, path_of, record, row_of
 from mamba_press.wheel.names import ordered
-from mamba_press.wheel.zip_format import DEFLATED, STORED, Archive, dos_time
+from mamba_press.wheel.proof import Meant, Proven, Prover
+from mamba_press.wheel.zip_format import Archive, dos_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from mamba_press.wheel.read import Seen
+    from mamba_press.platforms.binary_format import Data
+    from mamba_press.wheel.read import Member
 
+    Seen = Callable[[Entry, Data], None]
 
 _Result = TypeVar("_Result")
 
@@ -44,13 +51,12 @@ _BATCH = 1 << 18
 
 
 class _Packed(NamedTuple):
-    """An entry that is ready to be appended; ``data`` is None for a huge one, which is yet to be read."""
+    """An entry that is ready to be appended; a huge one is only looked at when it is."""
 
     of: Sized
-    row: Row | None = None
-    data: bytes | bytearray | None = None
-    method: int = STORED
-    crc: int = 0
+    data: bytes | bytearray = b""
+    meant: Meant | None = None
+    member: Member | None = None
 
 
 def write(  # noqa: PLR0913  # the wheel and its place, and five ways to say how, each with one clear default
@@ -61,15 +67,15 @@ def write(  # noqa: PLR0913  # the wheel and its place, and five ways to say how
     epoch: int | None,
     threads: int | None = None,
     seen: Seen | None = None,
-    verify: Callable[[Path, str], None] | None = None,
+    verify: Callable[[Proven], None] | None = None,
 ) -> Path:
     """Write the wheel and return its path; ``directory`` is created when it is missing.
 
     ``epoch`` dates the entries (SOURCE_DATE_EPOCH), ``threads`` defaults to the cores that the process may use.
-    ``seen`` gets what was edited, in these threads, perhaps twice. ``verify`` gets the complete file, still under a
-    temporary name, and the name it is about to get; what it raises keeps the file from getting it. Until then, and
-    after any error or interrupt, a wheel of the same name stays as it was. Raises ContentError for what PyPI or pip
-    would refuse, ConfigError when the compressor is not there, WriteError for everything else.
+    ``seen`` gets every file, in these threads, perhaps twice. ``verify`` gets the complete and proven file, still under
+    a temporary name; what it raises keeps the file from getting its own. Until then, and after any error or interrupt,
+    a wheel of the same name stays as it was. Raises ContentError for what PyPI or pip would refuse, ConfigError when
+    the compressor is not there, WriteError for everything else, also for a file that is not what was to be written.
     """
     entries = ordered(wheel)
     used = compressor(compression)
@@ -79,40 +85,46 @@ def write(  # noqa: PLR0913  # the wheel and its place, and five ways to say how
         # The threads end before others begin: they would keep their memory.
         with _pool(threads) as pool:
             archive = Archive(file, dos_time(epoch))
-            work = _Work(wheel, sized, pool, seen)
-            _fill(archive, work, used)
+            work = _Work(wheel, sized, pool, seen, used, proof.prover(used))
+            done = _fill(archive, work)
             if archive.looks_like_an_attack():
                 archive.start_again()
-                _fill(archive, work, compressor("store"))
+                done = _fill(archive, work._replace(used=compressor("store")))
+        file.flush()
+        path = Path(file.name)
+        listing = proof.finished(path, [meant for meant, _ in done], used.crc32)
         if verify:
-            file.flush()
-            verify(Path(file.name), wheel.file_name)
+            verify(Proven(path, wheel.file_name, listing, {member.path: member for _, member in done}))
     return target
 
 
 class _Work(NamedTuple):
-    """What is written, by whom, and who else is given what was edited."""
+    """What is written, by whom, who else is given what is written, and how it is packed and proven."""
 
     wheel: Wheel
     sized: Sequence[Sized]
     pool: ThreadPoolExecutor
     seen: Seen | None
+    used: Compressor
+    prover: Prover
 
 
-def _fill(archive: Archive, work: _Work, used: Compressor) -> None:
+def _fill(archive: Archive, work: _Work) -> list[tuple[Meant, Member]]:
     """Write all entries, RECORD and the directory."""
-    wheel, sized, pool, seen = work
-    rows: list[Row] = []
-    done, total = 0, sum(one.size for one in sized) if log.shows_progress() else 0
-    for packed in _in_order(pool, sized, lambda one: _pack(one, used, seen)):
-        rows.append(_append(archive, packed) if packed.row else _append_huge(archive, packed.of, used, pool))
+    wheel, sized = work.wheel, work.sized
+    done: list[tuple[Meant, Member]] = []
+    at, total = 0, sum(one.size for one in sized) if log.shows_progress() else 0
+    for packed in _in_order(work.pool, sized, lambda one: _pack(one, work)):
+        done.append(_append(archive, packed) if packed.meant else _append_huge(archive, packed.of, work))
         if total:
-            done += packed.of.size
-            log.progress(f"compressing, {done / 1e6:.1f} of {total / 1e6:.1f} MB", done, total)
+            at += packed.of.size
+            log.progress(f"compressing, {at / 1e6:.1f} of {total / 1e6:.1f} MB", at, total)
     log.progress_end()
-    rows += [_append(archive, _pack(one, used)) for one in _bill(wheel, rows)]
-    _append(archive, _packed_record(wheel, rows, used))
+    done += [_append(archive, _pack(one, work)) for one in _bill(wheel, [member for _, member in done])]
+    text = record(wheel, [member for _, member in done])
+    done.append(_append(archive, _pack(Sized(entry=Entry(path=path_of(wheel), source=text), size=len(text)), work)))
     archive.finish()
+    return done
 
 
 def listing(wheel: Wheel, *, threads: int | None = None) -> tuple[Row, ...]:
@@ -128,7 +140,7 @@ def listing(wheel: Wheel, *, threads: int | None = None) -> tuple[Row, ...]:
     return (*rows, Row(path=path_of(wheel), size=len(text), sha256=None, why="the wheel's list of files"))
 
 
-def _bill(wheel: Wheel, rows: Iterable[Row]) -> tuple[Sized, ...]:
+def _bill(wheel: Wheel, rows: Iterable[Row | Member]) -> tuple[Sized, ...]:
     """Return the one entry that is made of the others' hashes, if the wheel has it."""
     if wheel.bill is None:
         return ()
@@ -137,24 +149,22 @@ def _bill(wheel: Wheel, rows: Iterable[Row]) -> tuple[Sized, ...]:
     return (Sized(entry=entry, size=len(entry.source)),)
 
 
-def _pack(one: Sized, used: Compressor, seen: Seen | None = None) -> _Packed:
-    """Return an entry with its row, ready to be appended; a huge one as it is."""
+def _pack(one: Sized, work: _Work) -> _Packed:
+    """Return an entry with what it is, proven and ready to be appended; a huge one as it is."""
     if one.is_huge:
         return _Packed(of=one)
-    data = contents_of(one)
-    if seen and one.entry.edits is not None:
-        seen(one.entry.path, data)
-    row = row_of(one.entry, len(data), hashlib.sha256(data).hexdigest())
+    entry, used, data = one.entry, work.used, contents_of(one)
+    if work.seen:
+        work.seen(entry, data)
+    sha256 = hashlib.sha256(data).hexdigest()
+    row_of(entry, len(data), sha256)
     crc = used.crc32(data)
-    small = used.deflate(data) if used.deflate else data
-    if len(small) >= len(data):
-        return _Packed(of=one, row=row, data=data, crc=crc)
-    return _Packed(of=one, row=row, data=small, crc=crc, method=DEFLATED)
-
-
-def _packed_record(wheel: Wheel, rows: Sequence[Row], used: Compressor) -> _Packed:
-    text = record(wheel, rows)
-    return _pack(Sized(entry=Entry(path=path_of(wheel), source=text), size=len(text)), used)
+    packed = used.deflate(data) if used.deflate else data
+    is_smaller = len(packed) < len(data)
+    work.prover.require(entry.path, data, packed if is_smaller else None, crc)
+    kept = packed if is_smaller else data
+    meant = Meant(entry.path, entry.executable, crc, len(data), len(kept), used.crc32(kept))
+    return _Packed(of=one, data=kept, meant=meant, member=read.look(entry.path, data, sha256))
 
 
 @contextmanager
@@ -214,23 +224,32 @@ def _drain(futures: deque[Future[list[_Result]]]) -> Iterator[_Result]:
         yield from futures.popleft().result()
 
 
-def _append(archive: Archive, packed: _Packed) -> Row:
-    """Append an entry, and return its row."""
-    assert packed.row is not None
-    assert packed.data is not None
-    archive.append(packed.of.entry, packed.method, packed.data, (packed.crc, packed.row.size))
-    return packed.row
+def _append(archive: Archive, packed: _Packed) -> tuple[Meant, Member]:
+    """Append an entry, and return what is now to be found of it."""
+    assert packed.meant
+    assert packed.member
+    meant = packed.meant
+    archive.append(packed.of.entry, meant.method, packed.data, (meant.crc, meant.size))
+    return meant, packed.member
 
 
-def _append_huge(archive: Archive, one: Sized, used: Compressor, pool: ThreadPoolExecutor) -> Row:
-    """Append a huge entry, deflated in parts where that is worth it."""
-    digest = None
-    if used.deflate:
-        digest = archive.append_parts(one.entry, DEFLATED, _deflated_parts(one, pool), one.size)
-    if digest is None:
-        digest = archive.append_parts(one.entry, STORED, ((part, part) for part in parts_of(one)), one.size)
-    assert digest is not None
-    return row_of(one.entry, one.size, digest)
+def _append_huge(archive: Archive, one: Sized, work: _Work) -> tuple[Meant, Member]:
+    """Append a huge entry, deflated in parts where that is worth it; return what is now to be found of it."""
+    watch = proof.InParts(one, work.prover, is_packed=work.used.deflate is not None)
+    parts = _deflated_parts(one, work.pool) if watch.is_packed else _stored_parts(one)
+    if not archive.append_parts(one.entry, watch.method, watch.over(parts), one.size):
+        watch = proof.InParts(one, work.prover, is_packed=False)
+        archive.append_parts(one.entry, watch.method, watch.over(_stored_parts(one)), one.size)
+    if not watch.passing.is_wanted:
+        return watch.meant, watch.passing.member(b"")
+    with content.at_hand(one) as data:
+        if work.seen:
+            work.seen(one.entry, data)
+        return watch.meant, watch.passing.member(data)
+
+
+def _stored_parts(one: Sized) -> Iterator[tuple[bytes, bytes]]:
+    return ((part, part) for part in parts_of(one))
 
 
 def _deflated_parts(one: Sized, pool: ThreadPoolExecutor) -> Iterator[tuple[bytes, bytes]]:

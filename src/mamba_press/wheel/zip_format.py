@@ -7,7 +7,6 @@ compressed again: it costs little more than the copy of the file. `zip_read` say
 
 from __future__ import annotations
 
-import hashlib
 import os
 import struct
 import time
@@ -143,16 +142,15 @@ class Archive:
         self._file.write(data)
         self._note(central, len(local), sizes)
 
-    def append_parts(self, entry: Entry, method: int, parts: Iterator[tuple[bytes, bytes]], size: int) -> str | None:
-        """Append an entry from pairs of its bytes and the bytes to write; return the sha256 of its own.
+    def append_parts(self, entry: Entry, method: int, parts: Iterator[tuple[bytes, bytes]], size: int) -> bool:
+        """Append an entry from pairs of its bytes and the bytes to write; return whether it was worth it.
 
-        None comes back, and nothing is kept, where it is not worth it. The header is written again when the sizes are
-        known; what it needs for ZIP64 is there from the start.
+        Nothing is kept where it was not. The header is written again when the sizes are known; what it needs for ZIP64
+        is there from the start.
         """
-        digest, crc, written = hashlib.sha256(), 0, 0
+        crc, written = 0, 0
         self._file.write(self._headers(entry, method, (0, 0, size), size)[0])
         for data, packed in parts:
-            digest.update(data)
             crc = zlib.crc32(data, crc)
             written += len(packed)
             self._file.write(packed)
@@ -160,12 +158,12 @@ class Archive:
         self._file.seek(start)
         if method == DEFLATED and written >= size:
             self._file.truncate()
-            return None
+            return False
         local, central = self._headers(entry, method, (crc, written, size), size)
         self._file.write(local)
         self._file.seek(written, os.SEEK_CUR)
         self._note(central, len(local), (crc, written, size))
-        return digest.hexdigest()
+        return True
 
     def finish(self) -> None:
         """Write the central directory."""

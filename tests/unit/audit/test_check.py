@@ -29,7 +29,10 @@ def test_a_sound_wheel_has_no_problem(tmp_path):
 def test_what_mamba_press_writes_is_sound(tmp_path):
     entries = tuple(Entry(path=path, source=data) for path, data in files({"demo/größe,.txt": b"x"}).items())
     made = Wheel(name="demo", version=Version("1.0"), tags="py3-none-any", entries=entries)
-    assert check.check(writer.write(made, tmp_path, compression=None, epoch=None)) == ()
+    proven = []
+    path = writer.write(made, tmp_path, compression=None, epoch=None, verify=proven.append)
+    assert check.check(path) == ()
+    assert check.examine(proven[0]._replace(path=path)) == check.examine(path)
 
 
 def test_check_wheel_contents_finds_nothing_in_a_sound_wheel_either(tmp_path):

@@ -27,6 +27,7 @@ from mamba_press import atomic
 from mamba_press.errors import WriteError
 from mamba_press.types import Entry, File, Kept, Reason, Wheel
 from mamba_press.wheel import content, writer, zip_format
+from mamba_press.wheel.proof import Proven
 from tests.support.written import demo, entry, write
 
 SOURCE = Path(mamba_press.__file__).parents[1]
@@ -347,8 +348,8 @@ def test_kill_leaves_the_old_wheel_and_a_file_that_nobody_takes_for_one(tmp_path
 def test_what_verify_refuses_never_gets_its_name(tmp_path):
     seen = []
 
-    def refuse(path: Path, name: str) -> None:
-        seen.append((zipfile.ZipFile(path).testzip(), name))
+    def refuse(written: Proven) -> None:
+        seen.append((zipfile.ZipFile(written.path).testzip(), written.name))
         raise WriteError
 
     with pytest.raises(WriteError):
