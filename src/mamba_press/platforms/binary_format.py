@@ -5,6 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from mmap import mmap
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mamba_press.types import Binary
 
 Data = bytes | bytearray | mmap
 
@@ -15,6 +21,22 @@ READING = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 def aligned(number: int, to: int) -> int:
     """Return the next multiple of ``to``, the number itself where it is one."""
     return -(-number // to) * to
+
+
+def encoded(text: str) -> bytes:
+    """Return a name as it stands in a file; bytes that are no UTF-8 came through as surrogates."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return ranges in their order, those that overlap made one: a hostile file has thousands in one place."""
+    found: list[tuple[int, int]] = []
+    for start, end in sorted(ranges):
+        if found and start < found[-1][1]:
+            found[-1] = found[-1][0], max(found[-1][1], end)
+        else:
+            found.append((start, end))
+    return found
 
 
 def read_up_to(descriptor: int, size: int) -> bytes:
@@ -74,6 +96,14 @@ def refuse_endless(needed: tuple[str, ...], search: tuple[str, ...]) -> None:
         raise Malformed(
             f"{len(needed)} needed libraries, each looked for in {len(search)} places, take too long to find"
         )
+
+
+def refuse_other(found: Binary, wanted: Binary, fields: Iterable[str]) -> None:
+    """Raise Malformed where an edited file does not say what it should."""
+    for field in fields:
+        has, should = getattr(found, field), getattr(wanted, field)
+        if has != should:
+            raise Malformed(f"after the edit, {field} is {has!r}, not {should!r}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

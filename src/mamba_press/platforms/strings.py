@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from mamba_press.platforms.binaries import format_of
-from mamba_press.platforms.binary_format import READING, Data, Malformed, read_up_to
+from mamba_press.platforms.binary_format import READING, Data, Malformed, joined, read_up_to
 from mamba_press.platforms.linux import elf
 from mamba_press.platforms.macos import macho
 from mamba_press.platforms.windows import pe
@@ -114,18 +114,7 @@ def _regions(data: Data) -> Iterator[tuple[int, int]]:
         sections = list(_pe_sections(data))
     else:
         sections = []
-    yield from _joined(sections) if sections else [(0, len(data))]
-
-
-def _joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Ranges in their order, those that overlap made one: a hostile file has thousands of sections in one place."""
-    joined: list[tuple[int, int]] = []
-    for start, end in sorted(each for each in ranges if each[0] < each[1]):
-        if joined and start < joined[-1][1]:
-            joined[-1] = joined[-1][0], max(joined[-1][1], end)
-        else:
-            joined.append((start, end))
-    return joined
+    yield from joined(each for each in sections if each[0] < each[1]) if sections else [(0, len(data))]
 
 
 def _macho_sections(data: Data) -> Iterator[tuple[int, int]]:
@@ -147,8 +136,7 @@ def _pe_sections(data: Data) -> Iterator[tuple[int, int]]:
         image = pe.Image(data)
         if image.arch is None:
             return
-        names = [*image.needed, *image.forwarders, *([image.name] if image.name else [])]
-        taken = sorted((at := image.offset(image.number(name.pointer)), at + len(name.text)) for name in names)
+        taken = sorted((at := image.offset(image.number(name.pointer)), at + len(name.text)) for name in image.names)
         sections = [each for each in image.sections if not each.flags & _EXECUTABLE and each.name not in _NOT_DATA]
     except Malformed:
         return

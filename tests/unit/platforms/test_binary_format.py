@@ -4,12 +4,24 @@ import os
 
 import pytest
 
-from mamba_press.platforms.binary_format import LONGEST_PATH, Allowance, Malformed, aligned, read_up_to, refuse_endless
+from mamba_press.platforms.binary_format import (
+    LONGEST_PATH,
+    Allowance,
+    Malformed,
+    aligned,
+    joined,
+    read_up_to,
+    refuse_endless,
+)
 
 
 @pytest.mark.parametrize(("number", "to", "found"), [(0, 16, 0), (1, 16, 16), (16, 16, 16), (17, 16, 32), (9, 1, 9)])
 def test_a_number_is_rounded_up_to_a_multiple(number, to, found):
     assert aligned(number, to) == found
+
+
+def test_ranges_that_overlap_become_one_and_those_that_touch_do_not():
+    assert joined([(8, 9), (0, 4), (4, 6), (5, 7), (5, 6)]) == [(0, 4), (4, 7), (8, 9)]
 
 
 def test_as_much_is_read_as_was_asked_for_however_little_comes_at_once():

@@ -53,7 +53,7 @@ LOADED_TAGS = frozenset({DT_NEEDED, DT_FILTER, DT_AUXILIARY})
 """What names a library that is loaded with the file: the one whose symbols it stands for (DT_FILTER) as well."""
 
 DF_1_PIE = 0x08000000
-STB_GNU_UNIQUE = 10
+STB_GLOBAL, STB_GNU_UNIQUE = 1, 10
 NT_GNU_PROPERTY_TYPE_0, GNU_PROPERTY_X86_ISA_1_NEEDED = 5, 0xC0008002
 LEVELS = {2: "x86-64-v2", 4: "x86-64-v3", 8: "x86-64-v4"}
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mamba_press.platforms.binary_format import Data, Malformed
+from mamba_press.platforms.binary_format import Data, Malformed, encoded, refuse_other
 from mamba_press.platforms.linux import elf, elf_check, elf_reader, elf_strip
 from mamba_press.platforms.linux.elf import Image
 from mamba_press.platforms.linux.elf_layout import Draft
@@ -22,6 +22,8 @@ from mamba_press.types import Binary, Edits, Requirement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_VERIFIED = ("name", "needed", "search", "inherited", "requires", "defines", "interpreter", "kind", "arch", "execstack")
 
 
 def apply(data: Data, edits: Edits) -> Data:
@@ -72,22 +74,7 @@ def expected(before: Binary, edits: Edits) -> Binary:
 
 def _verify(before: Image, after: Image, wanted: Binary) -> None:
     """Raise Malformed where an edited file does not read as it should, or something else changed in it."""
-    found = elf_reader.facts(after)
-    for field in (
-        "name",
-        "needed",
-        "search",
-        "inherited",
-        "requires",
-        "defines",
-        "interpreter",
-        "kind",
-        "arch",
-        "execstack",
-    ):
-        has, should = getattr(found, field), getattr(wanted, field)
-        if has != should:
-            raise Malformed(f"after the edit, {field} is {has!r}, not {should!r}")
+    refuse_other(elf_reader.facts(after), wanted, _VERIFIED)
     ours = elf.STRING_TAGS | {elf.DT_STRTAB, elf.DT_STRSZ, elf.DT_VERNEED, elf.DT_VERNEEDNUM, elf.DT_VERSYM}
     ours |= {elf.DT_HASH, elf.DT_GNU_HASH, elf.DT_SYMTAB}
     if [e for e in before.dynamic if e[0] not in ours] != [e for e in after.dynamic if e[0] not in ours]:
@@ -100,7 +87,7 @@ def _verify(before: Image, after: Image, wanted: Binary) -> None:
 
 def _edit(image: Image, edits: Edits) -> bytearray:
     """The file with new names and search path."""
-    names = {old.encode("utf-8", "surrogateescape"): _encode(new) for old, new in edits.needed}
+    names = {encoded(old): None if new is None else encoded(new) for old, new in edits.needed}
     entries = list(_entries(image, edits, names))
     records, dropped = _records(image, names)
     if dropped and not records:
@@ -125,17 +112,13 @@ def _edit(image: Image, edits: Edits) -> bytearray:
     return draft.finish()
 
 
-def _encode(name: str | None) -> bytes | None:
-    return None if name is None else name.encode("utf-8", "surrogateescape")
-
-
 def _entries(image: Image, edits: Edits, names: dict[bytes, bytes | None]) -> Iterator[tuple[int, Text]]:
     """The dynamic entries after the edits; new names are still text."""
-    search = b":".join(p.encode("utf-8", "surrogateescape") for p in edits.search or ())
+    search = b":".join(map(encoded, edits.search or ()))
     search_tag = elf.DT_RPATH if edits.inherited else elf.DT_RUNPATH
     new: dict[int, bytes] = {}
     if edits.name is not None:
-        new[elf.DT_SONAME] = edits.name.encode("utf-8", "surrogateescape")
+        new[elf.DT_SONAME] = encoded(edits.name)
     if search:
         new[search_tag] = search
     seen: set[tuple[int, bytes]] = set()
@@ -196,9 +179,6 @@ def _unbind_unique(data: Data) -> Data:
     for at, size in tables:
         infos = image.slice(at, size, "the symbols")[4 :: elf.SYMBOL.size]
         for number, info in enumerate(infos):
-            if info >> 4 == _STB_GNU_UNIQUE:
-                out[at + number * elf.SYMBOL.size + 4] = _STB_GLOBAL << 4 | info & 0xF
+            if info >> 4 == elf.STB_GNU_UNIQUE:
+                out[at + number * elf.SYMBOL.size + 4] = elf.STB_GLOBAL << 4 | info & 0xF
     return out if out != data else data
-
-
-_STB_GLOBAL, _STB_GNU_UNIQUE = 1, 10

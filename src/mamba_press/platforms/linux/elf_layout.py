@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import struct
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from mamba_press.platforms.binary_format import Data, Malformed, aligned
+from mamba_press.platforms.binary_format import Data, Malformed, aligned, joined
 from mamba_press.platforms.linux import elf, elf_records
 from mamba_press.platforms.linux.elf import Image
 from mamba_press.platforms.linux.elf_records import Section, Segment
 from mamba_press.platforms.linux.elf_strings import Need, Strings
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 
 _SEARCHED_PER_RECORD = 16
 """Searching so many bytes for a symbol counts as one that is read."""
@@ -306,7 +302,7 @@ class Draft:
         clean = bytearray(self.out[start:end])
         content = bytearray()
         moves = []
-        for low, high in _joined(self._movable()):
+        for low, high in joined(self._movable()):
             if low < end and start < high:
                 content += bytes(-len(content) % 16)
                 moves.append(_Move(low, high, offset + len(content)))
@@ -320,14 +316,14 @@ class Draft:
             self._follow(move, shift)
         return bytes(content)
 
-    def _movable(self) -> list[tuple[int, int]]:
+    def _movable(self) -> set[tuple[int, int]]:
         """What can move without anything noticing but headers and dynamic entries, as ranges of the file."""
         kinds = (elf.PT_NOTE, elf.PT_INTERP, elf.PT_GNU_PROPERTY)
         found = {(s.offset, s.file_end) for s in self.segments if s.type in kinds and s.file_size}
         for tag, size in self.image.lookup_tables().items():
             at = self.image.at(tag, size, "a table of the dynamic section")
             found.add((at, at + size))
-        return sorted(found)
+        return found
 
     def _is_free(self, start: int, end: int, moves: list[_Move]) -> bool:
         """Whether, after the moves, nothing is between two offsets, and they are loaded with what precedes them."""
@@ -422,14 +418,3 @@ def _has_address_and_bytes(section: Section) -> bool:
 def _as_data(section: Section) -> Section:
     """A section as plain bytes, which refer to no other section."""
     return section._replace(type=elf.SHT_PROGBITS, flags=section.flags & ~elf.SHF_INFO_LINK, link=0, info=0)
-
-
-def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Sorted ranges, those that overlap made one."""
-    joined: list[tuple[int, int]] = []
-    for low, high in ranges:
-        if joined and low < joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(high, joined[-1][1]))
-        else:
-            joined.append((low, high))
-    return joined

@@ -11,7 +11,7 @@ import hashlib
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
-from mamba_press.platforms.binary_format import Malformed, aligned
+from mamba_press.platforms.binary_format import Malformed, aligned, encoded
 from mamba_press.platforms.macos import macho
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _kept(image: Image) -> tuple[bytes, dict[int, bytes]]:
 def _identifier(image: Image) -> bytes:
     """What names the code: the file's own name for itself, else the number that its linker gave it."""
     if image.name:
-        return image.name.rpartition("/")[2].removesuffix(".dylib").encode("utf-8", "surrogateescape")
+        return encoded(image.name.rpartition("/")[2].removesuffix(".dylib"))
     for command in image.of(macho.LC_UUID):
         return image.content(command)[8:24].hex().encode()
     return b"mamba-press"

@@ -11,7 +11,7 @@ import struct
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from mamba_press.platforms.binary_format import Malformed, aligned
+from mamba_press.platforms.binary_format import Malformed, aligned, encoded, refuse_other
 from mamba_press.platforms.macos import codesign, macho, macho_binds, macho_check, macho_layout, macho_reader
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ _SIGNED_FROM_MACOS_11 = "arm64"
 """Without a sound signature the kernel kills what runs such code."""
 _STRENGTH = (macho.LC_REEXPORT_DYLIB, macho.LC_LOAD_DYLIB, macho.LC_LOAD_UPWARD_DYLIB, macho.LC_LAZY_LOAD_DYLIB)
 """Of two commands for one library the one that asks for more stays, a weak one last."""
+_VERIFIED = ("name", "needed", "weak", "search", "interpreter", "kind", "arch", "floor")
 
 
 class _Commands(NamedTuple):
@@ -186,7 +187,7 @@ def _strength(content: bytes) -> int:
 def _named(content: bytes, name: str) -> bytes:
     """A load command with another name or path; what stands before it stays."""
     start = int.from_bytes(content[8:12], "little")
-    new = content[:start] + name.encode("utf-8", "surrogateescape") + b"\0"
+    new = content[:start] + encoded(name) + b"\0"
     size = aligned(len(new), 8)
     return new[:4] + size.to_bytes(4, "little") + new[8:].ljust(size - 8, b"\0")
 
@@ -224,11 +225,7 @@ def _joined(data: bytes, parts: Sequence[Slice], new: Sequence[bytes]) -> bytes:
 
 def _verify(before: Image, after: Image, wanted: Binary) -> None:
     """Raise Malformed where an edited slice does not read as it should, or something else changed in it."""
-    found = macho_reader.facts(after)
-    for field in ("name", "needed", "weak", "search", "interpreter", "kind", "arch", "floor"):
-        has, should = getattr(found, field), getattr(wanted, field)
-        if has != should:
-            raise Malformed(f"after the edit, {field} is {has!r}, not {should!r}")
+    refuse_other(macho_reader.facts(after), wanted, _VERIFIED)
     by = _header_segment(after) - _header_segment(before)
     # An edit in place leaves the symbols as they were, which is compared below.
     problems = macho_check.problems(after, binds=bool(by))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
-from mamba_press.platforms.binary_format import RECORD, Allowance, Malformed
+from mamba_press.platforms.binary_format import RECORD, Allowance, Malformed, encoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -159,7 +159,7 @@ class _Node:
 
 def build_trie(symbols: Iterable[tuple[str, bytes]]) -> bytes:
     """An export trie of names and what is said of them."""
-    named = sorted((name.encode("utf-8", "surrogateescape"), said) for name, said in symbols)
+    named = sorted((encoded(name), said) for name, said in symbols)
     nodes: list[_Node] = []
     root = _Node()
     todo = [(root, 0, len(named), 0)]

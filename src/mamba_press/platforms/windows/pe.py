@@ -77,7 +77,9 @@ class Image:
     def __init__(self, data: Data) -> None:
         self.data = data
         self.left = Allowance(len(data))
-        self.header = _header(data)
+        if not is_pe(data):
+            raise Malformed("the DOS header leads to no PE header")
+        self.header = int.from_bytes(data[60:64], "little")
         fields = struct.Struct("<2H12x2H")
         self.machine, self.section_count, self.optional_size, self.flags = self.unpack(fields, self.header + 4)
         self.optional = self.header + 24
@@ -232,6 +234,11 @@ class Image:
             return None
         return Name(self.export[0] + 12, self.text(self.export[1][4]))
 
+    @property
+    def names(self) -> tuple[Name, ...]:
+        """Every name of a library, its own last."""
+        return (*self.needed, *self.forwarders, *([self.name] if self.name else ()))
+
     @cached_property
     def forwarders(self) -> tuple[Name, ...]:
         """The exports that stand for ``library.symbol`` of another library."""
@@ -301,12 +308,6 @@ def is_pe(data: Data) -> bool:
         return False
     at = int.from_bytes(data[60:64], "little")
     return bytes(data[at : at + 4]) == b"PE\0\0"
-
-
-def _header(data: Data) -> int:
-    if not is_pe(data):
-        raise Malformed("the DOS header leads to no PE header")
-    return int.from_bytes(data[60:64], "little")
 
 
 def forwarded(text: str) -> tuple[str, str]:

@@ -16,22 +16,9 @@ if TYPE_CHECKING:
 
 _PAGE = 4096
 _NAMES = (
-    "exports",
-    "imports",
-    "resources",
-    "exceptions",
-    "certificates",
-    "relocations",
-    "debug data",
-    "architecture",
-    "global pointer",
-    "thread storage",
-    "load configuration",
-    "bound imports",
-    "import addresses",
-    "delayed imports",
-    "CLR header",
-    "reserved directory",
+    *("exports", "imports", "resources", "exceptions", "certificates", "relocations", "debug data", "architecture"),
+    *("global pointer", "thread storage", "load configuration", "bound imports", "import addresses"),
+    *("delayed imports", "CLR header", "reserved directory"),
 )
 
 
@@ -111,8 +98,7 @@ def _directories(image: Image) -> Iterator[str]:
 
 def _names(image: Image) -> Iterator[str]:
     """Yield what is wrong with names: that they can be read at all is seen by reading them."""
-    found = [*image.needed, *image.forwarders]
-    for name in (*found, *([image.name] if image.name else [])):
+    for name in image.names:
         if not name.text or not name.text.isprintable():
             yield f"the name {name.text!r} is no name of a library"
 

@@ -11,18 +11,10 @@ import struct
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
-from mamba_press.platforms.binary_format import Malformed
+from mamba_press.platforms.binary_format import Malformed, encoded
 from mamba_press.platforms.windows import pe, pe_reader
 from mamba_press.platforms.windows.pe_check import checksum, is_checksum, layout_problems
-from mamba_press.platforms.windows.pe_layout import (
-    Block,
-    all_names,
-    encoded,
-    fill,
-    own_block,
-    sections_end,
-    set_directory,
-)
+from mamba_press.platforms.windows.pe_layout import Block, fill, own_block, sections_end, set_directory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -139,7 +131,7 @@ def _rename(work: bytearray, changed: Sequence[_Change]) -> None:
     """Write the new texts: in place, or with all that is in the block already into a new block."""
     image = pe.Image(work)
     block = own_block(image)
-    places = sorted(image.number(each.pointer) for each in all_names(image))
+    places = sorted(image.number(each.pointer) for each in image.names)
     homeless = {
         change.pointer: change.new for change in changed if not _fits(change, image.headers_size, block, places)
     }

@@ -6,13 +6,13 @@ import struct
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mamba_press.platforms.binary_format import Malformed, aligned
+from mamba_press.platforms.binary_format import Malformed, aligned, encoded
 from mamba_press.platforms.windows import pe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
-    from mamba_press.platforms.windows.pe import Image, Name, Section
+    from mamba_press.platforms.windows.pe import Image, Section
 
 
 MARK = b"\x7fMbPress"
@@ -55,14 +55,6 @@ def sections_end(image: Image) -> int:
     return max(ends, default=image.headers_size)
 
 
-def all_names(image: Image) -> Iterator[Name]:
-    """Yield every name of a library in an image."""
-    yield from image.needed
-    yield from image.forwarders
-    if image.name is not None:
-        yield image.name
-
-
 def own_block(image: Image) -> Block | None:
     """Return the block that an earlier edit made."""
     for section in reversed(image.sections):
@@ -81,7 +73,7 @@ def fill(work: bytearray, texts: Mapping[int, str]) -> None:
     image = pe.Image(work)
     block = own_block(image)
     if block is not None:
-        kept = {each.pointer: each.text for each in all_names(image) if block.holds(image.number(each.pointer))}
+        kept = {each.pointer: each.text for each in image.names if block.holds(image.number(each.pointer))}
         texts = {**kept, **texts}
     moves_exports = any(each.pointer in texts for each in image.forwarders) or (
         block is not None and block.holds(image.directories[pe.EXPORTS].address)
@@ -287,8 +279,3 @@ def _set_image_size(work: bytearray) -> None:
     end = max(section.address + max(section.virtual_size, 1) for section in image.sections)
     size = max(aligned(end, image.section_alignment), image.number(image.optional + 56))
     struct.pack_into("<I", work, image.optional + 56, size)
-
-
-def encoded(text: str) -> bytes:
-    """Return a name as it stands in the file."""
-    return text.encode("utf-8", "surrogateescape")
