@@ -22,15 +22,9 @@ ARCHES = {
 }
 """The machines whose files are read, by the size of their words and their byte order, as platform tags spell them."""
 PAGES = {
-    "x86_64": 0x1000,
-    "aarch64": 0x10000,
-    "ppc64le": 0x10000,
-    "riscv64": 0x1000,
+    **dict.fromkeys(ARCHES.values(), 0x1000),
+    **dict.fromkeys(("aarch64", "ppc64le", "ppc64"), 0x10000),
     "loongarch64": 0x4000,
-    "i686": 0x1000,
-    "armv7l": 0x1000,
-    "ppc64": 0x10000,
-    "s390x": 0x1000,
 }
 """The largest page that a kernel of the architecture maps with: a file that is not laid out for it is broken.
 

@@ -17,8 +17,7 @@ from mamba_press.platforms.macos import macho
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from mamba_press.platforms.macos.macho import Image
-    from mamba_press.platforms.macos.macho_records import Segment
+    from mamba_press.platforms.macos.macho import Image, Segment
 
 _SUPER_BLOB = 0xFADE0CC0
 _CODE_DIRECTORY = 0xFADE0C02

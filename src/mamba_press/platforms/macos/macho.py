@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mamba_press.platforms.binary_format import RECORD, Allowance, Data, Malformed
-from mamba_press.platforms.macos.macho_records import Command, Part, Section, Segment, Slice
 from mamba_press.platforms.macos.macho_tables import Export, walk
 
 if TYPE_CHECKING:
@@ -28,24 +26,13 @@ _ARM64E = 2
 MH_EXECUTE, MH_DYLIB, MH_BUNDLE = 2, 6, 8
 MH_TWOLEVEL = 0x80
 
-LC_SYMTAB = 0x2
-LC_LOAD_DYLIB = 0xC
-LC_ID_DYLIB = 0xD
-LC_LOAD_DYLINKER = 0xE
-LC_LOAD_WEAK_DYLIB = 0x80000018
-LC_SEGMENT_64 = 0x19
-LC_UUID = 0x1B
-LC_RPATH = 0x8000001C
-LC_CODE_SIGNATURE = 0x1D
-LC_REEXPORT_DYLIB = 0x8000001F
-LC_LAZY_LOAD_DYLIB = 0x20
-LC_DYLD_INFO = 0x22
-LC_DYLD_INFO_ONLY = 0x80000022
-LC_LOAD_UPWARD_DYLIB = 0x80000023
-LC_VERSION_MIN_MACOSX = 0x24
-LC_BUILD_VERSION = 0x32
-LC_DYLD_EXPORTS_TRIE = 0x80000033
-LC_DYLD_CHAINED_FIXUPS = 0x80000034
+LC_LOAD_DYLIB, LC_LOAD_WEAK_DYLIB, LC_REEXPORT_DYLIB = 0xC, 0x80000018, 0x8000001F
+LC_LAZY_LOAD_DYLIB, LC_LOAD_UPWARD_DYLIB = 0x20, 0x80000023
+LC_ID_DYLIB, LC_LOAD_DYLINKER, LC_RPATH, LC_UUID = 0xD, 0xE, 0x8000001C, 0x1B
+LC_SEGMENT_64, LC_SYMTAB, LC_CODE_SIGNATURE = 0x19, 0x2, 0x1D
+LC_DYLD_INFO, LC_DYLD_INFO_ONLY = 0x22, 0x80000022
+LC_DYLD_EXPORTS_TRIE, LC_DYLD_CHAINED_FIXUPS = 0x80000033, 0x80000034
+LC_VERSION_MIN_MACOSX, LC_BUILD_VERSION = 0x24, 0x32
 
 LOADS = (LC_LOAD_DYLIB, LC_LOAD_WEAK_DYLIB, LC_REEXPORT_DYLIB, LC_LAZY_LOAD_DYLIB, LC_LOAD_UPWARD_DYLIB)
 """The commands that make a dependency; their order is what symbols refer to (library ordinals, from 1)."""
@@ -78,6 +65,62 @@ _MOST_COMMANDS = 0x10000
 """More libraries than that have no number."""
 _OLDEST_ARM64 = (11, 0)
 _ZERO_FILL = (0x1, 0xC, 0x12)
+
+
+class Slice(NamedTuple):
+    """One architecture's part of a file; ``arch`` is None for what is not edited, ``align`` a power of two."""
+
+    arch: str | None
+    cpu: int
+    subtype: int
+    offset: int
+    size: int
+    align: int
+
+
+class Command(NamedTuple):
+    """A load command, by its place in the slice."""
+
+    type: int
+    offset: int
+    size: int
+
+
+class Section(NamedTuple):
+    """A section; ``offset`` is 0 for what is not in the file."""
+
+    segment: str
+    name: str
+    address: int
+    size: int
+    offset: int
+    align: int
+
+
+class Segment(NamedTuple):
+    """A segment and its sections; ``command`` is the offset of its load command."""
+
+    name: str
+    address: int
+    memory_size: int
+    offset: int
+    file_size: int
+    protection: int
+    sections: tuple[Section, ...]
+    command: int
+
+    @property
+    def file_end(self) -> int:
+        """Where it ends in the slice."""
+        return self.offset + self.file_size
+
+
+class Part(NamedTuple):
+    """A range of the slice and what it holds."""
+
+    offset: int
+    size: int
+    what: str
 
 
 def slices(data: Data) -> tuple[Slice, ...]:
@@ -336,8 +379,7 @@ def images(data: Data) -> tuple[Image, ...]:
     return tuple(Image(data, part, left) for part in slices(data) if part.arch is not None)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Room:
+class Room(NamedTuple):
     """How much of the slice's start load commands may take."""
 
     used: int
@@ -354,7 +396,5 @@ def room(image: Image) -> Room:
     firsts += [part.offset for part in image.parts(LINKEDIT_DATA) if part.size]
     used, available = image.commands_end, min(firsts, default=image.size)
     if used < available:
-        padding = image.slice(used, available - used, "the room behind the load commands")
-        rest = padding.lstrip(b"\0")
-        available -= len(rest)
+        available -= len(image.slice(used, available - used, "the room behind the load commands").lstrip(b"\0"))
     return Room(used=used, available=available)

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from mamba_press.platforms.binary_format import Data
-    from mamba_press.platforms.macos.macho import Image
-    from mamba_press.platforms.macos.macho_records import Part
+    from mamba_press.platforms.macos.macho import Image, Part
 
 FLAT = -2
 """The ordinal of a symbol that any loaded image may define."""

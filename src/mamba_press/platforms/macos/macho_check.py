@@ -12,8 +12,7 @@ from mamba_press.platforms.macos import codesign, macho, macho_binds, macho_read
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mamba_press.platforms.macos.macho import Image
-    from mamba_press.platforms.macos.macho_records import Segment
+    from mamba_press.platforms.macos.macho import Image, Segment
 
 
 def layout_problems(data: Data) -> tuple[str, ...]:

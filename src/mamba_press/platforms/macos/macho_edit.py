@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from mamba_press.platforms.binary_format import Data
-    from mamba_press.platforms.macos.macho import Image
-    from mamba_press.platforms.macos.macho_records import Slice
+    from mamba_press.platforms.macos.macho import Image, Slice
     from mamba_press.types import Binary, Edits
 
 _REWRITTEN = (*macho.LOADS, macho.LC_ID_DYLIB, macho.LC_RPATH)

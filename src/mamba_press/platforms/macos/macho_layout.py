@@ -20,8 +20,7 @@ from mamba_press.platforms.macos.macho_tables import build_trie, payload, uleb_b
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from mamba_press.platforms.macos.macho import Image
-    from mamba_press.platforms.macos.macho_records import Part, Segment
+    from mamba_press.platforms.macos.macho import Image, Part, Segment
 
 _STEP = 0x4000
 """A page of every machine; content keeps its place in its page."""
