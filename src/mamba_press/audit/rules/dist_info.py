@@ -106,8 +106,10 @@ def _row(contents: Contents, own: str, row: Sequence[str], listed: set[str]) -> 
         algorithm = digest.partition("=")[0]
         if algorithm != "sha256":
             yield Damage(where=path, what=f"RECORD has {algorithm or 'no hash'} for it; mamba-press wants sha256")
-        elif member.sha256 is not None and digest != content.hash_of(member.sha256):
-            yield Damage(where=path, what="is not what RECORD's hash was made of")
+        elif member.sha256 is not None and digest != (known := content.hash_of(member.sha256)):
+            is_known = digest.rstrip("=") in (known, f"sha256={member.sha256}")
+            form = "RECORD states its hash in another form than URL-safe base64 without padding"
+            yield Damage(where=path, what=form if is_known else "is not what RECORD's hash was made of")
         if size != str(member.size):
             yield Damage(where=path, what=f"has {member.size} bytes; RECORD says {size or 'nothing'}")
 

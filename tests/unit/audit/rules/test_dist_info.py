@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import zipfile
 from collections.abc import Callable
@@ -21,8 +22,15 @@ def test_entry_points_data_folders_and_signatures_are_no_problem(tmp_path):
     assert check.check(make(tmp_path, {**content, f"{INFO}/RECORD.jws": b"{}"}, listed=listed)) == ()
 
 
+def stated(digest: str) -> bytes:
+    """RECORD with another hash of METADATA."""
+    return record(files()).replace(_digest(METADATA).encode(), digest.encode())
+
+
 WRONG: dict[str, Callable[[], tuple[Files, bytes | None]]] = {
-    "wrong hash": lambda: (files(), record(files()).replace(_digest(METADATA).encode(), _digest(b"x").encode())),
+    "wrong hash": lambda: (files(), stated(_digest(b"x"))),
+    "hash in hexadecimal": lambda: (files(), stated(hashlib.sha256(METADATA).hexdigest())),
+    "padded hash": lambda: (files(), stated(f"{_digest(METADATA)}=")),
     "wrong size": lambda: (files({"a.py": b"12345"}), record(files({"a.py": b"12345"})).replace(b",5\n", b",6\n")),
     "md5": lambda: (files(), record(files()).replace(b"sha256=", b"md5=")),
     "no hash": lambda: (files(), b"".join(f"{p},,\n".encode() for p in [*files(), f"{INFO}/RECORD"])),
