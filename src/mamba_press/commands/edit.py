@@ -79,12 +79,11 @@ def _changes(arguments: Arguments) -> edit.Changes:
     from mamba_press.pipeline.edit import Changes
 
     pairs = [(name.strip(), value.strip()) for name, _, value in (text.partition(":") for text in arguments.fields)]
-    if problems := [
+    ConfigError.raise_for(
         Problem(where=f"--set {text!r}", what="names no field", hint='write --set "Field: value"')
         for text, (name, _) in zip(arguments.fields, pairs, strict=True)
         if not name or ":" not in text
-    ]:
-        raise ConfigError(*problems)
+    )
     return Changes(
         require=tuple(arguments.require),
         drop=tuple(arguments.drop),

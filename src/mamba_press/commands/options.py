@@ -127,12 +127,11 @@ def orders(arguments: Arguments, environ: Mapping[str, str], *, of_project: bool
 
 def order(arguments: Arguments, environ: Mapping[str, str]) -> Order:
     """Return what the arguments ask for: a project's folder, a recipe, or specs, for one Python and one platform."""
-    if problems := [
+    ConfigError.raise_for(
         Problem(where=where, what=f"names several, {value}, and this is made for one", hint="make a call for each")
         for where, value in (("--python", arguments.python), ("--platform", arguments.platform))
         if value and "," in value
-    ]:
-        raise ConfigError(*problems)
+    )
     return _order(arguments, given(arguments), environ)
 
 
@@ -165,8 +164,7 @@ def _order(arguments: Arguments, settings: dict[str, object], environ: Mapping[s
     if named := [key for key in settings if re.fullmatch(r"(mamba[-_]press\.)?packages", key)]:
         what, hint = "names packages, and so do the arguments", "name all of them as arguments"
         problems.append(Problem(where=f"-C {named[0]}", what=what, hint=hint))
-    if problems:
-        raise ConfigError(*problems)
+    ConfigError.raise_for(problems)
     if len(arguments.what) > 1 and not (arguments.apart or arguments.name):
         _refuse_nameless(arguments.what)
     return _without_project({}, {**settings, "packages": list(arguments.what)}, environ, arguments.name)

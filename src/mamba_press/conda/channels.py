@@ -74,8 +74,7 @@ def urls(channels: Iterable[str], root: Path) -> tuple[str, ...]:
             what = f"{channel!r} is a folder that is not there: {path}"
             problems.append(Problem(where=Setting("channels"), what=what, hint=_NO_FOLDER))
         found.append(channel if path is None else path.as_uri())
-    if problems:
-        raise ConfigError(*problems)
+    ConfigError.raise_for(problems)
     return tuple(found)
 
 

@@ -86,8 +86,7 @@ def read(folder: Path, package: str) -> tuple[Info, tuple[str, ...]]:
         licences = tuple(_licences(folder))
     with _collected(problems, package):
         recipe = next((text for name in _RECIPES if (text := _text(folder, name, notes))), "")
-    if problems:
-        raise ContentError(*dict.fromkeys(problems))
+    ContentError.raise_for(dict.fromkeys(problems))
     info = Info(about=_texts(about, notes), scripts=_scripts(link, notes), licences=licences, recipe=recipe)
     return info, tuple(f"{package}: info/{note}" for note in notes)
 

@@ -91,13 +91,13 @@ def _all(package: Package) -> tuple[Spec, ...]:
 def refuse_foreign(packages: Iterable[Package]) -> None:
     """Raise SolveError for packages in another form than conda's, such as wheels, and for records without a bound."""
     packages = tuple(packages)
+    constraints = Setting("constraints")
+    hint = Text.of("name a build that is .conda or .tar.bz2 in ", constraints, ", or a channel that has one")
     problems = [
         Problem(
             where=str(package),
             what=f"its channel offers it as {package.file_name!r}, which is no conda package",
-            hint=Text.of(
-                "name a build that is .conda or .tar.bz2 in ", Setting("constraints"), ", or a channel that has one"
-            ),
+            hint=hint,
         )
         for package in packages
         if not package.url or not package.file_name.endswith((".conda", ".tar.bz2"))
@@ -107,8 +107,7 @@ def refuse_foreign(packages: Iterable[Package]) -> None:
         for package in packages
         for what in _beyond(package)
     ]
-    if problems:
-        raise SolveError(*problems)
+    SolveError.raise_for(problems)
 
 
 def _beyond(package: Package) -> Iterator[str]:

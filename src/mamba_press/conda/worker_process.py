@@ -204,8 +204,7 @@ def call(
     worker itself could not do, ``failure`` where it ended without an answer, FetchError where servers were silent,
     ConfigError for a folder whose name is not UTF-8, which rattler cannot take.
     """
-    if problems := [*_not_utf8(request)]:
-        raise ConfigError(*problems)
+    ConfigError.raise_for(_not_utf8(request))
     idle = _IDLE.get()
     with interrupts.held():
         worker = idle.pop() if idle and idle[-1].environ == environ else _Worker(environ)

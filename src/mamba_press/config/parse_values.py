@@ -106,8 +106,7 @@ def checked(found: Found, value: object) -> object:
             faults += _faults(found, kind, value, "")
         else:
             continue
-        if faults:
-            raise ConfigError(*faults)
+        ConfigError.raise_for(faults)
         return value
     what = f"found {messages.found(value)}, expected {found.key.expected}"
     raise ConfigError(Problem(where=found.setting, what=what, hint=_advice(found, value)))

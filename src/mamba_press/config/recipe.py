@@ -83,8 +83,7 @@ def read(path: Path) -> Recipe:
     """Return what a recipe says; raises ConfigError with all that is wrong with it."""
     root = _Node(where=path.name, value=_document(path), problems=[], joint=": ")
     recipe = _recipe(root)
-    if root.problems:
-        raise ConfigError(*root.problems)
+    ConfigError.raise_for(root.problems)
     return recipe
 
 

@@ -36,8 +36,7 @@ def table(recipe: Recipe, package_name: str | None = None) -> dict[str, object]:
     external = dict(_external(filled(path), recipe) for path in recipe.external if not _is_absolute(filled(path)))
     system = [filled(path).rpartition("/")[2] for path in recipe.external if _is_absolute(filled(path))]
     move = _layout(chained, recipe.site_packages, name, problems)
-    if problems:
-        raise ConfigError(*problems)
+    ConfigError.raise_for(problems)
     link = {"external": external, "system": system, "remove": [filled(glob) for glob in recipe.remove]}
     return {
         "packages": [_spec(text) for text in recipe.packages],

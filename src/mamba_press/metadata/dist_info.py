@@ -158,8 +158,7 @@ def _merged(
                 what = f"{name!r} is {first.object!r} in {first.owner} and {target!r} in {owner}"
                 hint = f"state which one in the [project] table: {_key(group)}"
                 problems.append(Problem(where=f"entry point [{group}]", what=what, hint=hint))
-    if problems:
-        raise ContentError(*problems)
+    ContentError.raise_for(problems)
     for (group, name), claim in claims.items():
         own.setdefault(group, {})[name] = claim.object
     return own
@@ -237,8 +236,7 @@ def _without_generated(payload: Sequence[Entry], points: EntryPoints) -> list[En
             what = f"is a script, and {name!r} is also an entry point"
             hint = "exclude the script with select.exclude, or name the entry point otherwise in [project]"
             problems.append(Problem(where=entry.path, what=what, hint=hint))
-    if problems:
-        raise ContentError(*problems)
+    ContentError.raise_for(problems)
     return kept
 
 

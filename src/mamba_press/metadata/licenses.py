@@ -57,8 +57,7 @@ def read(
     """
     named = {name: _named(name, text) for name, text in rules.named.items()}
     problems = [found for found in named.values() if isinstance(found, Problem)]
-    if problems:
-        raise ConfigError(*problems)
+    ConfigError.raise_for(problems)
     return tuple(
         _licence(package, abouts.get(package.name, {}), named.get(package.name))
         for package in sorted(packages, key=lambda package: package.name)
@@ -81,11 +80,9 @@ def require(licences: Sequence[Licence], packages: Sequence[Package], rules: Lic
 
     ``packages`` are all that may have led to those in the wheel: the error says how each came in.
     """
-    problems = [
+    ContentError.raise_for(
         _refusal(licence, ground, packages) for licence in licences if (ground := _ground(licence, rules)) is not None
-    ]
-    if problems:
-        raise ContentError(*problems)
+    )
 
 
 def is_open(project: Project) -> bool:

@@ -62,8 +62,7 @@ def asked(root: Path) -> tuple[Asked, ...]:
             continue
         hint = 'provider = "package.name", or provider = { path = "folder", module = "name" } for one of the project'
         problems.append(Problem(where=where, what="names no provider", hint=hint))
-    if problems:
-        raise ConfigError(*problems)
+    ConfigError.raise_for(problems)
     return tuple(entries)
 
 
@@ -156,8 +155,7 @@ def _fields(entry: Asked, fields: object, declared: frozenset[str]) -> Mapping[s
         elif field not in declared:
             hint = f'add "{field}" to project.dynamic'
             problems.append(Problem(where=entry.where, what=f"gives {field!r}, which is not dynamic", hint=hint))
-    if problems:
-        raise ConfigError(*problems)
+    ConfigError.raise_for(problems)
     return fields
 
 

@@ -162,8 +162,7 @@ def from_specs(
         found = _from_conda(package, "press it from a pyproject.toml that states project.version")
     except ConfigError as error:
         raise ConfigError(*problems, *error.problems) from None
-    if problems:
-        raise ConfigError(*problems)
+    ConfigError.raise_for(problems)
     table = {"name": chosen, "version": str(found), "dynamic": list(DYNAMIC)}
     return Project(root=Path(NEUTRAL), name=chosen, version=found, table=table)
 

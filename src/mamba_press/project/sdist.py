@@ -45,9 +45,7 @@ def write(  # noqa: PLR0913  # these are what an sdist consists of
 
     stem = f"{canonicalize_name(name).replace('-', '_')}-{version}"
     entries = sorted([*files, ("PKG-INFO", pkg_info, False)], key=lambda file: file[0])
-    problems = tuple(_bad([path for path, _, _ in entries]))
-    if problems:
-        raise ContentError(*problems)
+    ContentError.raise_for(_bad([path for path, _, _ in entries]))
     date = EARLIEST if epoch is None else max(epoch, 0)
     target = directory / f"{stem}.tar.gz"
     with (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,8 +43,7 @@ def find(project: Project, wanted: Sources) -> tuple[Module, ...]:
             modules.append(Module(name=name, path=places[0]))
         else:
             problems.append(_several(places) if places else _nowhere(name, wanted))
-    if problems:
-        raise ConfigError(*problems)
+    ConfigError.raise_for(problems)
     return tuple(modules)
 
 
@@ -54,31 +54,17 @@ def nothing(project: Project, config: Config) -> Problem:
         what = f"names no package, and there is no code: no {name}/__init__.py and no {name}.py, in src or beside"
     else:
         what = "names no package, and sources.modules names no code"
-    return Problem(
-        where=Setting("packages"),
-        what=what,
-        hint=Text.of(
-            'name what to press: packages = ["…"], or the project\'s own code: ', Setting("sources.modules", ("…",))
-        ),
-    )
+    hint = 'name what to press: packages = ["…"], or the project\'s own code: '
+    return Problem(where=Setting("packages"), what=what, hint=Text.of(hint, Setting("sources.modules", ("…",))))
 
 
 def left_to(config: Config) -> Iterator[Problem]:
     """Yield the keys that mean nothing where an inner backend decides which code it is."""
-    wanted = config.sources
-    keys = {
-        "modules": wanted.modules,
-        "root": wanted.root,
-        "exclude": wanted.exclude,
-        "include": wanted.include,
-        "version-file": wanted.version_file,
-    }
-    for key, value in keys.items():
+    hint = "say it in that backend's table, or leave it out"
+    for key, value in asdict(config.sources).items():
         if value:
             what = f"is not looked at: which code is in the wheel, {config.build_backend} decides"
-            yield Problem(
-                where=Setting(f"sources.{key}"), what=what, hint="say it in that backend's table, or leave it out"
-            )
+            yield Problem(where=Setting(f"sources.{key.replace('_', '-')}"), what=what, hint=hint)
 
 
 def collect(project: Project, version: Version, wanted: Sources, workdir: Path) -> OwnFiles:
@@ -125,28 +111,21 @@ def _installed(path: str, modules: Sequence[Module]) -> str:
     for module in modules:
         if path == module.path or path.startswith(f"{module.path}/"):
             return path[len(module.root) + 1 :] if module.root else path
-    raise ConfigError(
-        Problem(
-            where=Setting("sources.version-file"),
-            what=f"{path!r} lies in no module of the project",
-            hint=f"modules here: {', '.join(module.path for module in modules) or 'none'}",
-        )
-    )
+    what = f"{path!r} lies in no module of the project"
+    hint = f"modules here: {', '.join(module.path for module in modules) or 'none'}"
+    raise ConfigError(Problem(where=Setting("sources.version-file"), what=what, hint=hint))
 
 
 def _refuse_empty(modules: Sequence[Module], paths: Sequence[str]) -> None:
-    empty = [each for each in modules if not any(f"{path}/".startswith(f"{each.path}/") for path in paths)]
-    if empty:
-        raise ConfigError(
-            *(
-                Problem(
-                    where=each.path,
-                    what=f"the module {each.name} has no file: a .gitignore leaves all of it out, or it is empty",
-                    hint=Text.of("name what is the project's: ", Setting("sources.include", (f"{each.path}/**",))),
-                )
-                for each in empty
-            )
+    ConfigError.raise_for(
+        Problem(
+            where=each.path,
+            what=f"the module {each.name} has no file: a .gitignore leaves all of it out, or it is empty",
+            hint=Text.of("name what is the project's: ", Setting("sources.include", (f"{each.path}/**",))),
         )
+        for each in modules
+        if not any(f"{path}/".startswith(f"{each.path}/") for path in paths)
+    )
 
 
 def _called_like(project: Project, wanted: Sources) -> Iterator[Module]:

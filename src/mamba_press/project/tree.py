@@ -94,8 +94,7 @@ def collect(
             problems.append(found)
         else:
             files.append(found)
-    if problems:
-        raise ContentError(*problems)
+    ContentError.raise_for(problems)
     return tuple(sorted(files, key=lambda file: file[0]))
 
 

@@ -121,10 +121,9 @@ class Context:
 
 def _settle(deriving: Deriving, *, binding: bool) -> None:
     """Raise what is wrong, or make notes of it where the project states the field itself."""
-    if binding and deriving.unknown:
-        raise ConfigError(*deriving.unknown)
-    if binding and deriving.problems:
-        raise ContentError(*deriving.problems)
+    if binding:
+        ConfigError.raise_for(deriving.unknown)
+        ContentError.raise_for(deriving.problems)
     deriving.notes.extend(f"{problem.where}: {problem.what}" for problem in (*deriving.unknown, *deriving.problems))
     deriving.unknown.clear()
     deriving.problems.clear()

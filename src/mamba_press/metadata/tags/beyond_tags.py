@@ -93,8 +93,7 @@ def foreign(entries: Iterable[Entry], target: Target) -> tuple[str, ...]:
             problems.append(Problem(where=entry.path, what=what, hint=hint))
         else:
             notes.append(f"{entry.path} is a binary of {machine}: packed as data, untouched")
-    if problems:
-        raise ContentError(*problems)
+    ContentError.raise_for(problems)
     return tuple(notes)
 
 

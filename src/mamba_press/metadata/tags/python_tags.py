@@ -177,7 +177,7 @@ def _loads(module: _Module, python: Python) -> bool:
 def _refuse_other_pythons(modules: Sequence[_Module], python: Python) -> None:
     """Refuse a module that the target cannot load, unless the package has it for the target too."""
     there = {module.stem for module in modules if _loads(module, python)}
-    problems = [
+    ContentError.raise_for(
         Problem(
             where=module.entry.path,
             what=f"{module.entry.package} has this extension for {module.abi}; Python {python} does not load it",
@@ -185,9 +185,7 @@ def _refuse_other_pythons(modules: Sequence[_Module], python: Python) -> None:
         )
         for module in modules
         if module.stem not in there
-    ]
-    if problems:
-        raise ContentError(*problems)
+    )
 
 
 def _other_python_hint(module: _Module, python: Python) -> str:

@@ -55,11 +55,8 @@ def unpack(path: Path, folder: Path, target: Target, root: Path | None) -> OwnFi
     try:
         tags = parse_wheel_filename(path.name)[3]
         with zipfile.ZipFile(path) as archive:
-            problems = [*_unsafe(archive), *_foreign(tags, target)]
-            if not problems:
-                problems = list(_untrue(archive))
-            if problems:
-                raise BuildError(*(_named(path, problem) for problem in problems))
+            problems = [*_unsafe(archive), *_foreign(tags, target)] or _untrue(archive)
+            BuildError.raise_for(_named(path, problem) for problem in problems)
             return _own(archive, folder, tags, root)
     except InvalidWheelFilename as error:
         raise BuildError(Problem(where=path.name, what=str(error))) from None
