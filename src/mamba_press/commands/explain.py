@@ -37,11 +37,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     options.options(parser)
     parser.add_argument("-m", "--match", action="append", default=[], metavar="PATTERN", help="only what matches")
     parser.add_argument(
-        "--section",
-        action="append",
-        default=[],
-        choices=[*SECTIONS, "all"],
-        help="the whole of a section (repeatable)",
+        "--section", action="append", default=[], choices=[*SECTIONS, "all"], help="the whole of a section (repeatable)"
     )
     output.options(parser)
 

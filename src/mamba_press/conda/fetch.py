@@ -25,13 +25,7 @@ class Access:
     offline: bool = False
 
 
-def environment(
-    solution: Solution,
-    names: Collection[str],
-    workdir: Path,
-    *,
-    access: Access,
-) -> Environment:
+def environment(solution: Solution, names: Collection[str], workdir: Path, *, access: Access) -> Environment:
     """Install exactly the named packages of a solution into ``workdir/prefix``; Python is never among them.
 
     Every archive's hash is compared with its record. Files of the prefix may be links into the package cache, and are
@@ -51,12 +45,7 @@ def environment(
 
 
 def install(
-    solution: Solution,
-    names: Collection[str],
-    root: Path,
-    *,
-    written: str | None = None,
-    access: Access,
+    solution: Solution, names: Collection[str], root: Path, *, written: str | None = None, access: Access
 ) -> None:
     """Install the named packages of a solution into the folder ``root``; warn of archives that nothing vouches for.
 

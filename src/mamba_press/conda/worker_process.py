@@ -192,12 +192,7 @@ def tell(event: Json) -> None:
         log.progress(f"fetching {event['name']} ({event['linked']} of {event['total']} in place{size})", *part)
 
 
-def call(
-    request: Json,
-    listen: Callable[[Json], None],
-    environ: Mapping[str, str],
-    failure: type[PressError],
-) -> Json:
+def call(request: Json, listen: Callable[[Json], None], environ: Mapping[str, str], failure: type[PressError]) -> Json:
     """Return the worker's answer to a request; events go to ``listen``.
 
     ``environ`` is the worker's environment and says which interpreter it runs on. Raises `RefusedError` for what the

@@ -50,11 +50,7 @@ def equal(name: str, texts: tuple[str]) -> bool:
 
 
 def in_wheel(
-    config: Config,
-    environment: Environment,
-    selection: Selection,
-    solution: Solution,
-    lost: Collection[str],
+    config: Config, environment: Environment, selection: Selection, solution: Solution, lost: Collection[str]
 ) -> tuple[Note, ...]:
     """Tell what the keys about files, libraries and placeholders have that matches nothing of a wheel or a wheelhouse.
 

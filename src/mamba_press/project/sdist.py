@@ -28,13 +28,7 @@ make one of an unpacked sdist."""
 
 
 def write(  # noqa: PLR0913  # these are what an sdist consists of
-    files: Sequence[File],
-    *,
-    name: str,
-    version: Version | str,
-    pkg_info: bytes,
-    directory: Path,
-    epoch: int | None,
+    files: Sequence[File], *, name: str, version: Version | str, pkg_info: bytes, directory: Path, epoch: int | None
 ) -> Path:
     """Write ``name-version.tar.gz`` (PEP 625) with these files and PKG-INFO, and return its path.
 

@@ -67,12 +67,7 @@ class Deriving:
 
 
 def derive(
-    wheel: str,
-    needed: Sequence[Need],
-    own: Sequence[Installed],
-    *,
-    names: Mapping[str, str | None],
-    context: Context,
+    wheel: str, needed: Sequence[Need], own: Sequence[Installed], *, names: Mapping[str, str | None], context: Context
 ) -> Requirements:
     """Return what the wheel of that name requires.
 
@@ -143,10 +138,7 @@ def _chosen(config: Config, deriving: Deriving) -> dict[str, Requirement | None]
 
 
 def _applied(
-    chosen: Mapping[str, Requirement | None],
-    solution: Solution,
-    names: Mapping[str, str | None],
-    deriving: Deriving,
+    chosen: Mapping[str, Requirement | None], solution: Solution, names: Mapping[str, str | None], deriving: Deriving
 ) -> list[_Stated]:
     """Return the project's own requirements for what is really there; it may be there for another platform only."""
     there = {package.name for package in solution.packages}
@@ -170,10 +162,7 @@ def _overridden_keys(chosen: Mapping[str, Requirement | None], names: Mapping[st
 
 
 def _of_channel(
-    wheel: str,
-    needed: Sequence[Need],
-    names: Mapping[str, str | None],
-    deriving: Deriving,
+    wheel: str, needed: Sequence[Need], names: Mapping[str, str | None], deriving: Deriving
 ) -> list[_Stated]:
     """Return what the channel's records require, each package of the wheel for itself."""
     found = []
@@ -231,11 +220,7 @@ def _translated(owner: str, conda: str, each: Spec, deriving: Deriving) -> Speci
 
 
 def _of_packages(
-    wheel: str,
-    own: Sequence[Installed],
-    channel: Sequence[_Stated],
-    overridden: frozenset[str],
-    deriving: Deriving,
+    wheel: str, own: Sequence[Installed], channel: Sequence[_Stated], overridden: frozenset[str], deriving: Deriving
 ) -> Iterator[_Stated]:
     """Yield what the pressed packages' own metadata requires, narrowed by the channel, without what is vendored."""
     vendored = {each.key: each for each in own}

@@ -27,11 +27,7 @@ _SHOWN = 10
 
 
 def tags(
-    entries: Sequence[Entry],
-    packages: Sequence[Package],
-    target: Target,
-    config: Config,
-    others: Iterable[Kept] = (),
+    entries: Sequence[Entry], packages: Sequence[Package], target: Target, config: Config, others: Iterable[Kept] = ()
 ) -> Tags:
     """Return the tags of a wheel of these entries, and every reason for its floor, highest first.
 
