@@ -31,8 +31,8 @@ from mamba_press.conda.worker import records as read_by_rattler
 from mamba_press.config import pyproject_file, reader, recipe, recipe_table
 from mamba_press.config.model import Licenses
 from mamba_press.errors import PressError
-from mamba_press.metadata import dist_info, edit_metadata, headers, installed, licenses, sbom
 from mamba_press.metadata import dynamic_fields as metadata_dynamic
+from mamba_press.metadata import edit_metadata, headers, installed, licenses, sbom
 from mamba_press.metadata import pyproject as metadata_pyproject
 from mamba_press.pipeline import edit
 from mamba_press.platforms import binaries, strings
@@ -491,7 +491,6 @@ def _metadata(scratch: Path) -> Callable[[bytes], Outcome]:
         for one in read:
             sources = metadata_dynamic.Sources(package=_package(), derived=_DERIVED, raw=one.raw)
             metadata_dynamic.complete(about, sources)
-        dist_info.own_name([file], "x")
         return Outcome(done=not problems)
 
     return run

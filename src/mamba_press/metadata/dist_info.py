@@ -13,7 +13,7 @@ from mamba_press.conda.package_info import LICENSE_FILE
 from mamba_press.errors import ContentError, Problem
 from mamba_press.metadata import installed
 from mamba_press.metadata.pyproject import license_files, standard_metadata
-from mamba_press.types import Entry, Environment, File, Project, Reason, Tags, Wheel
+from mamba_press.types import Entry, Environment, Project, Reason, Tags, Wheel
 
 if TYPE_CHECKING:
     from packaging.version import Version
@@ -23,7 +23,6 @@ EntryPoints = dict[str, dict[str, str]]
 """Objects by name by group, as in entry_points.txt."""
 
 _FOLDER = re.compile(r"([^/]+\.(?:dist-info|egg-info|egg/EGG-INFO))(?:/(.+))?")
-_INSTALLED = re.compile(r"(?:.*/)?site-packages/([^/]+\.(?:dist-info|egg-info|egg/EGG-INFO))(?:/(METADATA|PKG-INFO))?")
 _SCRIPT_GROUPS = {"scripts": "console_scripts", "gui-scripts": "gui_scripts"}
 # What Windows cannot hold, wheels should not: a licence file must not keep a wheel from being installed.
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\\ud800-\udfff]')
@@ -90,25 +89,6 @@ def metadata_files(wheel: Wheel) -> dict[str, bytes]:
     return {entry.path[len(base) :]: entry.read() for entry in wheel.entries if entry.path.startswith(base)}
 
 
-def own_name(files: Iterable[File], package: str) -> str | None:
-    """Return the name in the ``.dist-info`` or ``.egg-info`` that a conda package installs.
-
-    Where it installs several the one whose name is the package's own counts; None when there is none.
-    """
-    from packaging.utils import canonicalize_name
-
-    names = set()
-    for file in files:
-        place = _INSTALLED.fullmatch(file.path)
-        if file.package == package and place and (place[2] or place[1].endswith(".egg-info")):
-            names.add(_header(file.source.read_bytes(), "Name") or "")
-    names.discard("")
-    same = sorted(name for name in names if canonicalize_name(name) == canonicalize_name(package))
-    if same:
-        return same[0]
-    return names.pop() if len({canonicalize_name(name) for name in names}) == 1 else None
-
-
 def wheel_file(tags: str, generator: str, *, pure: bool, build: str | None = None) -> bytes:
     """Return the text of WHEEL, with one ``Tag`` line for each tag that ``tags`` stands for."""
     interpreters, abis, platforms = (part.split(".") for part in tags.split("-"))
@@ -129,14 +109,6 @@ def entry_points_file(points: Mapping[str, Mapping[str, str]]) -> bytes:
 
 def _packages(entries: Iterable[Entry]) -> tuple[str, ...]:
     return tuple(sorted({entry.package for entry in entries if entry.package}))
-
-
-def _header(data: bytes, name: str) -> str | None:
-    """Return a header of METADATA or PKG-INFO."""
-    from email.parser import BytesHeaderParser
-
-    value = BytesHeaderParser().parsebytes(data)[name]
-    return str(value).strip() if value else None
 
 
 # -- entry points

@@ -139,7 +139,7 @@ def pep440(package: Package) -> str | None:
         return None
 
 
-def from_specs(name: str | None, package: Package, own_metadata: Mapping[str, str] | None) -> Project:
+def from_specs(name: str | None, package: Package, own_name: str | None) -> Project:
     """Return the project of a wheel that is pressed without one.
 
     Its name is ``name``, else the one in the package's own metadata, else the conda name. All else is dynamic. Its
@@ -147,7 +147,7 @@ def from_specs(name: str | None, package: Package, own_metadata: Mapping[str, st
     """
     from packaging.utils import InvalidName, canonicalize_name
 
-    chosen = name or (own_metadata or {}).get("Name") or package.name
+    chosen = name or own_name or package.name
     problems = []
     try:
         canonicalize_name(chosen, validate=True)

@@ -10,7 +10,7 @@ from mamba_press import platforms
 from mamba_press.conda import fetch
 from mamba_press.config import unmatched
 from mamba_press.errors import ConfigError, noted
-from mamba_press.metadata import backend_metadata, dist_info, metadata_providers, pyproject
+from mamba_press.metadata import backend_metadata, dist_info, installed, metadata_providers, pyproject
 from mamba_press.pipeline import finish, solve
 from mamba_press.platforms import compiler_runtimes
 from mamba_press.project import own_files, sources
@@ -107,8 +107,9 @@ def identify(order: Order, solution: Solution, environment: Environment | None =
     if order.project is not None:
         return order.project, pyproject.version(order.project, package)
     assert package is not None
-    name = dist_info.own_name(environment.files, package.name) if environment else None
-    found = pyproject.from_specs(order.name, package, {"Name": name} if name else None)
+    files = (file for file in environment.files if file.package == package.name) if environment else ()
+    own = installed.of(package.name, installed.read(files))
+    found = pyproject.from_specs(order.name, package, own.name if own else None)
     return found, pyproject.version(found, package)
 
 

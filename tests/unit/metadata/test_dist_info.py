@@ -271,43 +271,6 @@ def test_metadata_files_are_the_bytes_of_the_wheel_without_payload(tmp_path):
     assert list(dist_info.metadata_files(wheel)) == ["METADATA", "WHEEL", "licenses/x/L"]
 
 
-def installed(tmp_path, *files):
-    found = []
-    for number, (path, text) in enumerate(files):
-        source = tmp_path / str(number)
-        source.write_text(text)
-        found.append(File(path=path, source=source, package="typing_extensions", size=0))
-    return found
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "lib/python3.10/site-packages/typing_extensions-4.dist-info/METADATA",
-        "Lib/site-packages/typing_extensions-4.egg-info/PKG-INFO",
-        "site-packages/typing_extensions-4-py3.8.egg-info",
-    ],
-)
-def test_own_name_is_read_from_dist_info_and_egg_info(tmp_path, path):
-    files = installed(tmp_path, (path, "Metadata-Version: 2.1\nName: Typing.Extensions\n\nName: no\n"))
-    assert dist_info.own_name(files, "typing_extensions") == "Typing.Extensions"
-    assert dist_info.own_name(files, "other") is None
-
-
-def test_own_name_of_several_is_the_one_like_the_packages(tmp_path):
-    vendored = ("lib/python3.10/site-packages/a/_vendor/b-1.dist-info/METADATA", "Name: b\n")
-    first = ("lib/python3.10/site-packages/a-1.dist-info/METADATA", "Name: a\n")
-    own = ("lib/python3.10/site-packages/t-1.dist-info/METADATA", "Name: typing-extensions\n")
-    assert dist_info.own_name(installed(tmp_path, vendored, first, own), "typing_extensions") == "typing-extensions"
-    assert dist_info.own_name(installed(tmp_path, vendored, first), "typing_extensions") == "a"
-    assert dist_info.own_name(installed(tmp_path, vendored), "typing_extensions") is None
-
-
-def test_own_name_of_several_others_is_none(tmp_path):
-    files = [(f"lib/python3.10/site-packages/{n}-1.dist-info/METADATA", f"Name: {n}\n") for n in "ab"]
-    assert dist_info.own_name(installed(tmp_path, *files), "typing_extensions") is None
-
-
 def test_stem_is_normalised():
     assert dist_info.stem("My.Name", VERSION) == "my_name-1.0"
 

@@ -188,7 +188,7 @@ def test_static_version_wins_over_any_conda_version(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "own", "expected"),
-    [("Mine", {"Name": "Own"}, "Mine"), (None, {"Name": "Own"}, "Own"), (None, {}, "zlib"), (None, None, "zlib")],
+    [("Mine", "Own", "Mine"), (None, "Own", "Own"), (None, None, "zlib")],
 )
 def test_wheel_without_project_is_named_by_option_then_metadata_then_package(name, own, expected):
     found = pyproject.from_specs(name, package("1.2"), own)
