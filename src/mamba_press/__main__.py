@@ -56,10 +56,10 @@ def _run(arguments: Sequence[str]) -> int:
         with error_boundary.machine():
             log.require_streams()
             parsed = _parsed(arguments)
-            from mamba_press import commands
+            from mamba_press.commands import parser
 
             with error_boundary.uncollected(), log.build(voice):
-                return commands.load(parsed.command).run(parsed, os.environ)
+                return parser.load(parsed.command).run(parsed, os.environ)
     except PressError as error:
         log.error(error.told(voice))
         return error.code

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press import commands
+from mamba_press.commands import parser
 from tests.support import press
 
 ASKED = [
     ("mamba-press exp", {"explain"}),
-    ("mamba-press ", set(commands.HELP)),
+    ("mamba-press ", set(parser.HELP)),
     ("mamba-press --ver", {"--version"}),
     ("mamba-press explain --section pl", {"placeholders"}),
     ("mamba-press explain --sect", {"--section"}),
@@ -72,7 +72,7 @@ def test_fish_completes(line, expected, folder):
     )
     found = {one.split("\t")[0] for one in done.stdout.splitlines()}
     assert expected <= found
-    assert len(found) < len(commands.HELP) + 3
+    assert len(found) < len(parser.HELP) + 3
 
 
 @pytest.mark.parametrize(("line", "expected"), [asked for asked in ASKED if len(asked[1]) == 1])

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from packaging.version import Version
 
-from mamba_press import commands
+from mamba_press.commands import parser
 from mamba_press.errors import ConfigError, HouseError
 from mamba_press.pipeline import install
 from mamba_press.types import Entry
@@ -138,7 +138,7 @@ def test_a_manifest_is_refused_with_a_key_or_can_be_shown_and_installed_from(val
         except HouseError as error:
             str(error).encode()
             return
-    "\n".join(commands.load("wheelhouse")._lines(manifest)).encode()
+    "\n".join(parser.load("wheelhouse")._lines(manifest)).encode()
     facts = {"version": "3.12", "implementation": "cpython", "platform": "linux-x86_64", "floor": "2.36"}
     with contextlib.suppress(ConfigError):
         install.require_fit(manifest, facts, "house")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from mamba_press import commands, errors
+from mamba_press import errors
 from mamba_press.commands import parser
 from mamba_press.conda import package_info, prefix, worker_process
 from mamba_press.conda.worker import package_check
@@ -78,11 +78,11 @@ def test_every_page_of_the_documentation_is_reached_from_its_index():
     assert [page for page in pages if page != "README.md" and f"({page})" not in index] == []
 
 
-@pytest.mark.parametrize("name", commands.HELP)
+@pytest.mark.parametrize("name", parser.HELP)
 def test_every_command_is_in_the_manual_with_all_its_options(name):
     page = (ROOT / "docs/reference/command-line.md").read_text(encoding="utf-8")
     described = argparse.ArgumentParser(add_help=False)
-    commands.load(name).add(described)
+    parser.load(name).add(described)
     options = {option for action in described._actions for option in action.option_strings}
     assert f"## `mamba-press {name} " in page
     assert [option for option in sorted(options) if not re.search(rf"`[^`\n]*(?<![\w-]){option}(?![\w-])", page)] == []

@@ -11,7 +11,7 @@ import pytest
 
 from mamba_press import __main__ as command
 from mamba_press import commands
-from mamba_press.commands import options
+from mamba_press.commands import options, parser
 from mamba_press.errors import Setting
 
 
@@ -22,7 +22,7 @@ def empty_folder(other_directory) -> Path:
 
 def test_every_module_of_a_command_is_in_the_help():
     shared = {"__init__", "options", "output", "parser"}
-    assert {path.stem for path in Path(commands.__file__).parent.glob("*.py")} - shared == set(commands.HELP)
+    assert {path.stem for path in Path(commands.__file__).parent.glob("*.py")} - shared == set(parser.HELP)
 
 
 @pytest.mark.parametrize(

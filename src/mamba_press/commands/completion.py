@@ -7,8 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from mamba_press import commands
-from mamba_press.commands import output
+from mamba_press.commands import output, parser
 
 EXAMPLES = """\
   mamba-press completion bash    in ~/.bashrc: eval "$(mamba-press completion bash)"
@@ -57,9 +56,7 @@ class Option:
 
 def options() -> dict[str, tuple[Option, ...]]:
     """Return the options of every command, and under ``""`` those before a command; a positional has no names."""
-    from mamba_press.commands import parser
-
-    whole = parser.parser(commands.HELP)
+    whole = parser.parser(parser.HELP)
     (each,) = (action for action in whole._actions if isinstance(action, argparse._SubParsersAction))  # noqa: SLF001
     return {"": tuple(_read(whole)), **{name: tuple(_read(one)) for name, one in each.choices.items()}}
 
@@ -127,7 +124,7 @@ def zsh() -> str:
     """Return the script for zsh, to be evaluated or to be a file of a folder in ``fpath``."""
     known = options()
     lines = ["#compdef mamba-press", "_mamba_press() {", "    local -a commands=("]
-    lines += [f"        {shlex.quote(f'{name}:{text}')}" for name, text in commands.HELP.items()]
+    lines += [f"        {shlex.quote(f'{name}:{text}')}" for name, text in parser.HELP.items()]
     lines += ["    )", "    if (( CURRENT == 2 )); then", "        _describe command commands"]
     lines += [f"        _arguments {' '.join(_zsh_words(known['']))}", "        return", "    fi"]
     lines += ["    local command=$words[2]", "    shift words", "    (( CURRENT-- ))", "    case $command in"]
@@ -153,7 +150,7 @@ def _zsh_words(each: tuple[Option, ...]) -> Iterator[str]:
 def fish() -> str:
     """Return the script for fish."""
     lines = ["# completion of mamba-press for fish"]
-    for name, text in commands.HELP.items():
+    for name, text in parser.HELP.items():
         lines.append(f"complete -c mamba-press -n __fish_use_subcommand -f -a {name} -d {_fish(text)}")
     for name, each in options().items():
         where = f"-n {_fish(f'__fish_seen_subcommand_from {name}') if name else '__fish_use_subcommand'}"

@@ -6,7 +6,7 @@ import shlex
 import pytest
 
 from mamba_press import __main__ as command
-from mamba_press import __version__, commands
+from mamba_press import __version__
 from mamba_press.commands import parser
 
 
@@ -35,7 +35,7 @@ def plain(text: str) -> str:
     return re.sub(r"^ +(-\w) (\S+), (--\S+ \2\b)", r"  \1, \3", lines, flags=re.MULTILINE) + mark + examples
 
 
-@pytest.mark.parametrize("arguments", [(), *((name,) for name in commands.HELP)])
+@pytest.mark.parametrize("arguments", [(), *((name,) for name in parser.HELP)])
 def test_the_help_says_what_each_argument_does(arguments, golden, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "10000")
     monkeypatch.setenv("NO_COLOR", "1")
@@ -44,13 +44,13 @@ def test_the_help_says_what_each_argument_does(arguments, golden, monkeypatch, c
     golden(f"help/{'-'.join(('mamba-press', *arguments))}.txt", plain(capsys.readouterr().out))
 
 
-@pytest.mark.parametrize("name", commands.HELP)
+@pytest.mark.parametrize("name", parser.HELP)
 def test_the_help_of_a_command_says_what_it_does_and_shows_calls_that_parse(name, capsys):
     with pytest.raises(SystemExit) as ended:
         command.main([name, "--help"])
     assert ended.value.code == 0
     said = capsys.readouterr().out
-    assert commands.HELP[name].lower() in " ".join(said.split()).lower()
+    assert parser.HELP[name].lower() in " ".join(said.split()).lower()
     examples = re.findall(rf"mamba-press {name} .*", said[said.index("examples:") :])
     assert examples
     for example in examples:
