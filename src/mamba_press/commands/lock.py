@@ -52,14 +52,11 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
     """Lock every target, or say why the lock cannot be used as it is."""
     from mamba_press.conda.worker_process import one_process
-    from mamba_press.pipeline import lock, read_project
+    from mamba_press.pipeline import lock
 
-    root = Path(arguments.project).resolve()
-    named = read_project.Matrix(python=tuple(arguments.pythons), platform=tuple(arguments.platforms))
-    found = read_project.of_matrix(root, options.given(arguments), environ, named)
-    wanted = lock.distinct([options.from_here(order, arguments) for order in found])
+    wanted = lock.distinct(options.of_matrix(arguments.project, arguments, environ))
     with one_process():
-        return _lock(root, wanted, arguments)
+        return _lock(Path(arguments.project).resolve(), wanted, arguments)
 
 
 def _lock(root: Path, orders: Sequence[Order], arguments: Arguments) -> int:

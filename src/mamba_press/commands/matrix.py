@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mamba_press.commands import options, output
 
 if TYPE_CHECKING:
     from mamba_press.pipeline.solve import Order
-    from mamba_press.types import Target
 
 EXAMPLES = """\
   mamba-press matrix                               the targets, one a line
@@ -51,50 +50,23 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
     """Print the jobs; nothing is solved."""
-    from mamba_press.pipeline import read_project
-
-    named = read_project.Matrix(python=tuple(arguments.pythons), platform=tuple(arguments.platforms))
-    found = read_project.of_matrix(Path(arguments.project).resolve(), options.given(arguments), environ, named)
-    jobs = [_job(order) for order in found]
+    jobs = [_job(order) for order in options.of_matrix(arguments.project, arguments, environ)]
     kind = arguments.format or ("json" if arguments.json else None)
     if kind is None:
-        output.say("\n".join(_line(job) for job in jobs))
+        output.say("\n".join(f"{job['python']:<6} {job['platform']:<30} {job['runner']}" for job in jobs))
     elif kind == "json":
         output.say_json(jobs)
     elif kind == "github":
-        output.say(_compact({"include": jobs}))
+        output.say(json.dumps({"include": jobs}))  # on one line, as an output of a GitHub step has to be
     else:
-        output.say_json(_gitlab(jobs))
+        rows = [{"PYTHON": job["python"], "PLATFORM": job["platform"]} for job in jobs]
+        output.say_json({".mamba-press": {"parallel": {"matrix": rows}}})  # a job to extend; JSON is YAML
     return 0
 
 
 def _job(order: Order) -> dict[str, str]:
     target = order.target
-    is_built = order.config.build_backend is not None
-    return {
-        "python": str(target.python),
-        "platform": target.tag or target.subdir,
-        "runner": _runner(target) if is_built else _ANY,
-    }
-
-
-def _runner(target: Target) -> str:
-    """Return the runner on which an inner backend can build for a target."""
-    return _RUNNERS.get((target.system, target.arch), "self-hosted")
-
-
-def _line(job: Mapping[str, str]) -> str:
-    return f"{job['python']:<6} {job['platform']:<30} {job['runner']}"
-
-
-def _compact(value: object) -> str:
-    """Return JSON on one line, as an output of a GitHub step has to be."""
-    import json
-
-    return json.dumps(value)
-
-
-def _gitlab(jobs: Sequence[Mapping[str, str]]) -> dict[str, object]:
-    """Return a job template to extend; JSON is YAML."""
-    rows = [{"PYTHON": job["python"], "PLATFORM": job["platform"]} for job in jobs]
-    return {".mamba-press": {"parallel": {"matrix": rows}}}
+    runner = _ANY
+    if order.config.build_backend is not None:  # which can only build where the wheel is to run
+        runner = _RUNNERS.get((target.system, target.arch), "self-hosted")
+    return {"python": str(target.python), "platform": target.tag or target.subdir, "runner": runner}

@@ -14,6 +14,7 @@ from mamba_press.errors import ConfigError, Problem, Setting
 
 if TYPE_CHECKING:
     from mamba_press.config.recipe import Recipe
+    from mamba_press.pipeline.read_project import Matrix
     from mamba_press.pipeline.solve import Order
 
 
@@ -112,17 +113,30 @@ def orders(arguments: Arguments, environ: Mapping[str, str], *, of_project: bool
     """
     from mamba_press.pipeline import read_project
 
-    named = read_project.Matrix(
-        python=tuple(arguments.pythons), platform=tuple(arguments.platforms), of_project=of_project
-    )
-    if of_project and not projects(arguments.what):
-        what, hint = "asks for the matrix of a project, and none is named", "name targets: --python, --platform"
-        raise ConfigError(Problem(where="--matrix", what=what, hint=hint))
     if projects(arguments.what):
         _refuse_company(arguments)
-        found = read_project.of_matrix(Path(arguments.what[0]).resolve(), given(arguments), environ, named)
-        return tuple(from_here(each, arguments) for each in found)
-    return read_project.each(named, lambda chosen: _order(arguments, {**given(arguments), **chosen}, environ))
+        return of_matrix(arguments.what[0], arguments, environ, of_project=of_project)
+    if of_project:
+        what, hint = "asks for the matrix of a project, and none is named", "name targets: --python, --platform"
+        raise ConfigError(Problem(where="--matrix", what=what, hint=hint))
+    return read_project.each(_named(arguments), lambda each: _order(arguments, {**given(arguments), **each}, environ))
+
+
+def of_matrix(
+    project: str, arguments: Sources, environ: Mapping[str, str], *, of_project: bool = True
+) -> tuple[Order, ...]:
+    """Return the orders of a project for the targets that the arguments name, or of its matrix."""
+    from mamba_press.pipeline import read_project
+
+    named = _named(arguments, of_project=of_project)
+    found = read_project.of_matrix(Path(project).resolve(), given(arguments), environ, named)
+    return tuple(_from_here(each, arguments) for each in found)
+
+
+def _named(arguments: Sources, *, of_project: bool = True) -> Matrix:
+    from mamba_press.pipeline.read_project import Matrix
+
+    return Matrix(python=tuple(arguments.pythons), platform=tuple(arguments.platforms), of_project=of_project)
 
 
 def order(arguments: Arguments, environ: Mapping[str, str]) -> Order:
@@ -135,7 +149,7 @@ def order(arguments: Arguments, environ: Mapping[str, str]) -> Order:
     return _order(arguments, given(arguments), environ)
 
 
-def from_here(order: Order, arguments: Sources) -> Order:
+def _from_here(order: Order, arguments: Sources) -> Order:
     """Return the order of a project with channels that start at the current folder, where the call names them."""
     return replace(order, channels_from=Path.cwd()) if arguments.channel else order
 
@@ -157,7 +171,7 @@ def _order(arguments: Arguments, settings: dict[str, object], environ: Mapping[s
 
     _refuse_company(arguments)
     if projects(arguments.what):
-        return from_here(read_project.order(Path(arguments.what[0]).resolve(), settings, environ), arguments)
+        return _from_here(read_project.order(Path(arguments.what[0]).resolve(), settings, environ), arguments)
     if recipes(arguments.what):
         return _of_recipe(arguments, settings, environ)
     problems = [problem for what in arguments.what if (problem := _no_spec(what))]
