@@ -36,7 +36,8 @@ def replacing(target: Path) -> Iterator[BinaryIO]:
                 yield file
             aside.replace(target)
         finally:
-            _remove(aside)
+            with suppress(OSError):
+                aside.unlink()
 
 
 def require(folder: Path) -> None:
@@ -140,7 +141,8 @@ def moving(aside: Path) -> Iterator[Callable[[Path, Path], None]]:
     except BaseException:
         for target, kept in reversed(done):
             if kept is None:
-                _remove(target)
+                with suppress(OSError):
+                    target.unlink()
             elif kept.is_file() or kept.is_symlink():
                 kept.replace(target)
         raise
@@ -153,14 +155,6 @@ def told(target: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise WriteError(_refused(error, target)) from error
-
-
-def _remove(temporary: Path) -> None:
-    """Remove the file if it is there; what cannot be had at all has already been complained about."""
-    try:
-        temporary.unlink()
-    except OSError:
-        return
 
 
 _HINTS = {

@@ -306,13 +306,6 @@ def stamps(text: str) -> tuple[dict[str, Json], dict[str, Json]]:
 
     Raises ValueError for what is no JSON there.
     """
-    try:
-        return _stamps(text)
-    except RecursionError:
-        raise ValueError("what it says of mamba-press is nested too deeply") from None
-
-
-def _stamps(text: str) -> tuple[dict[str, Json], dict[str, Json]]:
     made: dict[str, Json] = {}
     contents: dict[str, Json] = {}
     part = name = ""
@@ -323,10 +316,18 @@ def _stamps(text: str) -> tuple[dict[str, Json], dict[str, Json]]:
             name = found[1]
             made[name] = {}
         elif part == "mamba-press:" and (found := re.fullmatch(r"    ([\w-]+): (.+)", line)) and name:
-            made[name][found[1]] = json.loads(found[2])
+            made[name][found[1]] = _value(found[2])
         elif part == "mamba-press-contents:" and (found := re.fullmatch(r'  ("[^"]+"): (.+)', line)):
-            contents[json.loads(found[1])] = json.loads(found[2])
+            contents[json.loads(found[1])] = _value(found[2])
     return made, contents
+
+
+def _value(text: str) -> Json:
+    try:
+        value: Json = json.loads(text)
+    except RecursionError:
+        raise ValueError("what it says of mamba-press is nested too deeply") from None
+    return value
 
 
 def _each_location(text: str, change: Callable[[str], str]) -> str:

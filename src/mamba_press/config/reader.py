@@ -40,56 +40,23 @@ def read(
         if near := messages.near("mamba-press", [str(name) for name in tool]):
             hint = f"did you mean it by [tool.{messages.printable(near)}]?"
         absent = Problem(where="pyproject.toml", what=f"has no [{TABLE}] table", hint=hint)
-        return _read({}, settings, environ, state=state, absent=absent)
-    return _read(tool["mamba-press"], settings, environ, state=state)
+        return from_values({}, settings, environ, state=state, absent=absent)
+    return from_values(tool["mamba-press"], settings, environ, state=state)
 
 
 def from_values(
-    table: Mapping[str, object],
-    settings: Mapping[str, object] | None,
-    environ: Mapping[str, str],
-    *,
-    state: State = "wheel",
-) -> Config:
-    """Return the configuration that has no project: ``table`` stands for the TOML table, below all else.
-
-    What the user gave as options of a command belongs into ``settings``, which win.
-    """
-    return _read(dict(table), settings, environ, state=state)
-
-
-def for_target(settings: Mapping[str, object] | None, chosen: Mapping[str, str]) -> dict[str, object]:
-    """Return the settings of a build for another `python` or `platform` than they name, however they spell these."""
-    replaced = {f"{prefix}{key}" for key in chosen for prefix in ("", "mamba-press.", "mamba_press.")}
-    return {**{name: value for name, value in flat(settings or {}) if name not in replaced}, **chosen}
-
-
-def as_given(
-    setting: Setting,
-    settings: Mapping[str, object] | None,
-    environ: Mapping[str, str],
-    options: Mapping[str, str] | None = None,
-) -> str:
-    """Return what to call a key in a project: as it was given, for a setting or a variable has no table.
-
-    ``options`` are those of the command, by the key that each stands for. A key whose names the user chooses stays.
-    """
-    if setting.value is not None or setting.name:
-        return str(setting)
-    passed: list[Problem] = []  # what is wrong with them is told elsewhere
-    found = (*from_variables(environ, passed), *from_settings(settings or {}, {}, passed))
-    given = {each.key.name: each.where for each in found if not each.key.is_mapping} | dict(options or {})
-    return given.get(setting.key, str(setting))
-
-
-def _read(
     table: object,
     settings: Mapping[str, object] | None,
     environ: Mapping[str, str],
     *,
-    state: State,
+    state: State = "wheel",
     absent: Problem | None = None,
 ) -> Config:
+    """Return the configuration of a TOML table, or of what stands for one, and of what goes above it.
+
+    What the user gave as options of a command belongs into ``settings``, which win. ``absent`` is wrong where nothing
+    says what to press.
+    """
     problems: list[Problem] = []
     overrides: tuple[Override, ...] = ()
     if isinstance(table, Mapping) and OVERRIDES in table:
@@ -117,6 +84,30 @@ def _read(
         what, hint = "are both true", "keep one: locked checks that the lock is current, frozen does not"
         raise ConfigError(Problem(where=joined((Setting("locked"), Setting("frozen")), ", "), what=what, hint=hint))
     return config
+
+
+def for_target(settings: Mapping[str, object] | None, chosen: Mapping[str, str]) -> dict[str, object]:
+    """Return the settings of a build for another `python` or `platform` than they name, however they spell these."""
+    replaced = {f"{prefix}{key}" for key in chosen for prefix in ("", "mamba-press.", "mamba_press.")}
+    return {**{name: value for name, value in flat(settings or {}) if name not in replaced}, **chosen}
+
+
+def as_given(
+    setting: Setting,
+    settings: Mapping[str, object] | None,
+    environ: Mapping[str, str],
+    options: Mapping[str, str] | None = None,
+) -> str:
+    """Return what to call a key in a project: as it was given, for a setting or a variable has no table.
+
+    ``options`` are those of the command, by the key that each stands for. A key whose names the user chooses stays.
+    """
+    if setting.value is not None or setting.name:
+        return str(setting)
+    passed: list[Problem] = []  # what is wrong with them is told elsewhere
+    found = (*from_variables(environ, passed), *from_settings(settings or {}, {}, passed))
+    given = {each.key.name: each.where for each in found if not each.key.is_mapping} | dict(options or {})
+    return given.get(setting.key, str(setting))
 
 
 def _collected(

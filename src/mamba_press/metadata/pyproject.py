@@ -55,20 +55,7 @@ def load(root: Path) -> Project:
     """Return the project that stands in ``root``; every problem of its ``[project]`` table is raised at once."""
     table, has_providers = _read(root)
     problems = [*_early(root, table), *([] if has_providers else _never_dynamic(table))]
-    unreadable = {str(problem.where) for problem in problems}
-    metadata, found = _standard(table if has_providers and not problems else _without(table, unreadable), root)
-    problems += [problem for problem in found if problem.where not in unreadable]
-    if metadata is not None:
-        problems += pypi_rules.refused(metadata)
-    if problems or metadata is None:
-        raise ConfigError(*problems)
-    return _project(root, metadata, table)
-
-
-def _project(root: Path, metadata: StandardMetadata, table: Mapping[str, Any]) -> Project:
-    # pyproject-metadata before 0.12 says 0.0.0 where the version is dynamic
-    version = None if "version" in metadata.dynamic else metadata.version
-    return Project(root=root, name=metadata.name, version=version, table=table)
+    return _judged(root, table, problems, is_whole=has_providers)
 
 
 def completed(project: Project, table: Mapping[str, Any]) -> Project:
@@ -78,13 +65,23 @@ def completed(project: Project, table: Mapping[str, Any]) -> Project:
     """
     problems = [*_never_dynamic(table, "no provider of [[tool.dynamic-metadata]] gives it, and no conda package does")]
     problems += _early(project.root, table)
+    return _judged(project.root, table, problems, is_whole=True)
+
+
+def _judged(root: Path, table: Mapping[str, Any], problems: list[Problem], *, is_whole: bool) -> Project:
+    """Return the project of a table; raise ConfigError for what is wrong in it, beside the problems that are known.
+
+    One that ``is_whole`` has dynamic fields only where they may be.
+    """
     said = {str(problem.where) for problem in problems}
-    metadata, found = _standard(_without(table, said) if said else table, project.root)
+    metadata, found = _standard(table if is_whole and not said else _without(table, said), root)
     problems += [problem for problem in found if problem.where not in said]
     problems += pypi_rules.refused(metadata) if metadata is not None else ()
     if problems or metadata is None:
         raise ConfigError(*problems)
-    return _project(project.root, metadata, table)
+    # pyproject-metadata before 0.12 says 0.0.0 where the version is dynamic
+    version = None if "version" in metadata.dynamic else metadata.version
+    return Project(root=root, name=metadata.name, version=version, table=table)
 
 
 def load_unread(root: Path) -> Project:

@@ -87,15 +87,9 @@ def collect(
         include=tuple(include),
         only=None if only is None else tuple(only),
     )
-    files: list[File] = []
-    problems: list[Problem] = []
-    for found in _below(walk, "", ()):
-        if isinstance(found, Problem):
-            problems.append(found)
-        else:
-            files.append(found)
-    ContentError.raise_for(problems)
-    return tuple(sorted(files, key=lambda file: file[0]))
+    found = list(_below(walk, "", ()))
+    ContentError.raise_for(each for each in found if isinstance(each, Problem))
+    return tuple(sorted((each for each in found if not isinstance(each, Problem)), key=lambda file: file[0]))
 
 
 def _below(
