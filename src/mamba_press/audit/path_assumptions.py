@@ -19,10 +19,10 @@ from packaging.utils import canonicalize_name
 
 from mamba_press import messages
 from mamba_press.errors import Note
-from mamba_press.platforms import compiler_runtimes
-from mamba_press.platforms.linux import policy
 from mamba_press.types import OWN, Entry, File
 from mamba_press.vendoring import library_calls, runtime_module
+from mamba_press.vendoring.library_calls import name_of, text_of
+from mamba_press.vendoring.resolve import is_of_systems
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -52,7 +52,7 @@ def notes(
     files = sorted({posixpath.basename(path) for path in libraries}, reverse=True)
     sought = _Sought(
         names={canonicalize_name(each) for each in called} - {canonicalize_name(name)},
-        stems={_stem(file): file for file in files if not _is_of_systems(file)},
+        stems={_stem(file): file for file in files if not is_of_systems(file)},
         data=_data(entries),
         home=home,
         loaded=frozenset(_loaded(entries)),
@@ -152,7 +152,7 @@ def _asked(module: ast.Module, stems: Mapping[str, str]) -> dict[str, str]:
     an argument, any that stands in the module.
     """
     values = _values(module)
-    calls = [node for node in ast.walk(module) if isinstance(node, ast.Call) and _called(node) == "find_library"]
+    calls = [node for node in ast.walk(module) if isinstance(node, ast.Call) and name_of(node.func) == "find_library"]
     arguments = [node.args[0] for node in calls if node.args]
     plain = {text for argument in arguments for text in _texts(argument, values)}
     found = {text: f"find_library({text!r})" for text in plain & stems.keys()}
@@ -178,7 +178,7 @@ def _parts(node: ast.AST, values: Mapping[str, list[ast.expr]]) -> set[str]:
 
 
 def _plain(nodes: Iterable[ast.AST]) -> set[str]:
-    return {each.value for each in nodes if isinstance(each, ast.Constant) and isinstance(each.value, str)}
+    return {text for each in nodes if (text := text_of(each)) is not None}
 
 
 def _in_place(asked: str, stem: str, home: str) -> str:
@@ -190,7 +190,7 @@ def _opened(module: ast.Module) -> dict[str, bool]:
     values, guarded = _values(module), _guarded(module)
     found: dict[str, bool] = {}
     for node in ast.walk(module):
-        if isinstance(node, ast.Call) and node.args and _called(node) in _OPENS:
+        if isinstance(node, ast.Call) and node.args and name_of(node.func) in _OPENS:
             for text in _texts(node.args[0], values):
                 found[text] = found.get(text, False) or id(node) not in guarded
     return found
@@ -213,8 +213,8 @@ def _texts(expression: ast.expr, values: Mapping[str, list[ast.expr]]) -> Iterat
     todo, seen = [expression], {id(expression)}
     while todo and len(seen) <= _MOST:
         node = todo.pop(0)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
+        if (text := text_of(node)) is not None:
+            yield text
         parts: Sequence[ast.expr] = ()
         if isinstance(node, ast.Name):
             parts = values.get(node.id, ())
@@ -243,10 +243,6 @@ def _loaded(entries: Iterable[Entry]) -> Iterator[str]:
             yield from (_stem(link.path) for link in entry.links if link.path)
 
 
-def _is_of_systems(name: str) -> bool:
-    return compiler_runtimes.runtime_of(name) in compiler_runtimes.RENAMED or policy.never_vendored(name)
-
-
 def _metadata(module: ast.Module, names: AbstractSet[str], own: str) -> Iterator[str]:
     for asked in sorted(names & {canonicalize_name(each) for each in _asked_for(module, own)}):
         yield (
@@ -259,17 +255,12 @@ def _asked_for(module: ast.Module, own: str) -> Iterator[str]:
     """Yield whose metadata are asked for outside of any ``try``; ``__name__`` and ``__package__`` mean ``own``."""
     guarded = _guarded(module)
     for node in ast.walk(module):
-        if isinstance(node, ast.Call) and node.args and id(node) not in guarded and _called(node) in _ASKS:
+        if isinstance(node, ast.Call) and node.args and id(node) not in guarded and name_of(node.func) in _ASKS:
             first = node.args[0]
-            if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                yield first.value
+            if (text := text_of(first)) is not None:
+                yield text
             elif isinstance(first, ast.Name) and first.id in ("__name__", "__package__") and own:
                 yield own
-
-
-def _called(call: ast.Call) -> str | None:
-    function = call.func
-    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", None)
 
 
 def _guarded(module: ast.Module) -> set[int]:

@@ -44,11 +44,13 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str, ep
     stem = dist_info.stem(pressed_project.name, version)
     linked = link.link(layout.place(selection, home=home, stem=stem, config=config), environment, config)
     if not platforms.facts(order.target).has_search_paths:
-        linked = runtime_support.with_dlls(linked, home, config)
+        from mamba_press.vendoring import dll_folders
+
+        linked = dll_folders.place(linked, home, config.link.external)
     linked = replace(linked, entries=texts_moved(linked.entries, home, config))
-    ready = runtime_support.with_runtime(linked, home, pressed_project.name, config)
-    apart = _without_sources(ready.entries, order, stem)
-    entries = _adjusted(apart.entries, order)
+    linked = runtime_support.with_runtime(linked, home, pressed_project.name, config)
+    linked = _without_sources(linked, order, stem)
+    entries = _adjusted(linked.entries, order)
     chosen = finish.Chosen(
         solution=solution,
         fetched=fetched,
@@ -57,12 +59,12 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str, ep
     )
     filled, notes = finish.describe(order, pressed_project, chosen)
     part = finish.Part(
-        project=runtime_support.with_programs(filled, ready.programs),
+        project=runtime_support.with_programs(filled, linked.programs),
         entries=entries,
         chosen=chosen,
         home=home.module,
         built=brought.tags,
-        notes=(*brought.notes, *linked.notes, *ready.notes, *apart.notes, *notes),
+        notes=(*brought.notes, *linked.notes, *notes),
     )
     pressed = finish.finish(finish.draft(part, order), version, workdir, generator=generator, epoch=epoch)
     vain = unmatched.in_wheel(config, environment, selection, solution, hardcoded_prefix.places(pressed.findings))
@@ -152,13 +154,13 @@ def texts_moved(entries: Sequence[Entry], home: layout.Home, config: Config) -> 
     return relocate_text.rewrite(entries, home.prefix, programs)
 
 
-def _without_sources(entries: tuple[Entry, ...], order: Order, stem: str) -> editable.Editable:
+def _without_sources(linked: link.Linked, order: Order, stem: str) -> link.Linked:
     """Return what is in an editable wheel, which is the wheel where the project has no code."""
     is_editable = order.state in ("editable", "metadata_editable")
     if not is_editable or order.project is None or order.config.build_backend is not None:
-        return editable.Editable(entries=entries)
+        return linked
     modules = sources.find(order.project, order.config.sources)
-    return editable.adjust(entries, modules, order.root, stem=stem, lock=solve.LOCK)
+    return editable.adjust(linked, modules, order.root, stem=stem, lock=solve.LOCK)
 
 
 def _adjusted(entries: tuple[Entry, ...], order: Order) -> tuple[Entry, ...]:

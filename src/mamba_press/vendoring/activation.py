@@ -40,8 +40,11 @@ def environment(entries: Sequence[Entry], home: str, wanted: Mapping[str, str]) 
     found: dict[str, str] = {}
     problems = []
     for name, path in sorted(wanted.items()):
-        plain = path.rstrip("/")
-        places = _whole(entries, home) if plain == "." else _both(entries, plain)
+        plain, prefix = path.rstrip("/"), f"{home}/_prefix"
+        if plain == ".":
+            places = [prefix] if any(entry.path.startswith(f"{prefix}/") for entry in entries) else []
+        else:  # in packages for Windows it lies below ``Library``
+            places = sorted(_places(entries, plain) or _places(entries, f"Library/{plain}"))
         if any(_OUTSIDE.match(place) for place in places):
             problems.append(_outside(_ENVIRONMENT, f"{name}: ", path, places[0]))
         elif len(places) == 1:
@@ -54,17 +57,6 @@ def environment(entries: Sequence[Entry], home: str, wanted: Mapping[str, str]) 
             problems.append(_nowhere(_ENVIRONMENT, f"{name}: ", path, _folders(entries)))
     ContentError.raise_for(problems)
     return found
-
-
-def _whole(entries: Sequence[Entry], home: str) -> list[str]:
-    """Return where the prefix lies, if anything of it is there."""
-    prefix = f"{home}/_prefix"
-    return [prefix] if any(entry.path.startswith(f"{prefix}/") for entry in entries) else []
-
-
-def _both(entries: Sequence[Entry], path: str) -> list[str]:
-    """Return where a file or folder lies, in packages for Windows below ``Library``."""
-    return sorted(_places(entries, path) or _places(entries, f"Library/{path}"))
 
 
 def programs(entries: Sequence[Entry], home: str, wanted: Iterable[str]) -> dict[str, str]:

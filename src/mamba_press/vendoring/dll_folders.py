@@ -14,33 +14,25 @@ import posixpath
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mamba_press.errors import ContentError, Note, Problem
+from mamba_press.errors import ContentError, Problem
 from mamba_press.types import Entry, Reason
 from mamba_press.vendoring import dependency_graph, resolve, runtime_module
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Placed:
-    """The entries, hooked and with copies; ``folders`` are those with DLLs that somebody has to add."""
-
-    entries: tuple[Entry, ...]
-    folders: tuple[str, ...]
-    notes: tuple[str | Note, ...] = ()
+    from mamba_press.vendoring.layout import Home
+    from mamba_press.vendoring.link import Linked
 
 
-def place(
-    entries: Sequence[Entry], *, prefix: str, home: str, generated: bool, others: Mapping[str, str] | None = None
-) -> Placed:
-    """Return the entries of a wheel for Windows so that every extension finds its DLLs.
+def place(linked: Linked, home: Home, others: Mapping[str, str]) -> Linked:
+    """Return the entries of a wheel for Windows, hooked and with copies, so that every extension finds its DLLs.
 
-    ``prefix`` is the folder of the wheel with the conda packages' own tree, in the package ``home``, which is
-    ``generated`` where no package of the wheel could be it. ``others`` is ``link.external``: folders of other wheels
-    are added, too. Raises ContentError for a module that needs one of these and has no package that could add it.
+    ``others`` is ``link.external``: folders of other wheels are added, too. Raises ContentError for a module that needs
+    one of these and has no package that could add it.
     """
-    wheel = _Wheel.of(entries, prefix, others or {})
+    entries = linked.entries
+    wheel = _Wheel.of(entries, home.prefix, others)
     hooks = {name: text for name in wheel.packages if (text := _hooked(wheel, name)) is not None}
     reach = {path: wheel.reach(path) for path in wheel.modules}
     hooked = {path for path in reach if path.split("/")[0] in hooks}
@@ -55,18 +47,24 @@ def place(
         for path in hooked
         if wheel.foreign([path, *reach[path]]) or any(posixpath.dirname(dll) in inside for dll in reach[path])
     }
-    if inside and not generated and home in hooks:
-        named.add(home)
+    if inside and not home.generated and home.name in hooks:
+        named.add(home.name)
     modules = [
         Entry.made(f"{name}/{runtime_module.MODULE}", _module(name, inside), "lets Windows find the libraries")
-        for name in sorted(named - {home})
+        for name in sorted(named - {home.name})
     ]
     texts = {f"{name}/__init__.py": hooks[name] for name in named}
     changed = [replace(entry, source=texts[entry.path]) if entry.path in texts else entry for entry in kept]
-    return Placed(
-        entries=tuple(sorted([*changed, *_new(copies, changed), *modules], key=lambda entry: entry.path)),
-        folders=tuple(sorted(posixpath.relpath(folder, home) for folder in inside)),
-        notes=_notes(beside),
+    there = {entry.path.lower() for entry in changed}
+    new = [entry for entry in copies if entry.path.lower() not in there]
+    placed = sorted([*changed, *new, *modules], key=lambda entry: entry.path)
+    paths = {entry.path for entry in placed}
+    return replace(
+        linked,
+        entries=tuple(placed),
+        names={name: path for name, path in linked.names.items() if path in paths},
+        folders=tuple(sorted(posixpath.relpath(folder, home.name) for folder in inside)),
+        notes=(*linked.notes, *_notes(beside)),
     )
 
 
@@ -85,7 +83,7 @@ class _Wheel:
         needs = {
             entry.path: tuple(ends[link.path] for link in entry.links if link.path in ends)
             for entry in entries
-            if _is_image(entry)
+            if entry.binary and entry.binary.arch
         }
         return cls(entries={entry.path: entry for entry in entries}, prefix=prefix, needs=needs, others=others)
 
@@ -137,10 +135,6 @@ def _refuse_alone(wheel: _Wheel, modules: Iterable[str]) -> None:
     )
 
 
-def _is_image(entry: Entry) -> bool:
-    return entry.binary is not None and entry.binary.arch is not None
-
-
 def _hooked(wheel: _Wheel, name: str) -> bytes | None:
     try:
         return runtime_module.with_import(wheel.entries[f"{name}/__init__.py"].read())
@@ -155,11 +149,6 @@ def _module(name: str, folders: Iterable[str]) -> bytes:
 def _copy(entry: Entry, folder: str) -> Entry:
     path, why = posixpath.join(folder, posixpath.basename(entry.path)), f"beside what needs it: {entry.why}"
     return replace(entry, path=path, why=Reason("rule", why))
-
-
-def _new(copies: Iterable[Entry], entries: Iterable[Entry]) -> list[Entry]:
-    there = {entry.path.lower() for entry in entries}
-    return [entry for entry in copies if entry.path.lower() not in there]
 
 
 def _notes(beside: set[tuple[str, str]]) -> tuple[str, ...]:

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mamba_press.errors import ContentError, Note, Problem, Setting
+from mamba_press.errors import ContentError, Problem, Setting
 from mamba_press.types import OWN, Entry, Module
 from mamba_press.vendoring import runtime_module
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
+
+    from mamba_press.vendoring.link import Linked
 
 
 _INIT = '''\
@@ -40,24 +42,16 @@ sys.modules[__name__] = _module
 _FIRST = 'importlib.import_module(__name__ + "._mamba_press")\n'
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Editable:
-    """The entries of an editable wheel, and what is different from the wheel."""
-
-    entries: tuple[Entry, ...]
-    notes: tuple[str | Note, ...] = ()
-
-
-def adjust(entries: Sequence[Entry], modules: Iterable[Module], root: Path, *, stem: str, lock: str) -> Editable:
+def adjust(linked: Linked, modules: Sequence[Module], root: Path, *, stem: str, lock: str) -> Linked:
     """Return the entries with the project's sources, which lie below ``root``, left where they are.
 
-    ``stem`` begins the name of the ``.pth`` file. ``lock`` names the lock beside the sources: the module that finds the
-    libraries will say so when it has changed. Raises ContentError for a folder whose path no ``.pth`` file can hold.
+    The notes say what is different from the wheel. ``stem`` begins the name of the ``.pth`` file. ``lock`` names the
+    lock beside the sources: the module that finds the libraries will say so when it has changed. Raises ContentError
+    for a folder whose path no ``.pth`` file can hold.
     """
     top = root.resolve()
-    modules = tuple(modules)
-    left = [entry for entry in entries if _is_source(entry, top)]
-    stays = [_watching(entry, top / lock) for entry in entries if not _is_source(entry, top)]
+    left = [entry for entry in linked.entries if _is_source(entry, top)]
+    stays = [_watching(entry, top / lock) for entry in linked.entries if not _is_source(entry, top)]
     inits = {posixpath.dirname(entry.path): entry for entry in left if posixpath.basename(entry.path) == "__init__.py"}
     doubled = [each for each in modules if _folder(each) in inits and _is_in(_folder(each), stays)]
     made = [_init(top / module.path, module, inits[_folder(module)]) for module in doubled]
@@ -65,9 +59,11 @@ def adjust(entries: Sequence[Entry], modules: Iterable[Module], root: Path, *, s
         roots = sorted({str(top / module.root) for module in modules})
         made.append(Entry.made(f"__editable__.{stem}.pth", _lines(roots), "leads to the sources"))
     hidden = [entry for entry in stays if _is_own(entry) and posixpath.dirname(entry.path) in inits]
-    return Editable(
+    return replace(
+        linked,
         entries=tuple(sorted([*stays, *made], key=lambda entry: entry.path)),
         notes=(
+            *linked.notes,
             *(_hidden(entry) for entry in hidden if posixpath.dirname(entry.path) not in map(_folder, doubled)),
             *(_unedited(entry) for entry in left if entry.edits is not None),
             *(_flat(module) for module in doubled if not module.root),

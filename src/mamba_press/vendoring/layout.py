@@ -247,21 +247,17 @@ def _without_collisions(entries: Sequence[Entry]) -> tuple[Entry, ...]:
     by_path: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
         by_path[entry.path].append(entry)
-    ContentError.raise_for(_collision(path, there) for path, there in sorted(by_path.items()) if not _one_file(there))
-    return tuple(by_path[path][0] for path in sorted(by_path))
-
-
-def _one_file(entries: Sequence[Entry]) -> bool:
-    return len(entries) == 1 or len({entry.read() for entry in entries}) == 1
-
-
-def _collision(path: str, entries: Sequence[Entry]) -> Problem:
-    owners = [f"{entry.original} of {entry.package}" for entry in entries]
-    return Problem(
-        where=path,
-        what=f"{len(entries)} different files would lie here: {', '.join(owners)}",
-        hint="leave one out with select.exclude or put it elsewhere with layout.move",
+    ContentError.raise_for(
+        Problem(
+            where=path,
+            what=f"{len(there)} different files would lie here: "
+            + ", ".join(f"{entry.original} of {entry.package}" for entry in there),
+            hint="leave one out with select.exclude or put it elsewhere with layout.move",
+        )
+        for path, there in sorted(by_path.items())
+        if len(there) > 1 and len({entry.read() for entry in there}) > 1
     )
+    return tuple(by_path[path][0] for path in sorted(by_path))
 
 
 def case_clashes(paths: Iterable[str]) -> tuple[tuple[str, ...], ...]:

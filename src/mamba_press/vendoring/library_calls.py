@@ -30,16 +30,11 @@ class Calls:
     perhaps: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Asked:
-    """The libraries that each source asks for, by their real paths, and what is asked for in vain."""
+def read(files: Iterable[File], libraries: Mapping[str, str]) -> tuple[dict[str, tuple[str, ...]], tuple[Problem, ...]]:
+    """Return the libraries that each of the project's own sources asks for, and what is asked for in vain.
 
-    opened: Mapping[str, tuple[str, ...]]
-    problems: tuple[Problem, ...]
-
-
-def read(files: Iterable[File], libraries: Mapping[str, str]) -> Asked:
-    """Return what the project's own sources ask for; ``libraries`` leads from every name of a library to its file."""
+    ``libraries`` leads from every name of a library to its real path.
+    """
     opened: dict[str, tuple[str, ...]] = {}
     problems: list[Problem] = []
     for file in sorted((file for file in files if file.package == OWN), key=lambda file: file.path):
@@ -50,7 +45,7 @@ def read(files: Iterable[File], libraries: Mapping[str, str]) -> Asked:
         reached = sorted({end for each in ends.values() for end in each})
         if reached:
             opened[file.path] = tuple(reached)
-    return Asked(opened=opened, problems=tuple(problems))
+    return opened, tuple(problems)
 
 
 def libraries(prefix: Prefix, there: Container[str], facts: Mapping[str, Binary]) -> dict[str, str]:
@@ -86,22 +81,24 @@ def calls(file: File) -> Calls:
         return Calls()
     imported = [alias for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names]
     called = {"library", *(alias.asname for alias in imported if alias.name == "library" and alias.asname)}
-    arguments = [node.args for node in nodes if isinstance(node, ast.Call) and _name_of(node.func) in called]
-    texts = [_text(each[0]) if len(each) == 1 else None for each in arguments]
-    strings = (_text(node) for node in nodes)
+    arguments = [node.args for node in nodes if isinstance(node, ast.Call) and name_of(node.func) in called]
+    texts = [text_of(each[0]) if len(each) == 1 else None for each in arguments]
+    strings = map(text_of, nodes)
     return Calls(
         names=frozenset(text for text in texts if text),
         perhaps=frozenset(filter(_LIKE_A_NAME.fullmatch, filter(None, strings))) if None in texts else frozenset(),
     )
 
 
-def _name_of(function: ast.expr) -> str | None:
+def name_of(function: ast.expr) -> str | None:
+    """Return the last part of the name by which a function is called."""
     if isinstance(function, ast.Attribute):
         return function.attr
     return function.id if isinstance(function, ast.Name) else None
 
 
-def _text(node: ast.AST) -> str | None:
+def text_of(node: ast.AST) -> str | None:
+    """Return the text that a plain string is."""
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 

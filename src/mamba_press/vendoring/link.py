@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mamba_press import globs, messages, platforms
@@ -19,12 +19,13 @@ from mamba_press.platforms import binaries, compiler_runtimes, strings
 from mamba_press.platforms.protocol import Answer, Situation
 from mamba_press.types import Binary, Edits, Entry, Environment, Resolved
 from mamba_press.vendoring import dependency_graph, library_calls
-from mamba_press.vendoring.resolve import External, find_external
+from mamba_press.vendoring.resolve import find_external
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from mamba_press.config.link_table import Link
     from mamba_press.config.model import Config
 
 
@@ -48,13 +49,15 @@ Where the source plainly does so, `path_assumptions` warns of it.
 class Linked:
     """The entries with their final paths and edits; ``names`` leads from each original library name to its entry.
 
-    ``folders`` are those, relative to the home, where Windows has to be told to look for DLLs.
+    ``folders`` are those, relative to the home, where Windows has to be told to look for DLLs, ``programs`` the entry
+    points of programs by name.
     """
 
     entries: tuple[Entry, ...]
     names: Mapping[str, str]
     notes: tuple[str | Note, ...] = ()
     folders: tuple[str, ...] = ()
+    programs: Mapping[str, str] = field(default_factory=dict)
 
 
 def link(entries: Sequence[Entry], environment: Environment, config: Config) -> Linked:
@@ -83,10 +86,7 @@ def link(entries: Sequence[Entry], environment: Environment, config: Config) -> 
         hashed=frozenset(hashed),
         opened=opened,
         plain=_plain(libraries, keep, hashed),
-        external=config.link.external,
-        system=config.link.system,
-        strip=config.link.strip,
-        clear_execstack=config.link.clear_execstack,
+        keys=config.link,
     )
     deciding = hashed.union(*(dependency_graph.reachable(path, graph) for path in hashed))
     graph = {path: graph[path] for path in graph if path in deciding}
@@ -113,16 +113,7 @@ class _Plan:
     hashed: frozenset[str]
     opened: _Opened
     plain: Mapping[str, Sequence[str]]
-    external: Mapping[str, str]
-    system: tuple[str, ...] = ()
-    strip: bool = False
-    clear_execstack: tuple[str, ...] = ()
-
-    def elsewhere(self, needed: str) -> External:
-        """Return where the library lies that another wheel brings."""
-        found = find_external(posixpath.basename(needed), self.external)
-        assert found is not None
-        return found
+    keys: Link
 
     def place(self, path: str) -> str:
         """Return the path in the wheel of the library that is a real file of the prefix."""
@@ -182,8 +173,7 @@ def _names(libraries: Mapping[str, Entry], environment: Environment, inner: set[
                 names[own] = path
     for path in sorted(inner):
         binary = _binary(libraries[path])
-        soname = binary.name if binary is not None else None
-        for name in (path, soname or path):
+        for name in (path, (binary and binary.name) or path):
             names.setdefault(posixpath.basename(name), path)
     return names
 
@@ -288,9 +278,10 @@ def _edits(entry: Entry, plan: _Plan) -> Edits:
         answers=tuple(_answer(link, plan) for link in entry.links),
         opened=tuple(_opened_folders(entry, plan)),
         plain=plan.plain,
-        system=plan.system,
-        strip=plan.strip,
-        clear_execstack=binary.execstack and bool(globs.matches_library(posixpath.basename(own), plan.clear_execstack)),
+        system=plan.keys.system,
+        strip=plan.keys.strip,
+        clear_execstack=binary.execstack
+        and bool(globs.matches_library(posixpath.basename(own), plan.keys.clear_execstack)),
     )
     return platforms.of(platforms.facts_for(binary).system).edits(binary, situation)
 
@@ -300,7 +291,8 @@ def _answer(link: Resolved, plan: _Plan) -> Answer:
     if link.where == "wheel" and link.path is not None:
         folder, name = posixpath.dirname(plan.libraries[link.path].path), plan.final[link.path]
     elif link.where == "external":
-        other = plan.elsewhere(link.needed)
+        other = find_external(posixpath.basename(link.needed), plan.keys.external)
+        assert other is not None
         folder, name = other.folder, other.name
     return Answer(needed=link.needed, where=link.where, folder=folder, name=name)
 

@@ -15,6 +15,7 @@ from mamba_press import globs, platforms
 from mamba_press.conda.match_specs import minimum
 from mamba_press.errors import Problem, Setting, Text
 from mamba_press.platforms import binaries, compiler_runtimes
+from mamba_press.platforms.linux import policy
 from mamba_press.platforms.protocol import Choice
 from mamba_press.platforms.windows import system as windows
 from mamba_press.types import OWN, Binary, Environment, File, Kept, Package, Resolved, Target
@@ -210,6 +211,11 @@ def _missing(binary: Binary, file: File, name: str, rules: Rules, left: str | No
 
 def _left(file: File) -> Setting:
     return Setting("select.exclude", (file.path,))
+
+
+def is_of_systems(name: str) -> bool:
+    """Whether a library is one that no wheel vendors, or a compiler's runtime: what names it does not open it."""
+    return compiler_runtimes.runtime_of(name) in compiler_runtimes.RENAMED or policy.never_vendored(name)
 
 
 def stated_floor(package: Package, virtual: str) -> tuple[int, int] | None:

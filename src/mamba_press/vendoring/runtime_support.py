@@ -1,8 +1,8 @@
-"""What mamba-press itself adds to the home of a wheel: the generated module, DLL folders, entry points of programs."""
+"""What mamba-press itself adds to the home of a wheel: the generated module, and entry points of programs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mamba_press.errors import ConfigError, ContentError, Note, Problem, Setting, Text
@@ -15,33 +15,7 @@ if TYPE_CHECKING:
     from mamba_press.config.model import Config
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Furnished:
-    """The entries with what mamba-press itself adds to the home, and the entry points of the programs by name."""
-
-    entries: tuple[Entry, ...]
-    programs: Mapping[str, str]
-    notes: tuple[Note, ...] = ()
-
-
-def with_dlls(linked: link.Linked, home: layout.Home, config: Config) -> link.Linked:
-    """Put the DLLs where Windows finds them."""
-    from mamba_press.vendoring import dll_folders
-
-    placed = dll_folders.place(
-        linked.entries, prefix=home.prefix, home=home.name, generated=home.generated, others=config.link.external
-    )
-    there = {entry.path for entry in placed.entries}
-    return replace(
-        linked,
-        entries=placed.entries,
-        names={name: path for name, path in linked.names.items() if path in there},
-        notes=(*linked.notes, *placed.notes),
-        folders=placed.folders,
-    )
-
-
-def with_runtime(linked: link.Linked, home: layout.Home, name: str, config: Config) -> Furnished:
+def with_runtime(linked: link.Linked, home: layout.Home, name: str, config: Config) -> link.Linked:
     """Add the module that finds the libraries, sets the environment and starts the programs, where there is use for it.
 
     A home that is a package's own imports it where importing the home is to have an effect.
@@ -54,7 +28,7 @@ def with_runtime(linked: link.Linked, home: layout.Home, name: str, config: Conf
     own_code = [entry.origin for entry in linked.entries if entry.origin and entry.package == OWN]
     is_used = (has_prefix and (home.generated or own_code)) or any(map(library_calls.uses, own_code))
     if not variables and not programs and not linked.folders and not is_used:
-        return Furnished(entries=linked.entries, programs=starts)
+        return replace(linked, programs=starts)
     inside = f"{home.name}/"
     libraries = {old: path[len(inside) :] for old, path in linked.names.items() if path.startswith(inside)}
     text = runtime_module.module(libraries, environment=variables, programs=programs, folders=linked.folders)
@@ -74,7 +48,7 @@ def with_runtime(linked: link.Linked, home: layout.Home, name: str, config: Conf
     together = tuple(sorted((*entries, *generated), key=lambda entry: entry.path))
     alone = home.generated and config.layout.home is None and not programs
     notes = _without_import(linked.entries, home, sorted(variables)) if variables and alone else ()
-    return Furnished(entries=together, programs=starts, notes=notes)
+    return replace(linked, entries=together, programs=starts, notes=(*linked.notes, *notes))
 
 
 def _without_import(entries: Sequence[Entry], home: layout.Home, variables: Sequence[str]) -> tuple[Note, ...]:

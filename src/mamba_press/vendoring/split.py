@@ -28,8 +28,6 @@ from mamba_press.vendoring import activation, dependency_graph, runtime_module
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from packaging.markers import Marker
-
     from mamba_press.config.model import Config
 
     Versions = Mapping[str, tuple[str, Version]]
@@ -172,9 +170,8 @@ def _names(package: Package) -> tuple[str, ...]:
     return tuple(spec.name for spec in package.depends)
 
 
-def _links(kept: Iterable[Kept]) -> dict[str, set[str]]:
+def _links(kept: Sequence[Kept]) -> dict[str, set[str]]:
     """Return by package the other packages whose libraries its files are linked to."""
-    kept = tuple(kept)
     owners = {each.file.real: each.file.package for each in kept}
     found: dict[str, set[str]] = {}
     for each in kept:
@@ -297,7 +294,7 @@ def settled(
     listed = project.table.get("dependencies")
     for text in listed if isinstance(listed, (list, tuple)) else ():
         requirement = Requirement(str(text))
-        if not _holds(requirement.marker, environment):
+        if requirement.marker and not requirement.marker.evaluate(dict(environment)):
             lines.append(str(text))
             continue
         version = known.get(canonicalize_name(requirement.name))
@@ -309,10 +306,6 @@ def settled(
             requirement = Requirement(requirement.name)
         lines.append(str(requirement))
     return replace(project, table={**project.table, "dependencies": lines}), tuple(notes)
-
-
-def _holds(marker: Marker | None, environment: Mapping[str, str]) -> bool:
-    return marker is None or marker.evaluate(dict(environment))
 
 
 # -- programs

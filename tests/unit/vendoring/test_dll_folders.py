@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 from mamba_press.errors import ContentError
 from mamba_press.types import Binary, Entry, File, Kept, Reason, Resolved
 from mamba_press.vendoring import dll_folders, runtime_module
+from mamba_press.vendoring.layout import Home
+from mamba_press.vendoring.link import Linked
 
 PREFIX = "home/_prefix"
 BIN = f"{PREFIX}/Library/bin"
@@ -32,15 +35,16 @@ def init(path: str, source: bytes = b"") -> Entry:
     return Entry(path=f"{path}/__init__.py", source=source)
 
 
-def placed(*entries: Entry, generated: bool = False, **more: object) -> dll_folders.Placed:
-    return dll_folders.place(entries, prefix=PREFIX, home="home", generated=generated, **more)
+def placed(*entries: Entry, generated: bool = False, others: Mapping[str, str] | None = None) -> Linked:
+    home = Home(name="home", generated=generated)
+    return dll_folders.place(Linked(entries=entries, names={}), home, others or {})
 
 
-def paths(found: dll_folders.Placed) -> list[str]:
+def paths(found: Linked) -> list[str]:
     return [each.path for each in found.entries]
 
 
-def source(found: dll_folders.Placed, path: str) -> bytes:
+def source(found: Linked, path: str) -> bytes:
     data = next(each.source for each in found.entries if each.path == path)
     assert isinstance(data, bytes)
     return data

@@ -13,6 +13,7 @@ import pytest
 from mamba_press.errors import ContentError
 from mamba_press.types import OWN, Edits, Entry, File, Kept, Module, Reason
 from mamba_press.vendoring import editable
+from mamba_press.vendoring.link import Linked
 from tests.support.environment import clean_environment, interpreter
 
 INIT = "import mine._mamba_press as found\nfrom mine.part import word\n"
@@ -41,11 +42,11 @@ MODULE = Entry(path="mine/_mamba_press.py", source=b"here = __file__\n")
 LIBRARY = Entry(path="mine/_prefix/lib/libx.so.1", source=b"library")
 
 
-def adjusted(root: Path, *entries: Entry, modules: tuple[Module, ...] = (MINE,)) -> editable.Editable:
-    return editable.adjust(entries, modules, root, stem="mine-1.0", lock="mamba-press.lock")
+def adjusted(root: Path, *entries: Entry, modules: tuple[Module, ...] = (MINE,)) -> Linked:
+    return editable.adjust(Linked(entries=entries, names={}), modules, root, stem="mine-1.0", lock="mamba-press.lock")
 
 
-def installed(site: Path, found: editable.Editable) -> Path:
+def installed(site: Path, found: Linked) -> Path:
     for entry in found.entries:
         (site / entry.path).parent.mkdir(parents=True, exist_ok=True)
         data = entry.source if isinstance(entry.source, bytes) else entry.source.read_bytes()

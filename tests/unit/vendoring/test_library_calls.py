@@ -42,9 +42,9 @@ def test_calls_are_read_from_the_source(text, names, tmp_path):
 
 def test_where_the_argument_is_no_string_any_string_may_be_meant(tmp_path):
     text = "from ._mamba_press import library\nNAMES = {'linux': 'geos_c', 'win32': 'geos'}\nlibrary(NAMES[platform])"
-    found = library_calls.read([source(tmp_path, text)], LIBRARIES)
-    assert list(found.opened.values()) == [("Library/bin/geos.dll", "lib/libgeos_c.so.1.2")]
-    assert found.problems == ()
+    opened, problems = library_calls.read([source(tmp_path, text)], LIBRARIES)
+    assert list(opened.values()) == [("Library/bin/geos.dll", "lib/libgeos_c.so.1.2")]
+    assert problems == ()
 
 
 def test_packages_have_a_module_of_their_own(tmp_path):
@@ -54,13 +54,14 @@ def test_packages_have_a_module_of_their_own(tmp_path):
 
 @pytest.mark.parametrize("name", ["geos_c", "libgeos_c", "libgeos_c.so", "libgeos_c.so.1"])
 def test_every_spelling_that_the_module_takes_is_found(name, tmp_path):
-    found = library_calls.read([source(tmp_path, f"from ._mamba_press import library\nlibrary({name!r})")], LIBRARIES)
-    assert list(found.opened.values()) == [("lib/libgeos_c.so.1.2",)]
+    text = f"from ._mamba_press import library\nlibrary({name!r})"
+    opened, _ = library_calls.read([source(tmp_path, text)], LIBRARIES)
+    assert list(opened.values()) == [("lib/libgeos_c.so.1.2",)]
 
 
 def test_what_is_not_there_and_what_is_there_twice_is_told(tmp_path):
     text = "from ._mamba_press import library\nlibrary('geosc')\nlibrary('hdf5')\nlibrary('zzz')"
-    first, second, third = map(str, library_calls.read([source(tmp_path, text)], LIBRARIES).problems)
+    first, second, third = map(str, library_calls.read([source(tmp_path, text)], LIBRARIES)[1])
     assert "'geosc', which no package of the solution has" in first
     assert "did you mean 'geos_c'?" in first
     assert "may be any of lib/libhdf5.so.200, lib/libhdf5.so.310" in second

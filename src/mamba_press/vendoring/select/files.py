@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 from mamba_press import globs, messages, platforms
 from mamba_press.conda.match_specs import spec_name
 from mamba_press.errors import ContentError, Problem, Setting, Text
-from mamba_press.platforms import binaries, compiler_runtimes, strings
-from mamba_press.platforms.linux import policy
+from mamba_press.platforms import binaries, strings
 from mamba_press.types import OWN, Binary, Dropped, Environment, File, Kept, Reason, Selection, Strings, Target
 from mamba_press.vendoring import activation, library_calls, resolve
 from mamba_press.vendoring.select import reach, runtimes
@@ -47,14 +46,13 @@ def select(environment: Environment, target: Target, config: Config) -> Selectio
     facts = _facts(candidates, target, read)
     libraries = {path for path, binary in facts.items() if binary.arch and binary.kind == "shared"}
     read |= _strings(file for path, file in candidates.items() if path in libraries and path not in read)
-    asked = library_calls.read(candidates.values(), library_calls.libraries(prefix, candidates, facts))
-    problems = [*asked.problems]
+    asked, vain = library_calls.read(candidates.values(), library_calls.libraries(prefix, candidates, facts))
     search = reach.Search(
         prefix=prefix,
         candidates=candidates,
         facts=facts,
         requested=requested,
-        opened=_together(_opened(prefix, candidates, facts, read), asked.opened),
+        opened=_opened(prefix, candidates, facts, read, asked),
         include=tuple(config.select.include),
         unused=config.link.unused_libraries,
         programs=_programs(config),
@@ -67,7 +65,8 @@ def select(environment: Environment, target: Target, config: Config) -> Selectio
     if drops:
         search, gone = reach.without_missing(replace(search, drops=drops), rules)
     reached, notes = runtimes.choose(search, rules, environment, config)
-    problems += [*reached.problems, *_clobbered(environment, reached, candidates), *_sourceless(environment, config)]
+    problems = [*vain, *reached.problems, *_clobbered(environment, reached, candidates)]
+    problems += _sourceless(environment, config)
     if OWN in search.packages:
         problems += _shadowed(candidates[path] for path in reached.reasons)
     ContentError.raise_for(problems)
@@ -171,8 +170,9 @@ def _binary(file: File, target: Target) -> Binary | None:
     try:
         binary = binaries.read_file(file.source)
     except binaries.Malformed as error:
-        if not _is_native(file, target):
-            return None
+        with file.source.open("rb") as stream:
+            if binaries.format_of(stream.read(8)) != platforms.facts(target).format:
+                return None
         raise ContentError(
             Problem(
                 where=f"{file.path} ({file.package})",
@@ -188,11 +188,6 @@ def _binary(file: File, target: Target) -> Binary | None:
     # Windows has names of its own for the architectures.
     wanted = platforms.facts(target).machines.get(target.arch, target.arch)
     return replace(binary, arch=target.arch if binary.arch == wanted else None)
-
-
-def _is_native(file: File, target: Target) -> bool:
-    with file.source.open("rb") as stream:
-        return binaries.format_of(stream.read(8)) == platforms.facts(target).format
 
 
 def _foreign(kept: Sequence[Kept]) -> tuple[str, ...]:
@@ -223,26 +218,20 @@ def _opened(
     candidates: Mapping[str, File],
     facts: Mapping[str, Binary],
     read: Mapping[str, Strings],
+    asked: Mapping[str, tuple[str, ...]],
 ) -> dict[str, tuple[str, ...]]:
-    """Return the libraries of the prefix whose names occur in a file, by its path: it may open them by name."""
+    """Return by path the libraries of the prefix whose names occur in a file, as it may open them, or that it asks for.
+
+    ``asked`` are those that own code asks the generated module for.
+    """
     opened: dict[str, tuple[str, ...]] = {}
     for path, said in read.items():
-        names = (name for name in said.names if not (_never_opened(name) or strings.is_mute(path)))
+        names = (name for name in said.names if not (resolve.is_of_systems(name) or strings.is_mute(path)))
         ends = {prefix.ends[other] for name in names for other in prefix.named.get(name, ())}
         found = tuple(sorted(end for end in ends if end in candidates and end in facts))
         if found:
             opened[path] = found
-    return opened
-
-
-def _together(
-    first: Mapping[str, tuple[str, ...]], second: Mapping[str, tuple[str, ...]]
-) -> dict[str, tuple[str, ...]]:
-    return {path: (*first.get(path, ()), *second.get(path, ())) for path in (*first, *second)}
-
-
-def _never_opened(name: str) -> bool:
-    return compiler_runtimes.runtime_of(name) in compiler_runtimes.RENAMED or policy.never_vendored(name)
+    return {path: (*opened.get(path, ()), *asked.get(path, ())) for path in (*opened, *asked)}
 
 
 def _clobbered(environment: Environment, reached: reach.Reached, candidates: Mapping[str, File]) -> list[Problem]:

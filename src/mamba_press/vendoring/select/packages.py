@@ -12,7 +12,7 @@ from mamba_press.errors import ConfigError, ContentError, Problem, Setting
 from mamba_press.types import Dropped, Package, Reason, Solution
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from mamba_press.config.model import Config
 
@@ -50,19 +50,13 @@ def vendored(solution: Solution, config: Config) -> Solution:
     in any case (`twin`).
     """
     by_name = {package.name: package for package in solution.packages}
-    reached: set[str] = set()
-    todo = [name for name, package in by_name.items() if package.requested]
-    while todo:
-        name = todo.pop()
-        package = by_name.get(name)
-        pruned = globs.matches(name, config.select.prune)
-        if package is None or name in reached or pruned or not (_passes(package) or _is_vendored(package, config)):
-            continue
-        reached.add(name)
-        todo.extend(spec.name for spec in package.depends)
+    stays = {name: package for name, package in by_name.items() if not globs.matches(name, config.select.prune)}
+    asked = [package for package in by_name.values() if package.requested]
+    reached = closure(
+        [package.name for package in asked], stays, lambda each: _passes(each) or _is_vendored(each, config)
+    )
     named = {name for name in reached if _is_vendored(by_name[name], config)}
-    halves = (twin(package, by_name) for package in by_name.values() if package.requested)
-    named |= {half.name for half in halves if half and not globs.matches(half.name, config.select.prune)}
+    named |= {half.name for package in asked if (half := twin(package, by_name)) and half.name in stays}
     packages = (replace(package, requested=True) if package.name in named else package for package in solution.packages)
     return replace(solution, packages=tuple(packages))
 
@@ -74,21 +68,23 @@ def _is_vendored(package: Package, config: Config) -> bool:
     return bool(globs.matches(package.name, asked)) and not globs.matches(package.name, alone)
 
 
-def closure(names: Iterable[str], by_name: Mapping[str, Package]) -> dict[str, Package]:
-    """Return the packages that are reached from some by what the records depend on."""
+def _passes(package: Package) -> bool:
+    return package.requested or not (package.is_python or package.name in _PYTHON)
+
+
+def closure(
+    names: Iterable[str], by_name: Mapping[str, Package], passes: Callable[[Package], bool] = _passes
+) -> dict[str, Package]:
+    """Return the packages that are reached from some by what the records of those that pass depend on."""
     found: dict[str, Package] = {}
     todo = sorted(names)
     while todo:
         name = todo.pop()
         package = by_name.get(name)
-        if package is not None and name not in found and _passes(package):
+        if package is not None and name not in found and passes(package):
             found[name] = package
             todo.extend(spec.name for spec in package.depends)
     return found
-
-
-def _passes(package: Package) -> bool:
-    return package.requested or not (package.is_python or package.name in _PYTHON)
 
 
 def _why_gone(package: Package, key: str | None) -> Reason:
