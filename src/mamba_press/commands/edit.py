@@ -69,7 +69,7 @@ def run(arguments: Arguments, environ: Mapping[str, str]) -> int:  # noqa: ARG00
         log.note(line)
     output.result(
         {"version": 1, "wheels": [_row(one, arguments.output) for one in edited]},
-        "\n".join(str(arguments.output / one.file_name) for one in edited),
+        "\n".join(str(arguments.output / str(one.new)) for one in edited),
         as_json=arguments.json,
     )
     return 0
@@ -99,10 +99,10 @@ def _row(one: edit.Edited, folder: Path) -> dict[str, object]:
     from mamba_press.pipeline.edit import reach
 
     return {
-        "wheel": str(folder / one.file_name),
+        "wheel": str(folder / str(one.new)),
         "from": str(one.source),
-        "version": one.version,
-        "build": one.build or None,
+        "version": one.new.version,
+        "build": one.new.build or None,
         "changes": list(one.words),
         "reach": list(reach(one)),
         "notes": list(one.notes),

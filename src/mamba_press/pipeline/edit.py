@@ -41,20 +41,24 @@ _BARE = re.compile(r"([^/.]+)(?P<abi>\.abi3t?)?\.(?:so|pyd)$")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Edited:
-    """One wheel as it is to be written; ``words`` say what is changed, ``notes`` what is worth knowing."""
+    """One wheel as it is to be written; ``words`` say what is changed, ``notes`` what is worth knowing.
+
+    ``old`` and ``new`` are the parts of its file name, ``old_stem`` is how its own folders were called.
+    """
 
     source: Path
-    file_name: str
-    version: str
-    build: str
-    old_version: str
-    old_build: str
+    old: wheel_changes.Name
+    new: wheel_changes.Name
     old_stem: str
-    stem: str
     words: tuple[str, ...]
     notes: tuple[str, ...]
     members: tuple[Member, ...]
-    retagged: bool
+
+    @property
+    def stem(self) -> str:
+        """How its own folders are called: they follow the version."""
+        is_same = self.new.version == self.old.version
+        return self.old_stem if is_same else f"{self.old_stem.rpartition('-')[0]}-{self.new.version}"
 
 
 def edit(paths: Sequence[Path], changes: Changes, directory: Path) -> tuple[Edited, ...]:
@@ -73,13 +77,13 @@ def edit(paths: Sequence[Path], changes: Changes, directory: Path) -> tuple[Edit
         except PressError as error:
             refused.append(error)
     _refuse(refused)
-    names = [one.file_name for one in planned]
+    names = [str(one.new) for one in planned]
     twice = sorted({name for name in names if names.count(name) > 1})
     ConfigError.raise_for(Problem(where=name, what="is what two of these wheels would be called") for name in twice)
     noted: list[Edited] = []
     with atomic.stage(directory) as stage:
         for one in planned:
-            target, written = directory / one.file_name, stage / one.file_name
+            target, written = directory / str(one.new), stage / str(one.new)
             with atomic.told(target):
                 _write(one, written)
             wrong, old = _judged(one, written, target, changes)
@@ -88,7 +92,7 @@ def edit(paths: Sequence[Path], changes: Changes, directory: Path) -> tuple[Edit
         _refuse(refused)
         with atomic.moving(stage) as move:
             for one in planned:
-                move(stage / one.file_name, directory / one.file_name)
+                move(stage / str(one.new), directory / str(one.new))
     return tuple(noted)
 
 
@@ -111,9 +115,9 @@ def reach(edited: Edited) -> tuple[str, ...]:
     """Return, one sentence each, who gets the edited wheel and who does not, as PEP 440 and installers have it."""
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-    old, new = edited.old_version, edited.version
+    old, new = edited.old.version, edited.new.version
     if old == new:
-        is_later = edited.build != edited.old_build
+        is_later = edited.new.build != edited.old.build
         chosen = "before those with a lower build number or none" if is_later else "only where its tags come first"
         return (
             f"=={old}, and all else that takes {old}, takes this file {chosen}",
@@ -158,24 +162,11 @@ def plan(path: Path, changes: Changes) -> Edited:
     problems = (*found, *more, *wrong, *problems)
     renamed = replace(renamed, tags=tags)
     if str(renamed) == path.name and not changes.forced:
-        problems = (*problems, _same_name(path.name))
+        problems = (*problems, Problem(where=path.name, what=atomic.TAKEN, hint=_ANOTHER_NAME))
     ConfigError.raise_for(replace(problem, where=problem.where or path.name) for problem in problems)
     words = (*wheel_changes.words(named, renamed), *said)
     old_stem = folder.removesuffix(".dist-info")
-    edited = Edited(
-        source=path,
-        file_name=str(renamed),
-        version=renamed.version,
-        build=renamed.build,
-        old_version=named.version,
-        old_build=named.build,
-        old_stem=old_stem,
-        stem=f"{old_stem.rpartition('-')[0]}-{renamed.version}" if renamed.version != named.version else old_stem,
-        words=words,
-        notes=(),
-        members=members,
-        retagged=renamed.tags != named.tags,
-    )
+    edited = Edited(source=path, old=named, new=renamed, old_stem=old_stem, words=words, notes=(), members=members)
     return _with_members(edited, texts, {"METADATA": bytes(metadata), "WHEEL": bytes(about)})
 
 
@@ -194,16 +185,6 @@ def _folder(members: Sequence[Member]) -> str:
 
 def _texts(folder: str) -> frozenset[str]:
     return frozenset(f"{folder}/{text}" for text in ("METADATA", "WHEEL", "RECORD", f"sboms/{sbom.NAME}"))
-
-
-def _same_name(name: str) -> Problem:
-    return Problem(where=name, what=atomic.TAKEN, hint=_ANOTHER_NAME)
-
-
-# --- METADATA
-
-
-# --- WHEEL and tags
 
 
 def _python_problems(
@@ -254,7 +235,7 @@ def _with_members(edited: Edited, texts: Mapping[str, bytes], new: Mapping[str, 
     notes = []
     bill = f"{old}.dist-info/sboms/{sbom.NAME}"
     if bill in texts:
-        asked = sbom.Edit(version=edited.version, old_stem=old, stem=stem, words=edited.words)
+        asked = sbom.Edit(version=edited.new.version, old_stem=old, stem=stem, words=edited.words)
         try:
             changed[bill] = sbom.edited(texts[bill], asked)
         except ValueError as error:
@@ -315,12 +296,13 @@ def _judged(
 
     New tags are a promise of whoever gives them: all that they do not keep is new, whatever the old tags said.
     """
-    depth: Depth = "all" if edited.retagged else "texts"
-    found = check.check(written, name=edited.file_name, depth=depth)
-    name = f"{edited.source.name.removesuffix('.whl').rsplit('-', 3)[0]}-{_NO_TAGS}.whl" if edited.retagged else None
+    is_retagged, new_name = edited.new.tags != edited.old.tags, str(edited.new)
+    depth: Depth = "all" if is_retagged else "texts"
+    found = check.check(written, name=new_name, depth=depth)
+    name = f"{edited.source.name.removesuffix('.whl').rsplit('-', 3)[0]}-{_NO_TAGS}.whl" if is_retagged else None
     before = check.check(edited.source, name=name, depth=depth) if found else ()
     known = {_without_names(problem, name or edited.source.name, edited.old_stem) for problem in before}
-    old = [problem for problem in found if _without_names(problem, edited.file_name, edited.stem) in known]
+    old = [problem for problem in found if _without_names(problem, new_name, edited.stem) in known]
     wrong = [problem for problem in found if problem not in old]
     wrong += () if changes.forced else atomic.taken(written, target, _ANOTHER_NAME)
     return tuple(wrong), tuple(old)

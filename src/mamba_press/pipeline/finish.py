@@ -74,41 +74,46 @@ class Part:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Licensed:
-    """The project with the licence that its wheel states, and the licences of all that is in the wheel."""
+class Draft:
+    """A part with all that its wheel will say, but for the version.
 
+    ``project`` states the licence of its wheel; ``licences`` are those of all that is in it, ``expression`` all in one.
+    """
+
+    part: Part
+    config: Config
+    tagging: Tags
     project: Project
     licences: tuple[licenses.Licence, ...]
     expression: str | None
     notes: tuple[Note, ...]
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Draft:
-    """A part with all that its wheel will say, but for the version."""
-
-    part: Part
-    config: Config
-    tagging: Tags
-    licensed: Licensed
-
     @property
     def stated(self) -> object:
         """What the wheel says of itself."""
-        return (sorted(self.licensed.project.table.items()), self.tagging.tags)
+        return (sorted(self.project.table.items()), self.tagging.tags)
 
 
 def draft(part: Part, order: Order) -> Draft:
-    """Tag a part and read its licences."""
-    present = _present(part.entries, part.chosen.environment)
-    tagging = tags.tags(part.entries, present, order.target, order.config, part.others)
+    """Tag a part, read the licences of the packages in it, and refuse what the project does not allow."""
+    asked, entries, fetched, keys = part.project, part.entries, part.chosen.fetched, order.config.licenses
+    tagging = tags.tags(entries, _present(entries, part.chosen.environment), order.target, order.config, part.others)
     tagging = tags.narrowed(tagging, part.built, order.target)
-    _refuse_no_python(part.project, tagging.tags, order.target)
+    _refuse_no_python(asked, tagging.tags, order.target)
+    abouts = {name: info.about for name, info in fetched.info.items()}
+    found = licenses.read(_present(entries, fetched), abouts, keys)
+    licenses.require(found, fetched.packages, keys)
+    vendored = licenses.joined(licence.expression for licence in found)
+    has_code = asked.built is not None or any(entry.package == OWN for entry in entries)
+    warning = licenses.disagreement(asked, vendored, has_code=has_code)
     return Draft(
         part=part,
         config=order.config,
         tagging=tagging,
-        licensed=_licensed(part.project, part.entries, part.chosen.fetched, order.config),
+        project=licenses.state(asked, vendored),
+        licences=found,
+        expression=licenses.joined([*licenses.stated(asked), *(licence.expression for licence in found)]),
+        notes=(*licenses.unknown(found, keys), *([warning] if warning else [])),
     )
 
 
@@ -163,29 +168,12 @@ def _contents(
     return {name: pypi_names.Contents(**known[name]) for name in names}
 
 
-def _licensed(asked: Project, entries: Sequence[Entry], environment: Environment, config: Config) -> Licensed:
-    """Read the licences of the packages in the wheel, and refuse what the project does not allow."""
-    abouts = {name: info.about for name, info in environment.info.items()}
-    found = licenses.read(_present(entries, environment), abouts, config.licenses)
-    licenses.require(found, environment.packages, config.licenses)
-    vendored = licenses.joined(licence.expression for licence in found)
-    has_code = asked.built is not None or any(entry.package == OWN for entry in entries)
-    warning = licenses.disagreement(asked, vendored, has_code=has_code)
-    return Licensed(
-        project=licenses.state(asked, vendored),
-        licences=found,
-        expression=licenses.joined([*licenses.stated(asked), *(licence.expression for licence in found)]),
-        notes=(*licenses.unknown(found, config.licenses), *([warning] if warning else [])),
-    )
-
-
 def finish(draft: Draft, version: Version, workdir: Path, *, generator: str, epoch: int | None) -> Pressed:
     """Describe a wheel to the end."""
-    config, licensed, entries = draft.config, draft.licensed, draft.part.entries
-    environment, selection = draft.part.chosen.environment, draft.part.chosen.selection
-    fetched = draft.part.chosen.fetched
+    config, entries, chosen = draft.config, draft.part.entries, draft.part.chosen
+    environment, fetched, selection = chosen.environment, chosen.fetched, chosen.selection
     wheel = dist_info.complete(
-        licensed.project,
+        draft.project,
         version,
         entries,
         tagging=draft.tagging,
@@ -193,11 +181,11 @@ def finish(draft: Draft, version: Version, workdir: Path, *, generator: str, epo
         generator=generator,
         together=draft.part.together,
     )
-    wheel = _with_bill(wheel, entries, fetched, licensed, epoch)
+    wheel = _with_bill(wheel, draft, epoch)
     findings = hardcoded_prefix.examine(entries, config.placeholders.accept, config.wheel.environment)
     _refuse_impossible(wheel.tags, wheel.entries)
     notes: tuple[str | Note, ...] = (
-        *unused_packages.packages(environment, selection, is_empty=not entries, requires=_requires(licensed.project)),
+        *unused_packages.packages(environment, selection, is_empty=not entries, requires=_requires(draft.project)),
         *_host_notes(draft, environment, selection),
         *selection.notes,
         *draft.tagging.notes,
@@ -207,36 +195,35 @@ def finish(draft: Draft, version: Version, workdir: Path, *, generator: str, epo
         *_shadow_notes(entries),
         *_lookup_notes(draft, wheel.name),
         *draft.part.notes,
-        *licensed.notes,
+        *draft.notes,
         *activation.notes(fetched, entries, config.wheel.environment),
-        *licenses.notes(licensed.licences, wheel.entries, f"{wheel.stem}.dist-info"),
+        *licenses.notes(draft.licences, wheel.entries, f"{wheel.stem}.dist-info"),
         *hardcoded_prefix.report(findings, config.placeholders),
         *_traces(wheel.entries, workdir),
     )
     return Pressed(
         wheel=wheel,
-        solution=draft.part.chosen.solution,
+        solution=chosen.solution,
         selection=selection,
         tagging=draft.tagging,
         notes=noted(notes),
-        licenses={licence.package: licence.expression for licence in licensed.licences},
-        license=licensed.expression,
+        licenses={licence.package: licence.expression for licence in draft.licences},
+        license=draft.expression,
         findings=findings,
     )
 
 
-def _with_bill(
-    wheel: Wheel, entries: Sequence[Entry], environment: Environment, licensed: Licensed, epoch: int | None
-) -> Wheel:
+def _with_bill(wheel: Wheel, draft: Draft, epoch: int | None) -> Wheel:
     """Add the packages' own bills of materials, and ours, which states every hash that RECORD will have."""
     facts = sbom.Facts(
-        packages=environment.packages,
-        licences=licensed.licences,
-        expression=licensed.expression,
-        info=environment.info,
+        packages=draft.part.chosen.fetched.packages,
+        licences=draft.licences,
+        expression=draft.expression,
+        info=draft.part.chosen.fetched.info,
         epoch=epoch,
     )
-    return replace(wheel, entries=(*wheel.entries, *sbom.inherited(entries, wheel.stem)), bill=sbom.Sbom(facts=facts))
+    inherited = sbom.inherited(draft.part.entries, wheel.stem)
+    return replace(wheel, entries=(*wheel.entries, *inherited), bill=sbom.Sbom(facts=facts))
 
 
 def _present(entries: Sequence[Entry], environment: Environment) -> tuple[Package, ...]:
@@ -258,7 +245,8 @@ def _traces(entries: Sequence[Entry], workdir: Path) -> tuple[str, ...]:
             hint = _OWN_LEAK if entry.package == OWN else _LEAK
             leaks.append(Problem(where=entry.path, what=what, hint=hint))
     ContentError.raise_for(leaks)
-    built = {entry.package for entry in entries if _is_built_elsewhere(entry)}
+    files = ((entry, entry.origin) for entry in entries if entry.origin)
+    built = {entry.package for entry, file in files if (entry.strings or strings.look(file.source)).built}
     what = "paths of the machines that built the packages stand in files, and mean nothing"
     return (f"{what}: {', '.join(sorted(built))}",) if built else ()
 
@@ -267,10 +255,6 @@ def _is_made_here(entry: Entry) -> bool:
     """Whether a file is another than its package has, and so can say where this build is."""
     file = entry.origin
     return file is None or file.package == OWN or file.placeholder is not None or entry.source != file.source
-
-
-def _is_built_elsewhere(entry: Entry) -> bool:
-    return entry.origin is not None and (entry.strings or strings.look(entry.origin.source)).built
 
 
 def _case_notes(tags: str, entries: Sequence[Entry]) -> tuple[str, ...]:
@@ -351,11 +335,8 @@ def _shadow_notes(entries: Sequence[Entry]) -> Iterator[Note]:
         name, slash, _ = entry.path.partition(".")[0].partition("/")
         is_module = re.fullmatch(r"[^/.]+(?:/__init__)?(?:\.[\w.-]+)?\.(?:py|so|pyd)", entry.path)
         if entry.origin and is_module and (name in _AT_START or name in sys.stdlib_module_names):
-            what = (
-                "runs at every start of Python"
-                if name in _AT_START
-                else "has the name of a module of the standard library"
-            )
+            starts = "runs at every start of Python"
+            what = starts if name in _AT_START else "has the name of a module of the standard library"
             glob = f"**/site-packages/{name}/**" if slash else f"**/site-packages/{entry.path}"
             leave = Text.of("leave it out if nothing needs it: ", Setting("select.exclude", (glob,)))
             yield Note(

@@ -197,7 +197,6 @@ def _part(member: split.Member, members: Sequence[split.Member], order: Order, c
 def _pinned(draft: finish.Draft, member: split.Member, versions: split.Versions) -> tuple[finish.Draft, Version]:
     """Return a member's draft with what is known once all versions are: exact requirements, and paths."""
     _, version = versions[member.package.name]
-    filled = split.pinned(draft.licensed.project, member, versions)
+    filled = split.pinned(draft.project, member, versions)
     entries = split.named(draft.part.entries, dist_info.stem(filled.name, version))
-    draft = replace(draft, part=replace(draft.part, entries=entries), licensed=replace(draft.licensed, project=filled))
-    return draft, version
+    return replace(draft, part=replace(draft.part, entries=entries), project=filled), version

@@ -48,7 +48,7 @@ BILL = {
 
 def edited(path: Path, changes: Changes, out: str = "out") -> Path:
     (one,) = edit.edit([path], changes, path.parent / out)
-    return path.parent / out / one.file_name
+    return path.parent / out / str(one.new)
 
 
 def contents(path: Path) -> dict[str, bytes]:
@@ -169,7 +169,7 @@ def test_a_bill_keeps_the_whole_line_of_ancestors(released):
 def test_a_wheel_without_a_bill_gets_none_and_is_told_so(tmp_path):
     path = make(tmp_path, files())
     (one,) = edit.edit([path], POST, tmp_path / "out")
-    assert not [name for name in contents(tmp_path / "out" / one.file_name) if "sboms" in name]
+    assert not [name for name in contents(tmp_path / "out" / str(one.new)) if "sboms" in name]
     assert "no bill of materials" in one.notes[0]
 
 
@@ -197,7 +197,7 @@ def test_a_file_that_is_not_where_the_directory_says_is_told(released):
 def test_signatures_of_the_old_record_leave(tmp_path):
     path = make(tmp_path, files(**{"RECORD.jws": b"{}"}))
     (one,) = edit.edit([path], POST, tmp_path / "out")
-    new = tmp_path / "out" / one.file_name
+    new = tmp_path / "out" / str(one.new)
     assert not [name for name in contents(new) if name.endswith(".jws")]
     assert any("RECORD.jws is left out" in note for note in one.notes)
     assert check.check(new) == ()
@@ -328,7 +328,7 @@ def test_what_was_wrong_before_keeps_nobody_from_editing(tmp_path):
     assert one.notes[-1] == (
         "was wrong before: demo-1.0.post1.dist-info/METADATA: names the licence file COPYING, which is not in the wheel"
     )
-    assert metadata(tmp_path / "out" / one.file_name)["Version"] == ["1.0.post1"]
+    assert metadata(tmp_path / "out" / str(one.new))["Version"] == ["1.0.post1"]
 
 
 @pytest.mark.parametrize(
