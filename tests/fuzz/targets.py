@@ -37,7 +37,7 @@ from mamba_press.metadata import pyproject as metadata_pyproject
 from mamba_press.pipeline import edit
 from mamba_press.platforms import binaries, strings
 from mamba_press.platforms.binaries import Malformed
-from mamba_press.platforms.linux import elf, elf_strip
+from mamba_press.platforms.linux import elf, elf_edit
 from mamba_press.platforms.macos import codesign, macho
 from mamba_press.types import Binary, Edits, File, Package, Project, Requirements
 from mamba_press.wheel import read as wheel_read
@@ -236,7 +236,7 @@ def _kind(text: str) -> str:
 
 def _strip(data: bytes) -> Outcome:
     try:
-        after = bytes(elf_strip.strip(data))
+        after = bytes(elf_edit.strip(data))
     except Malformed:
         return REFUSED
     if elf.is_supported(data):

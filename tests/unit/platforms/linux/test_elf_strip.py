@@ -12,7 +12,7 @@ import pytest
 from mamba_press.platforms import binaries
 from mamba_press.platforms.binaries import Malformed
 from mamba_press.platforms.linux import elf as read_elf
-from mamba_press.platforms.linux import elf_strip
+from mamba_press.platforms.linux import elf_edit
 from mamba_press.types import Edits
 from tests.support import elf
 from tests.support.compile import Linking, program, shared_library
@@ -44,7 +44,7 @@ def test_symbols_and_debugging_information_leave_and_all_that_is_loaded_stays(li
     before = sections(library)
     assert {".symtab", ".debug_info"} <= before
     stripped = tmp_path / "stripped.so"
-    stripped.write_bytes(elf_strip.strip(library.read_bytes()))
+    stripped.write_bytes(elf_edit.strip(library.read_bytes()))
     left = before - sections(stripped)
     assert all(name.startswith(".debug") or name in (".symtab", ".strtab", ".comment") for name in left)
     assert {".symtab", ".debug_info"} <= left
@@ -61,37 +61,37 @@ def test_a_file_with_strings_in_its_header_stays_as_it_is(library):
     entry = next(at for at in range(dynamic.offset, dynamic.file_end, 16) if data[at] == read_elf.DT_STRTAB)
     broken = bytearray(data)
     struct.pack_into("<Q", broken, entry + 8, 6)
-    assert elf_strip.strip(bytes(broken)) == broken
+    assert elf_edit.strip(bytes(broken)) == broken
 
 
 def test_a_dynamic_section_that_is_not_said_to_be_loaded_keeps_its_header():
     tables = {"strings": b"\0", "data": bytes(64), "names": b"\0.data\0.dynamic\0.comment\0"}
     loaded, comment = (1, read_elf.SHF_ALLOC, "data", 1), (1, 0, "data", 16)
     broken = elf.elf(tables, [], sections=[loaded, (read_elf.SHT_DYNAMIC, 0, "dynamic", 7), comment])
-    assert elf_strip.strip(broken) == broken
+    assert elf_edit.strip(broken) == broken
     sound = elf.elf(tables, [], sections=[loaded, (read_elf.SHT_DYNAMIC, read_elf.SHF_ALLOC, "dynamic", 7), comment])
-    assert [section.type for section in read_elf.sections(elf_strip.strip(sound))] == [0, 1, 6, 3]
+    assert [section.type for section in read_elf.sections(elf_edit.strip(sound))] == [0, 1, 6, 3]
 
 
 def test_where_a_section_without_a_type_lies_does_not_matter(library):
     data = library.read_bytes()
-    whole, stripped = read_elf.Image(data), elf_strip.strip(data)
+    whole, stripped = read_elf.Image(data), elf_edit.strip(data)
     broken = bytearray(data)
     first = whole.header.sections_at + read_elf.SECTION.size
     struct.pack_into("<I", broken, first + 4, 0)
     struct.pack_into("<Q", broken, first + 24, 2**64 - 8)
-    assert len(elf_strip.strip(bytes(broken))) == len(stripped) < len(data)
+    assert len(elf_edit.strip(bytes(broken))) == len(stripped) < len(data)
 
 
 def test_a_file_with_something_behind_its_end_stays_as_it_is(library):
     data = library.read_bytes()
-    assert elf_strip.strip(data) != data
-    assert elf_strip.strip(data + b"an archive") == data + b"an archive"
+    assert elf_edit.strip(data) != data
+    assert elf_edit.strip(data + b"an archive") == data + b"an archive"
 
 
 def test_stripping_twice_changes_nothing_more(library):
-    once = elf_strip.strip(library.read_bytes())
-    assert elf_strip.strip(once) == once
+    once = elf_edit.strip(library.read_bytes())
+    assert elf_edit.strip(once) == once
 
 
 @pytest.mark.parametrize("tool", ["strip", "llvm-strip"])
@@ -111,7 +111,7 @@ def test_what_was_stripped_and_edited_survives_the_strip_of_others(library, tmp_
 
 def test_a_program_still_runs(tmp_path):
     path = program(tmp_path / "x", "int main(void) { return 42; }", Linking(flags=("-g",)))
-    path.write_bytes(elf_strip.strip(path.read_bytes()))
+    path.write_bytes(elf_edit.strip(path.read_bytes()))
     assert ".symtab" not in sections(path)
     assert subprocess.run([str(path)], check=False).returncode == 42
 
@@ -127,20 +127,20 @@ def test_what_cannot_be_stripped_simply_stays_as_it_is(library, tmp_path, flags)
         data = (tmp_path / "x.o").read_bytes()
     else:
         data = data[:40] + bytes(8) + data[48:60] + bytes(4) + data[64:]
-    assert elf_strip.strip(data) == data
+    assert elf_edit.strip(data) == data
 
 
 def test_a_file_whose_segment_ends_behind_it_is_left_as_it_is():
     tables = {"strings": b"\0", "data": bytes(64), "names": b"\0.data\0.comment\0"}
     sections = [(1, 2, "data", 1), (1, 0, "data", 7)]
     data = bytearray(elf.elf(tables, [], segments=[(4, "data")], sections=sections))
-    assert elf_strip.strip(bytes(data)) != data
+    assert elf_edit.strip(bytes(data)) != data
     struct.pack_into("<Q", data, 64 + 3 * 56 + 8, 2**64 - 16)
-    assert elf_strip.strip(bytes(data)) == data
+    assert elf_edit.strip(bytes(data)) == data
 
 
 def test_a_section_whose_name_has_no_end_is_malformed():
     tables = {"strings": b"\0", "data": bytes(64), "names": b"\0.data"}
     data = elf.elf(tables, [], sections=[(1, 2, "data", 1), (1, 0, "data", 1)])
     with pytest.raises(Malformed, match=r"^the name of a section at 0x1 of their names is not in them or has no end$"):
-        elf_strip.strip(data)
+        elf_edit.strip(data)
