@@ -174,7 +174,7 @@ def cibuildwheel(session: nox.Session) -> None:
 
 @nox.session
 def foreign(session: nox.Session) -> None:
-    """`mamba-press check` on some 410 popular wheels of other people: ``nox -s foreign -- FOLDER``."""
+    """`mamba-press check` on some 410 popular wheels of others: ``nox -s foreign -- FOLDER [--wheels FOLDER…]``."""
     install(session, "test")
     session.run("python", "-m", "tests.campaigns.foreign", *session.posargs)
 

@@ -1,8 +1,10 @@
-"""`mamba-press check` on other people's wheels: ``python -m tests.campaigns.foreign FOLDER``.
+"""`mamba-press check` on other people's wheels: ``python -m tests.campaigns.foreign FOLDER [--wheels FOLDER…]``.
 
 FOLDER keeps the downloads, so that a second run needs no network. Popular packages with binaries are taken from PyPI
-for six platforms. Their users install and use them every day, so a problem is either a false alarm or something that
-those users do without: each has to be explained. The figures go to standard output and to ``FOLDER/foreign.json``.
+for six platforms, or all wheels that lie in other folders. Their users install and use them every day, so a problem is
+either a false alarm or something that those users do without: each has to be explained. The figures go to standard
+output and to ``FOLDER/foreign.json``. With ``--before``, a ``foreign.json`` of another commit, each line that is new or
+gone since is printed too.
 """
 
 from __future__ import annotations
@@ -13,9 +15,11 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from mamba_press.audit import check
 
@@ -30,6 +34,8 @@ PACKAGES = [
     *("pyqt5-qt5", "xgboost", "lightgbm", "duckdb", "av", "soundfile", "python-snappy", "cython", "mypy", "black"),
 ]
 LINUX = ("2014", "_2_17", "_2_24", "_2_26", "_2_27", "_2_28", "_2_31", "_2_34", "_2_35", "_2_39")
+Report = Mapping[str, Mapping[str, Any]]
+"""What was found, by platform or folder; as JSON it is ``foreign.json``."""
 MAC = (*((10, minor) for minor in range(9, 16)), *((major, 0) for major in range(11, 16)))
 
 
@@ -63,37 +69,76 @@ def wheels(folder: Path, tags: Iterable[str]) -> Iterator[Path]:
     names = {re.sub(r"[-_.]+", "-", path.name.split("-")[0].lower()) for path in folder.glob("*.whl")}
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda name: download(folder, tags, name), [name for name in PACKAGES if name not in names]))
-    yield from sorted(path for path in folder.glob("*.whl") if not path.name.endswith("-any.whl"))
+    yield from with_binaries(folder)
 
 
-def main() -> None:
+def with_binaries(folder: Path) -> list[Path]:
+    """Return the wheels of a folder that are for a platform."""
+    return sorted(path for path in folder.glob("*.whl") if not path.name.endswith("-any.whl"))
+
+
+def each_platform(folder: Path, others: Iterable[Path]) -> Iterator[tuple[str, list[Path]]]:
+    """Yield the wheels of each platform, downloaded to a folder, or those of other folders where there are any."""
+    others = list(others)
+    yield from ((str(other), with_binaries(other)) for other in others)
+    for platform, tags in () if others else platforms().items():
+        yield platform, list(wheels(folder / platform.replace(" ", "-"), tags))
+
+
+def findings(paths: Iterable[Path]) -> tuple[dict[str, dict[str, list[str]]], int]:
+    """Check some wheels; return what was found, by file name, and how many bytes they have unpacked."""
+    found, size = {}, 0
+    for path in paths:
+        said = check.examine(path)
+        size += said.unpacked
+        if said.problems or said.notes:
+            problems = [f"{problem.where}: {problem.what}" for problem in said.problems]
+            found[path.name] = {"problems": problems, "notes": [str(note) for note in said.notes]}
+    return found, size
+
+
+def lines(report: Report) -> Counter[str]:
+    """Return each finding of a report as a line."""
+    return Counter(
+        f"{platform}: {name}: {kind[:-1]}: {line}"
+        for platform, part in report.items()
+        for name, said in part["found"].items()
+        for kind in ("problems", "notes")
+        for line in said[kind]
+    )
+
+
+def changed(before: Report, after: Report) -> Iterator[str]:
+    """Yield the lines of a report that are gone, and those that are new."""
+    old, new = lines(before), lines(after)
+    yield from (f"- {line}" for line in sorted((old - new).elements()))
+    yield from (f"+ {line}" for line in sorted((new - old).elements()))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Check all, and print what was found, by platform."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("folder", type=Path)
-    folder = options.parse_args().folder
+    options.add_argument("--wheels", type=Path, nargs="+", default=[], help="check the wheels of these folders instead")
+    options.add_argument("--before", type=Path, help="foreign.json of another commit")
+    asked = options.parse_args(arguments)
     report = {}
-    for platform, tags in platforms().items():
-        found, start, size = {}, time.process_time(), 0
-        each = list(wheels(folder / platform.replace(" ", "-"), tags))
-        for path in each:
-            findings = check.examine(path)
-            size += findings.unpacked
-            if findings.problems or findings.notes:
-                problems = [f"{problem.where}: {problem.what}" for problem in findings.problems]
-                found[path.name] = {"problems": problems, "notes": list(findings.notes)}
-        wrong = {name: said for name, said in found.items() if said["problems"]}
-        report[platform] = {"wheels": len(each), "unpacked": size, "with problems": len(wrong), "found": found}
+    for platform, paths in each_platform(asked.folder, asked.wheels):
+        start = time.process_time()
+        found, size = findings(paths)
+        wrong = sum(bool(said["problems"]) for said in found.values())
+        report[platform] = {"wheels": len(paths), "unpacked": size, "with problems": wrong, "found": found}
         took = time.process_time() - start
-        print(f"{platform}: {len(each)} wheels, {size / 1e6:.0f} MB, {len(wrong)} with problems, {took:.0f} s of CPU")
+        print(f"{platform}: {len(paths)} wheels, {size / 1e6:.0f} MB, {wrong} with problems, {took:.0f} s of CPU")
         for name, said in found.items():
             for kind in ("problems", "notes"):
-                print(
-                    *(f"  {name}: {kind[:-1]}: {line}" for line in said[kind][:4]),
-                    sep="\n",
-                    end="\n" * bool(said[kind]),
-                )
+                for line in said[kind][:4]:
+                    print(f"  {name}: {kind[:-1]}: {line}")
         sys.stdout.flush()
-    (folder / "foreign.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    (asked.folder / "foreign.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
+    if asked.before:
+        print("\n".join(changed(json.loads(asked.before.read_text("utf-8")), report)) or "no line is new or gone")
 
 
 if __name__ == "__main__":
