@@ -102,7 +102,7 @@ _TARGETS = (
     _target(
         "wheel",
         "wheel/writer.py wheel/zip_format.py wheel/content.py wheel/compress.py wheel/names.py",
-        "unit/wheel/test_*.py property/test_wheel.py",
+        "unit/wheel/test_*.py property/test_wheel.py property/test_splice.py",
     ),
     _target("target", "platforms/target*.py", "unit/platforms/test_*.py property/test_target.py"),
     _target("macho_edit", "platforms/macos/macho_edit.py", _MACHO),

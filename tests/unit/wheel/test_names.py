@@ -52,4 +52,37 @@ def test_all_bad_names_are_named_at_once_with_their_packages(tmp_path):
     made = demo(entry("demo/x.pyc"), *(Entry.of(kept, "demo/a") for kept in owned))
     problems = names.refusals(made)
     assert [problem.where for problem in problems] == ["demo/x.pyc", "demo/a"]
-    assert "first, second" in problems[1].what
+    assert str(problems[1]) == (
+        "demo/a: 2 files have this path from first, second\n"
+        "  leave one out with tool.mamba-press.select.exclude, or move it with tool.mamba-press.layout.move"
+    )
+
+
+LEAVE = "leave the file out with tool.mamba-press.select.exclude"
+
+
+@pytest.mark.parametrize(
+    ("paths", "said"),
+    [
+        (
+            ["demo/\u00e9", "demo/e\u0301"],
+            (
+                "demo/\u00e9: files have this path, in different Unicode spellings, from mamba-press, mamba-press\n"
+                "  leave one out with tool.mamba-press.select.exclude, or move it with tool.mamba-press.layout.move"
+            ),
+        ),
+        (["demo/a", "demo/a/b"], "demo/a: is both a file and a folder of the wheel"),
+        (["a\tb"], f"a\\tb: the name has control characters, line ends, or bytes that are not UTF-8\n  {LEAVE}"),
+        (["/a"], f"/a: the path is absolute, leaves the wheel, or has empty parts\n  {LEAVE}"),
+        (["a\\b"], f"a\\b: the name has a backslash, which Windows takes for a folder\n  {LEAVE}"),
+        (["a.pyc"], f"a.pyc: compiled Python code belongs to the interpreter that installs the wheel\n  {LEAVE}"),
+    ],
+)
+def test_what_is_wrong_with_a_name_is_told_with_what_to_do(paths, said):
+    (problem,) = names.refusals(demo(*(entry(path) for path in paths)))
+    assert str(problem) == said
+
+
+def test_a_path_of_many_short_names_is_no_longer_than_file_systems_allow():
+    assert names.refusals(demo(entry("/".join(["a" * 255] * 4)))) == ()
+    assert len(names.refusals(demo(entry("/".join(["a" * 256, "b"]))))) == 1

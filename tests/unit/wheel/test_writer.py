@@ -15,6 +15,7 @@ import time
 import zipfile
 import zlib
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,9 +24,9 @@ import pytest
 from packaging.version import Version
 
 import mamba_press
-from mamba_press import atomic
+from mamba_press import atomic, log
 from mamba_press.errors import WriteError
-from mamba_press.types import Entry, File, Kept, Reason, Wheel
+from mamba_press.types import Edits, Entry, File, Kept, Reason, Wheel
 from mamba_press.wheel import content, writer, zip_format
 from mamba_press.wheel.proof import Proven
 from tests.support.written import demo, entry, write
@@ -118,6 +119,97 @@ def test_the_listing_names_package_and_reason(tmp_path):
     row = writer.listing(demo(Entry.of(kept, "demo/a")))[0]
     assert (row.package, row.why, row.size) == ("zlib", "needed by b", 1)
     assert row.sha256 == hashlib.sha256(b"x").hexdigest()
+
+
+def test_the_listing_ends_with_its_own_place():
+    own = writer.listing(demo())[-1]
+    assert own == content.Row(
+        path="demo-1.0.dist-info/RECORD",
+        size=len(content.record(demo(), writer.listing(demo())[:-1])),
+        sha256=None,
+        why="the wheel's list of files",
+    )
+
+
+# --- in which order and in which pieces
+
+
+def sized(*sizes):
+    return [content.Sized(entry(f"demo/{number}", bytes(size)), size) for number, size in enumerate(sizes)]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "groups"),
+    [
+        ((), []),
+        ((100, 1), [[100], [1]]),
+        ((60, 40, 1), [[60, 40], [1]]),
+        ((0, 101, 0, 100), [[0], [101], [0, 100]]),
+        ((30, 30, 50, 20, 30, 1), [[30, 30], [50, 20, 30], [1]]),
+    ],
+)
+def test_entries_are_compressed_in_windows_that_bound_memory(monkeypatch, sizes, groups):
+    monkeypatch.setattr(writer, "WINDOW", 100)
+    assert [[one.size for one in window] for window in writer._windows(sized(*sizes))] == groups
+
+
+def test_a_huge_file_takes_no_room_in_a_window_for_it_is_read_in_parts(monkeypatch, tmp_path):
+    monkeypatch.setattr(writer, "WINDOW", 100)
+    monkeypatch.setattr(content, "HUGE", 1000)
+    huge = content.Sized(entry("demo/huge", tmp_path), 1000)
+    assert [len(window) for window in writer._windows([*sized(60), huge, *sized(40, 1)])] == [3, 1]
+
+
+def test_two_windows_are_under_way_and_what_comes_of_them_is_in_order(monkeypatch):
+    monkeypatch.setattr(writer, "WINDOW", 100)
+    begun = []
+
+    def work(one):
+        begun.append(one.size)
+        return one.size
+
+    sizes = [70, 80, 90, 60, 75]
+    with ThreadPoolExecutor(1) as pool:
+        found = writer._in_order(pool, sized(*sizes), work)
+        first = next(found)
+        pool.submit(bool).result()  # after all that was handed over
+        assert begun == sizes[:2]
+        assert [first, *found] == sizes
+
+
+def test_the_parts_of_a_huge_file_are_deflated_with_what_stands_before_them(monkeypatch, tmp_path):
+    monkeypatch.setattr(content, "PART", 50_000)
+    data = b"".join(b"%d squared is %d\n" % (n, n * n) for n in range(9000))[: 3 * 50_000 + 1]
+    (tmp_path / "a").write_bytes(data)
+    one = content.Sized(entry("demo/a", tmp_path / "a"), len(data))
+    expected, before = [], b""
+    for start in range(0, len(data), 50_000):
+        part = data[start : start + 50_000]
+        stream = zlib.compressobj(6, zlib.DEFLATED, -15, *((8, 0, before[-32768:]) if before else ()))
+        mode = zlib.Z_FINISH if start + 50_000 > len(data) else zlib.Z_SYNC_FLUSH
+        expected.append((part, stream.compress(part) + stream.flush(mode)))
+        before = part
+    with ThreadPoolExecutor(2) as pool:
+        assert list(writer._deflated_parts(one, pool)) == expected
+
+
+def test_who_looks_at_what_was_edited_gets_it_and_nothing_else(monkeypatch, tmp_path):
+    monkeypatch.setattr("mamba_press.platforms.binaries.apply", lambda data, edits: data[:].upper())
+    seen = {}
+    made = demo(entry("demo/a.so", b"content", edits=Edits(name="x")), entry("demo/b"))
+    write(made, tmp_path, seen=seen.__setitem__)
+    assert seen == {"demo/a.so": b"CONTENT"}
+
+
+def test_how_much_is_compressed_is_shown_on_a_terminal(monkeypatch, tmp_path):
+    said = []
+    monkeypatch.setattr(log, "shows_progress", lambda: True)
+    monkeypatch.setattr(log, "progress", lambda *words: said.append(words))
+    write(demo(*(one.entry for one in sized(1_500_000, 500_000)), own=()), tmp_path)
+    assert said == [
+        ("compressing, 1.5 of 2.0 MB", 1_500_000, 2_000_000),
+        ("compressing, 2.0 of 2.0 MB", 2_000_000, 2_000_000),
+    ]
 
 
 @pytest.mark.parametrize("compression", ["libdeflate", "zlib"])
