@@ -193,12 +193,14 @@ def test_the_parts_of_a_huge_file_are_deflated_with_what_stands_before_them(monk
         assert list(writer._deflated_parts(one, pool)) == expected
 
 
-def test_who_looks_at_what_was_edited_gets_it_and_nothing_else(monkeypatch, tmp_path):
+def test_who_looks_at_what_is_written_gets_every_file_as_it_is_in_the_wheel(monkeypatch, tmp_path):
     monkeypatch.setattr("mamba_press.platforms.binaries.apply", lambda data, edits: data[:].upper())
     seen = {}
     made = demo(entry("demo/a.so", b"content", edits=Edits(name="x")), entry("demo/b"))
-    write(made, tmp_path, seen=seen.__setitem__)
-    assert seen == {"demo/a.so": b"CONTENT"}
+    path = write(made, tmp_path, seen=lambda entry, data: seen.update({entry.path: bytes(data)}))
+    with zipfile.ZipFile(path) as archive:
+        assert seen == {name: archive.read(name) for name in archive.namelist()}
+    assert seen["demo/a.so"] == b"CONTENT"
 
 
 def test_how_much_is_compressed_is_shown_on_a_terminal(monkeypatch, tmp_path):
