@@ -60,7 +60,7 @@ def get_requires_for_build_editable(config_settings: Settings = None) -> list[st
 
 
 def prepare_metadata_for_build_wheel(metadata_directory: str, config_settings: Settings = None) -> str:
-    """https://peps.python.org/pep-0517/#prepare-metadata-for-build-wheel; leaves the solve there for `build_wheel`."""
+    """https://peps.python.org/pep-0517/#prepare-metadata-for-build-wheel; `build_wheel` goes on from there."""
     with _hook(config_settings):
         from mamba_press.pipeline import hooks
 

@@ -471,6 +471,7 @@ class Pressed:
     licenses: Mapping[str, str] = field(default_factory=dict)
     license: str | None = None
     findings: tuple[Finding, ...] = ()
+    prefix: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import stat
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from mamba_press.errors import ContentError, Problem, Setting, Text
 from mamba_press.types import Environment, File
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from mamba_press.types import Package
 
@@ -79,6 +79,56 @@ def read(prefix: Path, packages: Sequence[Package], notes: list[str], *, neutral
     )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Original:
+    """The file of a package in the cache from which one of a prefix was installed: ``path`` in its ``folder``.
+
+    ``change`` is its sha256, the placeholder in it, and what stands there in the prefix; None where both are the same.
+    """
+
+    folder: str
+    path: str
+    source: Path
+    change: tuple[str, str, str] | None
+
+
+def originals(prefix: Path, packages: Iterable[Package], names: Collection[str], neutral: str) -> dict[str, Original]:
+    """Return the originals of files of a prefix, by their paths in it; without those that cannot be made of them."""
+    found = {}
+    for package in packages:
+        record = json.loads(_record_path(prefix, package).read_text("utf-8"))
+        folder = _extracted(record)
+        for entry in (entry for entry in _paths(record) if entry["_path"] in names):
+            placeholder, sha256 = entry.get("prefix_placeholder"), entry.get("sha256")
+            change = (sha256, placeholder, _filled(neutral, placeholder)) if placeholder and sha256 else None
+            if placeholder and not (change and entry["file_mode"] == "binary" and len(placeholder) >= len(neutral)):
+                continue
+            if source := _original(record, entry.get("original_path") or entry["_path"]):
+                path = source.relative_to(folder).as_posix()
+                found[entry["_path"]] = Original(folder=folder.name, path=path, source=source, change=change)
+    return found
+
+
+def in_cache(cache: Path, folder: str, path: str) -> Path:
+    """Return a plain file of a package in the cache; raises ValueError, or ContentError, where there is none."""
+    found = package_info.plain(cache / "pkgs" / Path(folder).name, path)
+    if found is None:
+        raise ValueError(f"{folder} has no {path}")
+    return found
+
+
+def changed(source: Path, sha256: str, placeholder: str, new: str) -> bytes:
+    """Return the bytes of an original as its prefix has them; raises ValueError where it has another hash."""
+    data = source.read_bytes()
+    if hashlib.sha256(data).hexdigest() != sha256.lower():
+        raise ValueError(f"{source} has changed")
+    return data.replace(placeholder.encode(), new.encode())
+
+
+def _filled(neutral: str, placeholder: str) -> str:
+    return neutral + "/" * (len(placeholder.encode()) - len(neutral.encode()))
+
+
 def _keep_lengths(prefix: Path, record: dict[str, Any], neutral: str) -> None:
     """Give each string in a binary file back the length that it had before the install replaced its placeholder.
 
@@ -87,13 +137,13 @@ def _keep_lengths(prefix: Path, record: dict[str, Any], neutral: str) -> None:
     both would then read something else. Slashes after the neutral prefix lead to the same file.
     """
     for entry in _paths(record):
-        placeholder = (entry.get("prefix_placeholder") or "").encode()
+        placeholder = entry.get("prefix_placeholder") or ""
         if entry.get("file_mode") != "binary" or len(placeholder) < len(neutral):
             continue
         installed = prefix / entry["_path"]
         if not installed.is_symlink():
-            new = neutral.encode().ljust(len(placeholder), b"/")
-            _replace(installed, _original(record, entry.get("original_path") or entry["_path"]), (placeholder, new))
+            change = (placeholder.encode(), _filled(neutral, placeholder).encode())
+            _replace(installed, _original(record, entry.get("original_path") or entry["_path"]), change)
 
 
 def _replace(installed: Path, original: Path | None, change: tuple[bytes, bytes]) -> None:

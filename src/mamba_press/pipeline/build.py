@@ -12,6 +12,7 @@ from mamba_press.errors import ConfigError, Note, PressError, Problem, WarnedErr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from mamba_press.audit.second_reader import SecondReader
     from mamba_press.config.model import Config
@@ -91,21 +92,22 @@ def make(
     asked: Order,
     directory: Path,
     *,
-    solution: Solution | None = None,
+    pressing: AbstractContextManager[Pressed] | None = None,
     accept: Callable[[str], None] = lambda _: None,
     replaces: bool = True,
 ) -> tuple[Path, Pressed]:
     """Press, write, check; the file takes its name only when the check has found nothing.
 
-    ``accept`` is told the name before anything is written; what it raises ends the press. Unless the press ``replaces``
-    what has that name, WriteError is raised where that is another file.
+    ``pressing`` gives what is to be written where that is known already. ``accept`` is told the name before anything is
+    written; what it raises ends the press. Unless the press ``replaces`` what has that name, WriteError is raised where
+    that is another file.
     """
     from mamba_press import atomic
     from mamba_press.wheel import writer
 
     atomic.require(directory)
     date = epoch(asked.environ)
-    with second_reader(asked) as second, pressed(asked, solution) as result:
+    with second_reader(asked) as second, pressing or pressed(asked) as result:
 
         def verify(written: Proven) -> None:
             _verify(written, result, asked.config, second)

@@ -210,6 +210,7 @@ def finish(draft: Draft, version: Version, workdir: Path, *, generator: str, epo
         licenses={licence.package: licence.expression for licence in draft.licences},
         license=draft.expression,
         findings=findings,
+        prefix=environment.prefix,
     )
 
 

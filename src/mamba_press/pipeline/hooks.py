@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import secrets
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mamba_press import atomic, log
-from mamba_press.errors import ConfigError, PressError, Problem, Setting, Text, WriteError
+from mamba_press.errors import ConfigError, Problem, Setting, Text, WriteError
 from mamba_press.pipeline import build, read_project
 
 if TYPE_CHECKING:
@@ -19,9 +16,6 @@ if TYPE_CHECKING:
     from mamba_press.config.model import State
     from mamba_press.pipeline.solve import Order
     from mamba_press.types import Solution
-
-_HANDED = "mamba-press.json"
-"""The solve that `prepare_metadata_for_build_wheel` leaves in the prepared folder for `build_wheel` (PEP 517)."""
 
 
 def wheel(
@@ -36,11 +30,16 @@ def wheel(
     asked = read_project.order(Path.cwd(), settings, environ, state)
     if state == "editable" and asked.config.build_backend is not None:
         return _editable_of_inner(asked, Path(directory))
-    finished = _finished(prepared, asked)
+    if prepared is None:
+        path, _ = build.make(asked, Path(directory))
+        return path.name
+    from mamba_press.pipeline import handover
+
+    finished = handover.finished(Path(prepared), asked)
     if finished is not None:
         build.refuse_warnings(asked.config)
         return _copied(finished, Path(directory))
-    path, _ = build.make(asked, Path(directory), solution=_handed_over(prepared, asked))
+    path, _ = build.make(asked, Path(directory), pressing=handover.pressed(Path(prepared), asked))
     return path.name
 
 
@@ -69,26 +68,26 @@ def metadata(
     environ: Mapping[str, str],
     state: State = "metadata_wheel",
 ) -> str:
-    """Write the ``.dist-info`` that the wheel will have, and the solve beside it; return the folder's name.
+    """Write the ``.dist-info`` that the wheel will have, and what was found out beside it; return the folder's name.
 
     The bill of materials is left out: it states the hash of every file. An old ``.dist-info`` in the same folder is
     replaced.
     """
-    from mamba_press.conda import records
     from mamba_press.conda.worker_process import one_process
     from mamba_press.metadata import dist_info as described
-    from mamba_press.pipeline import solve
+    from mamba_press.pipeline import handover, solve
 
     asked = read_project.order(Path.cwd(), settings, environ, state)
     if asked.config.build_backend is not None:
         return _metadata_of_inner(asked, Path(directory), state)
+    of = handover.sources(asked)
     with one_process():
         solution = solve.solve(asked)
         with build.pressed(asked, solution) as result:
-            files = described.metadata_files(result.wheel)
+            files = {**described.metadata_files(result.wheel), **handover.left(asked, solution, result, of)}
     build.refuse_warnings(asked.config, result.notes)
     folder = Path(directory, f"{result.wheel.stem}.dist-info")
-    _replace_folder(folder, {**files, _HANDED: _hand_over(asked, solution=json.loads(records.to_json(solution)))})
+    _replace_folder(folder, files)
     return folder.name
 
 
@@ -99,7 +98,7 @@ def _metadata_of_inner(asked: Order, directory: Path, state: State) -> str:
     its metadata for `wheel`. An editable one has nothing but what the inner backend says.
     """
     from mamba_press.conda.worker_process import one_process
-    from mamba_press.pipeline import press, solve
+    from mamba_press.pipeline import handover, press, solve
     from mamba_press.project import host_prefix
     from mamba_press.project.backend import wheel as backend_wheel
 
@@ -112,39 +111,10 @@ def _metadata_of_inner(asked: Order, directory: Path, state: State) -> str:
         else:
             path, result = build.make(asked, workdir)
             files, name = backend_wheel.described(path), f"{result.wheel.stem}.dist-info"
-            files |= {path.name: path.read_bytes(), _HANDED: _hand_over(asked, of=_sources(asked), wheel=path.name)}
+            files |= handover.built(asked, path)
         build.refuse_warnings(asked.config)
         _replace_folder(directory / name, files)
     return name
-
-
-def _hand_over(asked: Order, **made: object) -> bytes:
-    return json.dumps({"for": _fingerprint(asked), **made}, sort_keys=True).encode()
-
-
-def _finished(prepared: str | None, asked: Order) -> Path | None:
-    """Return the wheel that `metadata` left, if it is one for this very order and no source has changed since."""
-    if prepared is None or asked.config.build_backend is None:
-        return None
-    try:
-        handed = json.loads(Path(prepared, _HANDED).read_text("utf-8"))
-        path = Path(prepared, Path(handed["wheel"]).name)
-        is_same = handed["for"] == _fingerprint(asked) and handed["of"] == _sources(asked)
-        return path if is_same and path.is_file() else None
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return None
-
-
-def _sources(asked: Order) -> str:
-    """Return what changes when a file of the project does."""
-    from mamba_press.project import tree
-
-    try:
-        found = [(path, source) for path, source, _ in tree.collect(asked.root)]
-    except PressError:  # what no archive can hold: then nothing is known to be the same
-        return secrets.token_hex()
-    seen = [(path, source.stat().st_size, source.stat().st_mtime_ns) for path, source in found]
-    return hashlib.sha256(repr(seen).encode()).hexdigest()
 
 
 def _copied(path: Path, directory: Path) -> str:
@@ -172,37 +142,6 @@ def _replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
         where, what = str(error.filename or folder), f"cannot be written: {error.strerror or error}"
         hint = "make the folder of the metadata writable, or choose another"
         raise WriteError(Problem(where=where, what=what, hint=hint)) from error
-
-
-def _handed_over(prepared: str | None, asked: Order) -> Solution | None:
-    """Return the solve that `metadata` left, if it is one for this very order.
-
-    A file that holds anything else is as good as none: front ends may keep a prepared folder from another version.
-    """
-    from mamba_press.conda import records
-
-    if prepared is None:
-        return None
-    try:
-        handed = json.loads(Path(prepared, _HANDED).read_text("utf-8"))
-        if handed["for"] == _fingerprint(asked):
-            return records.from_json(json.dumps(handed["solution"]))
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return None
-    return None
-
-
-def _fingerprint(asked: Order) -> str:
-    """Return what tells apart the orders that may have different solutions."""
-    from mamba_press import __version__
-    from mamba_press.pipeline import solve
-    from mamba_press.platforms import target
-
-    lock = asked.root / solve.LOCK
-    locked = lock.read_bytes() if lock.is_file() else None
-    virtual = target.virtual_packages(asked.target, asked.environ)
-    parts = (__version__, asked.config, asked.target, str(asked.root), virtual, locked)
-    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def sdist(directory: str, settings: Mapping[str, object] | None, *, environ: Mapping[str, str]) -> str:

@@ -152,7 +152,9 @@ def _made(order: Order, solution: Solution, directory: Path, before: Sequence[Ma
             hint = "lock the two to the same packages (constraints), or press them into folders of their own with -o"
             raise ContentError(Problem(where=name, what=what, hint=hint))
 
-    path, pressed = build.make(order, directory, solution=solution, accept=refuse, replaces=replaces)
+    path, pressed = build.make(
+        order, directory, pressing=build.pressed(order, solution), accept=refuse, replaces=replaces
+    )
     highest = next(iter(pressed.tagging.floors), None)
     reason = f"{highest.symbol} of {highest.library} in {highest.path}" if highest else ""
     return Made(target=title, path=path, size=path.stat().st_size, reason=reason, notes=pressed.notes)
