@@ -11,13 +11,13 @@ from auditwheel.architecture import Architecture  # noqa: E402
 from auditwheel.libc import Libc  # noqa: E402
 
 THEIRS = {
-    arch: auditwheel.WheelPolicies(libc=Libc.GLIBC, arch=Architecture(arch)) for arch in linux_policy.architectures()
+    arch: auditwheel.WheelPolicies(libc=Libc.GLIBC, arch=Architecture(arch)) for arch in linux_policy.ARCHITECTURES
 }
 
 
 @st.composite
 def demands(draw):
-    arch = draw(st.sampled_from(linux_policy.architectures()))
+    arch = draw(st.sampled_from(linux_policy.ARCHITECTURES))
     promised = linux_policy.promised(arch, linux_policy.newest(arch))
     known = sorted(f"{prefix}_{version}" for prefix, versions in promised.items() for version in versions)
     return arch, draw(st.sets(st.sampled_from(known), min_size=1, max_size=6))

@@ -18,7 +18,7 @@ from tests.support.values import specs
 
 CONFIG = Config(packages=("pkg",))
 
-architectures = st.sampled_from(policy.architectures())
+architectures = st.sampled_from(policy.ARCHITECTURES)
 pythons = st.one_of(
     st.integers(6, 16).map(lambda minor: Python(minor=minor)),
     st.integers(13, 16).map(lambda minor: Python(minor=minor, free_threaded=True)),

@@ -20,7 +20,7 @@ from mamba_press.errors import ConfigError, PressError, Problem, ReadError, Writ
 from mamba_press.metadata import edit_metadata as wheel_changes
 from mamba_press.metadata import headers, sbom
 from mamba_press.metadata.edit_metadata import Changes as Changes  # noqa: PLC0414 - who calls `edit` makes them
-from mamba_press.platforms.extension_names import TAGGED
+from mamba_press.platforms.tag import TAGGED
 from mamba_press.wheel import content, read, zip_format, zip_read
 
 if TYPE_CHECKING:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from mamba_press import platforms
@@ -12,7 +13,7 @@ from mamba_press.platforms.linux import policy
 from mamba_press.platforms.macos import tag as macos
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from mamba_press.machine import System
 
@@ -74,9 +75,13 @@ class RefusedError(Exception):
         self.hint = hint
 
 
-def named(name: str, value: str, refused: RefusedError) -> RefusedError:
-    """Return the refusal with the variable that is the reason."""
-    return RefusedError(f"{name} is {value!r}: {refused.what}", refused.hint)
+@contextmanager
+def because(reason: str) -> Iterator[None]:
+    """Give every refusal in the block with what is the reason for it."""
+    try:
+        yield
+    except RefusedError as refused:
+        raise RefusedError(f"{reason}: {refused.what}", refused.hint) from None
 
 
 def choose_place(asked: str | None, hints: Mapping[str, str], machine: Machine) -> Place:
@@ -107,10 +112,8 @@ def _hinted(hints: Mapping[str, str], machine: Machine) -> dict[str, Place]:
     for name, read in readers:
         value = hints.get(name, "").strip()
         if value:
-            try:
+            with because(f"{name} is {value!r}"):
                 place = read(value)
-            except RefusedError as refused:
-                raise named(name, value, refused) from None
             if place is not None:
                 stated[name] = place
     return stated
@@ -127,24 +130,18 @@ def _with_floor(place: Place, hints: Mapping[str, str], machine: Machine | None)
     if place.system == "osx":
         stated = hints.get("MACOSX_DEPLOYMENT_TARGET", "").strip()
         if stated:
-            return _at(place, _macos_floor(stated, place.arch))
-        return place if place.floor else _at(place, NEWEST_MACOS)
+            return replace(place, floor=_macos_floor(stated, place.arch))
+        return place if place.floor else replace(place, floor=NEWEST_MACOS)
     tag = hints.get("AUDITWHEEL_PLAT", "").strip()
     if tag.startswith("manylinux"):  # it may also be "auto", "linux_…" or "musllinux_…", which say nothing of glibc
-        try:
+        with because(f"AUDITWHEEL_PLAT is {tag!r}"):
             limit = _read_platform(tag)
-        except RefusedError as refused:
-            raise named("AUDITWHEEL_PLAT", tag, refused) from None
         # The variable describes the image that builds: it says nothing of another architecture that is asked for.
         if limit.subdir == place.subdir and limit.floor:
-            return _at(place, limit.floor)
+            return replace(place, floor=limit.floor)
     if machine and machine.glibc and machine.platform == f"linux-{place.arch}":
-        return _at(place, max(machine.glibc, policy.baseline(place.arch)))
-    return _at(place, policy.newest(place.arch))
-
-
-def _at(place: Place, floor: tuple[int, int]) -> Place:
-    return Place(place.system, place.arch, floor=floor)
+        return replace(place, floor=max(machine.glibc, policy.baseline(place.arch)))
+    return replace(place, floor=policy.newest(place.arch))
 
 
 def _running_place(machine: Machine) -> Place:
@@ -153,11 +150,8 @@ def _running_place(machine: Machine) -> Place:
             "the machine that builds does not have glibc, and conda packages are made for glibc",
             f"set platform = {_EXAMPLES}; in cibuildwheel skip '*-musllinux*'",
         )
-    try:
-        place = _from_host_platform(machine.platform)
-    except RefusedError as refused:
-        raise RefusedError(f"the machine that builds is {machine.platform}: {refused.what}", refused.hint) from None
-    return place
+    with because(f"the machine that builds is {machine.platform}"):
+        return _from_host_platform(machine.platform)
 
 
 def _read_platform(text: str) -> Place:
@@ -180,7 +174,11 @@ def _read_platform(text: str) -> Place:
         if tag.system == "win":
             return Place("win", tag.arch, tag=words)
         if tag.floor:
-            return _macos(text, macos.rounded(tag.floor), tag.arch)
+            floor = macos.rounded(tag.floor)
+            if tag.arch == "arm64" and floor < (11, 0):
+                what = f"{text!r}: no Mac with an ARM processor has a macOS before 11"
+                raise RefusedError(what, "write 'macosx_11_0_arm64'")
+            return Place("osx", tag.arch, floor=floor, tag=macos.spelled(floor, tag.arch))
     from difflib import get_close_matches
 
     near = get_close_matches(words, [*PLATFORMS, *_tags()], n=1)
@@ -190,23 +188,16 @@ def _read_platform(text: str) -> Place:
 
 def _tags() -> list[str]:
     return [
-        *(f"manylinux_2_{minor}_{arch}" for arch in policy.architectures() for minor in (17, 28, 34)),
-        *(f"manylinux2014_{arch}" for arch in policy.architectures()),
+        *(f"manylinux_2_{minor}_{arch}" for arch in policy.ARCHITECTURES for minor in (17, 28, 34)),
+        *(f"manylinux2014_{arch}" for arch in policy.ARCHITECTURES),
         *("macosx_11_0_arm64", "macosx_10_13_x86_64", "win_amd64", "win_arm64"),
     ]
-
-
-def _macos(text: str, floor: tuple[int, int], arch: str) -> Place:
-    if arch == "arm64" and floor < (11, 0):
-        raise RefusedError(f"{text!r}: no Mac with an ARM processor has a macOS before 11", "write 'macosx_11_0_arm64'")
-    return Place("osx", arch, floor=floor, tag=macos.spelled(floor, arch))
 
 
 def _linux(tag: str, floor: tuple[int, int], arch: str) -> Place:
     if ("linux", arch) not in _SUBDIRS:
         raise RefusedError(
-            f"{tag!r}: {arch} is not an architecture that is pressed for",
-            f"one of {', '.join(policy.architectures())}",
+            f"{tag!r}: {arch} is not an architecture that is pressed for", f"one of {', '.join(policy.ARCHITECTURES)}"
         )
     lowest = policy.baseline(arch)
     if floor[0] != lowest[0] or floor < lowest:

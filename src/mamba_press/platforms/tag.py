@@ -1,10 +1,16 @@
-"""What the platform tag of a wheel says."""
+"""What the platform tag of a wheel says, and the ending of an extension module."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from mamba_press.machine import System
+
+TAGGED = re.compile(
+    r"\.(?:cpython-3(?P<posix>\d+)(?P<flags>[a-z]*)(?:-[\w-]+)?\.so|cp3(?P<win>\d+)(?P<threads>t?)-win_\w+\.pyd)$"
+)
+"""The ending of an extension module for one version of CPython."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

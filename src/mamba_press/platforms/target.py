@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from mamba_press import platforms
 from mamba_press.errors import ConfigError, Problem, Setting
 from mamba_press.machine import Python, Target, VirtualPackage
-from mamba_press.platforms.choose_platform import PLATFORMS, Machine, Place, RefusedError, choose_place, named
+from mamba_press.platforms.choose_platform import PLATFORMS, Machine, Place, RefusedError, because, choose_place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -177,10 +177,8 @@ def _choose_python(asked: str | None, hints: Mapping[str, str], machine: Machine
         return _read_python(asked)
     identifier = hints.get("CIBUILDWHEEL_BUILD_IDENTIFIER", "")
     if identifier:
-        try:
+        with because(f"CIBUILDWHEEL_BUILD_IDENTIFIER is {identifier!r}"):
             return _read_python(identifier.partition("-")[0])
-        except RefusedError as refused:
-            raise named("CIBUILDWHEEL_BUILD_IDENTIFIER", identifier, refused) from None
     if machine.implementation != "cpython":
         raise RefusedError(
             f"the interpreter that builds is {machine.implementation}, and conda packages are made for CPython",

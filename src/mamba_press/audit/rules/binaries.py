@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from mamba_press import platforms
 from mamba_press.audit.contents import Contents
 from mamba_press.errors import Habit, Problem, Remark
-from mamba_press.platforms.extension_names import TAGGED
 from mamba_press.platforms.systems import SMALL
+from mamba_press.platforms.tag import TAGGED
 from mamba_press.wheel.read import Member, scheme
 
 if TYPE_CHECKING:

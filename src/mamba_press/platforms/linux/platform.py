@@ -7,13 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mamba_press.errors import Problem
 from mamba_press.machine import Target
-from mamba_press.platforms import extension_names
 from mamba_press.platforms.linux import demands as elf_demands
 from mamba_press.platforms.linux import loader as linux_loader
 from mamba_press.platforms.linux import policy, relocate, tag
 from mamba_press.platforms.linux.tag import family
 from mamba_press.platforms.protocol import Choice, Demand, Wheel, by_search_path, is_matched, unchanged, unknown
-from mamba_press.platforms.tag import Tag
+from mamba_press.platforms.tag import TAGGED, Tag
 from mamba_press.types import Binary
 
 _ON_SYSTEMS = ("libstdcxx", "libgcc")
@@ -106,7 +105,7 @@ def _c_library_of(path: str, binary: Binary) -> str | None:
         return "musl"
     if interpreter.startswith("ld") or "libc.so.6" in binary.needed:
         return "glibc"
-    module = extension_names.TAGGED.search(path)
+    module = TAGGED.search(path)
     # Up to Python 3.10 the modules of musl's systems had glibc's ending, too.
     if module is None or (module["posix"] and int(module["posix"]) <= 10):
         return None

@@ -26,10 +26,8 @@ _MARKERS = {
 
 _FIRST = {"riscv64": (2, 27)}
 
-
-def architectures() -> tuple[str, ...]:
-    """Return the architectures that manylinux wheels are pressed for, as spelled in wheel tags."""
-    return ("x86_64", "aarch64", "ppc64le", "riscv64")
+ARCHITECTURES = ("x86_64", "aarch64", "ppc64le", "riscv64")
+"""Those that manylinux wheels are pressed for, as spelled in wheel tags."""
 
 
 def known() -> tuple[str, ...]:

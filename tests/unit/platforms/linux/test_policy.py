@@ -26,7 +26,7 @@ def floor_of(policy):
 
 
 def test_the_architectures_are_the_ones_that_are_pressed_for():
-    assert linux_policy.architectures() == ARCHITECTURES
+    assert linux_policy.ARCHITECTURES == ARCHITECTURES
     assert linux_policy.known() == CHECKED
 
 
