@@ -21,6 +21,7 @@ HELP = {
     "lock": "solve a project for all its targets, and write the solutions beside its pyproject.toml",
     "check": "read finished wheels back and say what is wrong with them",
     "edit": "release a wheel again with other metadata, without building it again",
+    "cache": "show what is kept of compressed files for the next wheel, or remove it",
     "init": "write the project that says what a recipe of mamba-org/mamba-press says",
     "completion": "print what completes this command line in bash, zsh or fish",
 }

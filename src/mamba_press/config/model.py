@@ -149,6 +149,13 @@ class WheelOptions:
 
     Example: "zlib"
     """
+    cache: Size | None = None
+    """How much of files that were compressed for a wheel may be kept on this machine, beside the package cache, for the
+    next wheel that has the same files; `"0 B"` keeps nothing. By default 1 GiB, and nothing where the variable `CI` is
+    set. Wheels are the same with and without. [`mamba-press cache`](command-line.md) shows and empties it.
+
+    Example: "5 GB"
+    """
     environment: Mapping[Variable, InPrefix] = field(default_factory=dict)
     """Environment variables that importing the wheel's home sets: each to a file or folder of the conda prefix, where
     it lies after installation; `"."` is the prefix itself. A value that is there already stays.

@@ -18,10 +18,14 @@ if TYPE_CHECKING:
     from mamba_press.config.model import Config
     from mamba_press.pipeline.solve import Order
     from mamba_press.types import Pressed, Solution
+    from mamba_press.wheel.entry_cache import EntryCache
     from mamba_press.wheel.proof import Proven
 
 KEEP = "MAMBA_PRESS_KEEP"
 ELSEWHERE = "choose another folder with -o, give it another version or build number, or --force it"
+ENTRIES = "1 GiB"
+"""How much of compressed files is kept where nothing else is said."""
+
 _LATEST = 2**32 - 1
 """The last second that a gzip header can hold."""
 
@@ -107,7 +111,7 @@ def make(
 
     atomic.require(directory)
     date = epoch(asked.environ)
-    with second_reader(asked) as second, pressing or pressed(asked) as result:
+    with second_reader(asked) as second, entries_cache(asked) as cache, pressing or pressed(asked) as result:
 
         def verify(written: Proven) -> None:
             _verify(written, result, asked.config, second)
@@ -123,9 +127,29 @@ def make(
             epoch=date,
             seen=second.written if second else None,
             verify=verify,
+            cache=cache,
         )
     log.tell(result.notes)
     return path, result
+
+
+@contextmanager
+def entries_cache(asked: Order) -> Iterator[EntryCache | None]:
+    """Give the cache of compressed files; None where the configuration, a CI service or the disk has none."""
+    from mamba_press.audit import size
+    from mamba_press.wheel import entry_cache
+
+    most = asked.config.wheel.cache or ("0 B" if asked.environ.get("CI") else ENTRIES)
+    with entry_cache.opened(entries_folder(asked.environ), size.limit(most)) as cache:
+        yield cache
+
+
+def entries_folder(environ: Mapping[str, str]) -> Path:
+    """Return where compressed files are kept."""
+    from mamba_press.conda import worker_process
+    from mamba_press.wheel import entry_cache
+
+    return worker_process.cache_folder(environ) / entry_cache.FOLDER
 
 
 @contextmanager

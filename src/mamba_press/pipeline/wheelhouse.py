@@ -46,7 +46,12 @@ def write(
         atomic.require(archive.parent)
     compression, date = asked.config.wheel.compression, build.epoch(asked.environ)
     generator = compress.generator(compression)
-    with build.second_reader(asked) as second, atomic.stage(directory) as stage, atomic.temporary() as workdir:
+    with (
+        build.second_reader(asked) as second,
+        build.entries_cache(asked) as cache,
+        atomic.stage(directory) as stage,
+        atomic.temporary() as workdir,
+    ):
         require_possible(asked, workdir)
         with one_process():
             solution = solve.solve(asked)
@@ -56,7 +61,15 @@ def write(
         seen = second.written if second else None
         proven: list[Proven] = []
         for each in found.wheels:
-            path = writer.write(each.wheel, stage, compression=compression, epoch=date, seen=seen, verify=proven.append)
+            path = writer.write(
+                each.wheel,
+                stage,
+                compression=compression,
+                epoch=date,
+                seen=seen,
+                verify=proven.append,
+                cache=cache,
+            )
             proven[-1] = proven[-1]._replace(path=path)
         elsewhere = pipeline_press.elsewhere(asked.config)
         build.require_together(proven, elsewhere, second)

@@ -68,17 +68,17 @@ class Prover(NamedTuple):
 
     def require(self, path: str, data: Bytes, packed: Bytes | None, crc: int) -> None:
         """Raise WriteError unless an entry's packed bytes, None for stored ones, give its bytes with this checksum."""
-        if packed is not None and self.unpack:
-            same = self.unpack(packed, len(data)) == data
-        elif packed is not None:
-            again = Unpacking()
-            same = again.gives(packed, data) and again.is_complete
-        else:
-            same = True
-        if not same:
+        if packed is not None and not self.proves(data, packed):
             raise self.refused(path)
         if self.crc32(data) != crc:
             raise WriteError(Problem(where=harmless(path), what=f"its checksum is wrong, says {self.by}", hint=_HINT))
+
+    def proves(self, data: Bytes, packed: Bytes) -> bool:
+        """Whether packed bytes give these bytes, and no others."""
+        if self.unpack:
+            return self.unpack(packed, len(data)) == data
+        again = Unpacking()
+        return again.gives(packed, data) and again.is_complete
 
     def refused(self, path: str) -> WriteError:
         """Return the error of an entry that was packed wrongly."""

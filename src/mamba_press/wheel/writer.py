@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from mamba_press import log, parallel
 from mamba_press.atomic import replacing
 from mamba_press.types import Entry, Wheel
-from mamba_press.wheel import content, proof, read
+from mamba_press.wheel import content, entry_cache, proof, read
 from mamba_press.wheel.compress import Compression, Compressor, compressor, zlib_part
 from mamba_press.wheel.content import Row, Sized, contents_of, describe, measure, parts_of, path_of, record, row_of
 from mamba_press.wheel.names import ordered
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from mamba_press.platforms.binary_format import Data
+    from mamba_press.wheel.entry_cache import EntryCache
     from mamba_press.wheel.read import Member
 
     Seen = Callable[[Entry, Data], None]
@@ -57,9 +58,11 @@ class _Packed(NamedTuple):
     data: bytes | bytearray = b""
     meant: Meant | None = None
     member: Member | None = None
+    key: bytes = b""
+    """Under which the cache is to have it, if it has not."""
 
 
-def write(  # noqa: PLR0913  # the wheel and its place, and five ways to say how, each with one clear default
+def write(  # noqa: PLR0913  # the wheel and its place, and six ways to say how, each with one clear default
     wheel: Wheel,
     directory: Path,
     *,
@@ -68,14 +71,16 @@ def write(  # noqa: PLR0913  # the wheel and its place, and five ways to say how
     threads: int | None = None,
     seen: Seen | None = None,
     verify: Callable[[Proven], None] | None = None,
+    cache: EntryCache | None = None,
 ) -> Path:
     """Write the wheel and return its path; ``directory`` is created when it is missing.
 
     ``epoch`` dates the entries (SOURCE_DATE_EPOCH), ``threads`` defaults to the cores that the process may use.
     ``seen`` gets every file, in these threads, perhaps twice. ``verify`` gets the complete and proven file, still under
     a temporary name; what it raises keeps the file from getting its own. Until then, and after any error or interrupt,
-    a wheel of the same name stays as it was. Raises ContentError for what PyPI or pip would refuse, ConfigError when
-    the compressor is not there, WriteError for everything else, also for a file that is not what was to be written.
+    a wheel of the same name stays as it was. The ``cache`` changes no byte. Raises ContentError for what PyPI or pip
+    would refuse, ConfigError when the compressor is not there, WriteError for everything else, also for a file that is
+    not what was to be written.
     """
     entries = ordered(wheel)
     used = compressor(compression)
@@ -85,7 +90,7 @@ def write(  # noqa: PLR0913  # the wheel and its place, and five ways to say how
         # The threads end before others begin: they would keep their memory.
         with _pool(threads) as pool:
             archive = Archive(file, dos_time(epoch))
-            work = _Work(wheel, sized, pool, seen, used, proof.prover(used))
+            work = _Work(wheel, sized, pool, seen, used, proof.prover(used), cache)
             done = _fill(archive, work)
             if archive.looks_like_an_attack():
                 archive.start_again()
@@ -107,6 +112,7 @@ class _Work(NamedTuple):
     seen: Seen | None
     used: Compressor
     prover: Prover
+    cache: EntryCache | None
 
 
 def _fill(archive: Archive, work: _Work) -> list[tuple[Meant, Member]]:
@@ -115,14 +121,15 @@ def _fill(archive: Archive, work: _Work) -> list[tuple[Meant, Member]]:
     done: list[tuple[Meant, Member]] = []
     at, total = 0, sum(one.size for one in sized) if log.shows_progress() else 0
     for packed in _in_order(work.pool, sized, lambda one: _pack(one, work)):
-        done.append(_append(archive, packed) if packed.meant else _append_huge(archive, packed.of, work))
+        done.append(_append(archive, packed, work) if packed.meant else _append_huge(archive, packed.of, work))
         if total:
             at += packed.of.size
             log.progress(f"compressing, {at / 1e6:.1f} of {total / 1e6:.1f} MB", at, total)
     log.progress_end()
-    done += [_append(archive, _pack(one, work)) for one in _bill(wheel, [member for _, member in done])]
+    done += [_append(archive, _pack(one, work), work) for one in _bill(wheel, [member for _, member in done])]
     text = record(wheel, [member for _, member in done])
-    done.append(_append(archive, _pack(Sized(entry=Entry(path=path_of(wheel), source=text), size=len(text)), work)))
+    one = Sized(entry=Entry(path=path_of(wheel), source=text), size=len(text))
+    done.append(_append(archive, _pack(one, work), work))
     archive.finish()
     return done
 
@@ -159,12 +166,24 @@ def _pack(one: Sized, work: _Work) -> _Packed:
     sha256 = hashlib.sha256(data).hexdigest()
     row_of(entry, len(data), sha256)
     crc = used.crc32(data)
-    packed = used.deflate(data) if used.deflate else data
+    key = entry_cache.key(used, sha256) if work.cache and len(data) >= entry_cache.SMALLEST else b""
+    found = _cached(key, data, work)
+    packed = found or (used.deflate(data) if used.deflate else data)
     is_smaller = len(packed) < len(data)
-    work.prover.require(entry.path, data, packed if is_smaller else None, crc)
+    work.prover.require(entry.path, data, packed if is_smaller and not found else None, crc)
     kept = packed if is_smaller else data
     meant = Meant(entry.path, entry.executable, crc, len(data), len(kept), used.crc32(kept))
-    return _Packed(of=one, data=kept, meant=meant, member=read.look(entry.path, data, sha256))
+    key = key if is_smaller and not found else b""
+    return _Packed(of=one, data=kept, meant=meant, member=read.look(entry.path, data, sha256), key=key)
+
+
+def _cached(key: bytes, data: bytes | bytearray, work: _Work) -> bytes | None:
+    """Return what the cache has of a file, once it is shown to be that."""
+    found = work.cache.get(key, len(data)) if work.cache and key else None
+    if work.cache and found and not work.prover.proves(data, found):
+        work.cache.refuse(key)
+        return None
+    return found
 
 
 @contextmanager
@@ -224,12 +243,14 @@ def _drain(futures: deque[Future[list[_Result]]]) -> Iterator[_Result]:
         yield from futures.popleft().result()
 
 
-def _append(archive: Archive, packed: _Packed) -> tuple[Meant, Member]:
+def _append(archive: Archive, packed: _Packed, work: _Work) -> tuple[Meant, Member]:
     """Append an entry, and return what is now to be found of it."""
     assert packed.meant
     assert packed.member
     meant = packed.meant
     archive.append(packed.of.entry, meant.method, packed.data, (meant.crc, meant.size))
+    if work.cache and packed.key:
+        work.cache.add(packed.key, packed.data, meant.seal)
     return meant, packed.member
 
 

@@ -42,3 +42,25 @@ def test_the_epoch_is_seconds_or_none(text, expected):
 def test_an_epoch_that_is_no_number_of_seconds_is_refused(text):
     with pytest.raises(ConfigError, match="SOURCE_DATE_EPOCH"):
         build.epoch({"SOURCE_DATE_EPOCH": text})
+
+
+# --- the cache of compressed files
+@pytest.mark.parametrize(
+    ("table", "environ", "is_there"),
+    [
+        ("", {}, True),
+        ("", {"CI": "true"}, False),
+        ("", {"CI": ""}, True),
+        ('wheel.cache = "10 MB"', {"CI": "true"}, True),
+        ('wheel.cache = "0 B"', {}, False),
+        ("", {"MAMBA_PRESS_WHEEL_CACHE": "0 B"}, False),
+    ],
+)
+def test_compressed_files_are_kept_unless_a_ci_service_or_the_configuration_says_no(root, table, environ, is_there):
+    text = f'[project]\nname = "x"\nversion = "1"\n[tool.mamba-press]\npackages = ["zlib"]\n{table}\n'
+    root.joinpath("pyproject.toml").write_text(text)
+    environ = {**environ, "RATTLER_CACHE_DIR": str(root / "cache")}
+    with build.entries_cache(read_project.order(root, {}, environ)) as cache:
+        assert (cache is not None) == is_there
+    assert build.entries_folder(environ) == root / "cache" / "mamba-press-entries"
+    assert (root / "cache").exists() == is_there
