@@ -245,13 +245,12 @@ def _floors(entries: Sequence[Entry], bill: _Bill, named: Sequence[Tag]) -> tupl
         stated = tags.stated(entries, bill.records(), platforms.FACTS[tag.system].virtual, oldest)
         # Who pressed may have counted symbols alone: of the records only what the tag keeps is believed.
         believed = [floor for floor in stated if tag.floor is None or floor.version <= tag.floor]
-        floors = sorted((*system.demanded(entries, tag.machines[0]), *believed), key=_latest_first)
+        floors = sorted(
+            (*system.demanded(entries, tag.machines[0]), *believed),
+            key=lambda floor: (-floor.version[0], -floor.version[1], floor.package, floor.path),
+        )
         return tuple(floors), system.name(floors[0].version if floors else oldest, tag.arch)
     return (), None
-
-
-def _latest_first(floor: Floor) -> tuple[int, int, str, str]:
-    return -floor.version[0], -floor.version[1], floor.package, floor.path
 
 
 def _stated(metadata: Fields) -> str | None:

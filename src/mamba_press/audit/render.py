@@ -18,12 +18,11 @@ from mamba_press.errors import harmless, warnings
 from mamba_press.metadata.tags import RECORD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from mamba_press.audit.explain import Explanation, Need, Piece, Step
     from mamba_press.types import Dropped
 
-SECTIONS = ("tag", "packages", "licences", "names", "placeholders", "left", "notes", "libraries", "files")
 _OVERVIEW = {"packages": 10, "licences": 1, "names": 3, "placeholders": 4, "left": 5}
 _BLOCKS = 10
 _NAMED = 3
@@ -62,17 +61,7 @@ def overview(found: Explanation) -> tuple[Section, ...]:
 
 def section_of(found: Explanation, name: str) -> Section:
     """Return one section, with all of its rows."""
-    return {
-        "tag": _tag,
-        "packages": _packages,
-        "licences": _licences,
-        "names": _names,
-        "placeholders": _placeholders,
-        "left": _left,
-        "notes": _notes,
-        "libraries": _libraries,
-        "files": _files,
-    }[name](found)
+    return _SECTIONS[name](found)
 
 
 def matching(found: Explanation, patterns: Sequence[str]) -> tuple[Section, ...]:
@@ -142,10 +131,6 @@ def _tag(found: Explanation) -> Section:
     return Section(title="what sets the tag", columns=("version", "demanded by", "without", "it would be"), rows=rows)
 
 
-def _packages(found: Explanation) -> Section:
-    return _table_of_packages("packages" if any(part.version for part in found.parts) else "folders", found.parts)
-
-
 def _table_of_packages(title: str, parts: Sequence[explain.Part]) -> Section:
     rows = tuple(
         (part.name, part.version or "", messages.size(part.size), str(part.files), part.license or "", str(part.why))
@@ -161,10 +146,6 @@ def _without_empty(section: Section) -> Section:
     full = [place for place in range(len(section.columns)) if any(row[place] for row in section.rows)]
     columns = tuple(section.columns[place] for place in full)
     return replace(section, columns=columns, rows=tuple(tuple(row[place] for place in full) for row in section.rows))
-
-
-def _licences(found: Explanation) -> Section:
-    return Section(title="licence of all of it", rows=((found.license,),) if found.license else ())
 
 
 def _names(found: Explanation) -> Section:
@@ -198,10 +179,6 @@ def _left(found: Explanation) -> Section:
     return Section(title="left", columns=("by which rule", ">how many", ">size", "of"), rows=rows)
 
 
-def _notes(found: Explanation) -> Section:
-    return Section(title="notes", rows=tuple((str(note),) for note in found.notes))
-
-
 def _libraries(found: Explanation) -> Section:
     rows = tuple(
         (piece.path if place == 0 else "", need.name, _where(need))
@@ -211,13 +188,25 @@ def _libraries(found: Explanation) -> Section:
     return Section(title="libraries", columns=("file", "needs", "which is"), rows=rows)
 
 
-def _files(found: Explanation) -> Section:
-    return _table_of_files("files", found.pieces)
-
-
 def _table_of_files(title: str, pieces: Sequence[Piece]) -> Section:
     rows = tuple((messages.size(piece.size), piece.package or "", piece.path, piece.why) for piece in pieces)
     return _without_empty(Section(title=title, columns=(">size", "package", "path", "why"), rows=rows))
+
+
+_SECTIONS: dict[str, Callable[[Explanation], Section]] = {
+    "tag": _tag,
+    "packages": lambda found: _table_of_packages(
+        "packages" if any(part.version for part in found.parts) else "folders", found.parts
+    ),
+    "licences": lambda found: Section(title="licence of all of it", rows=((found.license,),) if found.license else ()),
+    "names": _names,
+    "placeholders": _placeholders,
+    "left": _left,
+    "notes": lambda found: Section(title="notes", rows=tuple((str(note),) for note in found.notes)),
+    "libraries": _libraries,
+    "files": lambda found: _table_of_files("files", found.pieces),
+}
+SECTIONS = tuple(_SECTIONS)
 
 
 def _block(piece: Piece, found: Explanation) -> Section:

@@ -184,8 +184,9 @@ def finish(draft: Draft, version: Version, workdir: Path, *, generator: str, epo
     wheel = _with_bill(wheel, draft, epoch)
     findings = hardcoded_prefix.examine(entries, config.placeholders.accept, config.wheel.environment)
     _refuse_impossible(wheel.tags, wheel.entries)
+    requires = bool(draft.project.table.get("dependencies") or draft.project.table.get("optional-dependencies"))
     notes: tuple[str | Note, ...] = (
-        *unused_packages.packages(environment, selection, is_empty=not entries, requires=_requires(draft.project)),
+        *unused_packages.packages(environment, selection, is_empty=not entries, requires=requires),
         *_host_notes(draft, environment, selection),
         *selection.notes,
         *draft.tagging.notes,
@@ -285,11 +286,6 @@ def _refuse_impossible(tags: str, entries: Sequence[Entry]) -> None:
         Problem(where=path, what=what, hint=Text.of("leave it out: ", Setting("select.exclude", (originals[path],))))
         for path, what in platforms.impossible(originals, tags.rpartition("-")[2].split("."))
     )
-
-
-def _requires(asked: Project) -> bool:
-    """Whether a wheel requires others, for which alone it may be made."""
-    return bool(asked.table.get("dependencies") or asked.table.get("optional-dependencies"))
 
 
 def _host_notes(draft: Draft, environment: Environment, selection: Selection) -> tuple[Note, ...]:

@@ -39,6 +39,7 @@ _module = importlib.util.module_from_spec(_spec)
 sys.modules[__name__] = _module
 {first}_spec.loader.exec_module(_module)
 '''
+_UNEDITED = "is loaded from the sources as it is, and does not look for the libraries in the environment"
 _FIRST = 'importlib.import_module(__name__ + "._mamba_press")\n'
 
 
@@ -64,8 +65,12 @@ def adjust(linked: Linked, modules: Sequence[Module], root: Path, *, stem: str, 
         entries=tuple(sorted([*stays, *made], key=lambda entry: entry.path)),
         notes=(
             *linked.notes,
-            *(_hidden(entry) for entry in hidden if posixpath.dirname(entry.path) not in map(_folder, doubled)),
-            *(_unedited(entry) for entry in left if entry.edits is not None),
+            *(
+                f"{entry.path} is not there in an editable install: the sources' folder is looked into instead"
+                for entry in hidden
+                if posixpath.dirname(entry.path) not in map(_folder, doubled)
+            ),
+            *(f"{entry.path} {_UNEDITED}" for entry in left if entry.edits is not None),
             *(_flat(module) for module in doubled if not module.root),
         ),
     )
@@ -109,14 +114,6 @@ def _lines(roots: Sequence[str]) -> bytes:
             what = "has a name that no .pth file can hold"
             raise ContentError(Problem(where=ascii(root), what=what, hint="move the project elsewhere"))
     return "".join(f"{root}\n" for root in roots).encode()
-
-
-def _hidden(entry: Entry) -> str:
-    return f"{entry.path} is not there in an editable install: the sources' folder is looked into instead"
-
-
-def _unedited(entry: Entry) -> str:
-    return f"{entry.path} is loaded from the sources as it is, and does not look for the libraries in the environment"
 
 
 def _flat(module: Module) -> str:

@@ -94,8 +94,9 @@ def link(entries: Sequence[Entry], environment: Environment, config: Config) -> 
     final = {path: _hashed_name(keep[path], digests[path]) if path in hashed else keep[path] for path in libraries}
     plan = replace(draft, final=final)
     linked = _without_twins(sorted((_edited(entry, plan) for entry in entries), key=lambda entry: entry.path))
-    notes = (*_notes(plan, requested), *_signature_notes(linked), *_strip_notes(linked, config))
-    return Linked(entries=linked, names=_table(names, plan), notes=notes)
+    notes = (*_notes(plan, requested), *_unkept(linked, config))
+    table = {name: plan.place(path) for name, path in sorted(names.items()) if path in libraries}
+    return Linked(entries=linked, names=table, notes=notes)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -336,10 +337,6 @@ def _same(one: Entry, other: Entry) -> bool:
     return one.edits == other.edits and binaries.unsigned(one.read()) == binaries.unsigned(other.read())
 
 
-def _table(names: Mapping[str, str], plan: _Plan) -> dict[str, str]:
-    return {name: plan.place(path) for name, path in sorted(names.items()) if path in plan.libraries}
-
-
 def _notes(plan: _Plan, requested: frozenset[str]) -> tuple[str, ...]:
     """Say which dependencies' libraries keep their names because something opens them by name."""
     notes = []
@@ -358,21 +355,19 @@ def _notes(plan: _Plan, requested: frozenset[str]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _signature_notes(entries: Sequence[Entry]) -> Iterable[str]:
-    """Say which certificates no longer vouch for a file, as it is edited."""
-    paths = [entry.path for entry in entries if (binary := _binary(entry)) and binary.vouched and _is_new(entry)]
-    if paths:
-        shown = f"{paths[0]}{messages.others(len(paths) - 1)}"
-        yield f"the signature of a developer cannot be kept on an edited file: {shown}"
+def _unkept(entries: Sequence[Entry], config: Config) -> Iterable[str]:
+    """Say which certificates no longer vouch for a file, as it is edited, and what cannot be stripped."""
+    found = [(entry, binary) for entry in entries if (binary := _binary(entry))]
+    edited = [entry.path for entry, binary in found if binary.vouched and _is_new(entry)]
+    whole = [entry.path for entry, binary in found if config.link.strip and not platforms.facts_for(binary).can_strip]
+    for what, paths in (
+        ("the signature of a developer cannot be kept on an edited file", edited),
+        ("link.strip is for ELF files; these are packed as they are", whole),
+    ):
+        if paths:
+            yield f"{what}: {paths[0]}{messages.others(len(paths) - 1)}"
 
 
 def _is_new(entry: Entry) -> bool:
     """Whether the edits change a file, and do not only see to it that it is signed."""
     return entry.edits is not None and replace(entry.edits, inherited=False, sign=False) != Edits()
-
-
-def _strip_notes(entries: Sequence[Entry], config: Config) -> Iterable[str]:
-    others = [entry.path for entry in entries if (each := _binary(entry)) and not platforms.facts_for(each).can_strip]
-    if config.link.strip and others:
-        shown = f"{others[0]}{messages.others(len(others) - 1)}"
-        yield f"link.strip is for ELF files; these are packed as they are: {shown}"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -108,9 +108,9 @@ def part(entries: Sequence[Entry], selection: Selection, solution: Solution, hou
 
     Raises ContentError where two packages would be wheels of one name.
     """
-    by_package: dict[str, list[Entry]] = {}
+    by_package: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
-        by_package.setdefault(entry.package, []).append(entry)
+        by_package[entry.package].append(entry)
     own = installed.read(kept.file for kept in selection.kept)
     links = _links(selection.kept)
     members = []
@@ -137,17 +137,16 @@ def left(solution: Solution, selection: Selection) -> tuple[Dropped, ...]:
     """Return each package of the solution that is no wheel of the house, and why."""
     kept = {each.file.package for each in selection.kept}
     gone = {each.package: each.why for each in selection.dropped if each.path is None}
-    reasons: dict[str, Counter[Reason]] = {}
+    reasons: dict[str, Counter[Reason]] = defaultdict(Counter)
     for each in selection.dropped:
         if each.path is not None:
-            reasons.setdefault(each.package, Counter())[each.why] += 1
-    found = []
-    for package in solution.packages:
-        if package.name in kept:
-            continue
-        why = gone.get(package.name) or _why_nothing(reasons.get(package.name, Counter()))
-        found.append(Dropped(package=package.name, path=None, size=package.size or 0, why=why))
-    return tuple(found)
+            reasons[each.package][each.why] += 1
+    gone = {package.name: _why_nothing(reasons[package.name]) for package in solution.packages} | gone
+    return tuple(
+        Dropped(package=package.name, path=None, size=package.size or 0, why=gone[package.name])
+        for package in solution.packages
+        if package.name not in kept
+    )
 
 
 def require_some(members: Sequence[Member], gone: Sequence[Dropped]) -> None:

@@ -14,10 +14,10 @@ from mamba_press.platforms.protocol import Choice, Demand
 from mamba_press.vendoring import resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from mamba_press.config.model import Config
-    from mamba_press.types import Environment, File, Resolved, Target
+    from mamba_press.types import Binary, Environment, File, Package, Resolved, Target
     from mamba_press.vendoring.select import reach
 
 
@@ -100,21 +100,23 @@ def _floor(
     """Return the system that the wheel needs whatever becomes of its runtimes, or the one of the tag asked for."""
     if target.tag and target.floor:
         return target.floor
-    found = (search.facts[search.real(path)] for path in reached.links if compiler_runtimes.runtime_of(path) is None)
-    floor = platforms.of(target.system).floor_of(found, target.arch)
-    if config.link.floor == "symbols":
-        return floor
+    paths = [path for path in reached.links if compiler_runtimes.runtime_of(path) is None]
     owners = {search.candidates[path].package for path in reached.reasons}
     # A runtime that may yet leave must not raise the floor that decides whether it does.
     owners -= {search.candidates[path].package for path in reached.links if compiler_runtimes.runtime_of(path)}
-    return max([floor, *_stated(owners, target, environment)])
+    stated = [package for package in environment.packages if package.name in owners]
+    return _highest([search.facts[search.real(path)] for path in paths], stated, target, config)
 
 
-def _stated(owners: Iterable[str], target: Target, environment: Environment) -> Iterator[tuple[int, int]]:
-    """Yield the versions of the system that the records of packages ask for."""
-    virtual, names = platforms.facts(target).virtual, frozenset(owners)
-    bounds = (resolve.stated_floor(package, virtual) for package in environment.packages if package.name in names)
-    yield from filter(None, bounds)
+def _highest(
+    binaries: Iterable[Binary], packages: Iterable[Package], target: Target, config: Config
+) -> tuple[int, int]:
+    """Return the system that binaries need, or that the records of their packages ask for, where these count."""
+    floor = platforms.of(target.system).floor_of(binaries, target.arch)
+    if config.link.floor == "symbols":
+        return floor
+    bounds = (resolve.stated_floor(package, platforms.facts(target).virtual) for package in packages)
+    return max([floor, *filter(None, bounds)])
 
 
 def _floor_of_copy(
@@ -123,10 +125,9 @@ def _floor_of_copy(
     """Return the system that a copy of a runtime in the wheel would need."""
     reached = search.run(replace(rules, runtimes={**(rules.runtimes or {}), runtime: "bundle"}))
     paths = [path for path in reached.links if compiler_runtimes.runtime_of(path) == runtime]
-    found = (search.facts[search.real(path)] for path in paths)
-    owners = {search.candidates[path].package for path in paths} if config.link.floor != "symbols" else ()
-    floor = platforms.of(rules.target.system).floor_of(found, rules.target.arch)
-    return max([floor, *_stated(owners, rules.target, environment)])
+    owners = {search.candidates[path].package for path in paths}
+    stated = [package for package in environment.packages if package.name in owners]
+    return _highest([search.facts[search.real(path)] for path in paths], stated, rules.target, config)
 
 
 def refuse_two_openmp(reached: reach.Reached, candidates: Mapping[str, File]) -> None:
