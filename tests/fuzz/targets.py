@@ -379,11 +379,11 @@ def _wheel_editor(scratch: Path) -> Callable[[bytes], Outcome]:
             if left := [each.name for each in out.iterdir()]:
                 raise Fault(f"a refused edit leaves {left}") from None
             return REFUSED
-        written = out / done.file_name
+        written = out / str(done.new)
         with zipfile.ZipFile(written) as file:
             if (bad := file.testzip()) is not None:
                 raise Fault(f"{bad} of the edited wheel is damaged")
-        if (there := [each.name for each in out.iterdir()]) != [done.file_name]:
+        if (there := [each.name for each in out.iterdir()]) != [str(done.new)]:
             raise Fault(f"the folder has {there}")
         return READ
 
@@ -481,7 +481,7 @@ def _metadata(scratch: Path) -> Callable[[bytes], Outcome]:
     )
 
     def run(data: bytes) -> Outcome:
-        problems = list(dist_info_rules._metadata(_contents("METADATA", data)))
+        problems = list(dist_info_rules._metadata(_contents("METADATA", data), "demo_x-1.0.dist-info/METADATA", data))
         path.write_bytes(data)
         file = _file("lib/python3.11/site-packages/x-1.0.dist-info/METADATA", path)
         try:
@@ -497,17 +497,17 @@ def _metadata(scratch: Path) -> Callable[[bytes], Outcome]:
 
 
 def _wheel_file(data: bytes) -> Outcome:
-    list(dist_info_rules._wheel_file(_contents("WHEEL", data)))
+    list(dist_info_rules._wheel_file(_contents("WHEEL", data), "demo_x-1.0.dist-info/WHEEL", data))
     return READ
 
 
 def _record(data: bytes) -> Outcome:
-    found = list(dist_info_rules._record(_contents("RECORD", data)))
+    found = list(dist_info_rules._record(_contents("RECORD", data), "demo_x-1.0.dist-info/RECORD", data))
     return Outcome(done=not found)
 
 
 def _entry_points(data: bytes) -> Outcome:
-    list(dist_info_rules._entry_points(_contents("entry_points.txt", data)))
+    list(dist_info_rules._entry_points(_contents("entry_points.txt", data), "entry_points.txt", data))
     try:
         installed.entry_points(data)
     except ValueError:
