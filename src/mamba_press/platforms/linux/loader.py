@@ -65,18 +65,16 @@ class _Loaded:
             at = at.loader
 
 
-def problems(libraries: Mapping[str, Binary], promise: Promise) -> tuple[Problem, ...]:
-    """Return everything that would keep the loader from loading any of these ELF files, by installed path."""
-    found: dict[Problem, None] = {}
+def problems(libraries: Mapping[str, Binary], promise: Promise) -> Iterator[Problem]:
+    """Yield all that keeps the loader from loading these ELF files, by installed path; the same may come twice."""
     for path, binary in sorted(libraries.items()):
-        found.update(dict.fromkeys(_strays(path, binary)))
+        yield from _strays(path, binary)
     got, wrong = _all(libraries, promise)
-    found.update(wrong)
+    yield from wrong
     for path, binary in sorted(libraries.items()):
-        found.update(dict.fromkeys(_versions(path, binary, libraries, got, promise)))
-    found.update(dict.fromkeys(_unpromised(got, promise)))
-    found.update(dict.fromkeys(hazards.runtimes(libraries)))
-    return tuple(found)
+        yield from _versions(path, binary, libraries, got, promise)
+    yield from _unpromised(got, promise)
+    yield from hazards.runtimes(libraries)
 
 
 def _unpromised(answers: Mapping[tuple[str, str], str | None], promise: Promise) -> Iterator[Problem]:
@@ -96,14 +94,12 @@ def answers(libraries: Mapping[str, Binary], promise: Promise) -> dict[tuple[str
     return _all(libraries, promise)[0]
 
 
-def _all(
-    libraries: Mapping[str, Binary], promise: Promise
-) -> tuple[dict[tuple[str, str], str | None], dict[Problem, None]]:
-    found: dict[Problem, None] = {}
+def _all(libraries: Mapping[str, Binary], promise: Promise) -> tuple[dict[tuple[str, str], str | None], list[Problem]]:
+    found: list[Problem] = []
     got: dict[tuple[str, str], str | None] = {}
     for root in (*_roots(libraries), *sorted(libraries)):
         if libraries[root].needed and (root, libraries[root].needed[0]) not in got:
-            found.update(dict.fromkeys(_load(root, libraries, promise, got)))
+            found += _load(root, libraries, promise, got)
     return got, found
 
 
@@ -120,10 +116,7 @@ def _roots(libraries: Mapping[str, Binary]) -> Iterator[str]:
 
 
 def _load(
-    root: str,
-    libraries: Mapping[str, Binary],
-    promise: Promise,
-    answers: dict[tuple[str, str], str | None],
+    root: str, libraries: Mapping[str, Binary], promise: Promise, answers: dict[tuple[str, str], str | None]
 ) -> Iterator[Problem]:
     """Load a root as ``dlopen`` does, breadth first; note who got what for each name, and yield what is not found."""
     first = _Loaded(path=root, binary=libraries[root])
@@ -213,24 +206,11 @@ def _strays(path: str, binary: Binary) -> Iterator[Problem]:
 
 def _leaves(path: str, element: str) -> bool:
     """Tell whether an element of a search path is not below the folder into which the wheel's files are installed."""
-    for origin in ("$ORIGIN", "${ORIGIN}"):
-        if element == origin or element.startswith(origin + "/"):
-            return _climbs(element[len(origin) :], _depth(path))
-    return True
-
-
-def _climbs(rest: str, depth: int) -> bool:
-    for part in rest.split("/"):
-        depth += {"": 0, ".": 0, "..": -1}.get(part, 1)
-        if depth < 0:
-            return True
-    return False
-
-
-def _depth(path: str) -> int:
-    """Return how many folders up a file may look: ``x-1.data/scripts`` is a top, where it lands is not known."""
-    parts = path.split("/")[:-1]
-    return len(parts) - 2 if parts and parts[0].endswith(".data") else len(parts)
+    folder = path.split("/")[:-1]
+    if folder and folder[0].endswith(".data"):
+        folder = folder[2:]  # ``x-1.data/scripts`` is a top, where it lands is not known
+    origin, _, rest = element.replace("${ORIGIN}", "$ORIGIN").partition("/")
+    return origin != "$ORIGIN" or posixpath.normpath("/".join((".", *folder, rest))).split("/")[0] == ".."
 
 
 def _versions(
@@ -244,7 +224,8 @@ def _versions(
     for requirement in binary.requires:
         if requirement.library not in binary.needed:
             if not promise.holds(requirement.library):
-                yield _unbound(path, requirement.library)
+                what = f"demands symbol versions of {requirement.library} but does not need it"
+                yield Problem(where=path, what=f"{what}: the loader stops with an assertion")
             continue
         answer = answers.get((path, requirement.library))
         if answer == SYSTEM:
@@ -255,25 +236,25 @@ def _versions(
             missing = [version for version in requirement.versions if version not in libraries[answer].defines]
             if missing:
                 yield _not_defined(path, answer, missing)
-    if binary.internals and promise.floor:
-        yield from _internals(path, binary, answers, promise)
+    yield from _internals(path, binary, answers, promise)
 
 
 def _internals(
     path: str, binary: Binary, answers: Mapping[tuple[str, str], str | None], promise: Promise
 ) -> Iterator[Problem]:
     """Yield what a file takes of the system's libraries that these keep to themselves."""
+    if not (binary.internals and promise.floor):
+        return
     for library in binary.needed:
         listed = policy.internals(library)
         if answers.get((path, library)) != SYSTEM or globs.matches_library(library, promise.elsewhere):
             continue
-        names = [name for name in binary.internals if name in listed and _is_later(listed[name], promise.floor)]
+        taken = {name: listed[name] for name in binary.internals if name in listed}
+        names = [name for name, since in taken.items() if since is None or since > promise.floor]
         if names:
-            yield _internal(path, library, names)
-
-
-def _is_later(since: tuple[int, int] | None, floor: tuple[int, int] | None) -> bool:
-    return since is None or (floor is not None and since > floor)
+            what = f"uses {', '.join(names)} of the system's {library}, which does not offer "
+            what += "them" if len(names) > 1 else "it"
+            yield Problem(where=path, what=what, hint="pack the library that it was linked to")
 
 
 def _is_promised(version: str, promise: Promise) -> bool:
@@ -303,21 +284,10 @@ def _missing(current: _Loaded, needed: str, libraries: Mapping[str, Binary], sha
     return Problem(where=current.path, what=what, hint=hint + (f"; it is at {there[0]}" if there else ""))
 
 
-def _unbound(path: str, library: str) -> Problem:
-    what = f"demands symbol versions of {library} but does not need it: the loader stops with an assertion"
-    return Problem(where=path, what=what)
-
-
 def _too_new(path: str, library: str, missing: Sequence[str], promise: Promise) -> Problem:
     floor = ".".join(map(str, promise.floor or ()))
     what = f"needs {', '.join(missing)} of the system's {library}, which a system with glibc {floor} need not have"
     return Problem(where=path, what=what, hint="press for a later platform tag, or bundle that library")
-
-
-def _internal(path: str, library: str, names: Sequence[str]) -> Problem:
-    them = "them" if len(names) > 1 else "it"
-    what = f"uses {', '.join(names)} of the system's {library}, which does not offer {them}"
-    return Problem(where=path, what=what, hint="pack the library that it was linked to")
 
 
 def _not_defined(path: str, answer: str, missing: Sequence[str]) -> Problem:

@@ -24,21 +24,16 @@ _RELATIVE = ("@loader_path", "@executable_path", "@rpath")
 
 def problems(
     libraries: Mapping[str, Binary], elsewhere: tuple[str, ...] = (), shared: frozenset[str] = frozenset()
-) -> tuple[Problem, ...]:
-    """Return everything that would keep dyld from loading any of these Mach-O files, by installed path.
+) -> Iterator[Problem]:
+    """Yield everything that would keep dyld from loading any of these Mach-O files, by installed path.
 
     Every file must find what it needs by itself: by paths from where it lies, or by its own LC_RPATHs, as the file
     that happens to load it first may be any. ``elsewhere`` are patterns of names that another wheel or the user has,
     ``shared`` folders of ``site-packages`` in which other wheels have files, too.
     """
-    found: dict[Problem, None] = {}
     for path, binary in sorted(libraries.items()):
-        found.update(dict.fromkeys(_strays(path, binary)))
-        for name in binary.needed:
-            problem = _problem(path, name, libraries, elsewhere, shared)
-            if problem:
-                found[problem] = None
-    return tuple(found)
+        yield from _strays(path, binary)
+        yield from filter(None, (_problem(path, name, libraries, elsewhere, shared) for name in binary.needed))
 
 
 def _problem(

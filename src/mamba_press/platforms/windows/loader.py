@@ -52,28 +52,21 @@ class Process:
         return (self.folders or {}).get(path.split("/", 1)[0], ())
 
 
-def problems(libraries: Mapping[str, Binary], process: Process) -> tuple[Problem, ...]:
-    """Return everything that would keep Windows from loading any of these PE files, by installed path."""
-    found: dict[Problem, None] = {}
+def problems(libraries: Mapping[str, Binary], process: Process) -> Iterator[Problem]:
+    """Yield all that keeps Windows from loading any of these PE files, by installed path; the same may come twice."""
     by_place = {path.lower(): path for path in libraries}
     everywhere = tuple(sorted({posixpath.dirname(path) for path in libraries})) if process.folders is None else ()
+    every = {folder for folders in (process.folders or {}).values() for folder in folders}
     for path, binary in sorted(libraries.items()):
-        found.update(dict.fromkeys(_side_by_side(path, name) for name in binary.assemblies))
+        yield from (_side_by_side(path, name) for name in binary.assemblies)
     reached: set[str] = set()
     modules = [path for path in sorted(libraries) if path.lower().endswith((".pyd", ".exe"))]
     for root in (*modules, *sorted(libraries)):
-        if root in reached:
-            continue
-        is_module = root in modules
-        # What is not needed by a module is opened by its path, when some package of the wheel has been imported.
-        added = process.added(root) if is_module else tuple(sorted({*_all(process), *process.added(root)}))
-        search = (posixpath.dirname(root), *added, *everywhere)
-        found.update(dict.fromkeys(_load(root, libraries, by_place, search=search, process=process, reached=reached)))
-    return tuple(found)
-
-
-def _all(process: Process) -> set[str]:
-    return {folder for folders in (process.folders or {}).values() for folder in folders}
+        if root not in reached:
+            # What is not needed by a module is opened by its path, when some package of the wheel has been imported.
+            added = process.added(root) if root in modules else tuple(sorted({*every, *process.added(root)}))
+            search = (posixpath.dirname(root), *added, *everywhere)
+            yield from _load(root, libraries, by_place, search=search, process=process, reached=reached)
 
 
 def _load(  # noqa: PLR0913  # what decides about one load
