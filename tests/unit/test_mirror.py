@@ -41,7 +41,6 @@ PARTS: dict[str, tuple[str, ...]] = {
         "platforms/macos/codesign.py",
         "platforms/macos/macho_binds.py",
         "platforms/macos/macho_check.py",
-        "platforms/macos/macho_edit.py",
         "platforms/macos/macho_reader.py",
         "platforms/macos/macho_layout.py",
         "platforms/macos/macho_tables.py",
