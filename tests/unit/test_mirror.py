@@ -42,7 +42,6 @@ PARTS: dict[str, tuple[str, ...]] = {
         "platforms/macos/macho_binds.py",
         "platforms/macos/macho_check.py",
         "platforms/macos/macho_reader.py",
-        "platforms/macos/macho_layout.py",
         "platforms/macos/macho_tables.py",
     ),
     "unit/platforms/macos/test_system.py": ("platforms/macos/loader.py",),
