@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
 
 from mamba_press import platforms
 from mamba_press.conda import match_specs
 from mamba_press.errors import ConfigError, Problem, Setting
-
-_Read = TypeVar("_Read")
 
 PACKAGE_NAME = "package_name"
 """The variable that only the pressed packages can tell where the recipe has no ``target.name``."""
@@ -92,10 +89,8 @@ def _document(path: Path) -> object:
         import yaml
     except ImportError:
         hint = 'install it: pip install "mamba-press[all]"'
-        raise ConfigError(
-            Problem(where=path.name, what="is a recipe, and PyYAML is not installed", hint=hint)
-        ) from None
-
+        what = "is a recipe, and PyYAML is not installed"
+        raise ConfigError(Problem(where=path.name, what=what, hint=hint)) from None
     try:
         text = path.read_text("utf-8")
         # Everything as a string: 3.10 and 2.20 are versions here, not numbers.
@@ -113,7 +108,7 @@ def _document(path: Path) -> object:
     if _size(loaded, {}) > _MOST:
         what = f"says more than {_MOST:,} things, all aliases written out"
         raise ConfigError(Problem(where=path.name, what=what, hint="write a list once, without aliases (*name)"))
-    return loaded
+    return "" if loaded is None else loaded
 
 
 def _size(value: object, known: dict[int, int]) -> int:
@@ -128,7 +123,10 @@ def _size(value: object, known: dict[int, int]) -> int:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Node:
-    """A value of the document and where it stands; what is wrong is collected in ``problems``."""
+    """A value of the document and where it stands; what is wrong is collected in ``problems``.
+
+    None is the value of what is not there, of which nothing is wrong: it is empty, or true.
+    """
 
     where: str
     value: object
@@ -141,8 +139,9 @@ class _Node:
     def keys(self, *known: str, needed: Sequence[str] = ()) -> dict[str, _Node]:
         """Return the entries of a map with these keys."""
         if not isinstance(self.value, dict):
-            self.wrong(f"found {_kind(self.value)}, expected a map with {', '.join(known)}")
-            return {}
+            if self.value is not None:
+                self.wrong(f"found {_kind(self.value)}, expected a map with {', '.join(known)}")
+            return {key: self.at(key, None) for key in known}
         for key in self.value:
             if key not in known:
                 near = difflib.get_close_matches(str(key), known, 1)
@@ -151,30 +150,34 @@ class _Node:
         for key in needed:
             if key not in self.value:
                 self.wrong(f"has no {key!r}")
-        return {key: self.at(key, self.value[key]) for key in known if key in self.value}
+        return {key: self.at(key, self.value.get(key)) for key in known}
 
     def at(self, name: object, value: object) -> _Node:
         return _Node(where=f"{self.where}{self.joint}{name}", value=value, problems=self.problems)
 
+    def unless(self, *values: object) -> _Node:
+        """Return it, or what is not there where it has one of these values."""
+        return replace(self, value=None) if self.value in values else self
+
     def text(self) -> str:
-        if not isinstance(self.value, str) or not self.value.strip():
+        text = self.value.strip() if isinstance(self.value, str) else ""
+        if not text and self.value is not None:
             self.wrong(f"found {_kind(self.value)}, expected a string")
-            return ""
-        return self.value.strip()
+        return text
 
     def items(self) -> list[_Node]:
-        if not isinstance(self.value, list):
+        there = self.value if isinstance(self.value, list) else []
+        if not isinstance(self.value, list | None):
             self.wrong(f"found {_kind(self.value)}, expected a list")
-            return []
-        return [self.at(number, each) for number, each in enumerate(self.value)]
+        return [self.at(number, each) for number, each in enumerate(there)]
 
     def texts(self) -> tuple[str, ...]:
         return tuple(each.text() for each in self.items())
 
     def boolean(self) -> bool:
-        if self.value not in ("true", "false", "True", "False"):
+        if self.value not in (None, "true", "false", "True", "False"):
             self.wrong(f"found {_kind(self.value)}, expected true or false")
-        return str(self.value).lower() == "true"
+        return self.value is None or str(self.value).lower() == "true"
 
     def plugins(self, *known: str) -> list[tuple[str, _Node]]:
         """Return the named plugins of a list; a name alone has no parameters."""
@@ -201,54 +204,40 @@ def _kind(value: object) -> str:
 
 def _recipe(root: _Node) -> Recipe:
     parts = root.keys("version", "source", "target", "build", needed=("version", "source", "target"))
-    if "version" in parts and parts["version"].value != "0":
+    if parts["version"].value not in (None, "0"):
         parts["version"].wrong(f"found {parts['version'].value!r}, and only version 0 of recipes is known")
-    source = (
-        parts["source"].keys("packages", "constraints", "python", needed=("packages", "python"))
-        if "source" in parts
-        else {}
-    )
-    target = parts["target"].keys("name", "platform", "python", needed=("platform",)) if "target" in parts else {}
-    build = parts["build"].keys("filter", "transform") if "build" in parts and parts["build"].value else {}
-    filters = _inner(build, "filter", "packages", "files")
-    transforms = _inner(build, "transform", "path", "dynlib")
-    dynlib = _inner(transforms, "dynlib", "add-rpaths", "remove-rpaths")
-    prune, alone, python_packages = _packages(filters.get("packages"))
-    with_defaults, drop, only = _files(filters.get("files"))
-    packages = source["packages"].texts() if "packages" in source else ()
-    if "packages" in source and not packages and isinstance(source["packages"].value, list):
+    source = parts["source"].keys("packages", "constraints", "python", needed=("packages", "python"))
+    target = parts["target"].keys("name", "platform", "python", needed=("platform",))
+    build = parts["build"].unless("", [], {}).keys("filter", "transform")
+    filters = build["filter"].unless("", "default").keys("packages", "files")
+    transforms = build["transform"].unless("", "default").keys("path", "dynlib")
+    dynlib = transforms["dynlib"].unless("", "default").keys("add-rpaths", "remove-rpaths")
+    prune, alone, python_packages = _packages(filters["packages"])
+    with_defaults, drop, only = _files(filters["files"])
+    packages = source["packages"].texts()
+    if source["packages"].value == []:
         source["packages"].wrong("names no package, expected at least one")
     return Recipe(
         packages=packages,
-        python=_python(source.get("python")),
-        constraints=_default(source.get("constraints"), _Node.texts, ()),
-        platform=_platform(target["platform"]) if "platform" in target else "",
-        name=_default(target.get("name"), _Node.text, None),
+        python=_python(source["python"]),
+        constraints=source["constraints"].unless("").texts(),
+        platform=_platform(target["platform"]),
+        name=target["name"].unless("").text() or None,
         prune=prune,
         prune_alone=alone,
         python_packages=python_packages,
         default_filters=with_defaults,
         drop=drop,
         only=only,
-        moves=_moves(transforms.get("path")),
-        external=_default(dynlib.get("add-rpaths"), _Node.texts, ()),
-        remove=_default(dynlib.get("remove-rpaths"), _Node.texts, ()),
+        moves=_moves(transforms["path"]),
+        external=dynlib["add-rpaths"].unless("").texts(),
+        remove=dynlib["remove-rpaths"].unless("").texts(),
     )
 
 
-def _inner(parts: Mapping[str, _Node], name: str, *known: str) -> dict[str, _Node]:
-    """Return the entries of an optional map; an empty one, or the word default, is as good as none."""
-    node = parts.get(name)
-    return node.keys(*known) if node is not None and node.value not in ("", "default") else {}
-
-
-def _default(node: _Node | None, read: Callable[[_Node], _Read], otherwise: _Read) -> _Read:
-    return otherwise if node is None or node.value == "" else read(node)
-
-
-def _python(node: _Node | None) -> str:
-    text = node.text() if node is not None else ""
-    if node is not None and text and not re.match(r"python(?![\w-])", text):
+def _python(node: _Node) -> str:
+    text = node.text()
+    if text and not re.match(r"python(?![\w-])", text):
         node.wrong(f"found {text!r}, expected a spec of python", "write python=3.13")
     return text
 
@@ -256,9 +245,7 @@ def _python(node: _Node | None) -> str:
 def _platform(node: _Node) -> str:
     """Return the platform tag; what it can be is said where targets are resolved."""
     parts = node.keys("os", "version", "arch", needed=("os", "arch"))
-    system = parts["os"].text() if "os" in parts else ""
-    version = parts["version"].text() if "version" in parts else ""
-    arch = parts["arch"].text() if "arch" in parts else ""
+    system, version, arch = (parts[name].text() for name in ("os", "version", "arch"))
     facts = next((each for each in platforms.FACTS.values() if each.family == system), None)
     if facts and not facts.versioned:
         return f"{system}_{arch}"
@@ -269,9 +256,9 @@ def _platform(node: _Node) -> str:
     return f"{system}_{version.replace('.', '_')}_{arch}"
 
 
-def _packages(node: _Node | None) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
+def _packages(node: _Node) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
     """Return the packages that leave with what only they need, those that leave alone, and whether Python's stay."""
-    if node is None or node.value == "default":
+    if node.value in (None, "default"):
         return (), (), True
     prune: list[str] = []
     alone: list[str] = []
@@ -285,10 +272,10 @@ def _packages(node: _Node | None) -> tuple[tuple[str, ...], tuple[str, ...], boo
         if name != "by-name":
             continue
         parts = plugin.keys("to-prune", "recursive", needed=("to-prune",))
-        names = [_bare(each) for each in (parts["to-prune"].items() if "to-prune" in parts else ())]
+        names = [_bare(each) for each in parts["to-prune"].items()]
         without_python |= "python" in names
-        recursive = "recursive" not in parts or parts["recursive"].boolean()
-        (prune if recursive else alone).extend(name for name in names if name and name not in _PYTHON)
+        leaving = prune if parts["recursive"].boolean() else alone
+        leaving += [name for name in names if name and name not in _PYTHON]
     if not without_python:
         node.wrong("leaves Python itself in the wheel, which has to stay out", "begin the list with default")
     return tuple(prune), tuple(alone), python_packages
@@ -297,10 +284,10 @@ def _packages(node: _Node | None) -> tuple[tuple[str, ...], tuple[str, ...], boo
 def _python_dependencies(plugin: _Node) -> None:
     """Refuse what is asked of the filter beyond what it does by itself: all leaves that depends on Python."""
     parts = plugin.keys("python_packages", "recursive")
-    for each in parts["python_packages"].items() if "python_packages" in parts else ():
+    for each in parts["python_packages"].items():
         if each.text() not in _PYTHON:
             each.wrong(f"found {each.value!r}: only python and python_abi can stand here", "prune others with by-name")
-    if "recursive" in parts and not parts["recursive"].boolean():
+    if not parts["recursive"].boolean():
         parts["recursive"].wrong("found false: what only Python packages need leaves with them", "leave it out")
 
 
@@ -312,9 +299,9 @@ def _bare(node: _Node) -> str:
     return spec.name
 
 
-def _files(node: _Node | None) -> tuple[bool, tuple[str, ...], tuple[str, ...]]:
+def _files(node: _Node) -> tuple[bool, tuple[str, ...], tuple[str, ...]]:
     """Return whether the default filters hold, the globs of what leaves, and those of what alone may stay."""
-    if node is None or node.value == "default":
+    if node.value in (None, "default"):
         return True, (), ()
     drop: list[str] = []
     only: list[tuple[str, ...]] = []
@@ -324,21 +311,20 @@ def _files(node: _Node | None) -> tuple[bool, tuple[str, ...], tuple[str, ...]]:
         if name == "default":
             continue
         parts = plugin.keys("patterns", "exclude", needed=("patterns",))
-        patterns = parts["patterns"].texts() if "patterns" in parts else ()
-        if "exclude" in parts and not parts["exclude"].boolean():
-            only.append(patterns)
-        else:
+        patterns = parts["patterns"].texts()
+        if parts["exclude"].boolean():
             drop += patterns
+        else:
+            only.append(patterns)
     if len(only) > 1:
-        node.wrong(
-            "has more than one list of files that alone stay (exclude: false)", "write one list of what is in all"
-        )
+        what = "has more than one list of files that alone stay (exclude: false)"
+        node.wrong(what, "write one list of what is in all")
     return "default" in names, tuple(drop), only[0] if only else ()
 
 
-def _moves(node: _Node | None) -> tuple[tuple[tuple[str, str], ...] | None, ...]:
+def _moves(node: _Node) -> tuple[tuple[tuple[str, str], ...] | None, ...]:
     """Return the chained transforms of paths, the default one as None."""
-    if node is None or node.value == "default":
+    if node.value in (None, "default"):
         return (None,)
     chained: list[tuple[tuple[str, str], ...] | None] = []
     for name, plugin in node.plugins("default", "explicit"):
@@ -346,8 +332,9 @@ def _moves(node: _Node | None) -> tuple[tuple[tuple[str, str], ...] | None, ...]
             chained.append(None)
             continue
         parts = plugin.keys("mapping", needed=("mapping",))
-        rows = [row.keys("from", "to", needed=("from", "to")) for row in parts["mapping"].items()] if parts else []
-        chained.append(tuple((_path(row["from"]), _path(row["to"])) for row in rows if len(row) == 2))
+        rows = [row.keys("from", "to", needed=("from", "to")) for row in parts["mapping"].items()]
+        whole = [row for row in rows if None not in (row["from"].value, row["to"].value)]
+        chained.append(tuple((_path(row["from"]), _path(row["to"])) for row in whole))
     return tuple(chained)
 
 
