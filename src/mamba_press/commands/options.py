@@ -279,14 +279,9 @@ def given(arguments: Sources) -> dict[str, object]:
     settings: dict[str, object] = {key: values if len(values) > 1 else values[0] for key, values in found.items()}
     if arguments.channel:
         settings["channels"] = [_channel(channel) for channel in arguments.channel]
-    if arguments.python:
-        settings["python"] = arguments.python
-    if arguments.platform:
-        settings["platform"] = arguments.platform
-    settings |= {name: "true" for name in ("offline", "locked", "frozen") if getattr(arguments, name)}
-    if arguments.warnings:
-        settings["warnings"] = arguments.warnings
-    return settings
+    stated = {"python": arguments.python, "platform": arguments.platform, "warnings": arguments.warnings}
+    settings |= {name: value for name, value in stated.items() if value}
+    return settings | {name: "true" for name in ("offline", "locked", "frozen") if getattr(arguments, name)}
 
 
 def _channel(text: str) -> str:
@@ -315,9 +310,7 @@ def told(setting: Setting, arguments: argparse.Namespace, environ: Mapping[str, 
     if not projects(arguments.what):
         return as_typed(setting)
     named = dict.fromkeys((each.partition("=")[0] for each in arguments.setting), "")
-    attributes = {"channel": "channels", "python": "python", "platform": "platform", "offline": "offline"}
-    attributes |= {"locked": "locked", "frozen": "frozen"}
-    attributes |= {"warnings": "warnings", "pythons": "python", "platforms": "platform"}
+    attributes = {"channel": "channels", "pythons": "python", "platforms": "platform"} | {key: key for key in _OPTIONS}
     options = {key: _OPTIONS[key] for name, key in attributes.items() if getattr(arguments, name, None)}
     return reader.as_given(setting, named, environ, options)
 

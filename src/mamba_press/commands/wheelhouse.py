@@ -76,7 +76,7 @@ def _make(arguments: Arguments, environ: Mapping[str, str]) -> int:
     for left in house.left:
         log.note(f"{left.package} is no wheel: {left.why}")
     output.result(
-        {"folder": folder and str(folder), **_values(manifest)},
+        {"folder": folder and str(folder), **asdict(manifest)},
         "\n".join(str(path) for path in (folder, arguments.archive) if path),
         as_json=arguments.json,
     )
@@ -105,7 +105,7 @@ def _validate(path: Path, arguments: Arguments, environ: Mapping[str, str]) -> i
 
     with atomic.temporary() as folder:
         manifest = install.unpack(path, folder)
-    output.result(_values(manifest), f"{path}: {len(manifest.wheels)} wheels, nothing wrong", as_json=arguments.json)
+    output.result(asdict(manifest), f"{path}: {len(manifest.wheels)} wheels, nothing wrong", as_json=arguments.json)
     return 0
 
 
@@ -113,12 +113,8 @@ def _show(path: Path, arguments: Arguments, environ: Mapping[str, str]) -> int: 
     from mamba_press.wheel import wheelhouse
 
     manifest = wheelhouse.read(path)
-    output.result(_values(manifest), "\n".join(_lines(manifest)), as_json=arguments.json)
+    output.result(asdict(manifest), "\n".join(_lines(manifest)), as_json=arguments.json)
     return 0
-
-
-def _values(manifest: Manifest) -> dict[str, object]:
-    return asdict(manifest)
 
 
 def _lines(manifest: Manifest) -> list[str]:

@@ -11,13 +11,14 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from mamba_press.errors import ContentError, Problem, Setting, Text
 from mamba_press.types import Info
+
+_Read = TypeVar("_Read")
 
 LICENSE_FILE = re.compile(r"(?:licen[cs]|copying|copyright|notice|authors|unlicense)", re.IGNORECASE)
 """How the name of a licence file begins, where no folder says that it is one."""
@@ -74,30 +75,22 @@ def read(folder: Path, package: str) -> tuple[Info, tuple[str, ...]]:
     """
     notes: list[str] = []
     problems: list[Problem] = []
-    about: dict[str, object] = {}
-    link: dict[str, object] = {}
-    licences: tuple[tuple[str, bytes], ...] = ()
-    recipe = ""
-    with _collected(problems, package):
-        about = _object(folder, "about.json", notes)
-    with _collected(problems, package):
-        link = _object(folder, "link.json", notes)
-    with _collected(problems, package):
-        licences = tuple(_licences(folder))
-    with _collected(problems, package):
-        recipe = next((text for name in _RECIPES if (text := _text(folder, name, notes))), "")
+
+    def collected(read: Callable[[], _Read]) -> _Read | None:
+        try:
+            return read()
+        except _RefusedError as refused:
+            where = f"info/{refused.path}".rstrip("/")
+            problems.append(Problem(where=f"{package}: {where}", what=refused.what, hint=_HINT))
+            return None
+
+    about = collected(lambda: _object(folder, "about.json", notes)) or {}
+    link = collected(lambda: _object(folder, "link.json", notes)) or {}
+    licences = collected(lambda: tuple(_licences(folder))) or ()
+    recipe = collected(lambda: next((text for name in _RECIPES if (text := _text(folder, name, notes))), "")) or ""
     ContentError.raise_for(dict.fromkeys(problems))
     info = Info(about=_texts(about, notes), scripts=_scripts(link, notes), licences=licences, recipe=recipe)
     return info, tuple(f"{package}: info/{note}" for note in notes)
-
-
-@contextmanager
-def _collected(problems: list[Problem], package: str) -> Iterator[None]:
-    try:
-        yield
-    except _RefusedError as refused:
-        where = f"info/{refused.path}".rstrip("/")
-        problems.append(Problem(where=f"{package}: {where}", what=refused.what, hint=_HINT))
 
 
 # -- files

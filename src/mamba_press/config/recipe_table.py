@@ -33,8 +33,9 @@ def table(recipe: Recipe, package_name: str | None = None) -> dict[str, object]:
     chained = [
         None if moves is None else [(filled(start), filled(end)) for start, end in moves] for moves in recipe.moves
     ]
-    external = dict(_external(filled(path), recipe) for path in recipe.external if not _is_absolute(filled(path)))
-    system = [filled(path).rpartition("/")[2] for path in recipe.external if _is_absolute(filled(path))]
+    libraries = [filled(path) for path in recipe.external]
+    external = dict(_external(path, recipe) for path in libraries if not path.startswith("/"))
+    system = [path.rpartition("/")[2] for path in libraries if path.startswith("/")]
     move = _layout(chained, recipe.site_packages, name, problems)
     ConfigError.raise_for(problems)
     link = {"external": external, "system": system, "remove": [filled(glob) for glob in recipe.remove]}
@@ -90,10 +91,6 @@ def _globs(pattern: str) -> list[str]:
     """
     glob = re.sub(r"\*+", "**", pattern)
     return [glob] if re.search(r"[*?\[]", pattern) else [glob, f"{glob}/**"]
-
-
-def _is_absolute(path: str) -> bool:
-    return path.startswith("/")
 
 
 def _external(path: str, recipe: Recipe) -> tuple[str, str]:

@@ -106,8 +106,9 @@ def _below(
             continue
         is_never = _is_never(found, path)
         is_left = (needed_only or _is_ignored(found, path, rules)) and not globs.matches(path, walk.include)
-        is_out = (is_never or is_left) and not _is_needed(walk, path)
-        if is_out and not _leads_to_needed(walk, path) and (is_never or not _leads_to_included(walk, path)):
+        is_out = (is_never or is_left) and not any(_is_within(path, needed) for needed in walk.always)
+        leads_to_needed = any(_is_within(needed, path) for needed in walk.always)
+        if is_out and not leads_to_needed and (is_never or not _leads_to_included(walk, path)):
             continue
         problem = _unfit(walk, found, path)
         if problem:
@@ -118,12 +119,8 @@ def _below(
             yield path, Path(found.path), bool(found.stat().st_mode & stat.S_IXUSR)
 
 
-def _is_needed(walk: _Walk, path: str) -> bool:
-    return any(path == needed or path.startswith(needed + "/") for needed in walk.always)
-
-
-def _leads_to_needed(walk: _Walk, path: str) -> bool:
-    return any(needed.startswith(path + "/") for needed in walk.always)
+def _is_within(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder}/")
 
 
 def _leads_to_included(walk: _Walk, path: str) -> bool:
@@ -133,9 +130,7 @@ def _leads_to_included(walk: _Walk, path: str) -> bool:
 
 
 def _is_looked_at(walk: _Walk, path: str) -> bool:
-    return walk.only is None or any(
-        path == only or path.startswith(f"{only}/") or only.startswith(f"{path}/") for only in walk.only
-    )
+    return walk.only is None or any(_is_within(path, only) or _is_within(only, path) for only in walk.only)
 
 
 def _is_output(walk: _Walk, found: os.DirEntry[str], path: str) -> bool:

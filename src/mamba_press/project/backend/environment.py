@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -146,20 +146,14 @@ def mapped(place: Place) -> tuple[tuple[str, str], ...]:
 
 def _compilers(place: Place) -> dict[str, Path]:
     """Return the compilers of the ``build`` prefix by the variable that names each: conda's names have a prefix."""
-    folder = place.build / "bin" if place.build and _facts(place).is_posix else None
-    names = sorted(path.name for path in folder.iterdir()) if folder and folder.is_dir() else []
-    return {
-        variable: folder / name
-        for variable, ends in _COMPILERS.items()
-        for name in _first(names, ends)
-        if folder is not None
-    }
-
-
-def _first(names: Iterable[str], ends: Iterable[str]) -> list[str]:
-    there = list(names)
-    found = [name for end in ends for name in there if name == end or name.endswith(f"-{end}")]
-    return found[:1]
+    if place.build is None or not _facts(place).is_posix:
+        return {}
+    there = sorted((place.build / "bin").glob("*"), key=lambda path: path.name)
+    found: dict[str, Path] = {}
+    for variable, ends in _COMPILERS.items():
+        for path in (path for end in ends for path in there if f"-{path.name}".endswith(f"-{end}")):
+            found.setdefault(variable, path)
+    return found
 
 
 def _rust(environ: Mapping[str, str], place: Place) -> dict[str, str]:
