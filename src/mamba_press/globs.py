@@ -6,26 +6,15 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
+_WILD = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+
 
 def _text(glob: str) -> str:
     """Return a glob as a regular expression."""
     if glob.endswith("/"):
         glob += "**"
-    out = []
-    for part in re.findall(r"\*\*/|\*\*|\*|\?|\[!?[^\]]+\]|.", glob, re.DOTALL):
-        if part == "**/":
-            out.append("(?:.*/)?")
-        elif part == "**":
-            out.append(".*")
-        elif part == "*":
-            out.append("[^/]*")
-        elif part == "?":
-            out.append("[^/]")
-        elif len(part) > 1:
-            out.append(_class(part[1:-1]))
-        else:
-            out.append(re.escape(part))
-    return "".join(out)
+    parts = re.findall(r"\*\*/|\*\*|\*|\?|\[!?[^\]]+\]|.", glob, re.DOTALL)
+    return "".join(_WILD.get(part) or (_class(part[1:-1]) if len(part) > 1 else re.escape(part)) for part in parts)
 
 
 @lru_cache(maxsize=256)

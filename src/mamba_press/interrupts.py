@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from types import FrameType
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
@@ -35,36 +35,32 @@ class _Held:
     waits: int | None = None
 
 
-@contextmanager
-def held() -> Iterator[None]:
+def held() -> AbstractContextManager[None]:
     """Let signals that `caught` catches wait for the end of the block: for what must be done whole or not at all.
 
     In other threads than the main one, where no signal comes, nothing is changed: the blocks of several threads do not
     end in the order in which they began.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before, _Held.is_held = _Held.is_held, True
-    try:
-        yield
-    finally:
-        _Held.is_held = before
-        _release()
+    return _holding(is_held=True)
+
+
+def released() -> AbstractContextManager[None]:
+    """Let signals come at once again within a block of `held`, first the one that has waited."""
+    return _holding(is_held=False)
 
 
 @contextmanager
-def released() -> Iterator[None]:
-    """Let signals come at once again within a block of `held`, first the one that has waited."""
+def _holding(*, is_held: bool) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before, _Held.is_held = _Held.is_held, False
+    before, _Held.is_held = _Held.is_held, is_held
     try:
         _release()
         yield
     finally:
         _Held.is_held = before
+        _release()
 
 
 def _release() -> None:
