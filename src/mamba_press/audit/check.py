@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mamba_press import atomic, platforms
 from mamba_press.audit.contents import Contents, Findings, Name, Opened, is_shared, parse_name, shown, unhashed
-from mamba_press.audit.rules import archive, binaries, dist_info, loading
+from mamba_press.audit.rules import archive, binaries, dist_info
 from mamba_press.errors import Habit, Problem, Remark, Style, harmless
 from mamba_press.metadata import headers
 from mamba_press.platforms.linux.tag import BARE
@@ -154,8 +154,8 @@ def _judged(wheel: Opened, elsewhere: Sequence[str], beside: Mapping[str, Binary
         return wheel.found
     problems = [*wheel.found.problems, *archive.names(contents)]
     problems += (*dist_info.problems(contents), *binaries.problems(contents))
-    shared = loading.shared_folders(contents) if beside is None else frozenset()
-    problems += loading.problems(contents, (*elsewhere, *loading.interpreters(contents)), shared, beside or {})
+    shared = binaries.shared_folders(contents) if beside is None else frozenset()
+    problems += binaries.unfound(contents, (*elsewhere, *binaries.interpreters(contents)), shared, beside or {})
     problems = [shown(problem) for problem in problems]
     ours = contents.wheel.get("Generator", "").startswith("mamba-press")
     kinds = (Remark,) if ours else (Remark, Habit)

@@ -16,7 +16,7 @@ from mamba_press.errors import Note, as_values
 from mamba_press.metadata import sbom
 from mamba_press.metadata.tags import RECORD
 from mamba_press.platforms import strings
-from mamba_press.types import Dropped, Entry, File, Finding, Floor, Pressed, Reason
+from mamba_press.types import Dropped, Entry, Finding, Floor, Pressed, Reason
 from mamba_press.vendoring import runtime_module
 from mamba_press.wheel import compress
 from mamba_press.wheel.content import Row
@@ -127,7 +127,8 @@ def of_pressed(pressed: Pressed, rows: Sequence[Row], config: Config) -> Explana
     """Explain a wheel that is not written; the files that its entries name have to be there still."""
     entries = {entry.path: entry for entry in pressed.wheel.entries}
     places = {entry.real: entry.path for entry in entries.values() if entry.real}
-    asked = {path: _names(entry.origin) for path, entry in entries.items() if entry.origin}
+    files = {path: entry.origin for path, entry in entries.items() if entry.origin}
+    asked = {path: strings.look(file.source).names for path, file in files.items() if not strings.is_mute(file.path)}
     pieces = [
         replace(
             piece_of(entries.get(row.path) or Entry(path=row.path, source=b""), row, places),
@@ -251,10 +252,6 @@ def lost(findings: Iterable[Finding]) -> tuple[Lost, ...]:
         for found in findings
         if found.kind == "functional" and not found.accepted
     )
-
-
-def _names(file: File) -> frozenset[str]:
-    return frozenset() if strings.is_mute(file.path) else strings.look(file.source).names
 
 
 def _changes(entry: Entry | None) -> tuple[str, ...]:

@@ -223,11 +223,11 @@ def _of_recipe(arguments: Arguments, settings: Mapping[str, object], environ: Ma
 def table_of_recipe(read: Recipe, settings: Mapping[str, object], environ: Mapping[str, str]) -> dict[str, object]:
     """Return the table that says what a recipe says; its packages are looked into where it needs the name of one."""
     from mamba_press.config import recipe_table
-    from mamba_press.pipeline import build
+    from mamba_press.pipeline import press
 
     if not read.needs_name:
         return recipe_table.table(read)
-    found = build.modules(_without_project(recipe_table.table(read.bare()), settings, environ, None))
+    found = press.modules(_without_project(recipe_table.table(read.bare()), settings, environ, None))
     if len(found) != 1:
         what = f"needs the name of the only Python package, and there {'are' if found else 'is'} "
         hint = "say it: target:\n  name: …"

@@ -82,16 +82,6 @@ def workdir(environ: Mapping[str, str]) -> Iterator[Path]:
         yield folder
 
 
-def modules(asked: Order) -> tuple[str, ...]:
-    """Return the top-level modules and packages of what would be pressed, sorted; installs it for a moment."""
-    from mamba_press import atomic
-    from mamba_press.conda.worker_process import one_process
-    from mamba_press.pipeline import press, solve
-
-    with one_process(), atomic.temporary() as folder:
-        return press.modules(asked, solve.solve(asked), folder)
-
-
 def make(
     asked: Order,
     directory: Path,

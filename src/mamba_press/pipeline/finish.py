@@ -19,7 +19,7 @@ from mamba_press.metadata.requirements import pypi_names
 from mamba_press.pipeline import solve
 from mamba_press.platforms import strings
 from mamba_press.types import OWN, Info, Pressed
-from mamba_press.vendoring import activation, hardcoded_prefix, layout, resolve
+from mamba_press.vendoring import hardcoded_prefix, layout, resolve, runtime_support
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -197,7 +197,7 @@ def finish(draft: Draft, version: Version, workdir: Path, *, generator: str, epo
         *_lookup_notes(draft, wheel.name),
         *draft.part.notes,
         *draft.notes,
-        *activation.notes(fetched, entries, config.wheel.environment),
+        *runtime_support.notes(fetched, entries, config.wheel.environment),
         *licenses.notes(draft.licences, wheel.entries, f"{wheel.stem}.dist-info"),
         *hardcoded_prefix.report(findings, config.placeholders),
         *_traces(wheel.entries, workdir),

@@ -6,8 +6,9 @@ import posixpath
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from mamba_press import platforms
+from mamba_press import atomic, platforms
 from mamba_press.conda import fetch
+from mamba_press.conda.worker_process import one_process
 from mamba_press.config import unmatched
 from mamba_press.errors import ConfigError, noted
 from mamba_press.metadata import backend_metadata, dist_info, installed, metadata_providers, pyproject
@@ -127,10 +128,11 @@ def provided(order: Order, solution: Solution) -> Order:
     return replace(order, project=found)
 
 
-def modules(order: Order, solution: Solution, workdir: Path) -> tuple[str, ...]:
-    """Return the top-level modules and packages that the solution's packages bring, sorted."""
-    environment, _ = _fetched(order, packages.vendored(solution, order.config), workdir)
-    return layout.modules(file.path for file in environment.files)
+def modules(order: Order) -> tuple[str, ...]:
+    """Return the top-level modules and packages of what would be pressed, sorted; installs it for a moment."""
+    with one_process(), atomic.temporary() as workdir:
+        environment, _ = _fetched(order, packages.vendored(solve.solve(order), order.config), workdir)
+        return layout.modules(file.path for file in environment.files)
 
 
 def _fetched(order: Order, solution: Solution, workdir: Path) -> tuple[Environment, tuple[Dropped, ...]]:

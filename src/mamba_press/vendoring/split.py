@@ -23,7 +23,7 @@ from mamba_press import __version__, platforms
 from mamba_press.errors import ConfigError, ContentError, Note, Problem, Setting, Text
 from mamba_press.metadata import installed
 from mamba_press.types import Dropped, Entry, Kept, Package, Project, Reason, Selection, Solution, Target
-from mamba_press.vendoring import activation, dependency_graph, runtime_module
+from mamba_press.vendoring import dependency_graph, runtime_module, runtime_support
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -317,7 +317,7 @@ def with_programs(members: Sequence[Member], wanted: Sequence[str], house: str) 
     """
     folder = home(house)
     entries = [entry for member in members for entry in member.entries]
-    found = activation.programs(entries, folder, wanted)
+    found = runtime_support.programs(entries, folder, wanted)
     owners = {entry.path: member.package.name for member in members for entry in member.entries}
     theirs: dict[str, dict[str, str]] = {}
     for name, path in found.items():

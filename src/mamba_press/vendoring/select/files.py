@@ -15,7 +15,7 @@ from mamba_press.conda.match_specs import spec_name
 from mamba_press.errors import ContentError, Problem, Setting, Text
 from mamba_press.platforms import binaries, strings
 from mamba_press.types import OWN, Binary, Dropped, Environment, File, Kept, Reason, Selection, Strings, Target
-from mamba_press.vendoring import activation, library_calls, resolve
+from mamba_press.vendoring import library_calls, resolve, runtime_support
 from mamba_press.vendoring.select import reach, runtimes
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _launchers(environment: Environment) -> frozenset[str]:
 
 
 def _programs(config: Config) -> frozenset[str]:
-    return frozenset(path for asked in config.wheel.executables for path in activation.spellings(asked))
+    return frozenset(path for asked in config.wheel.executables for path in runtime_support.spellings(asked))
 
 
 def _filtered(file: File, config: Config, programs: frozenset[str]) -> Reason | None:

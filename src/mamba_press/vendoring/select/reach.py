@@ -160,11 +160,8 @@ class Search:
             path: tuple(link.path for link in links if link.where == "wheel" and link.path)
             for path, links in reached.links.items()
         }
-        spreads = True
-        while spreads:
-            more = {p: why for p, ends in users.items() if p not in lacks for e in ends if (why := lacks.get(e))}
+        while more := {p: why for p, ends in users.items() if p not in lacks for e in ends if (why := lacks.get(e))}:
             lacks |= more
-            spreads = bool(more)
         return {path: why for path, why in lacks.items() if self._is_optional(path)}
 
     def _is_optional(self, path: str) -> bool:
