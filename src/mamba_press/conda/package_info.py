@@ -154,18 +154,15 @@ def plain(folder: Path, path: str) -> Path | None:
 
 def _status(folder: Path, path: str) -> os.stat_result | None:
     """Return what is at a path, None where nothing is; raise where a folder on the way to it is something else."""
-    parts = path.split("/")
-    for depth in range(len(parts)):
-        way = "/".join(parts[:depth])
+    ways = ["", *(path[: match.start()] for match in re.finditer("/", path))]
+    for way in (*ways, path):
         try:
-            status = os.lstat(folder / way)
+            status = os.lstat(f"{folder}/{way}" if way else folder)  # a Path would take as long again
         except FileNotFoundError:
             return None
-        _require(stat.S_ISDIR, status, folder, way)
-    try:
-        return os.lstat(folder / path)
-    except FileNotFoundError:
-        return None
+        if way != path:
+            _require(stat.S_ISDIR, status, folder, way)
+    return status
 
 
 def _require(kind: object, status: os.stat_result, folder: Path, path: str) -> None:

@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import stat
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +18,11 @@ from mamba_press.errors import ContentError, Problem, Setting, Text
 from mamba_press.types import Environment, File
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from mamba_press.types import Package
+    from mamba_press.types import Info, Package
+
+    _Part = tuple[Package, dict[str, Any], list[File]]
 
 SCRIPT = re.compile(r"(bin/\.|Scripts/\.|Scripts/)[^/]+-(pre|post)-link\.(sh|bat)")
 """What conda runs when it installs a package; what it runs at the end of one is of no interest in a wheel."""
@@ -40,43 +42,58 @@ def read(prefix: Path, packages: Sequence[Package], notes: list[str], *, neutral
     that ends nowhere, or outside the prefix, leaves and is told in ``notes``. Where two packages have different files
     at one path, both are there, under that path.
     """
-    root = Path(os.path.realpath(prefix))
-    files: list[File] = []
-    info, scripts = {}, {}
+    tree = _Tree(root=os.path.realpath(prefix))
+    parts: list[_Part] = []
+    info: dict[str, Info] = {}
+    scripts: dict[str, tuple[str, ...]] = {}
+    said: dict[str, list[str]] = {}
     problems: list[Problem] = []
-    folders: dict[str, str] = {}
     records = {_record_path(prefix, package).name for package in packages}
     for package in packages:
         record = json.loads(_record_path(prefix, package).read_text("utf-8"))
         try:
-            info[package.name], said = package_info.read(_extracted(record) / "info", str(package))
-            notes += said
+            info[package.name], words = package_info.read(_extracted(record) / "info", str(package))
+            said[package.name] = list(words)
         except ContentError as error:
             problems += error.problems
-        problems += _strange(root, package, record, records, folders)
+        problems += _strange(tree, package, record, records)
         if problems:
             continue
-        if neutral:
-            _keep_lengths(prefix, record, neutral)
-        lost: list[str] = []
-        found = (file for entry in _paths(record) for file in _files(root, package.name, entry, lost, folders))
-        mine = list(_most(found, package, record, problems))
-        problems += _changed(mine, record)
-        files += (_hashed(file, record) for file in mine)
-        if run := tuple(file.path for file in mine if SCRIPT.fullmatch(file.path)):
-            scripts[package.name] = run
-        if lost:
-            notes.append(_lost_note(package, lost))
+        found = _own(tree, package.name, record, _originals(tree, record, neutral))
+        problems += (each for each in found if isinstance(each, Problem))
+        parts.append((package, record, [each for each in found if isinstance(each, File)]))
+        tree.files.update((str(file.source), file) for file in parts[-1][2])
+    files = [] if problems else [file for part in parts for file in _with_links(tree, part, said, problems)]
+    for file in files:
+        if "-link." in file.path and SCRIPT.fullmatch(file.path):
+            scripts[file.package] = (*scripts.get(file.package, ()), file.path)
+    notes += (line for lines in said.values() for line in lines)
     problems += _too_many_bytes(files)
     if problems:
         raise ContentError(*problems)
     return Environment(
-        prefix=root,
-        files=tuple(_without_twins(_like_their_ends(sorted(files, key=lambda file: (file.path, file.package))))),
+        prefix=Path(tree.root),
+        files=tuple(_without_twins(sorted(files, key=lambda file: (file.path, file.package)))),
         packages=tuple(packages),
         info=info,
         scripts=scripts,
     )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Tree:
+    """What is known of a prefix: where its folders really are, what stands at the listed paths, and the files there."""
+
+    root: str
+    folders: dict[str, str] = field(default_factory=dict)
+    there: dict[str, os.stat_result] = field(default_factory=dict)
+    files: dict[str, File] = field(default_factory=dict)
+
+    def real(self, folder: str) -> str:
+        """Return what `os.path.realpath` does, which looks at every folder on the way, once for each folder."""
+        if folder not in self.folders:
+            self.folders[folder] = os.path.realpath(folder)
+        return self.folders[folder]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,25 +146,28 @@ def _filled(neutral: str, placeholder: str) -> str:
     return neutral + "/" * (len(placeholder.encode()) - len(neutral.encode()))
 
 
-def _keep_lengths(prefix: Path, record: dict[str, Any], neutral: str) -> None:
-    """Give each string in a binary file back the length that it had before the install replaced its placeholder.
+def _originals(tree: _Tree, record: dict[str, Any], neutral: str | None) -> dict[str, str | None]:
+    """Return the sha256 of the original of each file with a placeholder, by its path in the prefix; None for one gone.
 
-    An install moves what follows a placeholder to the front, and fills up the end. But a linker lets a string that is
-    the end of another one share its bytes ("/share/x" lies within "<prefix>/share/x"), and compilers store lengths:
-    both would then read something else. Slashes after the neutral prefix lead to the same file.
+    Where the install wrote ``neutral``, each string in a binary file gets back the length that it had before. An
+    install moves what follows a placeholder to the front, and fills up the end. But a linker lets a string that is the
+    end of another one share its bytes ("/share/x" lies within "<prefix>/share/x"), and compilers store lengths: both
+    would then read something else. Slashes after the neutral prefix lead to the same file.
     """
+    found: dict[str, str | None] = {}
     for entry in _paths(record):
-        placeholder = entry.get("prefix_placeholder") or ""
-        if entry.get("file_mode") != "binary" or len(placeholder) < len(neutral):
+        installed, placeholder = f"{tree.root}/{entry['_path']}", entry.get("prefix_placeholder") or ""
+        if not placeholder or stat.S_ISLNK(tree.there[installed].st_mode):
             continue
-        installed = prefix / entry["_path"]
-        if not installed.is_symlink():
-            change = (placeholder.encode(), _filled(neutral, placeholder).encode())
-            _replace(installed, _original(record, entry.get("original_path") or entry["_path"]), change)
+        original = _original(record, entry.get("original_path") or entry["_path"])
+        data = original.read_bytes() if original else b""
+        found[entry["_path"]] = hashlib.sha256(data).hexdigest() if original else None
+        if neutral and entry.get("file_mode") == "binary" and len(placeholder) >= len(neutral):
+            _replace(Path(installed), data, (placeholder.encode(), _filled(neutral, placeholder).encode()))
+    return found
 
 
-def _replace(installed: Path, original: Path | None, change: tuple[bytes, bytes]) -> None:
-    data = original.read_bytes() if original else b""
+def _replace(installed: Path, data: bytes, change: tuple[bytes, bytes]) -> None:
     if change[0] in data and installed.read_bytes() != data:
         changed = installed.with_name(f"{installed.name}.mamba-press")
         changed.write_bytes(data.replace(*change))
@@ -186,26 +206,25 @@ def _paths(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield entry
 
 
-def _strange(
-    root: Path, package: Package, record: dict[str, Any], records: set[str], folders: dict[str, str]
-) -> Iterator[Problem]:
-    """Yield each path of a package that lies outside the prefix, is no file or link, or stands for conda's records."""
+def _strange(tree: _Tree, package: Package, record: dict[str, Any], records: set[str]) -> Iterator[Problem]:
+    """Yield each path of a package that lies outside the prefix, is no file or link, or stands for conda's records.
+
+    What stands at the others is kept.
+    """
     for entry in _paths(record):
         path = entry["_path"]
-        folder = f"{root}/{path}".rpartition("/")[0]
-        if folder not in folders:
-            folders[folder] = os.path.realpath(folder)
-        if not f"{folders[folder]}/".startswith(f"{root}/"):
-            what = f"is installed outside of the prefix, in {folders[folder]}"
-        elif folder == f"{root}/conda-meta" and path.rpartition("/")[2] in records:
+        folder = f"{tree.root}/{path}".rpartition("/")[0]
+        if not f"{tree.real(folder)}/".startswith(f"{tree.root}/"):
+            what = f"is installed outside of the prefix, in {tree.real(folder)}"
+        elif folder == f"{tree.root}/conda-meta" and path.rpartition("/")[2] in records:
             what = "stands where conda writes what is installed"
         else:
             try:
-                mode = os.lstat(f"{root}/{path}").st_mode
+                status = tree.there[f"{tree.root}/{path}"] = os.lstat(f"{tree.root}/{path}")
             except OSError as error:
                 what = f"is listed, but cannot be read: {error.strerror}"
             else:
-                if stat.S_ISREG(mode) or stat.S_ISLNK(mode):
+                if stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
                     continue
                 what = "is not a file or a link"
         yield Problem(where=f"{package}: {path}", what=what, hint=_HINT)
@@ -235,112 +254,125 @@ def _too_many_bytes(files: Sequence[File]) -> Iterator[Problem]:
         yield Problem(where=", ".join(sorted({file.package for file in files if file.link})), what=what, hint=_HINT)
 
 
-def _files(root: Path, package: str, entry: dict[str, Any], lost: list[str], folders: dict[str, str]) -> Iterator[File]:
-    installed = f"{root}/{entry['_path']}"
-    # rattler renames the file of a package that lost a path to another one, and keeps the name it should have had.
-    path = entry.get("original_path") or entry["_path"]
-    status = os.lstat(installed)
-    if not stat.S_ISLNK(status.st_mode):
+def _own(
+    tree: _Tree, package: str, record: dict[str, Any], originals: Mapping[str, str | None]
+) -> list[File | Problem]:
+    """Return the files of a package that are no links, and what is wrong with them."""
+    found: list[File | Problem] = []
+    for entry in _paths(record):
+        installed = f"{tree.root}/{entry['_path']}"
+        status = tree.there[installed]
+        if stat.S_ISLNK(status.st_mode):
+            continue
+        # rattler renames the file of a package that lost a path to another one, and keeps the name it should have had.
+        path = entry.get("original_path") or entry["_path"]
         if entry["path_type"] == "softlink" and os.name != "nt":
             # rattler copies where a symlink cannot be made; the wheel would be another than elsewhere.
             what = "is a symlink in the package, and was installed as a file"
             hint = "let TMPDIR name a folder that takes symlinks; where it does, try again"
             raise ContentError(Problem(where=f"{package}: {path}", what=what, hint=hint))
-        mode = entry.get("file_mode") if entry.get("prefix_placeholder") else None
-        yield File(
+        file = File(
             path=path,
             source=Path(installed),
             package=package,
             size=status.st_size,
             sha256=entry.get("sha256"),
-            placeholder=mode,
+            placeholder=entry.get("file_mode") if entry.get("prefix_placeholder") else None,
             executable=bool(status.st_mode & stat.S_IXUSR),
         )
-        return
-    end = _end(installed, folders)
-    try:
-        status = os.stat(end)  # noqa: PTH116 - as below
-    except OSError:
+        found += _vouched(file, originals.get(entry["_path"]))
+    return found
+
+
+def _vouched(file: File, original: str | None) -> Iterator[File | Problem]:
+    """Yield a file, with a hash where its package is too old to state one, and what is wrong with it.
+
+    Compared with the package are files of which the wheel gets something else: those with a placeholder, by the hash of
+    the ``original``, and what describes Python packages. All others are compared when they are written.
+    """
+    is_compared = file.sha256 and (file.placeholder or _DESCRIBES.search(file.path))
+    if is_compared or not (file.sha256 or file.placeholder):
+        original = original if file.placeholder else _sha256(file.source)
+    yield file if file.sha256 or not original else replace(file, sha256=original)
+    if is_compared and original is None:
+        what = "is installed, and not in the package in the cache: nothing vouches for it"
+        yield Problem(where=f"{file.package}: {file.path}", what=what, hint=_HINT)
+    elif is_compared and original and (problem := file.differs(original)):
+        yield problem
+
+
+def _with_links(tree: _Tree, part: _Part, said: dict[str, list[str]], problems: list[Problem]) -> Iterator[File]:
+    """Yield the files of a package, and those that its symlinks stand for."""
+    package, record, own = part
+    yield from own
+    lost: list[str] = []
+    links = (entry for entry in _paths(record) if stat.S_ISLNK(tree.there[f"{tree.root}/{entry['_path']}"].st_mode))
+    found = (file for entry in links for file in _linked(tree, package.name, entry, lost))
+    yield from _most(found, package, record, problems)
+    if lost:
+        said[package.name].append(_lost_note(package, lost))
+
+
+def _linked(tree: _Tree, package: str, entry: dict[str, Any], lost: list[str]) -> Iterator[File]:
+    """Yield the files that a symlink stands for; one that leads nowhere is ``lost``."""
+    installed = f"{tree.root}/{entry['_path']}"
+    path = entry.get("original_path") or entry["_path"]
+    end = _end(tree, installed)
+    if not end.startswith(f"{tree.root}/"):
         lost.append(path)
-        return
-    if not end.startswith(f"{root}/"):
-        lost.append(path)
-    elif stat.S_ISREG(status.st_mode):
-        yield _link(root, path, end, package)
-    elif f"{installed}/".startswith(f"{end}/"):
+    elif link := _link(tree, path, end, package):
+        yield link
+    elif f"{installed}/".startswith(f"{end}/") or not os.path.isdir(end):  # noqa: PTH112 - as below
         lost.append(path)  # a folder within itself has no end
     else:
         for folder, inner, names in os.walk(end):
             inner.sort()
             for name in sorted(names):
                 file = f"{folder}/{name}"
-                if stat.S_ISLNK(os.lstat(file).st_mode):
-                    file = os.path.realpath(file)
-                if file.startswith(f"{root}/") and Path(file).is_file():
-                    yield _link(root, f"{path}{folder[len(end) :]}/{name}", file, package)
+                if file not in tree.files and stat.S_ISLNK(os.lstat(file).st_mode):
+                    file = _end(tree, file)
+                if file.startswith(f"{tree.root}/") and (
+                    link := _link(tree, f"{path}{folder[len(end) :]}/{name}", file, package)
+                ):
+                    yield link
 
 
-def _end(link: str, folders: dict[str, str]) -> str:
-    """Return what `os.path.realpath` does, which looks at every folder on the way, again for every link.
-
-    ``folders`` keeps what was found out about the folders.
-    """
+def _end(tree: _Tree, link: str) -> str:
+    """Return what `os.path.realpath` does of a symlink."""
     target = os.readlink(link)  # noqa: PTH115 - thousands of them, and all are plain strings here
     inside, _, name = f"{link.rpartition('/')[0]}/{target}".rpartition("/")
     if target.startswith("/") or name in ("", ".", ".."):
         return os.path.realpath(link)
-    if inside not in folders:
-        folders[inside] = os.path.realpath(inside)
-    end = f"{folders[inside]}/{name}"
+    end = f"{tree.real(inside)}/{name}"
     try:
-        is_link = stat.S_ISLNK(os.lstat(end).st_mode)
+        is_link = end not in tree.files and stat.S_ISLNK(os.lstat(end).st_mode)
     except OSError:
         return end
     return os.path.realpath(end) if is_link else end
 
 
-def _link(root: Path, path: str, end: str, package: str) -> File:
-    status = os.stat(end)  # noqa: PTH116 - as above
-    return File(
+def _link(tree: _Tree, path: str, end: str, package: str) -> File | None:
+    """Return the file that a symlink stands for, as its package knows it; None where it ends at no file."""
+    link = end[len(tree.root) + 1 :]
+    known = tree.files.get(end)
+    if known is None:
+        try:
+            status = os.stat(end)  # noqa: PTH116 - as above
+        except OSError:
+            return None
+        is_program = bool(status.st_mode & stat.S_IXUSR)
+        known = File(path=path, source=Path(end), package=package, size=status.st_size, executable=is_program)
+        return replace(known, link=link) if stat.S_ISREG(status.st_mode) else None
+    return File(  # `replace` takes twice as long
         path=path,
-        source=Path(end),
+        source=known.source,
         package=package,
-        size=status.st_size,
-        link=end[len(str(root)) + 1 :],
-        executable=bool(status.st_mode & stat.S_IXUSR),
+        size=known.size,
+        sha256=known.sha256,
+        link=link,
+        placeholder=known.placeholder,
+        executable=known.executable,
     )
-
-
-def _changed(files: Iterable[File], record: dict[str, Any]) -> Iterator[Problem]:
-    """Yield the files that are not as their package states, of those of which the wheel gets something else.
-
-    These are files with a placeholder, which the install has replaced, and what describes Python packages. All others
-    are compared when they are written.
-    """
-    for file in files:
-        if file.link is None and file.sha256 and (file.placeholder or _DESCRIBES.search(file.path)):
-            original = _original(record, file.path) if file.placeholder else file.source
-            if original is None:
-                what = "is installed, and not in the package in the cache: nothing vouches for it"
-                yield Problem(where=f"{file.package}: {file.path}", what=what, hint=_HINT)
-            elif problem := file.differs(_sha256(original)):
-                yield problem
-
-
-def _hashed(file: File, record: dict[str, Any]) -> File:
-    """Hash the original where the package is too old to state hashes."""
-    if file.sha256 or file.link:
-        return file
-    original = _original(record, file.path) if file.placeholder else file.source
-    return replace(file, sha256=_sha256(original)) if original else file
-
-
-def _like_their_ends(files: Sequence[File]) -> Iterator[File]:
-    """Give each symlink the original hash and the placeholder of the file at which it ends."""
-    ends = {file.source: file for file in files if not file.link}
-    for file in files:
-        end = ends.get(file.source) if file.link else None
-        yield replace(file, sha256=end.sha256, placeholder=end.placeholder) if end else file
 
 
 def _without_twins(files: Iterable[File]) -> Iterator[File]:
