@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from mamba_press.audit.second_reader import SecondReader
     from mamba_press.types import Binary
 
-
 PYPI_FILE = 100 << 20
 """The largest file that PyPI takes without asking."""
 

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from mamba_press.platforms.binary_format import Data
     from mamba_press.platforms.tag import Tag
 
-
 _SHA256 = re.compile(r"sha256=[A-Za-z0-9_-]{43}")
 _NAME = re.compile(r"[^-]+-[^-]+(-\d[^-]*)?-[^-]+-[^-]+-[^-]+\.whl")
 _LONGEST = 500

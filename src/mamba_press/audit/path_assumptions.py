@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
-
 _PREFIX = re.compile(rb"sys\.(?:exec_|base_|base_exec_)?prefix")
 _ASKS = frozenset({"version", "distribution", "metadata", "requires", "files", "get_distribution", "require"})
 _ASKS_SYSTEM = (b"find_library", b"DLL(", b"LoadLibrary", b"dlopen")
@@ -109,7 +108,12 @@ def _of(entry: Entry, sought: _Sought) -> Iterator[Note]:
     if asks_system:
         yield from _system(module, file, sought)
     if asks_metadata:
-        yield from map(Note, _metadata(module, sought.names, _own_name(entry.path)))
+        named = {canonicalize_name(each) for each in _asked_for(module, _own_name(entry.path))}
+        for asked in sorted(sought.names & named):
+            yield Note(
+                f"asks for the metadata of {asked}, which Python does not find: the wheel has only its own name "
+                f"([project] name, or --name, may be {asked!r})"
+            )
     if asks_prefix and any(map(_is_prefix, ast.walk(module))):
         path = sought.data[file.package]
         yield Note(
@@ -241,14 +245,6 @@ def _loaded(entries: Iterable[Entry]) -> Iterator[str]:
         yield from (_stem(name) for name in library_calls.calls(entry.origin).names)
         if "_prefix/" not in entry.path:
             yield from (_stem(link.path) for link in entry.links if link.path)
-
-
-def _metadata(module: ast.Module, names: AbstractSet[str], own: str) -> Iterator[str]:
-    for asked in sorted(names & {canonicalize_name(each) for each in _asked_for(module, own)}):
-        yield (
-            f"asks for the metadata of {asked}, which Python does not find: the wheel has only its own name "
-            f"([project] name, or --name, may be {asked!r})"
-        )
 
 
 def _asked_for(module: ast.Module, own: str) -> Iterator[str]:

@@ -66,7 +66,7 @@ def section_of(found: Explanation, name: str) -> Section:
 
 def matching(found: Explanation, patterns: Sequence[str]) -> tuple[Section, ...]:
     """Return all that is known of the files, libraries and packages whose names match; nothing where none does."""
-    pieces = [piece for piece in found.pieces if _matches(patterns, _names_of(piece))]
+    pieces = [each for each in found.pieces if _matches(patterns, _paths(each.package, each.path, each.original))]
     parts = [part for part in found.parts if _matches(patterns, (part.name,))]
     left = [one for one in found.left or () if _matches(patterns, _paths(one.package, one.path))]
     sections = []
@@ -244,12 +244,8 @@ def _matches(patterns: Sequence[str], names: Iterable[str]) -> bool:
     return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
 
 
-def _names_of(piece: Piece) -> tuple[str, ...]:
-    return (*_paths(piece.package, piece.path), *_paths(None, piece.original))
-
-
-def _paths(package: str | None, path: str | None) -> tuple[str, ...]:
-    return tuple(filter(None, (package, path, posixpath.basename(path or ""))))
+def _paths(package: str | None, *paths: str | None) -> tuple[str, ...]:
+    return tuple(filter(None, (package, *paths, *(posixpath.basename(path or "") for path in paths))))
 
 
 def _some(names: Iterable[str]) -> str:

@@ -135,9 +135,6 @@ def reach(edited: Edited) -> tuple[str, ...]:
     return (*found, *(["PyPI takes no local versions: this is for an index of your own"] if "+" in new else []))
 
 
-# --- deciding
-
-
 def plan(path: Path, changes: Changes) -> Edited:
     """Return what an edited wheel consists of; nothing is written. Raises as `edit` does."""
     named = wheel_changes.name_of(path.name)
@@ -150,7 +147,7 @@ def plan(path: Path, changes: Changes) -> Edited:
         with path.open("rb") as file:
             members = zip_read.require(file)
             folder = _folder(members)
-            wanted = _texts(folder)
+            wanted = {f"{folder}/{text}" for text in ("METADATA", "WHEEL", "RECORD", f"sboms/{sbom.NAME}")}
             texts = {member.name: zip_read.content(file, member) for member in members if member.name in wanted}
             problems = _python_problems(file, members, changes.tag, named)
     except read.UNREADABLE as error:
@@ -181,10 +178,6 @@ def _folder(members: Sequence[Member]) -> str:
     if len(folders) != 1:
         raise zip_format.ArchiveError(f"has {len(folders) or 'no'} .dist-info folder{'s' if len(folders) > 1 else ''}")
     return folders[0]
-
-
-def _texts(folder: str) -> frozenset[str]:
-    return frozenset(f"{folder}/{text}" for text in ("METADATA", "WHEEL", "RECORD", f"sboms/{sbom.NAME}"))
 
 
 def _python_problems(
@@ -223,9 +216,6 @@ def _has(file: BinaryIO, member: Member, text: bytes) -> bool:
 
 def _oldest(pythons: Sequence[str]) -> int:
     return min((int(found[1]) for text in pythons if (found := re.match(r"cp3(\d+)", text))), default=0)
-
-
-# --- files
 
 
 def _with_members(edited: Edited, texts: Mapping[str, bytes], new: Mapping[str, bytes]) -> Edited:
@@ -284,9 +274,6 @@ def _record(text: bytes, changed: Mapping[str, bytes], moved: Callable[[str], st
 
 def _hashed(data: bytes) -> tuple[str, int]:
     return content.hash_of(hashlib.sha256(data).hexdigest()), len(data)
-
-
-# --- checking
 
 
 def _judged(

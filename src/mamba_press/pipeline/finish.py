@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from mamba_press.pipeline.solve import Order
     from mamba_press.types import Entry, Environment, Kept, Package, Project, Selection, Solution, Tags, Target, Wheel
 
-
 _AT_START = ("sitecustomize", "usercustomize")
 _LEAK = "report this: no file may depend on where the wheel was made"
 _OWN_LEAK = (
@@ -184,10 +183,12 @@ def finish(draft: Draft, version: Version, workdir: Path, *, generator: str, epo
     wheel = _with_bill(wheel, draft, epoch)
     findings = hardcoded_prefix.examine(entries, config.placeholders.accept, config.wheel.environment)
     _refuse_impossible(wheel.tags, wheel.entries)
+    # A house has no home: nobody's code belongs to its packages.
+    home, is_built = draft.part.home, config.build_backend is not None
     requires = bool(draft.project.table.get("dependencies") or draft.project.table.get("optional-dependencies"))
     notes: tuple[str | Note, ...] = (
         *unused_packages.packages(environment, selection, is_empty=not entries, requires=requires),
-        *_host_notes(draft, environment, selection),
+        *(unused_packages.host(environment, selection, config, home=home, is_built=is_built) if home else ()),
         *selection.notes,
         *draft.tagging.notes,
         *_case_notes(wheel.tags, wheel.entries),
@@ -286,13 +287,6 @@ def _refuse_impossible(tags: str, entries: Sequence[Entry]) -> None:
         Problem(where=path, what=what, hint=Text.of("leave it out: ", Setting("select.exclude", (originals[path],))))
         for path, what in platforms.impossible(originals, tags.rpartition("-")[2].split("."))
     )
-
-
-def _host_notes(draft: Draft, environment: Environment, selection: Selection) -> tuple[Note, ...]:
-    if not draft.part.home:  # of a house, to whose packages nobody's code belongs
-        return ()
-    is_built = draft.config.build_backend is not None
-    return tuple(unused_packages.host(environment, selection, draft.config, home=draft.part.home, is_built=is_built))
 
 
 def _script_notes(environment: Environment, selection: Selection, config: Config) -> Iterator[Note]:

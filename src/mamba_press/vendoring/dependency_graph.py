@@ -29,18 +29,9 @@ def digests(graph: Mapping[str, Sequence[str]], content: Mapping[str, bytes]) ->
     # What reaches less comes first, so what a cycle needs outside of itself has its digest before it.
     for path in sorted(graph, key=lambda path: (len(needs[path] | {path}), path)):
         cycle = {other for other in needs[path] if path in needs[other]} or {path}
-        parts = sorted(_part(other, graph, content, found, cycle) for other in cycle)
-        found[path] = hashlib.sha256(content[path] + b"".join(parts)).hexdigest()
+        parts = []
+        for other in cycle:  # each adds its content, and who answers each name that it needs
+            answers = (content[each] if each in cycle else bytes.fromhex(found[each]) for each in graph[other])
+            parts.append(hashlib.sha256(content[other] + b"".join(answers)).digest())
+        found[path] = hashlib.sha256(content[path] + b"".join(sorted(parts))).hexdigest()
     return found
-
-
-def _part(
-    path: str,
-    graph: Mapping[str, Sequence[str]],
-    content: Mapping[str, bytes],
-    digests: Mapping[str, str],
-    cycle: set[str],
-) -> bytes:
-    """Return what one library adds to the digest of its cycle: its content and who answers each name it needs."""
-    answers = (content[other] if other in cycle else bytes.fromhex(digests[other]) for other in graph[path])
-    return hashlib.sha256(content[path] + b"".join(answers)).digest()

@@ -50,7 +50,11 @@ def place(linked: Linked, home: Home, others: Mapping[str, str]) -> Linked:
     if inside and not home.generated and home.name in hooks:
         named.add(home.name)
     modules = [
-        Entry.made(f"{name}/{runtime_module.MODULE}", _module(name, inside), "lets Windows find the libraries")
+        Entry.made(
+            f"{name}/{runtime_module.MODULE}",
+            runtime_module.folders_module(sorted(posixpath.relpath(folder, name) for folder in inside)),
+            "lets Windows find the libraries",
+        )
         for name in sorted(named - {home.name})
     ]
     texts = {f"{name}/__init__.py": hooks[name] for name in named}
@@ -140,10 +144,6 @@ def _hooked(wheel: _Wheel, name: str) -> bytes | None:
         return runtime_module.with_import(wheel.entries[f"{name}/__init__.py"].read())
     except ValueError:
         return None
-
-
-def _module(name: str, folders: Iterable[str]) -> bytes:
-    return runtime_module.folders_module(tuple(sorted(posixpath.relpath(folder, name) for folder in folders)))
 
 
 def _copy(entry: Entry, folder: str) -> Entry:

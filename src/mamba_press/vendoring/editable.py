@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from mamba_press.vendoring.link import Linked
 
-
 _INIT = '''\
 """Leads to the sources of an editable install. Written by mamba-press; gone when it is uninstalled."""
 

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from mamba_press.config.link_table import Link
     from mamba_press.config.model import Config
 
-
 _HASH_LENGTH = 8
 _LIBRARY_NAME = re.compile(
     r"(?P<stem>.+?)(?P<version>\.(?:dll|DLL|Dll)|\.so(?!.*\.(?:dll|DLL|Dll)$).*|(?:\.[0-9]+)*\.dylib)", re.DOTALL

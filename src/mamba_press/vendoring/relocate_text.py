@@ -19,7 +19,6 @@ from mamba_press.vendoring import runtime_module
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-
 _PREFIX = re.compile("|".join(map(re.escape, (NEUTRAL, NEUTRAL_ON_WINDOWS))))
 _SITE_PACKAGES = re.compile(r"/(?:lib/python3\.\d+t?|Lib)/site-packages(?=/|$)")
 _BELOW = re.compile(r"(?:/[\w.+@~-]+)*/?")
@@ -145,9 +144,6 @@ def _kernel(text: str, _: Entry, tree: _Tree) -> str | None:
     return re.sub(place, named, text)
 
 
-# -- Python
-
-
 def _python(text: str, entry: Entry, tree: _Tree) -> str | None:
     """Rewrite the strings that are nothing but the path of something in the wheel; docstrings and the like stay."""
     try:
@@ -186,9 +182,6 @@ def _paths(module: ast.Module) -> list[ast.Constant]:
         and (prefix := _PREFIX.match(node.value))
         and _BELOW.fullmatch(node.value, prefix.end())
     ]
-
-
-# -- shell
 
 
 def _shell(text: str, entry: Entry, tree: _Tree) -> str | None:

@@ -23,7 +23,6 @@ from mamba_press.types import OWN, Binary, Environment, File, Kept, Package, Res
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-
 _NAMED = "link.system says so"
 """Why a library is the system's where the user says so."""
 

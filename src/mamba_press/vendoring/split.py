@@ -307,9 +307,6 @@ def settled(
     return replace(project, table={**project.table, "dependencies": lines}), tuple(notes)
 
 
-# -- programs
-
-
 def with_programs(members: Sequence[Member], wanted: Sequence[str], house: str) -> tuple[Member, ...]:
     """Return the members with an entry point for each program of theirs that is to be called by its name.
 
@@ -332,9 +329,6 @@ def _with_programs(member: Member, programs: Mapping[str, str], folder: str) -> 
     module = Entry.made(f"{folder}/{name}.py", runtime_module.module({}, programs=programs), "starts the programs")
     starts = {program: f"{folder}.{name}:{call}" for program, call in runtime_module.functions(programs).items()}
     return replace(member, entries=(*member.entries, module), programs=starts)
-
-
-# -- in the end
 
 
 def named(entries: Iterable[Entry], stem: str) -> tuple[Entry, ...]:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from mamba_press.wheel.zip_read import Listing
 
-
 _STORE = Text.of("write it uncompressed: ", Setting("wheel.compression", "store"))
 _SCHEMES = ("platlib", "purelib", "headers", "scripts", "data")
 _ODD_PATH = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)|\A[A-Za-z]:")

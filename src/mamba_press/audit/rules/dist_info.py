@@ -17,7 +17,6 @@ from mamba_press.wheel.zip_format import Damage
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-
 _SPARE_ROWS = 1000
 _SCRIPT = re.compile(r"[\w.-]+")
 _OBJECT = re.compile(r"[\w.]+\s*(:\s*[\w.]+\s*)?(\[[^\]]*\]\s*)?")

@@ -16,7 +16,6 @@ from mamba_press.vendoring.select.packages import closure
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-
 _PROGRAMS = ("bin/", "sbin/", "libexec/", "Library/bin/", "Scripts/")
 _DATA = Reason("rule", "data of a dependency")
 
