@@ -18,8 +18,8 @@ THEIRS = {
 @st.composite
 def demands(draw):
     arch = draw(st.sampled_from(linux_policy.ARCHITECTURES))
-    promised = linux_policy.promised(arch, linux_policy.newest(arch))
-    known = sorted(f"{prefix}_{version}" for prefix, versions in promised.items() for version in versions)
+    promised = (each for policy in THEIRS[arch] for each in policy.symbol_versions.items())
+    known = sorted({f"{prefix}_{version}" for prefix, versions in promised for version in versions})
     return arch, draw(st.sets(st.sampled_from(known), min_size=1, max_size=6))
 
 

@@ -46,7 +46,5 @@ def use(imports: Iterable[str]) -> Use:
 
 @cache
 def _added() -> dict[str, int]:
-    table = json.loads(
-        Path(__file__).parents[1].joinpath("data").joinpath("stable_abi.json").read_text(encoding="utf-8")
-    )
+    table = json.loads(Path(__file__).parents[1].joinpath("data").joinpath("stable_abi.json").read_text("utf-8"))
     return {name: int(version.partition(".")[2]) for version, names in table.items() for name in names.split()}

@@ -69,11 +69,7 @@ class Facts:
     installed_as: str = ""
 
 
-POSIX = {
-    "platlib": "lib/python{python}/site-packages/",
-    "scripts": "bin/",
-    "headers": "include/python{python}/{name}/",
-}
+POSIX = {"platlib": "lib/python{python}/site-packages/", "scripts": "bin/", "headers": "include/python{python}/{name}/"}
 """Where conda's Python has the parts of a wheel on Linux and macOS."""
 
 SMALL = {"i686": "x86_64", "armv7l": "aarch64"}

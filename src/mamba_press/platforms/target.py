@@ -35,10 +35,7 @@ _KERNELS = (((2, 34), "5.14"), ((2, 28), "4.18"), ((2, 17), "3.10"), ((0, 0), "2
 
 
 def resolve(
-    python: str | None,
-    platform: str | None,
-    hints: Mapping[str, str],
-    running: Machine | None = None,
+    python: str | None, platform: str | None, hints: Mapping[str, str], running: Machine | None = None
 ) -> Target:
     """Return what to press for; ``hints`` are the environment variables, ``running`` defaults to this machine.
 
@@ -59,12 +56,7 @@ def resolve(
     if chosen is None or place is None:
         raise ConfigError(*problems)
     return Target(
-        system=place.system,
-        arch=place.arch,
-        subdir=place.subdir,
-        python=chosen,
-        floor=place.floor,
-        tag=place.tag,
+        system=place.system, arch=place.arch, subdir=place.subdir, python=chosen, floor=place.floor, tag=place.tag
     )
 
 
@@ -111,13 +103,8 @@ def virtual_packages(target: Target, hints: Mapping[str, str] | None = None) -> 
     cuda = (hints or {}).get("CONDA_OVERRIDE_CUDA", "").strip()
     if cuda and target.system != "osx":
         if not re.fullmatch(r"\d+(\.\d+)*", cuda):
-            raise ConfigError(
-                Problem(
-                    where="CONDA_OVERRIDE_CUDA",
-                    what=f"{cuda!r} is not a version",
-                    hint="give the version of CUDA that the driver offers, such as 12.4, or unset it",
-                )
-            )
+            hint = "give the version of CUDA that the driver offers, such as 12.4, or unset it"
+            raise ConfigError(Problem(where="CONDA_OVERRIDE_CUDA", what=f"{cuda!r} is not a version", hint=hint))
         packages.append(VirtualPackage(name="__cuda", version=cuda))
     return tuple(sorted(packages, key=lambda package: package.name))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import islice, pairwise
+from itertools import chain, islice, pairwise
 from typing import TYPE_CHECKING
 
 from mamba_press.platforms.binary_format import MOST_PROBLEMS, RECORD, Data
@@ -26,19 +26,14 @@ def problems(image: Image) -> tuple[str, ...]:
     if image.header.type not in (elf.ET_EXEC, elf.ET_DYN):
         return ()  # an object file or a core: nothing maps it
     loads = [segment for segment in image.segments if segment.type == elf.PT_LOAD]
-    found = list(islice(_structure_problems(image, loads), MOST_PROBLEMS))
+    rules = (_segment_problems(image, loads), _table_problems(image), _section_problems(image, loads))
+    found = list(islice(chain(*rules), MOST_PROBLEMS))
     if not found:
         # A mapping is only worth simulating of segments that make sense.
         for size in _SIZES:
             if size <= elf_records.PAGES[image.arch]:
                 found += _mapping_problems(loads, size)
     return tuple(found)
-
-
-def _structure_problems(image: Image, loads: list[Segment]) -> Iterator[str]:
-    yield from _segment_problems(image, loads)
-    yield from _table_problems(image)
-    yield from _section_problems(image, loads)
 
 
 def _segment_problems(image: Image, loads: list[Segment]) -> Iterator[str]:

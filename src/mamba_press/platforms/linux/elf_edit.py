@@ -56,17 +56,13 @@ def apply(data: Data, edits: Edits) -> Data:
 def expected(before: Binary, edits: Edits) -> Binary:
     """The facts that a file has after the edits."""
     names = dict(edits.needed)
-    requires = []
-    for one in before.requires:
-        library = names.get(one.library, one.library)
-        if library is not None:
-            requires.append(Requirement(library=library, versions=one.versions))
+    requires = ((names.get(one.library, one.library), one.versions) for one in before.requires)
     search = before.search if edits.search is None else edits.search
     return replace(
         before,
         name=before.name if edits.name is None else edits.name,
         needed=tuple(dict.fromkeys(new for old in before.needed if (new := names.get(old, old)) is not None)),
-        requires=tuple(requires),
+        requires=tuple(Requirement(library=name, versions=each) for name, each in requires if name is not None),
         weak=tuple(dict.fromkeys(new for old in before.weak if (new := names.get(old, old)) is not None)),
         search=search,
         inherited=before.inherited if edits.search is None else edits.inherited and bool(search),

@@ -116,14 +116,13 @@ class Draft:
         text = strings.trimmed() if loose[1] or len(strings.content) > old_strings.size else bytes(strings.content)
         dynamic = old_dynamic.size if fits else (len(entries) + 1 + _SPARE) * elf.DYNAMIC.size
         moves = [not fits, len(text) != old_strings.size]
+        start = 0
         if any(moves):
             moves = [move or is_loose for move, is_loose in zip(moves, loose, strict=True)]
             size = dynamic * moves[0] + len(text) * moves[1]
             start = self._make_home(last, tail, size, writable=moves[0])
-            new_dynamic = _Table(start if moves[0] else old_dynamic.address, dynamic)
-            new_strings = _Table(start + dynamic * moves[0] if moves[1] else old_strings.address, len(text))
-        else:
-            new_dynamic, new_strings = old_dynamic, old_strings
+        new_dynamic = _Table(start if moves[0] else old_dynamic.address, dynamic)
+        new_strings = _Table(start + dynamic * moves[0] if moves[1] else old_strings.address, len(text))
         for old, new in ((old_dynamic, new_dynamic), (old_strings, new_strings)):
             if old.address != new.address:
                 self._clear(old, keep=(new_dynamic, new_strings))
@@ -235,7 +234,11 @@ class Draft:
             and bool(last.flags & elf.PF_W or not writable)
             and not last.flags & elf.PF_X
             and all(s.file_end <= last.file_end for s in self.segments if s.file_size)
-            and all(s.offset + s.size <= last.file_end for s in self.sections if _has_address_and_bytes(s))
+            and all(
+                s.offset + s.size <= last.file_end or s.type == elf.SHT_NOBITS or not s.size
+                for s in self.sections
+                if s.flags & elf.SHF_ALLOC
+            )
         )
 
     def _grow(self, last: Segment, start: int, end: int) -> None:
@@ -409,10 +412,6 @@ def _tail(last: Segment, *tables: _Table) -> int:
             if table.size and last.address < table.address and end - 16 < table.end <= end:
                 end = table.address
     return end
-
-
-def _has_address_and_bytes(section: Section) -> bool:
-    return bool(section.flags & elf.SHF_ALLOC and section.type != elf.SHT_NOBITS and section.size)
 
 
 def _as_data(section: Section) -> Section:

@@ -130,9 +130,8 @@ def of_the_system(name: str) -> tuple[str, ...]:
 
     Only of those that wheels take from the system; the C library's own family is left out, being the system's always.
     """
-    table: dict[str, list[str]] = json.loads(
-        Path(__file__).parents[2].joinpath("data").joinpath("system_needs.json").read_text(encoding="utf-8")
-    )
+    text = Path(__file__).parents[2].joinpath("data").joinpath("system_needs.json").read_text("utf-8")
+    table: dict[str, list[str]] = json.loads(text)
     found: dict[str, None] = {}
     todo = list(table.get(name, ()))
     while todo:

@@ -17,12 +17,7 @@ if TYPE_CHECKING:
 
 # Markers of what the loader itself can do: no number in their name says since which glibc they are there.
 # These are in 2.43 for certain; distributions also carry them back to older ones, which no tag can say.
-_MARKERS = {
-    "GLIBC_ABI_DT_X86_64_PLT": (2, 43),
-    "GLIBC_ABI_GNU2_TLS": (2, 43),
-    "GLIBC_ABI_GNU_TLS": (2, 43),
-}
-
+_MARKERS = {"GLIBC_ABI_DT_X86_64_PLT": (2, 43), "GLIBC_ABI_GNU2_TLS": (2, 43), "GLIBC_ABI_GNU_TLS": (2, 43)}
 
 _FIRST = {"riscv64": (2, 27)}
 
@@ -51,20 +46,6 @@ def first_glibc(arch: str) -> tuple[int, int]:
 def newest(arch: str) -> tuple[int, int]:
     """Return the newest manylinux floor whose promises are known."""
     return max(_versions()[arch])
-
-
-@cache
-def promised(arch: str, floor: tuple[int, int]) -> Mapping[str, frozenset[str]]:
-    """Return the symbol versions that every system of a floor has: ``{"GLIBCXX": {"3.4", "3.4.1", …}, …}``.
-
-    A floor between two known ones promises what the lower of them does, one below the baseline nothing.
-    """
-    names: dict[str, set[str]] = {prefix: set() for prefix in _prefixes()}
-    for known, added in _versions()[arch].items():
-        if known <= floor:
-            for prefix, versions in added.items():
-                names[prefix] |= versions
-    return {prefix: frozenset(versions) for prefix, versions in names.items()}
 
 
 def governed(symbol_version: str) -> bool:

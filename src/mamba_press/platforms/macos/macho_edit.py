@@ -199,6 +199,7 @@ def _joined(data: bytes, parts: Sequence[Slice], new: Sequence[bytes]) -> bytes:
     if len(parts) == 1 and int.from_bytes(data[:4], "big") not in (macho.FAT_MAGIC, macho.FAT_MAGIC_64):
         return new[0]
     is_wide = int.from_bytes(data[:4], "big") == macho.FAT_MAGIC_64
+    form, record = (">2Q", 32) if is_wide else (">2I", 20)
     places: dict[int, int] = {}
     end = 0
     for number in sorted(range(len(parts)), key=lambda number: parts[number].offset):
@@ -209,11 +210,7 @@ def _joined(data: bytes, parts: Sequence[Slice], new: Sequence[bytes]) -> bytes:
         raise Malformed("the universal file would be larger than 4 GiB")
     draft = bytearray(data[: min(part.offset for part in parts)])
     for number, content in enumerate(new):
-        fields = (places[number], len(content))
-        if is_wide:
-            struct.pack_into(">2Q", draft, 8 + 32 * number + 8, *fields)
-        else:
-            struct.pack_into(">2I", draft, 8 + 20 * number + 8, *fields)
+        struct.pack_into(form, draft, 8 + record * number + 8, places[number], len(content))
     for number in sorted(places, key=places.__getitem__):
         draft += bytes(places[number] - len(draft)) + new[number]
     return bytes(draft)

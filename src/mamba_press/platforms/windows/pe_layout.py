@@ -93,9 +93,8 @@ def _padding(image: Image, size: int, old: Block | None) -> Block | None:
     """Return room in the rest of a section of constants that the loader maps but nothing uses."""
     if old is not None and old.section.name == SECTION_NAME:
         return None
-    ends = [at + 2 * pe.IMPORT.size for at, _ in image.imports()] + [
-        at + 2 * pe.DELAY.size for at, _ in image.delayed()
-    ]
+    ends = [at + 2 * pe.IMPORT.size for at, _ in image.imports()]
+    ends += [at + 2 * pe.DELAY.size for at, _ in image.delayed()]
     for section in image.sections:
         virtual = old.start - section.offset if old is not None and old.section == section else section.virtual_size
         # The record of zeros that ends a table may lie behind what the section is said to hold.
