@@ -1,11 +1,12 @@
 """Does a test fail where the code is wrong? Small faults are put into it, one at a time: ``nox -s mutants``.
 
-    python -m tests.campaigns.mutants [TARGET…] [--folder FOLDER] [--seed SEED] [--count COUNT]
+    python -m tests.campaigns.mutants [TARGET…] [--folder FOLDER] [--seed SEED] [--count COUNT] [--seconds SECONDS]
 
 The faults are mutmut's. Its own runner makes each mutant in a file, collects the tests and their fixtures (compiled
 libraries) again for each, and leaves no choice of a sample by a seed; so the runner here has everything imported,
 collected and set up once. A mutant is a fork in which one function has other code. It runs the tests that reach the
-changed lines, those first that have found most and cost least, until one fails.
+changed lines, those first that have found most and cost least, until one fails, or those that were run would take more
+than ``--seconds``: then it may be told as a survivor though a later test would have found it.
 
 A survivor is written to ``FOLDER/TARGET.diff``, unless ``mutants.toml`` beside this file says why no test can see it.
 """
@@ -23,9 +24,11 @@ import signal
 import subprocess
 import sys
 import time
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 from types import FunctionType
 
@@ -222,10 +225,11 @@ def _statements(source: str) -> dict[int, frozenset[int]]:
 class Judge:
     """Runs the collected tests once to see which reach what, then those that reach a mutant on each mutant."""
 
-    def __init__(self, target: Target, chosen: Sequence[Mutant], folder: Path) -> None:
+    def __init__(self, target: Target, chosen: Sequence[Mutant], folder: Path, seconds: float) -> None:
         self.target = target
         self.chosen = chosen
         self.folder = folder
+        self.seconds = seconds
         self.cost: dict[str, float] = {}
         self.kills: Counter[str] = Counter()
         self.items: dict[str, pytest.Item] = {}
@@ -311,6 +315,8 @@ class Judge:
 
     def _judged(self, mutant: Mutant, tests: set[str]) -> str:
         order = sorted(tests, key=lambda test: (-self.kills[test], self.cost[test]))
+        total = list(accumulate(self.cost[test] for test in order))
+        order = order[: 1 + bisect_right(total, self.seconds)]
         limit = 10 + 10 * sum(self.cost[test] for test in order)
         reading, writing = os.pipe()
         child = os.fork()
@@ -362,13 +368,13 @@ def explanations() -> frozenset[tuple[str, str, str, str]]:
     )
 
 
-def judge(target: Target, folder: Path, seed: int, count: int) -> int:
+def judge(target: Target, asked: argparse.Namespace) -> int:
     """Try the mutants of one target in this process."""
     found = [mutant for path in target.paths for mutant in mutants(path)]
-    if not target.whole and len(found) > count:
-        found = sorted(random.Random(seed).sample(found, count), key=found.index)
+    if not target.whole and len(found) > asked.count:
+        found = sorted(random.Random(asked.seed).sample(found, asked.count), key=found.index)
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-header", "--no-summary"]
-    plugin = Judge(target, found, folder)
+    plugin = Judge(target, found, asked.folder, asked.seconds)
     return int(pytest.main([*options, *target.files], plugins=[plugin]) not in (0, pytest.ExitCode.NO_TESTS_COLLECTED))
 
 
@@ -379,13 +385,17 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=Path(".mutants"))
     parser.add_argument("--seed", type=int, default=13)
     parser.add_argument("--count", type=int, default=400)
+    parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--sample", action="store_true", help="also of targets that are tried as a whole")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)
     if asked.here:
-        return judge(TARGETS[asked.targets[0]], asked.folder, asked.seed, asked.count)
-    options = ("--here", "--folder", str(asked.folder), "--seed", str(asked.seed), "--count", str(asked.count))
-    command = [sys.executable, "-m", "tests.campaigns.mutants", *options]
+        target = TARGETS[asked.targets[0]]
+        return judge(replace(target, whole=target.whole and not asked.sample), asked)
+    numbers = ((f"--{name}", str(getattr(asked, name))) for name in ("folder", "seed", "count", "seconds"))
+    options = (*(each for pair in numbers for each in pair), *(["--sample"] if asked.sample else []))
+    command = [sys.executable, "-m", "tests.campaigns.mutants", "--here", *options]
     return max(subprocess.run([*command, name], check=False, cwd=ROOT).returncode for name in asked.targets or TARGETS)
 
 
