@@ -48,9 +48,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "unit/platforms/test_target.py": ("platforms/choose_platform.py",),
     "unit/platforms/windows/test_pe.py": (
         "platforms/windows/pe_check.py",
-        "platforms/windows/pe_edit.py",
         "platforms/windows/pe_reader.py",
-        "platforms/windows/pe_layout.py",
     ),
     "unit/platforms/windows/test_system.py": ("platforms/windows/loader.py",),
 }
