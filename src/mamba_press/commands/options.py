@@ -193,9 +193,8 @@ def _refuse_nameless(specs: list[str]) -> None:
     names = dict.fromkeys(map(spec_name, specs))
     if len(names) > 1:
         what = f"{', '.join(names)} would be in one wheel, which has no name"
-        hint = (
-            f"for one wheel with all of them: --name NAME\nfor a wheel each: mamba-press wheelhouse {shlex.join(specs)}"
-        )
+        hint = "for one wheel with all of them: --name NAME\n"
+        hint += f"for a wheel each: mamba-press wheelhouse {shlex.join(specs)}"
         raise ConfigError(Problem(where="the specs", what=what, hint=hint))
 
 

@@ -60,9 +60,8 @@ def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
     if len(arguments.what) != 2:
         hint = f'write: mamba-press wheelhouse {action} FILE; a conda package of that name is "{action} *"'
         raise ConfigError(Problem(where=f"wheelhouse {action}", what="takes one wheelhouse", hint=hint))
-    return {"install": _install, "validate": _validate, "show": _show}[action](
-        Path(arguments.what[1]), arguments, environ
-    )
+    act = {"install": _install, "validate": _validate, "show": _show}[action]
+    return act(Path(arguments.what[1]), arguments, environ)
 
 
 def _make(arguments: Arguments, environ: Mapping[str, str]) -> int:
@@ -70,9 +69,8 @@ def _make(arguments: Arguments, environ: Mapping[str, str]) -> int:
     from mamba_press.pipeline import wheelhouse
 
     folder = arguments.output or (None if arguments.archive else Path("wheelhouse"))
-    house, manifest = wheelhouse.write(
-        options.order(arguments, environ), folder, arguments.archive, replaces=arguments.force
-    )
+    order = options.order(arguments, environ)
+    house, manifest = wheelhouse.write(order, folder, arguments.archive, replaces=arguments.force)
     for left in house.left:
         log.note(f"{left.package} is no wheel: {left.why}")
     output.result(

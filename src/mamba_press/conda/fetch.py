@@ -85,9 +85,8 @@ def inspect(packages: Sequence[Package], access: Access) -> dict[str, Json]:
         "offline": access.offline,
         "cache": str(worker_process.cache_folder(access.environ)),
     }
-    contents: dict[str, Json] = worker_process.call(request, worker_process.tell, access.environ, FetchError)[
-        "contents"
-    ]
+    answer = worker_process.call(request, worker_process.tell, access.environ, FetchError)
+    contents: dict[str, Json] = answer["contents"]
     return contents
 
 

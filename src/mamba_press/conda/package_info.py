@@ -104,10 +104,8 @@ def _licences(folder: Path) -> Iterator[tuple[str, bytes]]:
         names, base = sorted(_below(folder, "licenses")), "licenses/"
     else:
         base = ""
-        names = (
-            sorted(each.name for each in folder.iterdir() if LICENSE_FILE.match(each.name)) if folder.is_dir() else []
-        )
-        names = [name for name in names if not _is_folder(folder, name)]
+        there = sorted(each.name for each in folder.iterdir()) if folder.is_dir() else []
+        names = [name for name in there if LICENSE_FILE.match(name) and not _is_folder(folder, name)]
     size = 0
     for name in names:
         data = _read(folder, name, MOST_LICENCES)

@@ -46,9 +46,8 @@ class RefusedError(FetchError):
     """An error that the worker reported: its kind, and the facts about it, for `worker_errors` to tell."""
 
     def __init__(self, kind: str, facts: Json) -> None:
-        super().__init__(
-            Problem(where="rattler", what=f"it refused, for the reason {kind!r}", hint=worker_errors.AGAIN)
-        )
+        what = f"it refused, for the reason {kind!r}"
+        super().__init__(Problem(where="rattler", what=what, hint=worker_errors.AGAIN))
         self.kind = kind
         self.facts = facts
 
@@ -225,9 +224,8 @@ def call(request: Json, listen: Callable[[Json], None], environ: Mapping[str, st
     if answer["error"] == "silent":
         raise worker_errors.silent(answer)
     if answer["error"] == "failed":
-        raise failure(
-            Problem(where="rattler", what=f"it failed: {worker_errors.clean(answer['text'])}", hint=worker_errors.AGAIN)
-        )
+        what = f"it failed: {worker_errors.clean(answer['text'])}"
+        raise failure(Problem(where="rattler", what=what, hint=worker_errors.AGAIN))
     raise RefusedError(answer["error"], answer)
 
 
@@ -269,10 +267,8 @@ def _ended(code: int, said: IO[bytes]) -> Problem:
         except ValueError:
             how = f"was ended by signal {-code}"
     said.seek(0)
-    words = _last_words(said.read().decode("utf-8", "replace"))
-    return Problem(
-        where="rattler's process", what=f"{how} before it answered", hint="\n".join([worker_errors.AGAIN, *words])
-    )
+    hint = "\n".join([worker_errors.AGAIN, *_last_words(said.read().decode("utf-8", "replace"))])
+    return Problem(where="rattler's process", what=f"{how} before it answered", hint=hint)
 
 
 def _last_words(text: str) -> list[str]:

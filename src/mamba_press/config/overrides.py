@@ -146,9 +146,8 @@ class Override:
 def read_if(value: object, where: str, problems: list[Problem]) -> tuple[tuple[Test, ...], dict[str, tuple[Test, ...]]]:
     """Return the conditions that stand in an `if`, and those of its groups; what is wrong goes to ``problems``."""
     if not isinstance(value, Mapping) or not value:
-        what = (
-            "has no condition" if value is None or value == {} else f"found {messages.found(value)}, expected a table"
-        )
+        is_empty = value is None or value == {}
+        what = "has no condition" if is_empty else f"found {messages.found(value)}, expected a table"
         hint = f'name when it counts, such as if.platform = "^linux"; there are {", ".join(_known())} and any, not'
         problems.append(Problem(where=where, what=what, hint=hint))
         return (), {}

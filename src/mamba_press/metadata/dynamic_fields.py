@@ -95,9 +95,8 @@ def _requirements(project: Project, derived: Requirements) -> dict[str, object]:
     if "optional-dependencies" in project.dynamic:
         lines += dict.fromkeys(line for group in derived.extras.values() for line in group)
         static = project.table.get("optional-dependencies")
-        found["optional-dependencies"] = {extra: [] for extra in derived.extras} | (
-            static if isinstance(static, dict) else {}
-        )
+        stated = static if isinstance(static, dict) else {}
+        found["optional-dependencies"] = {**{extra: [] for extra in derived.extras}, **stated}
     if lines:
         found["dependencies"] = [*_static(project), *(line for line in lines if line not in _static(project))]
     return found

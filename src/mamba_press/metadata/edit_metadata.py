@@ -161,10 +161,8 @@ def _required(old: Fields, changes: Changes) -> tuple[Fields, list[str], list[Pr
     for name in changes.drop:
         leaving = [text for text in required if names[text] == canonicalize_name(name)]
         if not leaving:
-            there = ", ".join(sorted(set(names.values()))) or "nothing"
-            problems.append(
-                Problem(where=f"--drop-require {name}", what=f"is not required; the wheel requires {there}")
-            )
+            what = f"is not required; the wheel requires {', '.join(sorted(set(names.values()))) or 'nothing'}"
+            problems.append(Problem(where=f"--drop-require {name}", what=what))
         required = tuple(text for text in required if text not in leaving)
         words += [f"requires no longer {text}" for text in leaving]
     for text in changes.require:

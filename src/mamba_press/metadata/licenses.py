@@ -354,16 +354,12 @@ def _refusal(licence: Licence, ground: _Ground, packages: Sequence[Package]) -> 
     leave = Text.of("leave it out, if nothing needs it: ", Setting("select.prune", (licence.package,)))
     if len(way) == 1:
         leave = Text.of("do without the package")
-    hint = Text.of(f"it came in by: {came}\n", leave, "; or ", _permission(licence, ground))
+    accept: Words = "change the list, if the licence is one that you can accept"
+    if not ground.is_of_list:
+        named = Setting("licenses.named", licence.expression, name=licence.package)
+        accept = Text.of("read its licence and name it: ", named)
+    hint = Text.of(f"it came in by: {came}\n", leave, "; or ", accept)
     return Problem(where=str(by_name.get(licence.package, licence.package)), what=what, hint=hint)
-
-
-def _permission(licence: Licence, ground: _Ground) -> Words:
-    if ground.is_of_list:
-        return "change the list, if the licence is one that you can accept"
-    return Text.of(
-        "read its licence and name it: ", Setting("licenses.named", licence.expression, name=licence.package)
-    )
 
 
 def _way(name: str, packages: Sequence[Package]) -> tuple[str, ...]:

@@ -165,9 +165,8 @@ def _added(entry: Asked, field: str, before: object, more: object) -> object:
         return [*before, *more]
     if field in _SINGLE or not isinstance(before, dict) or not isinstance(more, dict):
         kind = "is written there, and nothing can be added to it" if field in _SINGLE else "is of another kind there"
-        raise ConfigError(
-            Problem(where=entry.where, what=f"gives {field!r}, which {kind}", hint=f"see project.{field}")
-        )
+        what = f"gives {field!r}, which {kind}"
+        raise ConfigError(Problem(where=entry.where, what=what, hint=f"see project.{field}"))
     if field in _NESTED:
         both = {key: _added(entry, f"{field}.{key}", before[key], more[key]) for key in before.keys() & more.keys()}
         return {**before, **more, **both}

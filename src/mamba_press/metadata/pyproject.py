@@ -40,9 +40,7 @@ DYNAMIC = (
 _DERIVED = frozenset({"dependencies", "optional-dependencies", "requires-python"})
 """What follows from all packages, not from the first one."""
 _FROM_CONDA = ("version", "name", "license", *DYNAMIC)
-_ADDED = frozenset(
-    {"dependencies", "optional-dependencies", "urls", "keywords", "classifiers", "authors", "maintainers"}
-)
+_ADDED = frozenset(DYNAMIC) - {"description", "readme", "requires-python"}
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 # Words after which PEP 440 assumes a 0. A lone letter is no such word: PEP 440 reads `2024a` as a pre-release of 2024,
 # but to those who wrote it, it is the first release of that year.
@@ -102,9 +100,8 @@ def version(project: Project, package: Package | None) -> Version:
     if project.version is not None:
         return project.version
     assert package is not None
-    return _from_conda(
-        package, 'write project.version = "…" in pyproject.toml and take "version" out of project.dynamic'
-    )
+    way_out = 'write project.version = "…" in pyproject.toml and take "version" out of project.dynamic'
+    return _from_conda(package, way_out)
 
 
 def of_code(project: Project) -> Iterator[Problem]:
@@ -357,6 +354,5 @@ def _from_conda(package: Package, way_out: str) -> Version:
             why = f"would become {found} (PEP 440), which may not be what is meant"
         else:
             return found
-    raise ConfigError(
-        Problem(where="project.version", what=f"{text!r} of the conda package {package.name} {why}", hint=way_out)
-    )
+    what = f"{text!r} of the conda package {package.name} {why}"
+    raise ConfigError(Problem(where="project.version", what=what, hint=way_out))

@@ -95,9 +95,8 @@ def _add(archive: tarfile.TarFile, info: tarfile.TarInfo, source: Path | bytes) 
             archive.addfile(info, file)
         except OSError as error:
             if error.errno is None:  # tarfile's own: the file ended early
-                raise WriteError(
-                    Problem(where=str(source), what="changed while it was read", hint="try again")
-                ) from error
+                changed = Problem(where=str(source), what="changed while it was read", hint="try again")
+                raise WriteError(changed) from error
             raise
 
 

@@ -62,9 +62,9 @@ def require(backend: Backend, what: str, environ: Mapping[str, str]) -> None:
     except subprocess.CalledProcessError as error:
         kind, said = _ended((error.stderr or b"").decode(errors="replace"))
         if kind == "AttributeError":
-            raise (
-                BuildError(_no_hook(backend, what)) if hook in said else ConfigError(_no_backend(backend, said))
-            ) from None
+            if hook in said:
+                raise BuildError(_no_hook(backend, what)) from None
+            raise ConfigError(_no_backend(backend, said)) from None
 
 
 def requires(backend: Backend, kind: str, environ: Mapping[str, str]) -> list[str]:
@@ -198,17 +198,14 @@ def _no_backend(backend: Backend, said: str) -> Problem:
     if gone:
         hint = f"backend-path names {gone[0]!r}, which is no folder of the project"
     elif backend.path:
-        hint = (
-            f"{package} has to lie in a folder of backend-path, and what it imports in one, too, or in a package that "
-        )
-        hint += "[build-system] requires names"
+        hint = f"{package} has to lie in a folder of backend-path, and what it imports in one, too, "
+        hint += "or in a package that [build-system] requires names"
     else:
         hint += "\nfor a backend of the project itself, set backend-path"
     return Problem(where=KEY, what=f"{backend.name!r} cannot be imported: {text}", hint=hint)
 
 
 def _no_hook(backend: Backend, kind: str) -> Problem:
-    hints = {"editable": "install the project without -e, or choose a backend that has build_editable (PEP 660)"}
-    return Problem(
-        where=f"{backend.name}.build_{kind}", what="the inner backend has no such hook", hint=hints.get(kind, "")
-    )
+    way_out = "install the project without -e, or choose a backend that has build_editable (PEP 660)"
+    hint = way_out if kind == "editable" else ""
+    return Problem(where=f"{backend.name}.build_{kind}", what="the inner backend has no such hook", hint=hint)

@@ -71,10 +71,9 @@ def described(path: Path) -> dict[str, bytes]:
     """Return the files of a wheel's ``.dist-info``, without those that installers take for a list of what is there."""
     with zipfile.ZipFile(path) as archive:
         (folder,) = _dist_infos(archive)
-        inside = [name for name in archive.namelist() if name.startswith(f"{folder}/") and not name.endswith("/")]
-        return {
-            name[len(folder) + 1 :]: archive.read(name) for name in inside if name[len(folder) + 1 :] not in _SIGNATURES
-        }
+        left = {f"{folder}/{name}" for name in _SIGNATURES}
+        inside = [name for name in archive.namelist() if name.startswith(f"{folder}/") and name not in left]
+        return {name[len(folder) + 1 :]: archive.read(name) for name in inside if not name.endswith("/")}
 
 
 def _named(path: Path, problem: Problem) -> Problem:
