@@ -214,7 +214,7 @@ def from_settings(
         where = f"-C {messages.printable(spelling)}"
         parts = spelling.removeprefix("mamba-press.").removeprefix("mamba_press.").split(".")
         path = tuple(part.replace("_", "-") for part in parts)
-        key = _longest(path)
+        key = next((by_path()[path[:n]] for n in (3, 2, 1) if path[:n] in by_path()), None)
         # What follows a mapping's name is the user's own, dots, dashes and all.
         rest = ".".join(parts[len(key.path) :]) if key else ""
         place = (*key.path, rest) if key else path
@@ -290,10 +290,6 @@ def _spread(found: Found) -> Iterator[Found]:
     for below in by_path().values():
         if below.path[:-1] == found.key.path and get_origin(below.kinds[0]) is Literal:
             yield replace(found, key=below)
-
-
-def _longest(path: tuple[str, ...]) -> Key | None:
-    return next((by_path()[path[:n]] for n in (3, 2, 1) if path[:n] in by_path()), None)
 
 
 def _unknown(where: str, path: tuple[str, ...], prefix: str) -> Problem:

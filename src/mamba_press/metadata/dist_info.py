@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,14 +27,6 @@ _SCRIPT_GROUPS = {"scripts": "console_scripts", "gui-scripts": "gui_scripts"}
 # What Windows cannot hold, wheels should not: a licence file must not keep a wheel from being installed.
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\\ud800-\udfff]')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Claim:
-    """An entry point and who wants it."""
-
-    object: str
-    owner: str
 
 
 def stem(name: str, version: Version) -> str:
@@ -119,20 +111,20 @@ def _merged(
 ) -> EntryPoints:
     """Return all entry points: the project's own win, two packages that disagree are an error."""
     own = _own_points(project)
-    claims: dict[tuple[str, str], _Claim] = {}
+    claims: dict[tuple[str, str], tuple[str, str]] = {}
     problems = []
     for owner, points in _claimed(theirs, environment, packages):
         for group, name, target in _flat(points):
             if name in own.get(group, ()):
                 continue
-            first = claims.setdefault((group, name), _Claim(object=target, owner=owner))
-            if first.object.replace(" ", "") != target.replace(" ", ""):
-                what = f"{name!r} is {first.object!r} in {first.owner} and {target!r} in {owner}"
+            first, other = claims.setdefault((group, name), (target, owner))
+            if first.replace(" ", "") != target.replace(" ", ""):
+                what = f"{name!r} is {first!r} in {other} and {target!r} in {owner}"
                 hint = f"state which one in the [project] table: {_key(group)}"
                 problems.append(Problem(where=f"entry point [{group}]", what=what, hint=hint))
     ContentError.raise_for(problems)
-    for (group, name), claim in claims.items():
-        own.setdefault(group, {})[name] = claim.object
+    for (group, name), (target, _) in claims.items():
+        own.setdefault(group, {})[name] = target
     return own
 
 

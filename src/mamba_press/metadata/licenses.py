@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mamba_press.config import unmatched
 from mamba_press.errors import ConfigError, ContentError, Note, Problem, Setting, Text, Words
@@ -304,22 +304,15 @@ def _conjuncts(expression: str) -> Iterator[str]:
 # -- allowed and denied
 
 
-class _Ground(NamedTuple):
-    """Why a licence is refused: for what a list has or has not, or else for what it is."""
-
-    why: str
-    is_of_list: bool
-
-
-def _ground(licence: Licence, rules: Licenses) -> _Ground | None:
+def _ground(licence: Licence, rules: Licenses) -> tuple[str, bool] | None:
+    """Return why a licence is refused, and whether for what a list has or has not, or else for what it is."""
     if rules.deny and not licence.is_certain:
-        return _Ground("is not stated" if licence.text is None else "cannot be parsed", is_of_list=False)
+        return "is not stated" if licence.text is None else "cannot be parsed", False
     culprit = _refused(_parsed(licence.expression), rules)
     if culprit is None:
         return None
     denying = _matching(culprit, rules.deny)
-    why = f"licenses.deny has {denying!r}" if denying else f"licenses.allow has nothing for {culprit}"
-    return _Ground(why, is_of_list=True)
+    return f"licenses.deny has {denying!r}" if denying else f"licenses.allow has nothing for {culprit}", True
 
 
 def _refused(node: _Node, rules: Licenses) -> str | None:
@@ -344,10 +337,11 @@ def _matching(name: str, globs: Collection[str]) -> str | None:
     return None
 
 
-def _refusal(licence: Licence, ground: _Ground, packages: Sequence[Package]) -> Problem:
+def _refusal(licence: Licence, ground: tuple[str, bool], packages: Sequence[Package]) -> Problem:
+    why, is_of_list = ground
     text = f"the licence {licence.text!r}" if licence.text is not None else "the licence"
     reading = f" ({licence.expression})" if licence.text not in (None, licence.expression) else ""
-    what = f"{text}{reading} {'is refused: ' if ground.is_of_list else ''}{ground.why}"
+    what = f"{text}{reading} {'is refused: ' if is_of_list else ''}{why}"
     by_name = {package.name: package for package in packages}
     way = _way(licence.package, packages)
     came = " -> ".join(way) if len(way) > 1 else "asked for in packages"
@@ -355,7 +349,7 @@ def _refusal(licence: Licence, ground: _Ground, packages: Sequence[Package]) -> 
     if len(way) == 1:
         leave = Text.of("do without the package")
     accept: Words = "change the list, if the licence is one that you can accept"
-    if not ground.is_of_list:
+    if not is_of_list:
         named = Setting("licenses.named", licence.expression, name=licence.package)
         accept = Text.of("read its licence and name it: ", named)
     hint = Text.of(f"it came in by: {came}\n", leave, "; or ", accept)

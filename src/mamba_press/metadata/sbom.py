@@ -51,8 +51,8 @@ _SECONDS_UNTIL = 100_000_000_000  # conda's timestamps are milliseconds now and 
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Facts:
-    """What a bill says beside the files themselves.
+class Sbom:
+    """The bill of a wheel as soon as the hashes of its files are known: what it says beside the files themselves.
 
     ``packages`` are all that were fetched: a dependency may lead through one that has no file in the wheel.
     ``info`` holds, by package, what its ``info`` folder says.
@@ -65,17 +65,10 @@ class Facts:
     info: Mapping[str, Info]
     epoch: int | None
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Sbom:
-    """The bill of a wheel, as soon as the hashes of its files are known."""
-
-    facts: Facts
-
     def entry(self, wheel: Wheel, hashes: Mapping[str, str]) -> Entry:
         """Return the file; ``hashes`` holds the sha256 of each entry as it is written, by path."""
         path = f"{wheel.stem}.dist-info/sboms/{NAME}"
-        return Entry.made(path, document(wheel, hashes, self.facts), "the wheel's bill of materials")
+        return Entry.made(path, document(wheel, hashes, self), "the wheel's bill of materials")
 
 
 def inherited(entries: Iterable[Entry], stem: str) -> tuple[Entry, ...]:
@@ -89,7 +82,7 @@ def inherited(entries: Iterable[Entry], stem: str) -> tuple[Entry, ...]:
     return tuple(found)
 
 
-def document(wheel: Wheel, hashes: Mapping[str, str], facts: Facts) -> bytes:
+def document(wheel: Wheel, hashes: Mapping[str, str], facts: Sbom) -> bytes:
     """Return the bill as JSON: the same for the same wheel, wherever and whenever it is made."""
     files: dict[str, list[Entry]] = {}
     for entry in wheel.entries:
@@ -251,7 +244,7 @@ def _timestamp(packages: Iterable[Package], epoch: int | None) -> Json:
 # -- packages
 
 
-def _component(package: Package, files: Sequence[Entry], hashes: Mapping[str, str], facts: Facts) -> Iterator[str]:
+def _component(package: Package, files: Sequence[Entry], hashes: Mapping[str, str], facts: Sbom) -> Iterator[str]:
     info = facts.info.get(package.name, Info())
     summary = info.about.get("summary")
     licence = next((licence for licence in facts.licences if licence.package == package.name), None)

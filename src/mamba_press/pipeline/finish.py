@@ -218,7 +218,7 @@ def finish(draft: Draft, version: Version, workdir: Path, *, generator: str, epo
 
 def _with_bill(wheel: Wheel, draft: Draft, epoch: int | None) -> Wheel:
     """Add the packages' own bills of materials, and ours, which states every hash that RECORD will have."""
-    facts = sbom.Facts(
+    bill = sbom.Sbom(
         packages=draft.part.chosen.fetched.packages,
         licences=draft.licences,
         expression=draft.expression,
@@ -226,7 +226,7 @@ def _with_bill(wheel: Wheel, draft: Draft, epoch: int | None) -> Wheel:
         epoch=epoch,
     )
     inherited = sbom.inherited(draft.part.entries, wheel.stem)
-    return replace(wheel, entries=(*wheel.entries, *inherited), bill=sbom.Sbom(facts=facts))
+    return replace(wheel, entries=(*wheel.entries, *inherited), bill=bill)
 
 
 def _present(entries: Sequence[Entry], environment: Environment) -> tuple[Package, ...]:

@@ -45,7 +45,7 @@ _WRONG = (OSError, ValueError, LookupError, TypeError, AttributeError, Recursion
 _KINDS: dict[str, type] = {
     each.__name__: each
     for each in (
-        *(errors.Note, errors.Setting, errors.Text, licenses.Licence, sbom.Facts, sbom.Sbom),
+        *(errors.Note, errors.Setting, errors.Text, licenses.Licence, sbom.Sbom),
         *(machine.Binary, machine.Edits, machine.Python, machine.Requirement, machine.Target),
         *(types.Dropped, types.Entry, types.File, types.Finding, types.Floor, types.Info, types.Kept, types.Package),
         *(types.Pressed, types.Reason, types.Resolved, types.Selection, types.Solution, types.Spec, types.Strings),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
 from dataclasses import replace
 
 from mamba_press import platforms
@@ -50,8 +49,10 @@ def place(path: str, stem: str) -> str:
 
 def _file(file: OwnFile, target: Target, name: str) -> File:
     data = file.source.read_bytes()
+    # Where conda's Python of the target has the folder of the scheme.
+    folder = platforms.facts(target).folders.get(file.scheme, "").format(python=target.python, name=name)
     return File(
-        path=_folder(file.scheme, target, name) + file.path,
+        path=folder + file.path,
         source=file.source,
         package=OWN,
         size=len(data),
@@ -60,26 +61,15 @@ def _file(file: OwnFile, target: Target, name: str) -> File:
     )
 
 
-def _folder(scheme: str, target: Target, name: str) -> str:
-    """Return where conda's Python of the target has the folder of a scheme."""
-    return platforms.facts(target).folders.get(scheme, "").format(python=target.python, name=name)
-
-
 def _package(own: OwnFiles) -> Package:
     """Return the record of own code, which states the oldest Python that its wheel was tagged for by who built it."""
-    oldest = _oldest(own.tags)
+    oldest = min((int(found[1]) for tag in own.tags if (found := _STABLE.fullmatch(tag))), default=None)
+    spec = Spec(text=f"cpython >=3.{oldest}", name="cpython", version=f">=3.{oldest}")
     return Package(
         name=OWN,
         version="",
         subdir="noarch",
         noarch=None if oldest is None else "generic",  # else `tags` takes it for made for one Python
-        depends=()
-        if oldest is None
-        else (Spec(text=f"cpython >=3.{oldest}", name="cpython", version=f">=3.{oldest}"),),
+        depends=() if oldest is None else (spec,),
         requested=True,
     )
-
-
-def _oldest(tags: Iterable[str]) -> int | None:
-    minors = [int(found[1]) for tag in tags if (found := _STABLE.fullmatch(tag))]
-    return min(minors, default=None)

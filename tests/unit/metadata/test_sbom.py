@@ -48,7 +48,7 @@ PACKAGES = (
 
 
 def facts(**changes):
-    plain = sbom.Facts(
+    plain = sbom.Sbom(
         packages=PACKAGES,
         licences=(
             Licence(package="app", text="MIT", expression="MIT", is_certain=True),
@@ -244,7 +244,7 @@ def test_the_sources_are_those_of_the_recipe_in_the_package(name, tmp_path):
 
 def test_the_bill_lies_in_the_dist_info():
     wheel = Wheel(name="x", version=Version("1"), tags="py3-none-any", entries=())
-    entry = sbom.Sbom(facts=facts()).entry(wheel, {})
+    entry = facts().entry(wheel, {})
     assert entry.path == "x-1.dist-info/sboms/mamba-press.cdx.json"
     assert json.loads(entry.source)["bomFormat"] == "CycloneDX"
 
