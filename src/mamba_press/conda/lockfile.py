@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, unquote
 
 from mamba_press import platforms
@@ -21,9 +21,7 @@ from mamba_press.conda.channels import folder_of, is_folder
 from mamba_press.conda.match_specs import minimum
 from mamba_press.credentials import public
 from mamba_press.errors import ConfigError, Problem, Setting, WriteError
-
-if TYPE_CHECKING:
-    from mamba_press.types import Package, Solution, Target, VirtualPackage
+from mamba_press.types import Package, Solution, Target, VirtualPackage
 
 Json = dict[str, Any]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mamba_press import log
 from mamba_press.conda import lockfile, records, worker_errors, worker_process
@@ -14,9 +15,6 @@ from mamba_press.conda.match_specs import spec_name
 from mamba_press.credentials import public
 from mamba_press.errors import ConfigError, PressError, Problem, Setting, SolveError, Text
 from mamba_press.types import Package, Python, Solution, Target, VirtualPackage
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 Json = dict[str, Any]
 

@@ -9,16 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 from mamba_press import messages, platforms
 from mamba_press.config.keys import keys
 from mamba_press.config.model import State
 from mamba_press.config.schema_types import Filled, Pattern, Versions
 from mamba_press.errors import Problem
-
-if TYPE_CHECKING:
-    from mamba_press.types import Target
+from mamba_press.machine import Target
 
 Path = tuple[str, ...]
 Mode = Literal["append", "prepend", "none"]

@@ -5,14 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from mamba_press import platforms
 from mamba_press.errors import Problem, ReadError
 from mamba_press.metadata import headers
-
-if TYPE_CHECKING:
-    from mamba_press.metadata.headers import Fields
+from mamba_press.metadata.headers import Fields
 
 _NAMED = {
     "name": "a wheel keeps its name",

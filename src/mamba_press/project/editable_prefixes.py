@@ -18,7 +18,7 @@ from pathlib import Path
 from mamba_press.atomic import TEMPORARY, replacing, temporary
 
 _NOTES = "editable"
-_DAY = 24 * 60 * 60
+_DAY = 24 * 60 * 60 * 10**9
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,10 +104,7 @@ def _time(path: Path) -> int:
 
 
 def _is_old(path: Path) -> bool:
-    try:
-        return time.time() - path.stat().st_mtime > _DAY
-    except OSError:
-        return False
+    return time.time_ns() - _time(path) > _DAY
 
 
 def _remove(prefix: Path) -> bool:

@@ -9,13 +9,10 @@ import sysconfig
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mamba_press import platforms
+from mamba_press.platforms.systems import Facts
 from mamba_press.types import NEUTRAL, System
-
-if TYPE_CHECKING:
-    from mamba_press.platforms.systems import Facts
 
 _COMPILERS = {"CC": ("cc", "clang"), "CXX": ("c++", "clang++"), "FC": ("gfortran",)}
 """The variables that name compilers, and how the programs of a ``build`` prefix end that they then name."""
@@ -86,12 +83,9 @@ def _path(path: str, place: Place) -> str:
     folders = path.split(os.pathsep)
     ours = {os.path.realpath(each) for each in place.programs}
     first = next((n for n, each in enumerate(folders) if os.path.realpath(each) not in ours), len(folders))
-    added = [str(folder) for prefix in (place.build, place.host) if prefix for folder in _programs(prefix, place)]
+    programs = _facts(place).programs
+    added = [str(prefix / folder) for prefix in (place.build, place.host) if prefix for folder in programs]
     return os.pathsep.join([*folders[:first], *added, *folders[first:]])
-
-
-def _programs(prefix: Path, place: Place) -> tuple[Path, ...]:
-    return tuple(prefix / folder for folder in _facts(place).programs)
 
 
 def _folders(place: Place) -> Iterator[tuple[str, tuple[Path, ...]]]:
