@@ -104,7 +104,8 @@ _TARGETS = (
     _target("requires", "metadata/requirements/*.py", "unit/metadata/requirements/test_*.py property/test_requires.py"),
     _target(
         "wheel",
-        "wheel/writer.py wheel/zip_format.py wheel/content.py wheel/compress.py wheel/names.py",
+        "wheel/writer.py wheel/zip_format.py wheel/content.py wheel/compress.py wheel/names.py "
+        "wheel/proof.py wheel/huge.py wheel/entry_cache.py",
         "unit/wheel/test_*.py property/test_wheel.py property/test_splice.py",
     ),
     _target("target", "platforms/target*.py", "unit/platforms/test_*.py property/test_target.py"),

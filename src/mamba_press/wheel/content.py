@@ -25,12 +25,9 @@ if TYPE_CHECKING:
     from mamba_press.wheel.read import Member
 
 HUGE = 256 << 20
-"""From this size on an unedited file is read, compressed and written in parts; no more than some parts are in memory.
+"""From this size on an unedited file is read, compressed and written in parts, of which few are in memory."""
 
-The parts are compressed by zlib, the only compressor here whose output can be joined.
-"""
-
-PART = 8 << 20
+PART = 12 << 20
 """The size of such a part. It decides the bytes of the archive, so it does not depend on the machine."""
 
 _PRESS_AGAIN = "press again; nothing may change the work folder or the package cache meanwhile"

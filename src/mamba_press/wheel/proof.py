@@ -13,16 +13,13 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from mamba_press import log
 from mamba_press.errors import Problem, Setting, Text, WriteError, harmless
 from mamba_press.wheel import compress, zip_format, zip_read
-from mamba_press.wheel.content import row_of
-from mamba_press.wheel.read import Passing
 from mamba_press.wheel.zip_format import DEFLATED, STORED, ArchiveError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from mamba_press.wheel.compress import Compressor
-    from mamba_press.wheel.content import Sized
     from mamba_press.wheel.read import Member
     from mamba_press.wheel.zip_read import Listing
 
@@ -78,7 +75,7 @@ class Prover(NamedTuple):
         if self.unpack:
             return self.unpack(packed, len(data)) == data
         again = Unpacking()
-        return again.gives(packed, data) and again.is_complete
+        return again.gives(packed, data) and again.is_at_end()
 
     def refused(self, path: str) -> WriteError:
         """Return the error of an entry that was packed wrongly."""
@@ -90,21 +87,20 @@ _HINT = Text.of("press again; if it stays, ", Setting("wheel.compression"), " na
 
 
 class Unpacking:
-    """An entry that zlib unpacks piece by piece, each compared with the bytes that it has to give."""
+    """A stream that zlib unpacks piece by piece, each compared with the bytes that it has to give."""
 
-    def __init__(self) -> None:
-        self._stream = zlib.decompressobj(-zlib.MAX_WBITS)
+    def __init__(self, before: bytes = b"") -> None:
+        self.stream = zlib.decompressobj(-zlib.MAX_WBITS, zdict=before)
+        self.at = 0
         self._due: Bytes = b""
-        self._at = 0
 
-    @property
-    def is_complete(self) -> bool:
-        """Whether the entry has ended, and given all bytes."""
-        return self._stream.eof and self._at == len(self._due)
+    def is_at_end(self, *, is_last: bool = True) -> bool:
+        """Whether all bytes have come, and the stream has ended, or has not where it is not the last one."""
+        return self.stream.eof == is_last and self.at == len(self._due)
 
     def gives(self, packed: Bytes, data: Bytes) -> bool:
         """Whether the next packed piece gives some of these bytes, which follow those before, and no others."""
-        self._due, self._at = self._due[self._at :] + data if self._due else data, 0
+        self._due, self.at = self._due[self.at :] + data if self._due else data, 0
         try:
             with memoryview(packed) as view:
                 return all(self._gives(view[at : at + _STEP]) for at in range(0, len(view), _STEP))
@@ -112,44 +108,10 @@ class Unpacking:
             return False
 
     def _gives(self, packed: memoryview) -> bool:
-        found = self._stream.decompress(packed)
-        is_due = self._due.startswith(found, self._at)
-        self._at += len(found)
-        return is_due and not self._stream.unused_data
-
-
-class InParts:
-    """An entry that comes by in parts: looked at, unpacked again and summed up, but never in memory as a whole.
-
-    It is unpacked by zlib in any case: there is no other library that unpacks in parts.
-    """
-
-    def __init__(self, one: Sized, prover: Prover, *, is_packed: bool) -> None:
-        self.passing = Passing(one.entry.path, one.size)
-        self.is_packed = is_packed
-        self.method = DEFLATED if is_packed else STORED
-        self._one, self._prover, self._again = one, prover, Unpacking()
-        self._crc = self._packed = self._seal = 0
-
-    def over(self, parts: Iterator[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
-        """Yield pairs of an entry's bytes and its packed bytes; raise as `Prover.require`, and as `row_of`."""
-        for data, packed in parts:
-            self.passing.add(data)
-            if self.is_packed and not self._again.gives(packed, data):
-                raise self._prover.refused(self._one.entry.path)
-            self._crc = self._prover.crc32(data, self._crc)
-            self._seal = self._prover.crc32(packed, self._seal)
-            self._packed += len(packed)
-            yield data, packed
-        if self.is_packed and not self._again.is_complete:
-            raise self._prover.refused(self._one.entry.path)
-        row_of(self._one.entry, self._one.size, self.passing.sha256)
-
-    @property
-    def meant(self) -> Meant:
-        """How it has to stand in the file, once all parts have come by."""
-        entry = self._one.entry
-        return Meant(entry.path, entry.executable, self._crc, self._one.size, self._packed, self._seal)
+        found = self.stream.decompress(packed)
+        is_due = self._due.startswith(found, self.at)
+        self.at += len(found)
+        return is_due and not self.stream.unused_data
 
 
 def prover(used: Compressor) -> Prover:

@@ -237,9 +237,9 @@ class Passing:
     def add(self, part: bytes) -> None:
         """Look at the next part."""
         self._head += part[: _HEAD - len(self._head)]
-        traces = hazards.traces(self._path, self._before + part, is_binary=_is_binary(self._head))
-        self._problems.update(dict.fromkeys(traces))
-        self._before = (self._before + part)[-hazards.LONGEST :]
+        both = self._before + part
+        self._problems.update(dict.fromkeys(hazards.traces(self._path, both, is_binary=_is_binary(self._head))))
+        self._before = both[-hazards.LONGEST :]
         self._digest.update(part)
 
     def member(self, data: Data) -> Member:

@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from mamba_press import log, parallel
 from mamba_press.atomic import replacing
 from mamba_press.types import Entry, Wheel
-from mamba_press.wheel import content, entry_cache, proof, read
-from mamba_press.wheel.compress import Compression, Compressor, compressor, zlib_part
-from mamba_press.wheel.content import Row, Sized, contents_of, describe, measure, parts_of, path_of, record, row_of
+from mamba_press.wheel import content, entry_cache, huge, proof, read
+from mamba_press.wheel.compress import Compression, Compressor, compressor
+from mamba_press.wheel.content import Row, Sized, contents_of, describe, measure, path_of, record, row_of
 from mamba_press.wheel.names import ordered
 from mamba_press.wheel.proof import Meant, Proven, Prover
 from mamba_press.wheel.zip_format import Archive, dos_time
@@ -256,33 +256,14 @@ def _append(archive: Archive, packed: _Packed, work: _Work) -> tuple[Meant, Memb
 
 def _append_huge(archive: Archive, one: Sized, work: _Work) -> tuple[Meant, Member]:
     """Append a huge entry, deflated in parts where that is worth it; return what is now to be found of it."""
-    watch = proof.InParts(one, work.prover, is_packed=work.used.deflate is not None)
-    parts = _deflated_parts(one, work.pool) if watch.is_packed else _stored_parts(one)
+    watch = huge.InParts(one, work.prover, is_packed=work.used.deflate is not None)
+    parts = huge.deflated(one, work.used, work.pool) if work.used.deflate else huge.stored(one)
     if not archive.append_parts(one.entry, watch.method, watch.over(parts), one.size):
-        watch = proof.InParts(one, work.prover, is_packed=False)
-        archive.append_parts(one.entry, watch.method, watch.over(_stored_parts(one)), one.size)
+        watch = huge.InParts(one, work.prover, is_packed=False)
+        archive.append_parts(one.entry, watch.method, watch.over(huge.stored(one)), one.size)
     if not watch.passing.is_wanted:
         return watch.meant, watch.passing.member(b"")
     with content.at_hand(one) as data:
         if work.seen:
             work.seen(one.entry, data)
         return watch.meant, watch.passing.member(data)
-
-
-def _stored_parts(one: Sized) -> Iterator[tuple[bytes, bytes]]:
-    return ((part, part) for part in parts_of(one))
-
-
-def _deflated_parts(one: Sized, pool: ThreadPoolExecutor) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the parts of a huge entry with their deflated forms, some parts ahead of the caller."""
-    ahead: deque[tuple[bytes, Future[bytes]]] = deque()
-    before, total = b"", 0
-    for part in parts_of(one):
-        total += len(part)
-        ahead.append((part, pool.submit(zlib_part, part, before, total >= one.size)))
-        before = part[-32768:]
-        if len(ahead) > 2 * parallel.count():
-            data, packed = ahead.popleft()
-            yield data, packed.result()
-    for data, packed in ahead:
-        yield data, packed.result()

@@ -142,7 +142,9 @@ class Archive:
         self._file.write(data)
         self._note(central, len(local), sizes)
 
-    def append_parts(self, entry: Entry, method: int, parts: Iterator[tuple[bytes, bytes]], size: int) -> bool:
+    def append_parts(
+        self, entry: Entry, method: int, parts: Iterator[tuple[bytes, bytes | bytearray]], size: int
+    ) -> bool:
         """Append an entry from pairs of its bytes and the bytes to write; return whether it was worth it.
 
         Nothing is kept where it was not. The header is written again when the sizes are known; what it needs for ZIP64

@@ -12,6 +12,7 @@ from mamba_press import log
 from mamba_press.errors import ContentError, WriteError
 from mamba_press.types import Entry, File, Kept, Reason
 from mamba_press.wheel import compress, content, proof, read, writer, zip_format, zip_read
+from mamba_press.wheel import huge as writer_huge
 from tests.support.written import demo, entry, write
 
 ENTRIES = (entry("demo/a.txt", b"all work and no play\n" * 500), entry("demo/b.txt", b"makes Jack a dull boy\n" * 500))
@@ -147,26 +148,31 @@ def huge(tmp_path, monkeypatch):
     return demo(entry("demo/huge", source))
 
 
-@pytest.mark.parametrize("at", [0, 4])
-def test_a_part_of_a_huge_file_that_is_packed_wrongly_is_found(tmp_path, monkeypatch, huge, at):
-    right, done = compress.zlib_part, []
+@pytest.mark.parametrize("compression", ["libdeflate", "zlib"])
+@pytest.mark.parametrize("at", [0, 4, 8])
+def test_a_part_of_a_huge_file_that_is_packed_wrongly_is_found(tmp_path, monkeypatch, huge, compression, at):
+    right, done = writer_huge._part, []
 
-    def wrong(data, before, is_last):
+    def wrong(used, data, *rest):
         done.append(data)
-        packed = right(data, before, is_last)
-        return flipped(packed) if len(done) == at + 1 else packed
+        if len(done) == at + 1:
+            monkeypatch.setattr(writer_huge, "zlib_part", lambda *of: flipped(compress.zlib_part(*of)))
+            used = replace(used, deflate=lambda data: flipped(compress.compressor("libdeflate").deflate(data)))
+        else:
+            monkeypatch.setattr(writer_huge, "zlib_part", compress.zlib_part)
+        return right(used, data, *rest)
 
-    monkeypatch.setattr(writer, "zlib_part", wrong)
+    monkeypatch.setattr(writer_huge, "_part", wrong)
     with pytest.raises(WriteError, match="does not unpack it to the bytes that were packed"):
-        write(huge, tmp_path / "out", threads=1)
+        write(huge, tmp_path / "out", threads=1, compression=compression)
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_a_huge_file_whose_last_part_is_missing_is_found(tmp_path, monkeypatch, huge):
-    right = compress.zlib_part
-    monkeypatch.setattr(writer, "zlib_part", lambda data, before, _: right(data, before, False))
+@pytest.mark.parametrize("is_last", [False, True])
+def test_a_huge_file_whose_parts_do_not_end_where_it_does_is_found(tmp_path, monkeypatch, huge, is_last):
+    monkeypatch.setattr(writer_huge, "zlib_part", lambda data, before, _: compress.zlib_part(data, before, is_last))
     with pytest.raises(WriteError, match="does not unpack it to the bytes that were packed"):
-        write(huge, tmp_path / "out")
+        write(huge, tmp_path / "out", compression="zlib")
 
 
 def test_a_huge_file_that_is_written_otherwise_than_it_was_packed_is_found(tmp_path, monkeypatch, huge):

@@ -177,22 +177,6 @@ def test_two_windows_are_under_way_and_what_comes_of_them_is_in_order(monkeypatc
         assert [first, *found] == sizes
 
 
-def test_the_parts_of_a_huge_file_are_deflated_with_what_stands_before_them(monkeypatch, tmp_path):
-    monkeypatch.setattr(content, "PART", 50_000)
-    data = b"".join(b"%d squared is %d\n" % (n, n * n) for n in range(9000))[: 3 * 50_000 + 1]
-    (tmp_path / "a").write_bytes(data)
-    one = content.Sized(entry("demo/a", tmp_path / "a"), len(data))
-    expected, before = [], b""
-    for start in range(0, len(data), 50_000):
-        part = data[start : start + 50_000]
-        stream = zlib.compressobj(6, zlib.DEFLATED, -15, *((8, 0, before[-32768:]) if before else ()))
-        mode = zlib.Z_FINISH if start + 50_000 > len(data) else zlib.Z_SYNC_FLUSH
-        expected.append((part, stream.compress(part) + stream.flush(mode)))
-        before = part
-    with ThreadPoolExecutor(2) as pool:
-        assert list(writer._deflated_parts(one, pool)) == expected
-
-
 def test_who_looks_at_what_is_written_gets_every_file_as_it_is_in_the_wheel(monkeypatch, tmp_path):
     monkeypatch.setattr("mamba_press.platforms.binaries.apply", lambda data, edits: data[:].upper())
     seen = {}
