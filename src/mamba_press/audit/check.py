@@ -137,24 +137,21 @@ def _opened(
         if len(folders) == 1:
             contents = Contents(name=parsed, members=members, dist_info=folders[0])
         else:
-            problems.append(archive.not_one(folders))
+            what = f"{len(folders)} .dist-info folders: {', '.join(folders)}" if folders else "no .dist-info folder"
+            problems.append(Problem(where="", what=f"the wheel has {what}"))
     unpacked = sum(member.size for member in members.values())
     found = Findings(problems=tuple(map(shown, problems)), size=size, unpacked=unpacked, files=len(members))
     return Opened(path=path, name=name, found=found, contents=contents)
 
 
 def _judged(wheel: Opened, elsewhere: Sequence[str], beside: Mapping[str, Binary] | None) -> Findings:
-    """Hold a wheel to all rules; ``beside`` are the binaries of all other wheels by installed path, if these are known.
-
-    If not, a library that is looked for where other wheels have files may be one of theirs.
-    """
+    """Hold a wheel to all rules; ``beside`` are the binaries of all others by installed path, if these are known."""
     contents = wheel.contents
     if contents is None:
         return wheel.found
     problems = [*wheel.found.problems, *archive.names(contents)]
     problems += (*dist_info.problems(contents), *binaries.problems(contents))
-    shared = binaries.shared_folders(contents) if beside is None else frozenset()
-    problems += binaries.unfound(contents, (*elsewhere, *binaries.interpreters(contents)), shared, beside or {})
+    problems += binaries.unfound(contents, elsewhere, beside)
     problems = [shown(problem) for problem in problems]
     ours = contents.wheel.get("Generator", "").startswith("mamba-press")
     kinds = (Remark,) if ours else (Remark, Habit)

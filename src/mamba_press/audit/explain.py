@@ -95,16 +95,6 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Lost:
-    """A path of an installation that a file still names, and what does not work for that reason."""
-
-    package: str | None
-    path: str
-    text: str
-    consequence: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Explanation:
     """All of it. ``steps`` are in the order in which they would have to go; ``left`` is None for a finished wheel."""
 
@@ -119,7 +109,7 @@ class Explanation:
     pieces: tuple[Piece, ...]
     license: str | None
     left: tuple[Dropped, ...] | None
-    lost: tuple[Lost, ...]
+    lost: tuple[Finding, ...]
     notes: tuple[Note, ...]
 
 
@@ -245,13 +235,9 @@ def why_there(name: str, group: Sequence[Piece], pieces: Sequence[Piece]) -> Rea
     return Reason("rule", said or ("plugins" if any(piece.binary for piece in group) else "data"))
 
 
-def lost(findings: Iterable[Finding]) -> tuple[Lost, ...]:
+def lost(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return what is looked for in vain, and was not accepted."""
-    return tuple(
-        Lost(package=found.package or None, path=found.path, text=found.text, consequence=found.consequence)
-        for found in findings
-        if found.kind == "functional" and not found.accepted
-    )
+    return tuple(found for found in findings if found.kind == "functional" and not found.accepted)
 
 
 def _changes(entry: Entry | None) -> tuple[str, ...]:
@@ -275,6 +261,10 @@ def as_json(explanation: Explanation) -> dict[str, object]:
         step["floor"]["package"] = step["floor"]["package"] or None
     for each in (*found["parts"], *(found["left"] or ())):
         each["why"] = str(Reason(**each["why"]))
+    found["lost"] = [
+        {"package": each.package or None, "path": each.path, "text": each.text, "consequence": each.consequence}
+        for each in explanation.lost
+    ]
     names = {"steps": "floors", "parts": "packages", "pieces": "files", "lost": "placeholders"}
     found |= as_values(explanation.notes)
     return {"version": VERSION, **{names.get(key, key): value for key, value in found.items()}}

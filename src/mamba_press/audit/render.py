@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from mamba_press.audit.explain import Explanation, Need, Piece, Step
-    from mamba_press.types import Dropped
+    from mamba_press.types import Dropped, Finding
 
 _OVERVIEW = {"packages": 10, "licences": 1, "names": 3, "placeholders": 4, "left": 5}
 _BLOCKS = 10
@@ -154,9 +154,9 @@ def _names(found: Explanation) -> Section:
 
 
 def _placeholders(found: Explanation) -> Section:
-    groups: dict[tuple[str, str], list[explain.Lost]] = defaultdict(list)
+    groups: dict[tuple[str, str], list[Finding]] = defaultdict(list)
     for one in found.lost:
-        groups[one.package or "", one.consequence].append(one)
+        groups[one.package, one.consequence].append(one)
     rows = tuple(
         (package, consequence, _some({posixpath.basename(one.path) for one in group}), group[0].text)
         for (package, consequence), group in groups.items()

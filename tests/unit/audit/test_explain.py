@@ -12,9 +12,9 @@ from jsonschema import Draft202012Validator
 
 from mamba_press import __main__ as command
 from mamba_press.audit import explain, render
-from mamba_press.audit.explain import Explanation, Lost, Need, Part, Piece
+from mamba_press.audit.explain import Explanation, Need, Part, Piece
 from mamba_press.errors import Note
-from mamba_press.types import Dropped, Floor, Reason
+from mamba_press.types import Dropped, Finding, Floor, Reason
 from tests.support.wheels import files, make
 
 SCHEMA = json.loads(Path(__file__).parents[3].joinpath("docs/reference/explain.schema.json").read_text("utf-8"))
@@ -71,7 +71,16 @@ WHOLE = Explanation(
     pieces=(SSL, piece("x/a.so", "x", needs=(Need(name="libssl.so.3", where="wheel", path=SSL.path),))),
     license="Apache-2.0 AND MIT",
     left=(Dropped(package="openssl", path="lib/libssl.a", size=9000, why=Reason("rule", "static libraries")),),
-    lost=(Lost(package="openssl", path=SSL.path, text="/nowhere/ssl", consequence="certificates are not found"),),
+    lost=(
+        Finding(
+            path=SSL.path,
+            file="lib/libssl.so.3",
+            package="openssl",
+            text="/nowhere/ssl",
+            kind="functional",
+            consequence="certificates are not found",
+        ),
+    ),
     notes=(Note("one"), Note("two")),
 )
 

@@ -102,13 +102,6 @@ def tag_order(name: str) -> Iterator[Problem]:
             yield Style(where=name, what=f"its tags are not sorted, or there twice: {part}")
 
 
-def not_one(folders: Sequence[str]) -> Problem:
-    """Return what is wrong with a wheel that has not exactly one folder with metadata."""
-    if not folders:
-        return Problem(where="", what="the wheel has no .dist-info folder")
-    return Problem(where="", what=f"the wheel has {len(folders)} .dist-info folders: {', '.join(folders)}")
-
-
 def names(contents: Contents) -> Iterator[Problem]:
     """Yield the places that call the wheel something else than its file name does."""
     name = contents.name

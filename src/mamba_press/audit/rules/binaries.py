@@ -134,28 +134,13 @@ def _pythons(contents: Contents) -> Iterator[Problem]:
             yield Problem(where=min(found.values()), what=what)
 
 
-# -- what the loader of a system of the tags would not find
+def unfound(contents: Contents, elsewhere: Sequence[str], beside: Mapping[str, Binary] | None) -> tuple[Problem, ...]:
+    """Return what the loader would not find, on the systems of the wheel's tags.
 
-
-def interpreters(contents: Contents) -> tuple[str, ...]:
-    """Return patterns of the libraries that PyPy and GraalPy themselves are, in wheels for them."""
-    names = {tag.partition("-")[0] for tag in contents.name.tags}
-    pypy = ("libpypy*",) if any(name.startswith("pp") for name in names) else ()
-    graal = ("*python-native.*",) if any(name.startswith("graalpy") for name in names) else ()
-    return (*pypy, *graal)
-
-
-def shared_folders(contents: Contents) -> frozenset[str]:
-    """Return the folders of wheelhouses: prefixes that no package of this wheel has for itself."""
-    paths = {installed(path) for path in contents.members}
-    tops = {path.partition("/")[0] for path in paths if path.split("/")[1:2] == ["_prefix"]}
-    return frozenset(top for top in tops if f"{top}/__init__.py" not in paths)
-
-
-def unfound(
-    contents: Contents, elsewhere: tuple[str, ...], shared: frozenset[str], beside: Mapping[str, Binary]
-) -> tuple[Problem, ...]:
-    """Return what the loader would not find, on the systems of the wheel's tags."""
+    ``beside`` are the binaries of all other wheels. Where these are not known, a library that is looked for in a folder
+    of other wheels may be one of theirs.
+    """
+    shared, beside = _shared_folders(contents) if beside is None else frozenset(), beside or {}
     facts = next((each for each in reversed(platforms.FACTS.values()) if contents.name.of(each.system)), None)
     if facts is None:
         return ()
@@ -163,7 +148,7 @@ def unfound(
         tags=contents.name.of(facts.system),
         own=_loadable(contents, facts.format),
         beside={path: binary for path, binary in beside.items() if binary.format == facts.format},
-        elsewhere=elsewhere,
+        elsewhere=(*elsewhere, *_interpreters(contents)),
         shared=shared,
         python=min((int(match[1]) for tag in contents.name.tags if (match := _CPYTHON.match(tag))), default=8),
         added=partial(_added, contents),
@@ -171,6 +156,21 @@ def unfound(
     found = dict.fromkeys(platforms.of(facts.system).loads(wheel))
     # What is only another wheel's problem is left to it: its tags may promise other things.
     return tuple(each for each in found if each.where in wheel.own or each.where not in beside)
+
+
+def _interpreters(contents: Contents) -> tuple[str, ...]:
+    """Return patterns of the libraries that PyPy and GraalPy themselves are, in wheels for them."""
+    names = {tag.partition("-")[0] for tag in contents.name.tags}
+    pypy = ("libpypy*",) if any(name.startswith("pp") for name in names) else ()
+    graal = ("*python-native.*",) if any(name.startswith("graalpy") for name in names) else ()
+    return (*pypy, *graal)
+
+
+def _shared_folders(contents: Contents) -> frozenset[str]:
+    """Return the folders of wheelhouses: prefixes that no package of this wheel has for itself."""
+    paths = {installed(path) for path in contents.members}
+    tops = {path.partition("/")[0] for path in paths if path.split("/")[1:2] == ["_prefix"]}
+    return frozenset(top for top in tops if f"{top}/__init__.py" not in paths)
 
 
 def _added(contents: Contents) -> dict[str, tuple[str, ...]] | None:
