@@ -106,13 +106,6 @@ class _Bill:
     tops: frozenset[str]
     license: str | None = None
 
-    def records(self) -> dict[str, Package]:
-        """Return of each package as much of its record as the bill quotes: what it demands of the system."""
-        return {
-            name: Package(name=name, version=str(component.get("version", "")), depends=_demands(component))
-            for name, component in self.packages.items()
-        }
-
 
 def _read(path: Path) -> tuple[list[_Seen], dict[str, bytes]]:
     """Look at every file of a wheel on all cores; and return the texts that tell of it, by their names."""
@@ -241,7 +234,8 @@ def _floors(entries: Sequence[Entry], bill: _Bill, named: Sequence[Tag]) -> tupl
     for tag in (each for each in named if each.is_known):
         system = platforms.of(tag.system)
         oldest = system.floor_of((), tag.machines[0])
-        stated = tags.stated(entries, bill.records(), platforms.FACTS[tag.system].virtual, oldest)
+        records = {name: Package(name=name, version="", depends=_demands(each)) for name, each in bill.packages.items()}
+        stated = tags.stated(entries, records, platforms.FACTS[tag.system].virtual, oldest)
         # Who pressed may have counted symbols alone: of the records only what the tag keeps is believed.
         believed = [floor for floor in stated if tag.floor is None or floor.version <= tag.floor]
         floors = sorted(

@@ -61,6 +61,8 @@ def place(linked: Linked, home: Home, others: Mapping[str, str]) -> Linked:
     changed = [replace(entry, source=texts[entry.path]) if entry.path in texts else entry for entry in kept]
     there = {entry.path.lower() for entry in changed}
     new = [entry for entry in copies if entry.path.lower() not in there]
+    alone = sorted({folder or "the top of site-packages" for folder, _ in beside})
+    note = f"DLLs lie beside the extensions that need them, for no __init__.py can name a folder: {', '.join(alone)}"
     placed = sorted([*changed, *new, *modules], key=lambda entry: entry.path)
     paths = {entry.path for entry in placed}
     return replace(
@@ -68,7 +70,7 @@ def place(linked: Linked, home: Home, others: Mapping[str, str]) -> Linked:
         entries=tuple(placed),
         names={name: path for name, path in linked.names.items() if path in paths},
         folders=tuple(sorted(posixpath.relpath(folder, home.name) for folder in inside)),
-        notes=(*linked.notes, *_notes(beside)),
+        notes=(*linked.notes, *([note] if alone else ())),
     )
 
 
@@ -149,12 +151,3 @@ def _hooked(wheel: _Wheel, name: str) -> bytes | None:
 def _copy(entry: Entry, folder: str) -> Entry:
     path, why = posixpath.join(folder, posixpath.basename(entry.path)), f"beside what needs it: {entry.why}"
     return replace(entry, path=path, why=Reason("rule", why))
-
-
-def _notes(beside: set[tuple[str, str]]) -> tuple[str, ...]:
-    folders = sorted({folder or "the top of site-packages" for folder, _ in beside})
-    if not folders:
-        return ()
-    return (
-        f"DLLs lie beside the extensions that need them, for no __init__.py can name a folder: {', '.join(folders)}",
-    )

@@ -231,20 +231,14 @@ def stated_floor(package: Package, virtual: str) -> tuple[int, int] | None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class External:
-    """A library of another wheel: ``path`` is below ``site-packages``, ``requirement`` is that wheel on PyPI."""
+    """A library of another wheel: its users ask for ``name``, which lies in a ``folder`` below ``site-packages``.
 
-    path: str
+    ``requirement`` is that wheel on PyPI.
+    """
+
+    folder: str
+    name: str
     requirement: str
-
-    @property
-    def name(self) -> str:
-        """The name that the library's users have to ask for."""
-        return posixpath.basename(self.path)
-
-    @property
-    def folder(self) -> str:
-        """Where it lies, below ``site-packages``."""
-        return posixpath.dirname(self.path)
 
 
 def find_external(name: str, declared: Mapping[str, str]) -> External | None:
@@ -253,7 +247,8 @@ def find_external(name: str, declared: Mapping[str, str]) -> External | None:
     if glob is None:
         return None
     requirement, _, path = declared[glob].rpartition(": ")
-    return External(path=path.strip(), requirement=requirement.strip())
+    folder, name = posixpath.split(path.strip())
+    return External(folder=folder, name=name, requirement=requirement.strip())
 
 
 def external_requirements(kept: Iterable[Kept], declared: Mapping[str, str]) -> tuple[str, ...]:

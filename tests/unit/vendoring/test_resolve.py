@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import posixpath
 from dataclasses import replace
 
 import pytest
@@ -186,7 +187,7 @@ def test_a_library_is_found_with_the_wheel_that_brings_it_and_where_it_lies_ther
 @pytest.mark.parametrize(("name", "path"), [("libtorch.so.2.3", "torch/lib/libtorch.so"), ("libc10.so.2", None)])
 def test_a_key_matches_without_a_version_but_not_with_another(name, path):
     found = find_external(name, TORCH)
-    assert (found and found.path) == path
+    assert (found and f"{found.folder}/{found.name}") == path
 
 
 def test_a_wheel_is_required_once_and_only_where_a_file_takes_a_library_from_it(tmp_path):
@@ -229,4 +230,4 @@ def test_what_is_accepted_is_a_requirement_for_packaging_too(value, requirement,
     config = reader.from_values({"packages": ["x"], "link": {"external": {"libx.so": value}}}, {}, {})
     found = find_external("libx.so", config.link.external)
     assert found is not None
-    assert (str(Requirement(found.requirement)), found.path) == (requirement, path)
+    assert (str(Requirement(found.requirement)), posixpath.join(found.folder, found.name)) == (requirement, path)
