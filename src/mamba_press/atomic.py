@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -14,6 +15,8 @@ from mamba_press.errors import Problem, WriteError
 
 TEMPORARY = ".mamba-press-"
 """How the names of unfinished files start; they end in ``.tmp``, so nobody takes one for a wheel or an sdist."""
+
+_DAY = 24 * 60 * 60
 
 TAKEN = "would be another file under the same name, which indexes refuse and caches do not notice"
 
@@ -64,16 +67,21 @@ def taken(written: Path, target: Path, hint: str) -> tuple[Problem, ...]:
 
 
 @contextmanager
-def temporary(beside: Path | None = None, *, stays: Callable[[BaseException], bool] | None = None) -> Iterator[Path]:
+def temporary(
+    beside: Path | None = None,
+    *,
+    within: Path | None = None,
+    stays: Callable[[BaseException], bool] | None = None,
+) -> Iterator[Path]:
     """Give an empty folder that is gone afterwards, also where a signal comes while it is made or removed.
 
-    It lies where temporary files do, or in the folder ``beside``. After an exception for which ``stays`` is true it is
-    left there.
+    It lies where temporary files do, or ``within`` another folder for these, or in the folder ``beside``, where others
+    look. After an exception for which ``stays`` is true it is left there.
     """
     import tempfile
 
     with interrupts.held():
-        folder = tempfile.mkdtemp(prefix=TEMPORARY if beside else TEMPORARY.removeprefix("."), dir=beside)
+        folder = tempfile.mkdtemp(prefix=TEMPORARY if beside else TEMPORARY.removeprefix("."), dir=beside or within)
         is_left = False
         try:
             with interrupts.released():
@@ -93,6 +101,21 @@ def remove(folder: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     with suppress(OSError):
         os.rmdir(folder)  # noqa: PTH106 - a text
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary folders that killed processes have left in a folder: those that are older than a day."""
+    for path in (*folder.glob(f"{TEMPORARY}*"), *folder.glob(f"{TEMPORARY.removeprefix('.')}*")):
+        if is_old(path):
+            remove(str(path))
+
+
+def is_old(path: Path) -> bool:
+    """Whether something was last changed more than a day ago; what is not there any more was not."""
+    try:
+        return time.time() - path.stat().st_mtime > _DAY
+    except OSError:
+        return False
 
 
 @contextmanager

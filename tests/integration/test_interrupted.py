@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -165,3 +166,32 @@ def test_what_an_imported_module_has_started_ends_with_the_check(how, tmp_path):
     process.communicate(timeout=60)
     assert process.returncode == 128 + how
     assert press.eventually(lambda: press.processes_with(str(started)) == [])
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL, None], ids=["SIGTERM", "SIGKILL", "to its end"])
+def test_a_prefix_near_the_cache_goes_with_its_build(how, channel, tmp_path):
+    """It lies there where the folder for temporary files is on another device; a killed build's goes a day later."""
+    other = Path("/dev/shm")
+    if not other.is_dir() or other.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no second device")
+    project = press.project(tmp_path / "project", f'packages = ["large"]\nchannels = ["{channel.root}"]', name="older")
+    near = tmp_path / "cache" / "mamba-press"
+    with tempfile.TemporaryDirectory(dir=other) as folder:
+        environ = {"RATTLER_CACHE_DIR": str(tmp_path / "cache"), "TMPDIR": folder}
+        if how is None:
+            press.command("press", project, "-o", tmp_path / "dist", cwd=tmp_path, environ=environ).ok()
+        else:
+            call: list[str | Path] = [sys.executable, "-m", "mamba_press", "press", project, "-o", tmp_path / "dist"]
+            written = press.interrupted(
+                call, cwd=tmp_path, environ=environ, when=lambda said: "writing" in said, how=how
+            )
+            assert written.code != 0
+    left = list(near.glob("mamba-press-*"))
+    assert len(left) == (how == signal.SIGKILL)
+    assert all(each.joinpath("prefix").is_dir() for each in left)
+    for each in left:
+        os.utime(each, (1, 1))
+    with tempfile.TemporaryDirectory(dir=other) as folder:
+        environ = {"RATTLER_CACHE_DIR": str(tmp_path / "cache"), "TMPDIR": folder}
+        press.command("press", project, "-o", tmp_path / "dist", "--force", cwd=tmp_path, environ=environ).ok()
+    assert list(near.glob("*mamba-press-*")) == []

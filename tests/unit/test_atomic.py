@@ -119,3 +119,20 @@ def test_an_empty_folder_goes_also_where_no_file_can_be_opened_any_more(tmp_path
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert not folder.exists()
+
+
+def test_what_killed_processes_left_a_day_ago_is_swept(tmp_path):
+    names = ["mamba-press-old", ".mamba-press-old", "mamba-press-new", "other-old"]
+    for name in names:
+        tmp_path.joinpath(name, "inside").mkdir(parents=True)
+        if name.endswith("old"):
+            os.utime(tmp_path / name, (1, 1))
+    atomic.sweep(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mamba-press-new", "other-old"]
+
+
+def test_a_temporary_folder_within_another_is_named_as_everywhere(tmp_path):
+    with atomic.temporary(within=tmp_path) as folder:
+        assert folder.parent == tmp_path.resolve()
+        assert folder.name.startswith("mamba-press-")
+    assert list(tmp_path.iterdir()) == []

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mamba_press import log, platforms
+from mamba_press import atomic, log, platforms
 from mamba_press.conda import prefix, records, worker_process
 from mamba_press.credentials import added
 from mamba_press.errors import FetchError
@@ -23,6 +25,35 @@ class Access:
     environ: Mapping[str, str]
     channels: tuple[str, ...] = ()
     offline: bool = False
+
+
+def near_cache(environ: Mapping[str, str]) -> Path | None:
+    """Return a folder for temporary ones that take hard links from the package cache; None for the usual place.
+
+    That place is left only where it takes none, as on another device: all that is installed there would be copied. What
+    killed builds have left in the other one is removed.
+    """
+    near = worker_process.cache_folder(environ) / "mamba-press"
+    try:
+        near.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(prefix=atomic.TEMPORARY, dir=near) as file:
+            if _takes(tempfile.gettempdir(), file.name) or not _takes(str(near), file.name):
+                return None
+    except OSError:
+        return None
+    atomic.sweep(near)
+    return near
+
+
+def _takes(folder: str, file: str) -> bool:
+    """Whether a folder takes a hard link of a file."""
+    link = Path(folder, f"{atomic.TEMPORARY}{os.urandom(6).hex()}.tmp")
+    try:
+        link.hardlink_to(file)
+        link.unlink()
+    except OSError:
+        return False
+    return True
 
 
 def environment(solution: Solution, names: Collection[str], workdir: Path, *, access: Access) -> Environment:

@@ -69,8 +69,12 @@ def require_backend(asked: Order) -> None:
 
 @contextmanager
 def workdir(environ: Mapping[str, str]) -> Iterator[Path]:
-    """Give a temporary folder; after a failure it stays where MAMBA_PRESS_KEEP says so, to be looked at."""
+    """Give a temporary folder; after a failure it stays where MAMBA_PRESS_KEEP says so, to be looked at.
+
+    It lies near the package cache where the usual place takes no hard links from there.
+    """
     from mamba_press import atomic
+    from mamba_press.conda import fetch
 
     def stays(error: BaseException) -> bool:
         is_kept = bool(environ.get(KEEP)) and isinstance(error, Exception)
@@ -78,7 +82,8 @@ def workdir(environ: Mapping[str, str]) -> Iterator[Path]:
             log.note(f"{KEEP} is set: the unfinished build stays in {folder}")
         return is_kept
 
-    with atomic.temporary(stays=stays) as folder:
+    near = None if environ.get(KEEP) else fetch.near_cache(environ)
+    with atomic.temporary(within=near, stays=stays) as folder:
         yield folder
 
 

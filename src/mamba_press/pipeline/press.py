@@ -130,7 +130,7 @@ def provided(order: Order, solution: Solution) -> Order:
 
 def modules(order: Order) -> tuple[str, ...]:
     """Return the top-level modules and packages of what would be pressed, sorted; installs it for a moment."""
-    with one_process(), atomic.temporary() as workdir:
+    with one_process(), atomic.temporary(within=fetch.near_cache(order.environ)) as workdir:
         environment, _ = _fetched(order, packages.vendored(solve.solve(order), order.config), workdir)
         return layout.modules(file.path for file in environment.files)
 

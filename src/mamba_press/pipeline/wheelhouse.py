@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from mamba_press import atomic, log, messages, platforms
+from mamba_press.conda import fetch
 from mamba_press.conda.worker_process import one_process
 from mamba_press.config import unmatched
 from mamba_press.errors import ConfigError, Problem, WriteError, noted, of_all
@@ -50,7 +51,7 @@ def write(
         build.second_reader(asked) as second,
         build.entries_cache(asked) as cache,
         atomic.stage(directory) as stage,
-        atomic.temporary() as workdir,
+        atomic.temporary(within=fetch.near_cache(asked.environ)) as workdir,
     ):
         require_possible(asked, workdir)
         with one_process():

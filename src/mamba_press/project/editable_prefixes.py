@@ -9,16 +9,15 @@ import hashlib
 import json
 import os
 import platform
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mamba_press.atomic import TEMPORARY, replacing, temporary
+from mamba_press import atomic
+from mamba_press.atomic import replacing, temporary
 
 _NOTES = "editable"
-_DAY = 24 * 60 * 60 * 10**9
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,9 +62,7 @@ def sweep(folder: Path) -> tuple[Path, ...]:
 
     What was made or used within a day stays: another build may be about to note that it needs it.
     """
-    for path in folder.glob(f"{TEMPORARY}*"):
-        if _is_old(path):
-            shutil.rmtree(path, ignore_errors=True)
+    atomic.sweep(folder)
     paths = sorted((folder / _NOTES).glob("*.json"), key=_time)
     notes = {path: note for path in paths if (note := _read(path))}
     newest = {(note.root, note.machine): note for note in notes.values()}  # it has the disk of today
@@ -73,7 +70,7 @@ def sweep(folder: Path) -> tuple[Path, ...]:
     used = {name for path, note in notes.items() if path not in gone for name in note.prefixes}
     found = {folder / name for note in gone.values() for name in note.prefixes if name not in used}
     removed = tuple(
-        prefix for prefix in sorted(found) if prefix.parent == folder and _is_old(prefix) and _remove(prefix)
+        prefix for prefix in sorted(found) if prefix.parent == folder and atomic.is_old(prefix) and _remove(prefix)
     )
     for path, note in gone.items():
         if not any((folder / name).is_dir() for name in note.prefixes if name not in used):
@@ -101,10 +98,6 @@ def _time(path: Path) -> int:
         return path.stat().st_mtime_ns
     except OSError:
         return 0
-
-
-def _is_old(path: Path) -> bool:
-    return time.time_ns() - _time(path) > _DAY
 
 
 def _remove(prefix: Path) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mamba_press import atomic
 from mamba_press.project import editable_prefixes
 
 
@@ -116,8 +117,8 @@ def test_a_note_that_names_another_folder_removes_nothing(folder, tmp_path):
 
 def test_what_killed_builds_left_goes_after_a_day(folder):
     old, new = (
-        prefix(folder, f"{editable_prefixes.TEMPORARY}old"),
-        prefix(folder, f"{editable_prefixes.TEMPORARY}new", days=0.5),
+        prefix(folder, f"{atomic.TEMPORARY}old"),
+        prefix(folder, f"{atomic.TEMPORARY}new", days=0.5),
     )
     editable_prefixes.sweep(folder)
     assert (old.exists(), new.exists()) == (False, True)
