@@ -109,19 +109,22 @@ class Problem:
         return {"where": str(self.where), "what": str(self.what), "hint": str(self.hint), "severity": self.severity}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Habit(Problem):
     """What mamba-press would not write, and what works nevertheless: wrong in a wheel of ours, a note on any other."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+
 class Style(Habit):
     """A habit that says nothing to the users of a wheel, and that most tools have: no word of it on other wheels."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+
 class Remark(Problem):
     """What the wheel alone cannot tell to be right or wrong: a note on every wheel."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 # ruff: noqa: PLC0414 - nouns like the others, in homes of their own: light questions need no more
+from mamba_press.binary import Binary as Binary
+from mamba_press.binary import Edits as Edits
+from mamba_press.binary import Requirement as Requirement
 from mamba_press.errors import Note, Problem
 from mamba_press.machine import NEUTRAL as NEUTRAL
 from mamba_press.machine import NEUTRAL_ON_WINDOWS as NEUTRAL_ON_WINDOWS
-from mamba_press.machine import Binary as Binary
-from mamba_press.machine import Edits as Edits
 from mamba_press.machine import Python as Python
-from mamba_press.machine import Requirement as Requirement
 from mamba_press.machine import System as System
 from mamba_press.machine import Target as Target
 from mamba_press.machine import VirtualPackage as VirtualPackage

@@ -507,6 +507,18 @@ def report(title: str, files: Sequence[File], site: Site, engine: Engine, names:
     return {name: vars(count) for name, count in counts.items()}
 
 
+def read_twice(files: Sequence[File], site: Site, names: str) -> None:
+    """Do every operation to every file, and have what is made read a second time, without any other judge."""
+    with readings() as read:
+        for file in files:
+            for name, edits in site.operations(file).items():
+                if name[0] in names:
+                    data = file.path.read_bytes()
+                    for one in edits:
+                        data = binaries.apply(data, one)
+                    read.add(f"{file.path}, {name}", data)
+
+
 def main() -> None:
     """Download, edit, judge, and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -516,6 +528,7 @@ def main() -> None:
     parser.add_argument("--operations", default="ABCDEFG", help="letters of the operations to run")
     parser.add_argument("--largest", type=int, default=1 << 40, help="leave out larger files")
     parser.add_argument("--arches", nargs="*", default=["x86_64", "aarch64"], choices=["x86_64", "aarch64"])
+    parser.add_argument("--only-second", action="store_true", help="no judge but the second reader")
     arguments = parser.parse_args()
     root = arguments.folder.resolve()
     found: dict[str, object] = {}
@@ -526,6 +539,10 @@ def main() -> None:
             files += collect(prefix if prefix.exists() else corpus.prefix_of(arguments.channel, prefix), arch)
         files = [file for file in files if file.path.stat().st_size <= arguments.largest]
         site = Site(root / "farm" / arch, files)
+        if arguments.only_second:
+            print(f"== {arch}: {len(files)} files", flush=True)
+            read_twice(files, site, arguments.operations)
+            continue
         if arch == "x86_64" or emulated(root):
             find_loading(files, site)
         for name in arguments.engines:

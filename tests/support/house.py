@@ -18,7 +18,7 @@ ROOT = REPOSITORY / "src" / "mamba_press"
 SOURCES = sorted(ROOT.rglob("*.py"))
 
 GROUND = {
-    *("atomic", "credentials", "errors", "globs", "interrupts", "log", "machine", "messages", "parallel"),
+    *("atomic", "binary", "credentials", "errors", "globs", "interrupts", "log", "machine", "messages", "parallel"),
     "types",
 }
 

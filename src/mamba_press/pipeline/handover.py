@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.version import Version
 
-from mamba_press import atomic, errors, log, machine, types
+from mamba_press import atomic, binary, errors, log, machine, types
 from mamba_press.conda import prefix, records, worker_process
 from mamba_press.errors import ContentError, PressError
 from mamba_press.metadata import licenses, metadata_providers, sbom
@@ -46,7 +46,7 @@ _KINDS: dict[str, type] = {
     each.__name__: each
     for each in (
         *(errors.Note, errors.Setting, errors.Text, licenses.Licence, sbom.Sbom),
-        *(machine.Binary, machine.Edits, machine.Python, machine.Requirement, machine.Target),
+        *(binary.Binary, binary.Edits, binary.Requirement, machine.Python, machine.Target),
         *(types.Dropped, types.Entry, types.File, types.Finding, types.Floor, types.Info, types.Kept, types.Package),
         *(types.Pressed, types.Reason, types.Resolved, types.Selection, types.Solution, types.Spec, types.Strings),
         *(types.Tags, types.Wheel),

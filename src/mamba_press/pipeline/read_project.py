@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from mamba_press.errors import ConfigError, Problem, Setting, Text, joined
 
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
 _Found = TypeVar("_Found")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Matrix:
+class Matrix(NamedTuple):
     """The Pythons and the platforms that a command names, and whether it asks for the project's own matrix."""
 
     python: tuple[str, ...] = ()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from mamba_press.machine import System
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """One system.
 
     ``format`` is that of its binaries, ``family`` how cibuildwheel calls it, ``sysconfig`` how Python does; ``markers``
@@ -40,13 +40,13 @@ class Facts:
     family: str
     sysconfig: str
     markers: tuple[str, str, str]
+    neutral: str
+    folders: Mapping[str, str]
     versioned: str = ""
     virtual: str = ""
     deployment: str = ""
     levels: str = ""
-    neutral: str
-    folders: Mapping[str, str]
-    machines: Mapping[str, str] = field(default_factory=dict)
+    machines: Mapping[str, str] = MappingProxyType({})
     libraries: tuple[str, ...] = ("lib",)
     looked_in: str = "lib/"
     ending: str = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mamba_press.machine import System
 
@@ -13,8 +13,7 @@ TAGGED = re.compile(
 """The ending of an extension module for one version of CPython."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Tag:
+class Tag(NamedTuple):
     """A platform tag that was read.
 
     ``family`` is what its grammar is called, ``arch`` the architecture as it stands there, ``machines`` are those of
