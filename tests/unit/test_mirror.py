@@ -31,11 +31,8 @@ PARTS: dict[str, tuple[str, ...]] = {
     "unit/platforms/linux/test_elf.py": (
         "platforms/binaries.py",
         "platforms/linux/elf_check.py",
-        "platforms/linux/elf_layout.py",
-        "platforms/linux/elf_edit.py",
         "platforms/linux/elf_reader.py",
         "platforms/linux/elf_records.py",
-        "platforms/linux/elf_strings.py",
     ),
     "unit/platforms/macos/test_macho.py": (
         "platforms/macos/codesign.py",
