@@ -106,14 +106,13 @@ def _names(data: Data, start: int, end: int) -> Iterator[str]:
 
 def _regions(data: Data) -> Iterator[tuple[int, int]]:
     """Yield the parts of a file that may hold strings of its own: all of it, or a binary's own sections."""
+    sections: list[tuple[int, int]] = []
     if len(data) >= 64 and data[:4] == b"\x7fELF":
-        sections = list(_elf_sections(data))
+        sections += _elf_sections(data)
     elif data[:4] in (b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe"):
-        sections = list(_macho_sections(data))
+        sections += _macho_sections(data)
     elif data[:2] == b"MZ":
-        sections = list(_pe_sections(data))
-    else:
-        sections = []
+        sections += _pe_sections(data)
     yield from joined(each for each in sections if each[0] < each[1]) if sections else [(0, len(data))]
 
 

@@ -103,19 +103,13 @@ def _refuse_execstack(entries: Iterable[Entry], arch: str) -> None:
             continue
         if entry.edits and entry.edits.clear_execstack:
             continue
-        path = entry.original
-        problems.append(
-            Problem(
-                where=f"{entry.path} ({entry.package})",
-                what=hazards.EXECSTACK,
-                hint=Text.of(
-                    "choose another build of the package, leave the file out, ",
-                    Setting("select.exclude", (path,)),
-                    ", or, if its code does not run on the stack, take the mark away: ",
-                    Setting("link.clear-execstack", (posixpath.basename(path),)),
-                ),
-            )
+        hint = Text.of(
+            "choose another build of the package, leave the file out, ",
+            Setting("select.exclude", (entry.original,)),
+            ", or, if its code does not run on the stack, take the mark away: ",
+            Setting("link.clear-execstack", (posixpath.basename(entry.original),)),
         )
+        problems.append(Problem(where=f"{entry.path} ({entry.package})", what=hazards.EXECSTACK, hint=hint))
     if problems:
         raise ContentError(*problems)
 

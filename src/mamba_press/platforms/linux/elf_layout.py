@@ -107,8 +107,13 @@ class Draft:
 
     def write_tables(self, entries: list[tuple[int, int]], strings: Strings) -> None:
         """Write the dynamic section and its strings: in place where they fit, else behind the end of memory."""
-        old_dynamic, old_strings = self._old_tables()
-        last = self._last_load()
+        segment = self.image.segment(elf.PT_DYNAMIC)
+        assert segment is not None, "only files with a dynamic section are edited"
+        old_dynamic = _Table(segment.address, segment.file_size)
+        old_strings = _Table(self.image.tags[elf.DT_STRTAB], self.image.strings_size)
+        last = max((s for s in self.segments if s.type == elf.PT_LOAD), key=lambda load: load.address, default=None)
+        if last is None:
+            raise Malformed("no segment is loaded")
         tail = _tail(last, old_dynamic, old_strings)
         # What an earlier edit put behind the end of memory is written anew, so that it can also shrink.
         loose = [tail <= table.address < last.end for table in (old_dynamic, old_strings)]
@@ -131,13 +136,6 @@ class Draft:
         self._tell(old_dynamic, new_dynamic, elf.SHT_DYNAMIC)
         self._tell(old_strings, new_strings, elf.SHT_STRTAB)
         self._lead_to_dynamic(old_dynamic, new_dynamic)
-
-    def _old_tables(self) -> tuple[_Table, _Table]:
-        """Where the dynamic section and its strings stood before the edit."""
-        segment = self.image.segment(elf.PT_DYNAMIC)
-        assert segment is not None, "only files with a dynamic section are edited"
-        strings = _Table(self.image.tags[elf.DT_STRTAB], self.image.strings_size)
-        return _Table(segment.address, segment.file_size), strings
 
     def _pack(self, entries: list[tuple[int, int]], strings: _Table) -> bytes:
         new = {elf.DT_STRTAB: strings.address, elf.DT_STRSZ: strings.size, **self.retagged}
@@ -211,12 +209,6 @@ class Draft:
 
     # -- room behind the end of memory --------------------------------------------------------------------------
 
-    def _last_load(self) -> Segment:
-        loads = [segment for segment in self.segments if segment.type == elf.PT_LOAD]
-        if not loads:
-            raise Malformed("no segment is loaded")
-        return max(loads, key=lambda load: load.address)
-
     def _make_home(self, last: Segment, tail: int, size: int, *, writable: bool) -> int:
         """Make room for ``size`` bytes, in the last loaded segment from ``tail`` on or in a new one; its address."""
         if not self._can_grow(last, writable):
@@ -243,15 +235,9 @@ class Draft:
 
     def _grow(self, last: Segment, start: int, end: int) -> None:
         """Let the last segment reach to ``end``, its .bss written out, and move what follows it in the file."""
-        follow = min(
-            [
-                s.offset
-                for s in self.sections
-                if (s.type or s.size) and s.type != elf.SHT_NOBITS and s.offset >= last.file_end
-            ]
-            + [len(self.out)]
-            + [self.header.sections_at] * (last.file_end <= self.header.sections_at <= len(self.out)),
-        )
+        starts = [s.offset for s in self.sections if (s.type or s.size) and s.type != elf.SHT_NOBITS]
+        behind = [start for start in (*starts, self.header.sections_at) if start >= last.file_end]
+        follow = min([len(self.out), *behind])
         if any(self.out[last.file_end : follow]):
             follow = last.file_end
         new_end = last.offset + end - last.address
@@ -285,7 +271,11 @@ class Draft:
         load = Segment(elf.PT_LOAD, elf.PF_R | elf.PF_W, offset, address, address, whole, whole, self.page)
         place = 1 + max(n for n, s in enumerate(self.segments) if s.type == elf.PT_LOAD)
         self.segments.insert(place, load)
-        self._describe_headers()
+        headers = len(self.segments) * elf.SEGMENT.size
+        self.segments = [
+            s._replace(file_size=headers, memory_size=headers) if s.type == elf.PT_PHDR else s for s in self.segments
+        ]
+        self.header = self.header._replace(segment_count=len(self.segments))
         return address + start
 
     def _free_header_slot(self, offset: int, shift: int) -> bytes:
@@ -366,14 +356,6 @@ class Draft:
                 self.segments[index] = segment._replace(offset=offset, address=offset + shift, physical=offset + shift)
         return bytes((len(self.segments) + 1) * elf.SEGMENT.size)
 
-    def _describe_headers(self) -> None:
-        """Let PT_PHDR and the ELF header tell how many program headers there are."""
-        size = len(self.segments) * elf.SEGMENT.size
-        for index, segment in enumerate(self.segments):
-            if segment.type == elf.PT_PHDR:
-                self.segments[index] = segment._replace(file_size=size, memory_size=size)
-        self.header = self.header._replace(segment_count=len(self.segments))
-
     def finish(self) -> bytearray:
         """The file, its headers written."""
         elf.HEADER.pack_into(self.out, 0, *self.header)
@@ -407,10 +389,9 @@ def _tail(last: Segment, *tables: _Table) -> int:
     end = last.end
     if last.file_size != last.memory_size:
         return end
-    for _ in tables:
-        for table in tables:
-            if table.size and last.address < table.address and end - 16 < table.end <= end:
-                end = table.address
+    for table in tables * len(tables):
+        if table.size and last.address < table.address and end - 16 < table.end <= end:
+            end = table.address
     return end
 
 

@@ -56,11 +56,8 @@ def is_refused(binary: Binary) -> bool:
 
 
 def _two_openmp(libraries: Mapping[str, Binary]) -> Iterator[Problem]:
-    found = [
-        path
-        for path, binary in sorted(libraries.items())
-        if binary.kind == "shared" and _OPENMP.fullmatch(posixpath.basename(path))
-    ]
+    shared = sorted(path for path, binary in libraries.items() if binary.kind == "shared")
+    found = [path for path in shared if _OPENMP.fullmatch(posixpath.basename(path))]
     if len(found) > 1:
         yield Problem(
             where=" and ".join(found),
@@ -132,11 +129,7 @@ def of_the_system(name: str) -> tuple[str, ...]:
     """
     text = Path(__file__).parents[2].joinpath("data").joinpath("system_needs.json").read_text("utf-8")
     table: dict[str, list[str]] = json.loads(text)
-    found: dict[str, None] = {}
-    todo = list(table.get(name, ()))
-    while todo:
-        one = todo.pop(0)
-        if one not in found:
-            found[one] = None
-            todo += table.get(one, ())
+    found = list(table.get(name, ()))
+    for one in found:  # which grows
+        found += (each for each in table.get(one, ()) if each not in found)
     return tuple(found)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 SYSTEM = ""
 """Stands for a file of the system in place of a path."""
 
+_HINT = "press it again: mamba-press writes search paths that start at $ORIGIN and stay inside"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Promise:
@@ -157,11 +159,9 @@ def _taken(
     for name in hazards.of_the_system(system):
         path = names.get(name) or _search(child, name, libraries)
         if path:
-            yield Habit(
-                where=current.path,
-                what=f"needs the system's {system}, which would take {name} from the wheel ({path})",
-                hint=Text.of("let the packed one have a name of its own: ", Setting("link.rename", (name,))),
-            )
+            what = f"needs the system's {system}, which would take {name} from the wheel ({path})"
+            hint = Text.of("let the packed one have a name of its own: ", Setting("link.rename", (name,)))
+            yield Habit(where=current.path, what=what, hint=hint)
 
 
 def _search(current: _Loaded, needed: str, libraries: Mapping[str, Binary]) -> str | None:
@@ -189,19 +189,13 @@ def _strays(path: str, binary: Binary) -> Iterator[Problem]:
     for element in binary.search:
         if _leaves(path, element):
             kind = Problem if hazards.is_open_to_all(element) else Habit
-            yield kind(
-                where=path,
-                what=f"the search path has {element!r}, which is outside the wheel",
-                hint="press it again: mamba-press writes search paths that start at $ORIGIN and stay inside",
-            )
+            what = f"the search path has {element!r}, which is outside the wheel"
+            yield kind(where=path, what=what, hint=_HINT)
     if hazards.is_refused(binary):
         yield Problem(where=path, what=hazards.EXECSTACK, hint="link it with -z noexecstack")
     if binary.interpreter and not policy.is_loader(binary.interpreter, binary.arch):
-        yield Problem(
-            where=path,
-            what=f"the program asks for the loader {binary.interpreter!r}, which systems of the tag do not have",
-            hint="build it for glibc, or leave it out",
-        )
+        what = f"the program asks for the loader {binary.interpreter!r}, which systems of the tag do not have"
+        yield Problem(where=path, what=what, hint="build it for glibc, or leave it out")
 
 
 def _leaves(path: str, element: str) -> bool:
@@ -291,8 +285,5 @@ def _too_new(path: str, library: str, missing: Sequence[str], promise: Promise) 
 
 
 def _not_defined(path: str, answer: str, missing: Sequence[str]) -> Problem:
-    return Problem(
-        where=path,
-        what=f"needs {', '.join(missing)} of {answer}, which does not define {'them' if len(missing) > 1 else 'it'}",
-        hint="the two come from packages that do not fit together",
-    )
+    what = f"needs {', '.join(missing)} of {answer}, which does not define {'them' if len(missing) > 1 else 'it'}"
+    return Problem(where=path, what=what, hint="the two come from packages that do not fit together")

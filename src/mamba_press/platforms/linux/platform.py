@@ -125,11 +125,9 @@ def loads(wheel: Wheel) -> Iterator[Problem]:
 def answers(libraries: Mapping[str, Binary], tags: Sequence[Tag]) -> dict[tuple[str, str], str | None]:
     """Return who answers for each needed name of each file, on the systems of the first tag that says it."""
     known = next((each for each in tags if each.is_known), None)
-    return (
-        linux_loader.answers(libraries, linux_loader.Promise(arch=known.machines[0], floor=known.floor))
-        if known
-        else {}
-    )
+    if known is None:
+        return {}
+    return linux_loader.answers(libraries, linux_loader.Promise(arch=known.machines[0], floor=known.floor))
 
 
 def spellings(lowest: tuple[int, int], target: Target) -> set[str]:

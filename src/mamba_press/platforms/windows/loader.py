@@ -39,11 +39,8 @@ class Process:
 
     def has(self, name: str) -> bool:
         """Tell whether a library of this name is there without the wheel."""
-        if (
-            windows.why_system(name)
-            or windows.is_python(name)
-            or name.lower() in windows.brings(self.python, self.arch)
-        ):
+        is_there = windows.why_system(name) or windows.is_python(name)
+        if is_there or name.lower() in windows.brings(self.python, self.arch):
             return True
         return any(fnmatchcase(name.lower(), pattern.lower()) for pattern in self.elsewhere)
 
@@ -109,16 +106,12 @@ def _missing(path: str, name: str, root: str, *, search: Sequence[str], by_place
 
 
 def _side_by_side(path: str, name: str) -> Problem:
-    return Problem(
-        where=path,
-        what=f"asks in its manifest for the side-by-side assembly {name}, which no wheel can install",
-        hint="take a build that links to its libraries by their names, as those of Visual Studio 2015 and later do",
-    )
+    what = f"asks in its manifest for the side-by-side assembly {name}, which no wheel can install"
+    hint = "take a build that links to its libraries by their names, as those of Visual Studio 2015 and later do"
+    return Problem(where=path, what=what, hint=hint)
 
 
 def _restricted(path: str, name: str) -> Problem:
-    return Problem(
-        where=path,
-        what=f"needs {name} of the wheel, but says itself that Windows shall look only elsewhere (DependentLoadFlags)",
-        hint="press it again: mamba-press clears that where something of the wheel is needed",
-    )
+    what = f"needs {name} of the wheel, but says itself that Windows shall look only elsewhere (DependentLoadFlags)"
+    hint = "press it again: mamba-press clears that where something of the wheel is needed"
+    return Problem(where=path, what=what, hint=hint)
