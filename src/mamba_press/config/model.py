@@ -144,8 +144,9 @@ class Layout:
 class WheelOptions:
     """How the wheel is written."""
 
-    compression: Literal["libdeflate", "zlib", "store"] | None = None
-    """How files are compressed. By default with libdeflate where it can be had, else with zlib.
+    compression: Literal["libdeflate", "zlib", "fast", "store"] | None = None
+    """How files are compressed. By default with libdeflate where it can be had, else with zlib. `"fast"` is for tries:
+    the same at level 1, in half of the time, for wheels that are 5 to 10 % larger.
 
     Example: "zlib"
     """

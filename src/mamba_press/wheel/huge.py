@@ -102,7 +102,7 @@ def _part(used: Compressor, data: bytes, before: bytes, is_last: bool) -> Bytes 
             packed[at:] = tail
             return packed if again.gives(tail, b"") and again.is_at_end(is_last=is_last) else None
         before = b""
-    part, again = zlib_part(data, before, is_last), Unpacking(before)
+    part, again = zlib_part(data, before, is_last, used.level), Unpacking(before)
     return part if again.gives(part, data) and again.is_at_end(is_last=is_last) else None
 
 
