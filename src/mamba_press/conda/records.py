@@ -1,20 +1,17 @@
-"""What channels say of packages: their records as values, and as text for the worker, a lock and other hooks."""
+"""What channels say of packages: their records as values, and as plain ones for the worker and a lock."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any
 
 from mamba_press.credentials import public
 from mamba_press.errors import Problem, Setting, SolveError, Text
-from mamba_press.types import Package, Python, Solution, Spec, Target
+from mamba_press.types import Package, Spec
 
 Json = dict[str, Any]
-Specs = dict[str, Json]
-"""What rattler reads in specs, by their text, as the worker answers."""
 
 _LONGEST = {"license": 10_000, "spec": 2_000}
 _MOST_SPECS = 10_000
@@ -25,41 +22,34 @@ _UNBOUND = Text.of("tell the makers of the channel, or take another build with "
 
 def packages_of(answer: Json) -> tuple[Package, ...]:
     """Return the packages of an answer of the worker, sorted by name; raise SolveError as `refuse_foreign`."""
-    specs = _values(answer["specs"])
+    specs = {text: _spec(text, parts) for text, parts in answer["specs"].items()}
     packages = tuple(sorted((_package(each, specs) for each in answer["packages"]), key=lambda each: each.name))
     refuse_foreign(packages)
     return packages
 
 
-def _values(specs: Specs) -> dict[str, Spec]:
-    values: Specs = {
-        text: {key: tuple(part) if isinstance(part, list) else part for key, part in parts.items()}
-        for text, parts in specs.items()
-    }
-    return {text: Spec(**{"text": text, **parts}) for text, parts in values.items()}
+def _spec(text: str, parts: Json) -> Spec:
+    """Return what rattler reads in a spec."""
+    values: Json = {key: tuple(part) if isinstance(part, list) else part for key, part in parts.items()}
+    return Spec(**{"text": text, **values})
 
 
 def _package(record: Json, specs: Mapping[str, Spec]) -> Package:
     """Make a package of a record as rattler writes it."""
     values = {each.name: record[each.name] for each in fields(Package) if each.name in record}
+    extras = (record.get("extra_depends") or {}).items()
     changed = {
+        "depends": tuple(specs[text] for text in record.get("depends", ())),
+        "constrains": tuple(specs[text] for text in record.get("constrains", ())),
+        "extra_depends": {extra: tuple(specs[text] for text in texts) for extra, texts in extras},
+        "flags": tuple(record.get("flags") or ()),
         "channel": public(record.get("channel") or ""),
         "url": public(record["url"]),
         "file_name": record["fn"],
         "noarch": noarch if (noarch := record.get("noarch")) in ("python", "generic") else None,
         "site_packages": record.get("python_site_packages_path"),
     }
-    return Package(**{**values, **changed, **_with_values(record, specs)})
-
-
-def _with_values(record: Json, specs: Mapping[str, Spec]) -> Json:
-    extras = (record.get("extra_depends") or {}).items()
-    return {
-        "depends": tuple(specs[text] for text in record.get("depends", ())),
-        "constrains": tuple(specs[text] for text in record.get("constrains", ())),
-        "extra_depends": {extra: tuple(specs[text] for text in texts) for extra, texts in extras},
-        "flags": tuple(record.get("flags") or ()),
-    }
+    return Package(**{**values, **changed})
 
 
 def plain(package: Package) -> Json:
@@ -70,17 +60,6 @@ def plain(package: Package) -> Json:
         "constrains": [spec.text for spec in package.constrains],
         "extra_depends": {extra: [spec.text for spec in specs] for extra, specs in package.extra_depends.items()},
     }
-
-
-def specs_of(packages: Iterable[Package]) -> Specs:
-    """Return what is said in the specs of packages, by their text, as the worker answers."""
-    return {spec.text: asdict(spec) for package in packages for spec in _all(package)}
-
-
-def again(values: Iterable[Json], specs: Specs) -> tuple[Package, ...]:
-    """Return the packages of which `plain` and `specs_of` made these."""
-    read = _values(specs)
-    return tuple(Package(**{**each, **_with_values(each, read)}) for each in values)
 
 
 def _all(package: Package) -> tuple[Spec, ...]:
@@ -124,31 +103,3 @@ def _beyond(package: Package) -> Iterator[str]:
     longest = max((len(spec.text) for spec in specs), default=0)
     if longest > _LONGEST["spec"]:
         yield f"its record has a dependency of {longest:,} characters; at most {_LONGEST['spec']:,} are accepted"
-
-
-def to_json(solution: Solution) -> str:
-    """Return a solution as text, to hand it from one hook to another."""
-    values = {
-        "target": asdict(solution.target),
-        "packages": list(map(plain, solution.packages)),
-        "specs": specs_of(solution.packages),
-        "channels": solution.channels,
-        "contents": solution.contents,
-    }
-    return json.dumps(values, indent=1, sort_keys=True)
-
-
-def from_json(text: str) -> Solution:
-    """Return the solution that `to_json` wrote; raises ValueError for any other text."""
-    try:
-        values = json.loads(text)
-        target = values["target"]
-        floor = target["floor"] and tuple(target["floor"])
-        return Solution(
-            target=Target(**{**target, "python": Python(**target["python"]), "floor": floor}),
-            packages=again(values["packages"], values["specs"]),
-            channels=tuple(values["channels"]),
-            contents=values["contents"],
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"this is no solution: {error}") from None

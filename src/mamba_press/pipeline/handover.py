@@ -21,20 +21,19 @@ from typing import TYPE_CHECKING, Any
 from packaging.version import Version
 
 from mamba_press import atomic, binary, errors, log, machine, types
-from mamba_press.conda import prefix, records, worker_process
+from mamba_press.conda import prefix, worker_process
 from mamba_press.errors import ContentError, PressError
 from mamba_press.metadata import licenses, metadata_providers, sbom
 from mamba_press.pipeline import build, solve
 from mamba_press.platforms import facts, target
 from mamba_press.project import tree
-from mamba_press.types import Pressed, Selection
+from mamba_press.types import Pressed, Selection, Solution
 from mamba_press.wheel import compress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mamba_press.pipeline.solve import Order
-    from mamba_press.types import Solution
 
     Json = dict[str, object]
 
@@ -103,8 +102,8 @@ def left(asked: Order, solution: Solution, result: Pressed, of: str) -> dict[str
     """
     runs_code = asked.config.hook is not None or bool(metadata_providers.asked(asked.root))
     pressed = None if runs_code else _packed(asked, result)
-    solve = json.loads(records.to_json(solution))
-    return _sealed(asked, {"of": of, "solution": solve, "beside": PRESSED if pressed else None}, pressed or b"")
+    values: Json = {"of": of, "solution": json.loads(_text(solution)[0]), "beside": PRESSED if pressed else None}
+    return _sealed(asked, values, pressed or b"")
 
 
 def _sealed(asked: Order, values: Json, beside: bytes) -> dict[str, bytes]:
@@ -156,7 +155,8 @@ def pressed(prepared: Path, asked: Order) -> Iterator[Pressed]:
 def solved(prepared: Path, asked: Order) -> Solution | None:
     """Return the solve that was left, if any."""
     try:
-        return records.from_json(json.dumps(_opened(prepared, asked)[0]["solution"]))
+        found = _made(json.dumps(_opened(prepared, asked)[0]["solution"]).encode(), {})
+        return found if isinstance(found, Solution) else None
     except _WRONG:
         return None
 
@@ -237,7 +237,7 @@ def _placed(each: str | tuple[str, str, list[int], tuple[str, str, str] | None],
     return made
 
 
-def _text(result: Pressed) -> tuple[bytes, list[str]]:
+def _text(result: object) -> tuple[bytes, list[str]]:
     """Return a value as text, and the paths in it."""
     paths: dict[str, None] = {}
 

@@ -6,9 +6,8 @@ import pytest
 
 from mamba_press.conda import lockfile, records
 from mamba_press.errors import SolveError
-from mamba_press.types import Python, Solution
-from tests.support.records import TARGET, at, held, package
-from tests.support.values import specs
+from mamba_press.types import Python
+from tests.support.records import at, held, package
 
 BEYOND = {
     "version": (
@@ -40,32 +39,6 @@ def test_a_record_beyond_all_bounds_is_refused(key):
     [problem] = caught.value.problems
     assert problem.what == what
     assert problem.where.startswith("evil of ")
-
-
-def test_a_solution_survives_the_hand_over_exactly():
-    solution = Solution(
-        target=replace(TARGET, python=Python(minor=14, free_threaded=True), tag="manylinux_2_28_x86_64"),
-        packages=(
-            package(depends=("a", "b >=1"), constrains=("c",), sha256="00", timestamp=1, noarch="python"),
-            package("other", requested=True, license="MIT", site_packages="lib/python3.14t/site-packages"),
-            replace(
-                package(depends=("a[when='__unix', extras=[x, y]]",)), extra_depends={"x": specs("c")}, flags=("cuda",)
-            ),
-        ),
-        channels=("conda-forge", "file:///x"),
-    )
-    assert records.from_json(records.to_json(solution)) == solution
-
-
-def test_a_solution_without_floor_survives_the_hand_over():
-    solution = Solution(target=replace(TARGET, floor=None), packages=(), channels=())
-    assert records.from_json(records.to_json(solution)) == solution
-
-
-@pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"target": 1}', '{"target": {"floor": 1}}'])
-def test_any_other_text_is_no_solution(text):
-    with pytest.raises(ValueError, match=r"."):
-        records.from_json(text)
 
 
 @pytest.mark.parametrize(

@@ -20,20 +20,22 @@ TARGET = Target(
 )
 
 
+PACKAGE = Package(
+    name="greet",
+    version="1.0",
+    build="0",
+    build_number=0,
+    channel="here",
+    subdir="linux-64",
+    url="https://example.org/linux-64/greet-1.0-0.conda",
+    file_name="greet-1.0-0.conda",
+    depends=specs("words"),
+    requested=True,
+)
+
+
 def solution() -> Solution:
-    package = Package(
-        name="greet",
-        version="1.0",
-        build="0",
-        build_number=0,
-        channel="here",
-        subdir="linux-64",
-        url="https://example.org/linux-64/greet-1.0-0.conda",
-        file_name="greet-1.0-0.conda",
-        depends=specs("words"),
-        requested=True,
-    )
-    return Solution(target=TARGET, packages=(package,), channels=("here",))
+    return Solution(target=TARGET, packages=(PACKAGE,), channels=("here",))
 
 
 PRESSED = Pressed(
@@ -69,6 +71,34 @@ def test_what_was_solved_and_pressed_is_handed_over_as_it_was(root, folder):
     assert handover.solved(folder, asked) == solution()
     with handover.pressed(folder, asked) as result:
         assert result == PRESSED
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        Solution(target=replace(TARGET, floor=None), packages=(), channels=()),
+        Solution(
+            target=replace(TARGET, python=Python(minor=14, free_threaded=True)),
+            packages=(
+                replace(PACKAGE, depends=specs("a", "b >=1"), constrains=specs("c"), noarch="python", timestamp=1),
+                replace(PACKAGE, sha256="00", license="MIT", site_packages="lib/python3.14t/site-packages"),
+                replace(
+                    PACKAGE,
+                    depends=specs("a[when='__unix', extras=[x, y]]"),
+                    extra_depends={"x": specs("c")},
+                    flags=("cuda",),
+                ),
+            ),
+            channels=("conda-forge", "file:///x"),
+            contents={"words": {"folders": ("words-1.dist-info",), "files": 3}},
+        ),
+    ],
+)
+def test_a_solution_survives_the_hand_over_exactly(root, folder, given):
+    asked = ask(root)
+    for name, data in handover.left(asked, given, replace(PRESSED, prefix=folder / "prefix"), "").items():
+        folder.joinpath(name).write_bytes(data)
+    assert handover.solved(folder, asked) == given
 
 
 def test_nothing_prepared_hands_nothing_over(root):
