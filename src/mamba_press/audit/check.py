@@ -8,7 +8,9 @@ for every wheel; what the loader will do, for ELF, Mach-O and PE files. `smoke_t
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mamba_press import atomic, platforms
@@ -23,9 +25,6 @@ from mamba_press.wheel.read import Depth, Member, installed, is_dist_info
 from mamba_press.wheel.zip_format import Damage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
-
     from mamba_press.audit.second_reader import SecondReader
     from mamba_press.types import Binary
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from email.parser import HeaderParser
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mamba_press import platforms
 from mamba_press.errors import Problem, harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from email.message import Message
-    from pathlib import Path
 
     from mamba_press.platforms.tag import Tag
     from mamba_press.wheel.read import Member

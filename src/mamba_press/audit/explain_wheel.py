@@ -9,6 +9,7 @@ import json
 import re
 import threading
 from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -28,8 +29,6 @@ from mamba_press.wheel import read, zip_format
 from mamba_press.wheel.content import Row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
     from mamba_press.metadata.headers import Fields
     from mamba_press.platforms.binary_format import Data
     from mamba_press.platforms.tag import Tag

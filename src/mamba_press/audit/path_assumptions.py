@@ -11,9 +11,10 @@ import ast
 import posixpath
 import re
 from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from itertools import chain, islice
-from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
@@ -23,10 +24,6 @@ from mamba_press.types import OWN, Entry, File
 from mamba_press.vendoring import library_calls, runtime_module
 from mamba_press.vendoring.library_calls import name_of, text_of
 from mamba_press.vendoring.resolve import is_of_systems
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-    from collections.abc import Set as AbstractSet
 
 _PREFIX = re.compile(rb"sys\.(?:exec_|base_|base_exec_)?prefix")
 _ASKS = frozenset({"version", "distribution", "metadata", "requires", "files", "get_distribution", "require"})

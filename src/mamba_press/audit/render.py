@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, TextIO
@@ -18,8 +19,6 @@ from mamba_press.errors import harmless, warnings
 from mamba_press.metadata.tags import RECORD
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
     from mamba_press.audit.explain import Explanation, Need, Piece, Step
     from mamba_press.types import Dropped, Finding
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,6 @@ from mamba_press.errors import as_values
 from mamba_press.types import Dropped, Edits, Entry, Pressed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from mamba_press.audit.explain import Step
     from mamba_press.wheel.content import Row
 

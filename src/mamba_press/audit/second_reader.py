@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -27,8 +27,6 @@ from mamba_press.errors import ConfigError, Problem, Setting, Text
 from mamba_press.platforms import binaries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from mamba_press.platforms.binaries import Data, Part
     from mamba_press.types import Entry
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mamba_press import messages, platforms
@@ -16,9 +18,6 @@ from mamba_press.types import Edits, Entry
 from mamba_press.wheel import zip_read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
-
     from mamba_press.audit.explain import Explanation, Piece
     from mamba_press.config.model import Config
 

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +24,6 @@ from mamba_press.wheel import read
 from mamba_press.wheel.zip_format import Damage
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
-
     from packaging.tags import Tag
 
     from mamba_press.types import Binary

@@ -5,21 +5,19 @@ from __future__ import annotations
 import json
 import posixpath
 from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mamba_press import globs, messages, platforms
 from mamba_press.audit import path_assumptions
 from mamba_press.conda.match_specs import spec_name
-from mamba_press.errors import ContentError, Note, Problem, Setting, Text, joined
+from mamba_press.errors import ContentError, Note, Problem, Setting, Text, Words, joined
 from mamba_press.types import OWN, Dropped, Environment, File, Package, Selection
 from mamba_press.vendoring import runtime_module
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
-
     from mamba_press.config.model import Config
-    from mamba_press.errors import Words
 
 _PYTHON = frozenset({"python", "python_abi"})
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,9 +12,6 @@ from mamba_press import log
 from mamba_press.errors import ConfigError, Note, PressError, Problem, WarnedError, WriteError, warnings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from contextlib import AbstractContextManager
-
     from mamba_press.audit.second_reader import SecondReader
     from mamba_press.config.model import Config
     from mamba_press.pipeline.solve import Order

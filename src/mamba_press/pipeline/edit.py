@@ -10,6 +10,7 @@ import csv
 import hashlib
 import io
 import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -24,8 +25,6 @@ from mamba_press.platforms.tag import TAGGED
 from mamba_press.wheel import content, read, zip_format, zip_read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from mamba_press.wheel.read import Depth
     from mamba_press.wheel.zip_format import Member
 

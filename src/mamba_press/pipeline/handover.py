@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
@@ -31,8 +31,6 @@ from mamba_press.types import Pressed, Selection, Solution
 from mamba_press.wheel import compress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from mamba_press.pipeline.solve import Order
 
     Json = dict[str, object]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,6 @@ from mamba_press.errors import ConfigError, Problem, Setting, Text, WriteError
 from mamba_press.pipeline import build, read_project
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from mamba_press.config.model import State
     from mamba_press.pipeline.solve import Order
     from mamba_press.types import Solution

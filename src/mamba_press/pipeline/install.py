@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,8 +19,6 @@ from mamba_press.platforms.target import arch
 from mamba_press.wheel import wheelhouse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from mamba_press.wheel.wheelhouse import Manifest
 
 _FACTS = """

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mamba_press import log, messages
@@ -11,9 +13,6 @@ from mamba_press.errors import ConfigError, PressError, Problem
 from mamba_press.pipeline import solve
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-    from pathlib import Path
-
     from mamba_press.pipeline.solve import Order
     from mamba_press.types import Package, Solution
 

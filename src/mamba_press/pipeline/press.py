@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mamba_press import atomic, platforms
@@ -14,20 +16,16 @@ from mamba_press.errors import ConfigError, noted
 from mamba_press.metadata import backend_metadata, dist_info, installed, metadata_providers, pyproject
 from mamba_press.pipeline import finish, solve
 from mamba_press.platforms import compiler_runtimes
-from mamba_press.project import own_files, sources
+from mamba_press.project import host_prefix, own_files, sources
 from mamba_press.types import Dropped, Entry, Environment, OwnFiles, Pressed, Project, Solution
 from mamba_press.vendoring import editable, hardcoded_prefix, layout, link, relocate_text, resolve, runtime_support
 from mamba_press.vendoring.select import files, packages
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from packaging.version import Version
 
     from mamba_press.config.model import Config
     from mamba_press.pipeline.solve import Order
-    from mamba_press.project import host_prefix
 
 
 def press(order: Order, solution: Solution, workdir: Path, *, generator: str, epoch: int | None = None) -> Pressed:

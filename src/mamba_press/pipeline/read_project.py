@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -9,8 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from mamba_press.errors import ConfigError, Problem, Setting, Text, joined
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
     from mamba_press.conda.lockfile import Held
     from mamba_press.config.model import Config, State
     from mamba_press.pipeline.solve import Order

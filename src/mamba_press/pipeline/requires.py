@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sysconfig
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,6 @@ from mamba_press.errors import BuildError, ConfigError, Problem
 from mamba_press.pipeline import build, read_project
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from mamba_press.config.model import Config, State
 
 RATTLER = "py-rattler>=0.28,<0.29"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mamba_press import log
@@ -16,9 +18,6 @@ from mamba_press.platforms import target
 from mamba_press.types import Package, Project, Solution, Target, VirtualPackage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from pathlib import Path
-
     from mamba_press.config.model import Config, State
 
     Covered = Callable[[Sequence[lockfile.Held], Target], Sequence[tuple["Order", lockfile.Held]]]

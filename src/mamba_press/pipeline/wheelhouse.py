@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.version import Version
@@ -24,9 +26,6 @@ from mamba_press.wheel import compress, writer
 from mamba_press.wheel import wheelhouse as house_archive
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from mamba_press.pipeline.solve import Order
     from mamba_press.wheel.proof import Proven
     from mamba_press.wheel.wheelhouse import Manifest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from mamba_press.platforms import linux, macos, windows
@@ -11,8 +12,6 @@ from mamba_press.platforms.macos import tag as macos_tag
 from mamba_press.platforms.windows import tag as windows_tag
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-
     from mamba_press.machine import Target
     from mamba_press.platforms.protocol import Platform
     from mamba_press.platforms.systems import Facts

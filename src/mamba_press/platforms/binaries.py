@@ -9,6 +9,8 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from mamba_press.platforms.binary_format import READING, Data, Malformed, Symbols
@@ -17,9 +19,6 @@ from mamba_press.platforms.macos import codesign, macho, macho_binds, macho_chec
 from mamba_press.platforms.windows import pe, pe_check, pe_edit, pe_reader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
     from mamba_press.types import Binary, Edits
 
     _Edit = Callable[[Data, Edits], Data]

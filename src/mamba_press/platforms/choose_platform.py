@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from mamba_press import platforms
-from mamba_press.machine import Python
+from mamba_press.machine import Python, System
 from mamba_press.platforms.linux import policy
 from mamba_press.platforms.macos import tag as macos
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from mamba_press.machine import System
-
 
 NEWEST_MACOS = (26, 0)
 """What a bare macOS subdir may count on."""

@@ -7,13 +7,10 @@ A renamed copy of libstdc++ beside the system's is safe only because its unique 
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from mamba_press import globs
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "libstdcxx": ("libstdc++.so", "libstdc++.dylib", "libstdc++-*.dll"),

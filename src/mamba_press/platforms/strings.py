@@ -9,7 +9,8 @@ from __future__ import annotations
 import mmap
 import os
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
 from mamba_press.platforms.binaries import format_of
 from mamba_press.platforms.binary_format import READING, Data, Malformed, joined, read_up_to
@@ -17,10 +18,6 @@ from mamba_press.platforms.linux import elf
 from mamba_press.platforms.macos import macho
 from mamba_press.platforms.windows import pe
 from mamba_press.types import Strings
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 _MARK = re.compile(rb"\.(?:so|dylib|dll|DLL)")
 _WIDE = (".dll".encode("utf-16-le"), ".DLL".encode("utf-16-le"))

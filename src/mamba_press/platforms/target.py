@@ -10,16 +10,12 @@ import os
 import re
 import sys
 import sysconfig
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from mamba_press import platforms
 from mamba_press.errors import ConfigError, Problem, Setting
 from mamba_press.machine import Python, Target, VirtualPackage
 from mamba_press.platforms.choose_platform import PLATFORMS, Machine, Place, RefusedError, because, choose_place
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 
 _PYTHON, _PLATFORM = Setting("python"), Setting("platform")
 

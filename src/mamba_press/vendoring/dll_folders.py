@@ -11,6 +11,7 @@ has no ``__init__.py``, a module at the top or one in a namespace package, gets 
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,6 @@ from mamba_press.types import Entry, Reason
 from mamba_press.vendoring import dependency_graph, resolve, runtime_module
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
     from mamba_press.vendoring.layout import Home
     from mamba_press.vendoring.link import Linked
 

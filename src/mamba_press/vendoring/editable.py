@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mamba_press.errors import ContentError, Problem, Setting
@@ -17,9 +19,6 @@ from mamba_press.types import OWN, Entry, Module
 from mamba_press.vendoring import runtime_module
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
-
     from mamba_press.vendoring.link import Linked
 
 _INIT = '''\

@@ -7,19 +7,17 @@ conda packages carry the path of the environment they will live in. A wheel has 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from mamba_press import globs, platforms
 from mamba_press.errors import ContentError, Problem
-from mamba_press.types import NEUTRAL, NEUTRAL_ON_WINDOWS, Finding
+from mamba_press.types import NEUTRAL, NEUTRAL_ON_WINDOWS, Entry, Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-
     from mamba_press.config.model import Placeholders
     from mamba_press.platforms.binary_format import Data
-    from mamba_press.types import Entry
 
 _NEUTRAL = NEUTRAL.encode()
 _ANY_NEUTRAL = re.compile(b"|".join(re.escape(each.encode()) for each in (NEUTRAL, NEUTRAL_ON_WINDOWS)))

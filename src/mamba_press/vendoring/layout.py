@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections import defaultdict
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from keyword import iskeyword
 from typing import TYPE_CHECKING
@@ -17,8 +18,6 @@ from mamba_press.types import OWN, Entry, File, Kept, Package, Reason, Selection
 from mamba_press.vendoring.hardcoded_prefix import python_script
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Sequence
-
     from mamba_press.config.model import Config
 
 # What lies in an egg, which only easy-install.pth could make importable, becomes an ordinary package.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -14,8 +15,6 @@ from mamba_press.types import OWN, Binary, File
 from mamba_press.vendoring import runtime_module
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping
-
     from mamba_press.vendoring.resolve import Prefix
 
 _NAME = runtime_module.MODULE.removesuffix(".py").encode()

@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mamba_press import globs, messages, platforms
@@ -22,9 +24,6 @@ from mamba_press.vendoring import dependency_graph, library_calls
 from mamba_press.vendoring.resolve import find_external
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
-
     from mamba_press.config.link_table import Link
     from mamba_press.config.model import Config
 

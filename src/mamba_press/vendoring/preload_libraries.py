@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from mamba_press.types import Entry, Selection
 from mamba_press.vendoring import runtime_module, split
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 
 def with_loaders(members: Sequence[split.Member], selection: Selection, house: str) -> tuple[split.Member, ...]:

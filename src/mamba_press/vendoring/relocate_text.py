@@ -10,14 +10,11 @@ from __future__ import annotations
 import ast
 import posixpath
 import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from mamba_press.types import NEUTRAL, NEUTRAL_ON_WINDOWS, Entry
 from mamba_press.vendoring import runtime_module
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
 
 _PREFIX = re.compile("|".join(map(re.escape, (NEUTRAL, NEUTRAL_ON_WINDOWS))))
 _SITE_PACKAGES = re.compile(r"/(?:lib/python3\.\d+t?|Lib)/site-packages(?=/|$)")

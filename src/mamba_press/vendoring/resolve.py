@@ -8,8 +8,9 @@ wrong ones.
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from mamba_press import globs, platforms
 from mamba_press.conda.match_specs import minimum
@@ -19,9 +20,6 @@ from mamba_press.platforms.linux import policy
 from mamba_press.platforms.protocol import Choice
 from mamba_press.platforms.windows import system as windows
 from mamba_press.types import OWN, Binary, Environment, File, Kept, Package, Resolved, Target
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 _NAMED = "link.system says so"
 """Why a library is the system's where the user says so."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import posixpath
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import cache
@@ -20,8 +21,6 @@ from mamba_press.types import OWN, Entry, Environment, Project
 from mamba_press.vendoring import layout, library_calls, link, runtime_module
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
     from mamba_press.config.model import Config
 
 _ENVIRONMENT = Setting("wheel.environment")

@@ -12,6 +12,7 @@ import hashlib
 import posixpath
 import re
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -26,8 +27,6 @@ from mamba_press.types import Dropped, Entry, Kept, Package, Project, Reason, Se
 from mamba_press.vendoring import dependency_graph, runtime_module, runtime_support
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
     from mamba_press.config.model import Config
 
     Versions = Mapping[str, tuple[str, Version]]

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from types import ModuleType
+from typing import Literal
 
 from mamba_press import __version__
 from mamba_press.errors import ConfigError, Problem, Setting
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import ModuleType
-
 
 Compression = Literal["libdeflate", "zlib", "fast", "store"]
 

@@ -8,6 +8,7 @@ import hashlib
 import io
 import mmap
 import os
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +16,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mamba_press.errors import ContentError, Problem, WriteError, harmless
 from mamba_press.platforms import binaries
-from mamba_press.platforms.binary_format import READING, read_up_to
+from mamba_press.platforms.binary_format import READING, Data, read_up_to
 from mamba_press.types import Entry, Wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from mamba_press.platforms.binary_format import Data
     from mamba_press.wheel.read import Member
 
 HUGE = 256 << 20

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 from mamba_press.errors import ContentError, Problem, Setting, Text, harmless
 from mamba_press.types import Entry, Wheel
 from mamba_press.wheel.content import path_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
 
 _UNWRITABLE = ("Cc", "Cs", "Zl", "Zp")
 """Unicode categories: control characters, lone surrogates, line and paragraph separators (which end lines of RECORD

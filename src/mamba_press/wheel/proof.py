@@ -8,6 +8,8 @@ and packed bytes have to be those that were proven.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from mamba_press import log
@@ -16,9 +18,6 @@ from mamba_press.wheel import compress, zip_format, zip_read
 from mamba_press.wheel.zip_format import DEFLATED, STORED, ArchiveError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
-
     from mamba_press.wheel.compress import Compressor
     from mamba_press.wheel.read import Member
     from mamba_press.wheel.zip_read import Listing

@@ -9,10 +9,11 @@ import hashlib
 import mmap
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, Literal, NamedTuple
 
 from mamba_press import parallel
@@ -23,9 +24,6 @@ from mamba_press.wheel import zip_format, zip_read
 from mamba_press.wheel.zip_format import Damage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
     from mamba_press.platforms.binary_format import Data
     from mamba_press.types import Binary
 

@@ -13,6 +13,7 @@ import shutil
 import struct
 import zipfile
 import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,8 +26,6 @@ from mamba_press.errors import HouseError, Problem
 from mamba_press.messages import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
     from mamba_press.types import Target, Wheelhouse
 
 MANIFEST = "wheelhouse.json"

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,8 +35,6 @@ from mamba_press.wheel.proof import Meant, Proven, Prover
 from mamba_press.wheel.zip_format import Archive, dos_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
     from mamba_press.platforms.binary_format import Data
     from mamba_press.wheel.entry_cache import EntryCache
     from mamba_press.wheel.read import Member

@@ -11,14 +11,13 @@ import os
 import struct
 import time
 import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from mamba_press.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from mamba_press.types import Entry
 
 STORED, DEFLATED = 0, 8

@@ -12,7 +12,8 @@ import os
 import re
 import struct
 import zlib
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO, NamedTuple
 
 from mamba_press.wheel.zip_format import (
     CENTRAL,
@@ -30,10 +31,6 @@ from mamba_press.wheel.zip_format import (
     Damage,
     Member,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
 
 DIRECTORY = 64 << 20
 """The largest directory that is read: 512 bytes for each of as many entries as are read."""

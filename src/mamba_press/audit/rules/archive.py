@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import stat
 import unicodedata
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from mamba_press import platforms
@@ -15,8 +16,6 @@ from mamba_press.wheel.read import scheme
 from mamba_press.wheel.zip_format import Damage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from mamba_press.wheel.zip_read import Listing
 
 _STORE = Text.of("write it uncompressed: ", Setting("wheel.compression", "store"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,6 @@ from mamba_press.platforms.tag import TAGGED
 from mamba_press.wheel.read import Member, installed, scheme
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
     from mamba_press.types import Binary
 
 _CPYTHON = re.compile(r"cp3(\d+)-")

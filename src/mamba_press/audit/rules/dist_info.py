@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 from mamba_press.audit.contents import Contents, Name, unhashed
 from mamba_press.errors import Habit, Problem, Style
@@ -13,9 +13,6 @@ from mamba_press.metadata import headers, requires_python
 from mamba_press.metadata.installed import entry_points
 from mamba_press.wheel import content
 from mamba_press.wheel.zip_format import Damage
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 _SPARE_ROWS = 1000
 _SCRIPT = re.compile(r"[\w.-]+")

@@ -7,16 +7,12 @@ runtime is the system's, since a packed copy brings its own.
 from __future__ import annotations
 
 import posixpath
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from mamba_press.errors import ContentError, Problem, Setting, Text
 from mamba_press.platforms import binaries
 from mamba_press.platforms.linux import hazards, policy
 from mamba_press.types import Entry, Floor
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
 
 PRESENCE = "the presence"
 """What stands for the symbol in a :class:`Floor` where a library is only there from some floor on."""

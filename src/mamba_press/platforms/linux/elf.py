@@ -11,8 +11,9 @@ import re
 import struct
 import sys
 from array import array
+from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from mamba_press.platforms.binary_format import RECORD, Allowance, Data, Malformed
 from mamba_press.platforms.linux.elf_records import (
@@ -27,10 +28,6 @@ from mamba_press.platforms.linux.elf_records import (
     Segment,
     Version,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
 
 ET_EXEC, ET_DYN = 2, 3
 PT_NULL, PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_NOTE, PT_PHDR = 0, 1, 2, 3, 4, 6

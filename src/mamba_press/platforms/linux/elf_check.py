@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import chain, islice, pairwise
-from typing import TYPE_CHECKING
 
 from mamba_press.platforms.binary_format import MOST_PROBLEMS, RECORD, Data
 from mamba_press.platforms.linux import elf, elf_records
 from mamba_press.platforms.linux.elf import Image
 from mamba_press.platforms.linux.elf_records import Segment
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _SIZES = (0x1000, 0x4000, 0x10000)
 

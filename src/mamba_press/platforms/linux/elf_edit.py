@@ -10,8 +10,8 @@ writes them behind the ELF header, whatever the file said.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from mamba_press.platforms.binary_format import RECORD, Data, Malformed, aligned, encoded, refuse_other
 from mamba_press.platforms.linux import elf, elf_check, elf_reader
@@ -20,9 +20,6 @@ from mamba_press.platforms.linux.elf_layout import Draft
 from mamba_press.platforms.linux.elf_records import Section
 from mamba_press.platforms.linux.elf_strings import Need, Strings, Text
 from mamba_press.types import Binary, Edits, Requirement
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _VERIFIED = ("name", "needed", "search", "inherited", "requires", "defines", "interpreter", "kind", "arch", "execstack")
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import posixpath
 import struct
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterator
+from typing import Literal
 
 from mamba_press.platforms.binary_format import LONGEST_PATH, RECORD, Data, Malformed, Symbols, refuse_endless
 from mamba_press.platforms.linux import elf
 from mamba_press.platforms.linux.elf import Image, is_read
 from mamba_press.types import Binary, Requirement
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def read(data: Data) -> Binary:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from mamba_press.platforms.binary_format import Malformed
 from mamba_press.platforms.linux import elf
 from mamba_press.platforms.linux.elf import Image
 from mamba_press.platforms.linux.elf_records import Record
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
 
 Text = int | bytes
 """A string that stays, by its offset in the dynamic strings, or a new one."""

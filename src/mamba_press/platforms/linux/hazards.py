@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import posixpath
 import re
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +14,6 @@ from mamba_press.errors import Habit, Problem, Remark
 from mamba_press.platforms import compiler_runtimes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from mamba_press.types import Binary
 
 _OPENMP = re.compile(r"(?:libgomp|libiomp5|libomp)(?:-[0-9a-f]{8,})?\.so(?:\.[0-9.]+)?")

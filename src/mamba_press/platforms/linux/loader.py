@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,6 @@ from mamba_press.platforms import binaries
 from mamba_press.platforms.linux import hazards, policy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
     from mamba_press.types import Binary
 
 SYSTEM = ""

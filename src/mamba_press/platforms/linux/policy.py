@@ -7,13 +7,11 @@ before. A test holds them equal to auditwheel's.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import TypedDict
 
 # Markers of what the loader itself can do: no number in their name says since which glibc they are there.
 # These are in 2.43 for certain; distributions also carry them back to older ones, which no tag can say.

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from mamba_press.platforms.binary_format import Malformed, aligned, encoded
 from mamba_press.platforms.macos import macho
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from mamba_press.platforms.macos.macho import Image, Segment
 
 _SUPER_BLOB = 0xFADE0CC0

@@ -6,6 +6,7 @@ Nothing is run. The wheel's folders stand for ``site-packages``, as in :mod:`mam
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,6 @@ from mamba_press.platforms import binaries
 from mamba_press.platforms.macos import system as macos
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from mamba_press.types import Binary
 
 _HINT = "press it again: mamba-press writes names that start at @loader_path and stay inside"

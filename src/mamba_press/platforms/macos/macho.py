@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from mamba_press.platforms.binary_format import RECORD, Allowance, Data, Malformed
 from mamba_press.platforms.macos.macho_tables import Export, walk
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
 
 MAGIC = 0xFEEDFACF
 FAT_MAGIC, FAT_MAGIC_64 = 0xCAFEBABE, 0xCAFEBABF

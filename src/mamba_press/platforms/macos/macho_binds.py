@@ -9,15 +9,13 @@ one that is looked for in every loaded image, as ``-undefined dynamic_lookup`` m
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from mamba_press.platforms.binary_format import RECORD, Malformed
+from mamba_press.platforms.binary_format import RECORD, Data, Malformed
 from mamba_press.platforms.macos import macho, macho_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from mamba_press.platforms.binary_format import Data
     from mamba_press.platforms.macos.macho import Image, Part
 
 FLAT = -2

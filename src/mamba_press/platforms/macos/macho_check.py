@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,6 @@ from mamba_press.platforms.binary_format import MOST_PROBLEMS, Data, Malformed
 from mamba_press.platforms.macos import codesign, macho, macho_binds, macho_reader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mamba_press.platforms.macos.macho import Image, Segment
 
 

@@ -8,16 +8,14 @@ those of machines that are not known stay as they are.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from mamba_press.platforms.binary_format import Malformed, aligned, encoded, refuse_other
+from mamba_press.platforms.binary_format import Data, Malformed, aligned, encoded, refuse_other
 from mamba_press.platforms.macos import codesign, macho, macho_binds, macho_check, macho_layout, macho_reader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from mamba_press.platforms.binary_format import Data
     from mamba_press.platforms.macos.macho import Image, Slice
     from mamba_press.types import Binary, Edits
 

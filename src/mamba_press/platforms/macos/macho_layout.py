@@ -11,6 +11,7 @@ the same, only those are known that linkers have written since 2009; a slice wit
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from mamba_press.platforms.binary_format import RECORD, Allowance, Malformed
@@ -18,8 +19,6 @@ from mamba_press.platforms.macos import macho, macho_tables
 from mamba_press.platforms.macos.macho_tables import build_trie, payload, uleb_bytes, unpack, unwind_distances
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
     from mamba_press.platforms.macos.macho import Image, Part, Segment
 
 _STEP = 0x4000

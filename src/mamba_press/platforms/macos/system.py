@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mamba_press import globs
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 SYSTEM = ("/usr/lib/", "/System/")
 """Where macOS keeps its own libraries; since macOS 11 most are no files but known to dyld all the same."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import posixpath
 from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -18,8 +19,6 @@ from mamba_press.errors import Problem
 from mamba_press.platforms.windows import system as windows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
     from mamba_press.types import Binary
 
 

@@ -7,16 +7,11 @@ file offset or, where it is called an address, an offset from where the image wi
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from mamba_press.platforms.binary_format import RECORD, Allowance, Malformed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from mamba_press.platforms.binary_format import Data
-
+from mamba_press.platforms.binary_format import RECORD, Allowance, Data, Malformed
 
 _PE32, _PE32_PLUS = 0x10B, 0x20B
 _ARCHES = {(_PE32_PLUS, 0x8664): "x86_64", (_PE32_PLUS, 0xAA64): "aarch64", (_PE32, 0x14C): "i686"}

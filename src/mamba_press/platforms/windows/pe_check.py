@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from mamba_press.platforms.binary_format import MOST_PROBLEMS, Malformed
+from mamba_press.platforms.binary_format import MOST_PROBLEMS, Data, Malformed
 from mamba_press.platforms.windows import pe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from mamba_press.platforms.binary_format import Data
     from mamba_press.platforms.windows.pe import Image
 
 _PAGE = 4096

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from mamba_press.platforms.binary_format import Malformed, encoded
+from mamba_press.platforms.binary_format import Data, Malformed, encoded
 from mamba_press.platforms.windows import pe, pe_reader
 from mamba_press.platforms.windows.pe_check import checksum, is_checksum, layout_problems
 from mamba_press.platforms.windows.pe_layout import Block, fill, own_block, sections_end, set_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from mamba_press.platforms.binary_format import Data
     from mamba_press.platforms.windows.pe import Image
     from mamba_press.types import Edits
 

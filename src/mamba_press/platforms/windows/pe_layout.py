@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,6 @@ from mamba_press.platforms.binary_format import Malformed, aligned, encoded
 from mamba_press.platforms.windows import pe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from mamba_press.platforms.windows.pe import Image, Section
 
 

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import re
 import struct
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterator
+from typing import Literal
 
-from mamba_press.platforms.binary_format import RECORD, Malformed, Symbols
+from mamba_press.platforms.binary_format import RECORD, Data, Malformed, Symbols
 from mamba_press.platforms.windows.pe import RESOURCES, RESTRICTED, SECURITY, Image, forwarded
 from mamba_press.types import Binary
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from mamba_press.platforms.binary_format import Data
-
 
 _DLL = 0x2000
 

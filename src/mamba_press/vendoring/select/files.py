@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import posixpath
 import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
@@ -19,8 +20,6 @@ from mamba_press.vendoring import library_calls, resolve, runtime_support
 from mamba_press.vendoring.select import reach, runtimes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
     from mamba_press.config.model import Config
 
 _ONE_OF_TWO = "leave a package out with select.prune, or the file, if nothing needs it, with select.exclude"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,6 @@ from mamba_press.errors import ConfigError, ContentError, Problem, Setting
 from mamba_press.types import Dropped, Package, Reason, Solution
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
     from mamba_press.config.model import Config
 
 _PYTHON = ("python", "python_abi")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from mamba_press import globs, messages, platforms
 from mamba_press.errors import Problem
@@ -12,9 +13,6 @@ from mamba_press.platforms import binaries
 from mamba_press.types import OWN, Binary, Dropped, File, Package, Reason, Resolved
 from mamba_press.vendoring import resolve
 from mamba_press.vendoring.select.packages import closure
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 _PROGRAMS = ("bin/", "sbin/", "libexec/", "Library/bin/", "Scripts/")
 _DATA = Reason("rule", "data of a dependency")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,8 +15,6 @@ from mamba_press.platforms.protocol import Choice, Demand
 from mamba_press.vendoring import resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from mamba_press.config.model import Config
     from mamba_press.types import Binary, Environment, File, Package, Resolved, Target
     from mamba_press.vendoring.select import reach
