@@ -212,9 +212,10 @@ def _rebased(image: Image, part: Part) -> Iterator[int]:
 
 
 def _segment(image: Image, number: int) -> Segment:
-    if number >= len(image.segments) or not image.segments[number].offset:
+    segment = image.segments[number] if number < len(image.segments) else None
+    if segment is None or not segment.offset or segment.file_end > image.size:
         raise Malformed(f"pointers in segment {number} cannot be moved")
-    return image.segments[number]
+    return segment
 
 
 def _pointers(segment: Segment, address: int, count: int, step: int) -> Iterator[int]:

@@ -188,6 +188,14 @@ def test_chains_that_cannot_be_followed_are_refused(change, said) -> None:
     assert refusal(chained(dylib(CHAINS), *starts, **change)) == said
 
 
+def test_pointers_of_a_segment_that_is_not_in_the_file_are_refused() -> None:
+    data = chained(dylib(CHAINS), 0)
+    segment = image(data).segments[1]
+    for offset in (len(data) - segment.file_size + 1, 1 << 63):
+        broken = changed(data, segment.command + 40, struct.pack("<Q", offset))
+        assert refusal(broken) == "pointers in segment 1 cannot be moved"
+
+
 @pytest.mark.parametrize(
     ("size", "said"),
     [
