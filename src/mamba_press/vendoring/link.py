@@ -356,7 +356,7 @@ def _notes(plan: _Plan, requested: frozenset[str]) -> tuple[str, ...]:
 def _unkept(entries: Sequence[Entry], config: Config) -> Iterable[str]:
     """Say which certificates no longer vouch for a file, as it is edited, and what cannot be stripped."""
     found = [(entry, binary) for entry in entries if (binary := _binary(entry))]
-    edited = [entry.path for entry, binary in found if binary.vouched and _is_new(entry)]
+    edited = [entry.path for entry, binary in found if binary.vouched and _is_new(entry, binary)]
     whole = [entry.path for entry, binary in found if config.link.strip and not platforms.facts_for(binary).can_strip]
     for what, paths in (
         ("the signature of a developer cannot be kept on an edited file", edited),
@@ -366,6 +366,8 @@ def _unkept(entries: Sequence[Entry], config: Config) -> Iterable[str]:
             yield f"{what}: {paths[0]}{messages.others(len(paths) - 1)}"
 
 
-def _is_new(entry: Entry) -> bool:
-    """Whether the edits change a file, and do not only see to it that it is signed."""
-    return entry.edits is not None and replace(entry.edits, inherited=False, sign=False) != Edits()
+def _is_new(entry: Entry, binary: Binary) -> bool:
+    """Whether the edits change a file, and do not only see to it that it is signed and searches where it does."""
+    edits = entry.edits or Edits()
+    search = None if edits.search == binary.search else edits.search
+    return replace(edits, search=search, inherited=False, sign=False) != Edits()

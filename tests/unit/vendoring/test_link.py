@@ -186,6 +186,11 @@ def test_it_is_said_that_a_developers_signature_is_lost_where_a_file_is_edited(w
     assert note.startswith("the signature of a developer cannot be kept on an edited file: home/_prefix/lib/libdep-")
 
 
+def test_nothing_is_said_of_a_developers_signature_that_stays(wheel):
+    wheel.library("lib/libapp.1.dylib", "@rpath/libapp.1.dylib", of="app", format="macho", vouched=True)
+    assert wheel.link().notes == ()
+
+
 def test_it_is_said_that_only_elf_files_are_stripped(wheel):
     wheel.library("lib/libdep.1.dylib", "@rpath/libdep.1.dylib", format="macho")
     assert any("link.strip is for ELF files" in note for note in wheel.link(strip=True).notes)

@@ -138,7 +138,7 @@ def call(backend: Backend, hook: str, environ: Mapping[str, str], *folder: str) 
         what = f"the inner backend cannot do that here: {_ended(error.traceback)[1]}"
         raise BuildError(Problem(where=f"{backend.name}.{hook}", what=what)) from None
     except subprocess.CalledProcessError as error:
-        raise BuildError(_failed(backend, hook, error.returncode)) from None
+        raise BuildError(_failed(backend, hook, error.returncode, is_kept=bool(environ.get(KEEP)))) from None
 
 
 @contextmanager
@@ -179,12 +179,12 @@ def _ended(text: str) -> tuple[str, str]:
     return kind, said or kind
 
 
-def _failed(backend: Backend, hook: str, code: int) -> Problem:
+def _failed(backend: Backend, hook: str, code: int, *, is_kept: bool) -> Problem:
     how = f"was ended by signal {-code}" if code < 0 else f"failed with exit code {code}"
     return Problem(
         where=f"{backend.name}.{hook}",
         what=f"the inner backend {how}; what it said stands above",
-        hint=f"to look at the native prefix and at what was built so far, build with {KEEP}=1",
+        hint="" if is_kept else f"to look at the native prefix and at what was built so far, build with {KEEP}=1",
     )
 
 

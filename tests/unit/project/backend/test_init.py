@@ -165,6 +165,13 @@ def test_a_hook_that_fails_is_named_and_says_how_to_look_at_it(tmp_path, body, h
     assert project_backend.KEEP in caught.value.problems[0].hint
 
 
+def test_who_has_asked_to_look_at_it_already_is_not_told_how(tmp_path):
+    made = backend(tmp_path, "def get_requires_for_build_wheel(settings):\n    raise RuntimeError('broken')\n")
+    with pytest.raises(BuildError) as caught:
+        project_backend.requires(made, "wheel", {**ENVIRON, project_backend.KEEP: "1"})
+    assert caught.value.problems[0].hint == ""
+
+
 def place(tmp_path: Path, **changed: object) -> Place:
     given = {"system": "linux", "root": tmp_path, "work": tmp_path / "work", **changed}
     return Place(**given)  # type: ignore[arg-type]
