@@ -7,6 +7,7 @@ other. Heavy or delicate libraries have one home.
 from __future__ import annotations
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,10 @@ def source(request: pytest.FixtureRequest) -> tuple[str, str]:
 
 def test_a_module_imports_only_what_the_table_allows(source):
     assert forbidden(*source) == []
+
+
+def test_no_package_knows_itself_through_others():
+    assert {*TopologicalSorter(ALLOWED).static_order()} == {*ALLOWED}  # raises CycleError with the circle
 
 
 def test_each_pair_of_the_table_is_used():
