@@ -28,26 +28,6 @@ PARTS: dict[str, tuple[str, ...]] = {
     "integration/test_wheelhouse.py": ("pipeline/wheelhouse.py",),
     "unit/metadata/test_pyproject.py": ("metadata/pypi_rules.py",),
     "unit/pipeline/test_edit.py": ("metadata/edit_metadata.py",),
-    "unit/platforms/linux/test_elf.py": (
-        "platforms/binaries.py",
-        "platforms/linux/elf_check.py",
-        "platforms/linux/elf_reader.py",
-        "platforms/linux/elf_records.py",
-    ),
-    "unit/platforms/macos/test_macho.py": (
-        "platforms/macos/codesign.py",
-        "platforms/macos/macho_binds.py",
-        "platforms/macos/macho_check.py",
-        "platforms/macos/macho_reader.py",
-        "platforms/macos/macho_tables.py",
-    ),
-    "unit/platforms/macos/test_system.py": ("platforms/macos/loader.py",),
-    "unit/platforms/test_target.py": ("platforms/choose_platform.py",),
-    "unit/platforms/windows/test_pe.py": (
-        "platforms/windows/pe_check.py",
-        "platforms/windows/pe_reader.py",
-    ),
-    "unit/platforms/windows/test_system.py": ("platforms/windows/loader.py",),
 }
 ELSEWHERE = {module: test for test, modules in PARTS.items() for module in modules}
 

@@ -13,7 +13,9 @@ from mamba_press.platforms.binaries import Malformed
 from mamba_press.platforms.linux import elf
 from mamba_press.platforms.linux.elf_layout import Draft
 from mamba_press.platforms.linux.elf_records import Section, Segment
+from mamba_press.platforms.linux.elf_strings import Strings
 from mamba_press.types import Binary, Edits
+from tests.support import elf as written
 from tests.support.differences import differences
 from tests.support.elf import vernaux, verneed
 from tests.support.elf_library import DATA_SHIFT, Library, library, strings
@@ -157,11 +159,12 @@ def test_a_section_with_an_address_behind_the_last_segment_keeps_it_from_growing
 
 
 def test_a_file_without_a_loaded_segment_cannot_be_edited() -> None:
-    data = library(Library())
-    draft = Draft(image(data))
+    data = written.elf({"strings": b"\0liba.so\0"}, [(written.SONAME, 1)])
+    found = image(data)
+    draft = Draft(found)
     draft.segments = [each._replace(type=elf.PT_NOTE) for each in draft.segments]
     with pytest.raises(Malformed, match=r"^no segment is loaded$"):
-        draft._last_load()
+        draft.write_tables([], Strings(found, [], []))
 
 
 # --- what is written out, and what moves with the file
@@ -363,7 +366,7 @@ def test_a_section_outside_of_the_file_is_refused() -> None:
 
 def test_an_address_that_is_not_in_the_file_is_refused() -> None:
     draft = Draft(image(library(Library(zeros=100))))
-    last = draft._last_load()
+    last = draft.segments[3]
     assert draft._offset(last.address) == last.offset
     assert draft._offset(last.address + last.file_size - 1) == last.file_end - 1
     for address in (last.address + last.file_size, last.address - 1, last.end):
