@@ -21,6 +21,8 @@ from mamba_press.wheel.zip_format import DEFLATED, STORED
 if TYPE_CHECKING:
     from zlib import _Decompress
 
+    from mamba_press.platforms.binary_format import Data
+
 _AHEAD = 8
 """The most parts that are under way."""
 
@@ -60,11 +62,10 @@ class InParts:
             yield data, packed
         row_of(self._one.entry, self._one.size, self.passing.sha256)
 
-    @property
-    def meant(self) -> Meant:
-        """How it has to stand in the archive, once all parts have come by."""
-        entry = self._one.entry
-        return Meant(entry.path, entry.executable, self._crc, self._one.size, self._packed, self._seal)
+    def meant(self, data: Data) -> Meant:
+        """What it is, once all parts have come by; ``data`` as for `Passing.member`."""
+        member = self.passing.member(data)
+        return Meant(member, self._one.entry.executable, self._crc, self._packed, self._seal)
 
 
 def stored(one: Sized) -> Iterator[tuple[bytes, Bytes | None]]:

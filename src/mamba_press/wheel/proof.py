@@ -31,19 +31,18 @@ _READ = 1 << 20
 
 
 class Meant(NamedTuple):
-    """An entry as it has to stand in the file; ``seal`` is the checksum of its packed bytes."""
+    """What an entry is, and how it has to stand in the file; ``seal`` is the checksum of its packed bytes."""
 
-    path: str
+    member: Member
     executable: bool
     crc: int
-    size: int
     packed: int
     seal: int
 
     @property
     def method(self) -> int:
         """How it is packed: what does not shrink is stored."""
-        return DEFLATED if self.packed < self.size else STORED
+        return DEFLATED if self.packed < self.member.size else STORED
 
 
 class Proven(NamedTuple):
@@ -139,11 +138,12 @@ def finished(path: Path, meant: Sequence[Meant], crc32: Callable[..., int]) -> L
             problems = [Problem(where=each.where, what=each.what) for each in listing.wrong]
             for one, found in zip(meant, listing.members, strict=False):
                 mode = (0o100755 if one.executable else 0o100644) << 16
-                want = (one.path, one.method, one.crc, one.packed, one.size, (0, mode))
+                name = one.member.path
+                want = (name, one.method, one.crc, one.packed, one.member.size, (0, mode))
                 if want != (found.name, found.method, found.crc, found.packed, found.size, found.attributes):
-                    problems.append(Problem(where=one.path, what="is not in the archive as it was to be written"))
+                    problems.append(Problem(where=name, what="is not in the archive as it was to be written"))
                 elif _seal(file, found, crc32) != one.seal:
-                    problems.append(Problem(where=one.path, what="its packed bytes are not those that were written"))
+                    problems.append(Problem(where=name, what="its packed bytes are not those that were written"))
             if len(meant) != len(listing.members):
                 what = f"has {len(listing.members)} entries instead of {len(meant)}"
                 problems.append(Problem(where="the archive", what=what))
@@ -152,7 +152,8 @@ def finished(path: Path, meant: Sequence[Meant], crc32: Callable[..., int]) -> L
     if problems:
         hint = "press again; if it stays, look at the device of the output folder, and at the memory"
         raise WriteError(*(Problem(where=harmless(str(p.where)), what=p.what, hint=hint) for p in problems))
-    return listing
+    # There may be 100,000 of them.
+    return listing._replace(members=tuple(each._replace(listed=b"") for each in listing.members))
 
 
 def _seal(file: BinaryIO, member: zip_format.Member, crc32: Callable[..., int]) -> int:

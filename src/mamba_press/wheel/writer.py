@@ -56,7 +56,6 @@ class _Packed(NamedTuple):
     of: Sized
     data: bytes | bytearray = b""
     meant: Meant | None = None
-    member: Member | None = None
     key: bytes = b""
     """Under which the cache is to have it, if it has not."""
 
@@ -96,9 +95,10 @@ def write(  # noqa: PLR0913  # the wheel and its place, and six ways to say how,
                 done = _fill(archive, work._replace(used=compressor("store")))
         file.flush()
         path = Path(file.name)
-        listing = proof.finished(path, [meant for meant, _ in done], used.crc32)
+        proven = Proven(path, wheel.file_name, proof.finished(path, done, used.crc32), _members(done))
+        del done
         if verify:
-            verify(Proven(path, wheel.file_name, listing, {member.path: member for _, member in done}))
+            verify(proven)
     return target
 
 
@@ -114,10 +114,14 @@ class _Work(NamedTuple):
     cache: EntryCache | None
 
 
-def _fill(archive: Archive, work: _Work) -> list[tuple[Meant, Member]]:
+def _members(done: Iterable[Meant]) -> dict[str, Member]:
+    return {each.member.path: each.member for each in done}
+
+
+def _fill(archive: Archive, work: _Work) -> list[Meant]:
     """Write all entries, RECORD and the directory."""
     wheel, sized = work.wheel, work.sized
-    done: list[tuple[Meant, Member]] = []
+    done: list[Meant] = []
     at, total = 0, sum(one.size for one in sized) if log.shows_progress() else 0
     for packed in _in_order(work.pool, sized, lambda one: _pack(one, work)):
         done.append(_append(archive, packed, work) if packed.meant else _append_huge(archive, packed.of, work))
@@ -125,8 +129,8 @@ def _fill(archive: Archive, work: _Work) -> list[tuple[Meant, Member]]:
             at += packed.of.size
             log.progress(f"compressing, {at / 1e6:.1f} of {total / 1e6:.1f} MB", at, total)
     log.progress_end()
-    done += [_append(archive, _pack(one, work), work) for one in _bill(wheel, [member for _, member in done])]
-    text = record(wheel, [member for _, member in done])
+    done += [_append(archive, _pack(one, work), work) for one in _bill(wheel, _members(done).values())]
+    text = record(wheel, [each.member for each in done])
     one = Sized(entry=Entry(path=path_of(wheel), source=text), size=len(text))
     done.append(_append(archive, _pack(one, work), work))
     archive.finish()
@@ -171,9 +175,9 @@ def _pack(one: Sized, work: _Work) -> _Packed:
     is_smaller = len(packed) < len(data)
     work.prover.require(entry.path, data, packed if is_smaller and not found else None, crc)
     kept = packed if is_smaller else data
-    meant = Meant(entry.path, entry.executable, crc, len(data), len(kept), used.crc32(kept))
+    meant = Meant(read.look(entry.path, data, sha256), entry.executable, crc, len(kept), used.crc32(kept))
     key = key if is_smaller and not found else b""
-    return _Packed(of=one, data=kept, meant=meant, member=read.look(entry.path, data, sha256), key=key)
+    return _Packed(of=one, data=kept, meant=meant, key=key)
 
 
 def _cached(key: bytes, data: bytes | bytearray, work: _Work) -> bytes | None:
@@ -242,18 +246,17 @@ def _drain(futures: deque[Future[list[_Result]]]) -> Iterator[_Result]:
         yield from futures.popleft().result()
 
 
-def _append(archive: Archive, packed: _Packed, work: _Work) -> tuple[Meant, Member]:
+def _append(archive: Archive, packed: _Packed, work: _Work) -> Meant:
     """Append an entry, and return what is now to be found of it."""
     assert packed.meant
-    assert packed.member
     meant = packed.meant
-    archive.append(packed.of.entry, meant.method, packed.data, (meant.crc, meant.size))
+    archive.append(packed.of.entry, meant.method, packed.data, (meant.crc, meant.member.size))
     if work.cache and packed.key:
         work.cache.add(packed.key, packed.data, meant.seal)
-    return meant, packed.member
+    return meant
 
 
-def _append_huge(archive: Archive, one: Sized, work: _Work) -> tuple[Meant, Member]:
+def _append_huge(archive: Archive, one: Sized, work: _Work) -> Meant:
     """Append a huge entry, deflated in parts where that is worth it; return what is now to be found of it."""
     watch = huge.InParts(one, work.prover, is_packed=work.used.deflate is not None)
     parts = huge.deflated(one, work.used, work.pool) if work.used.deflate else huge.stored(one)
@@ -261,8 +264,8 @@ def _append_huge(archive: Archive, one: Sized, work: _Work) -> tuple[Meant, Memb
         watch = huge.InParts(one, work.prover, is_packed=False)
         archive.append_parts(one.entry, watch.method, watch.over(huge.stored(one)), one.size)
     if not watch.passing.is_wanted:
-        return watch.meant, watch.passing.member(b"")
+        return watch.meant(b"")
     with content.at_hand(one) as data:
         if work.seen:
             work.seen(one.entry, data)
-        return watch.meant, watch.passing.member(data)
+        return watch.meant(data)

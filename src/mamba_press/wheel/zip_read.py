@@ -62,6 +62,7 @@ def read(file: BinaryIO) -> Listing:
     file.seek(end.start + end.shift)
     directory = file.read(end.size)
     found: list[Member] = []
+    same: dict[tuple[int, int], tuple[int, int]] = {}
     at = 0
     while at < end.size:
         if directory[at : at + 4] != b"PK\1\2" or len(directory) < at + CENTRAL.size:
@@ -69,7 +70,9 @@ def read(file: BinaryIO) -> Listing:
         if len(found) == ENTRIES:
             raise ArchiveError(f"has more than {ENTRIES:,} entries")
         member, at, problems = _stated(directory, at, end.shift)
-        found.append(member)
+        # Most entries have the date and the mode of others: one of each is kept.
+        stamp, attributes = (same.setdefault(each, each) for each in (member.stamp, member.attributes))
+        found.append(member._replace(stamp=stamp, attributes=attributes))
         wrong += (Damage(where=member.name, what=what) for what in problems)
     if at > end.size:
         raise ArchiveError("its directory is cut off")

@@ -208,7 +208,7 @@ def test_what_was_seen_of_the_files_is_what_an_installer_would_unpack(tmp_path, 
     path = write(made, tmp_path / "out", compression=compression, verify=proven.append)
     with path.open("rb") as file:
         listing = zip_read.read(file)
-    assert proven[0].listing == listing
+    assert proven[0].listing == listing._replace(members=tuple(each._replace(listed=b"") for each in listing.members))
     assert proven[0].members == read.read(path, listing.members)
     assert proven[0].members["demo/python"].binary is not None
     assert proven[0].members["demo/t"].problems
