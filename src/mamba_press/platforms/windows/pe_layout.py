@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mamba_press.platforms.binary_format import Malformed, aligned, encoded
 from mamba_press.platforms.windows import pe
@@ -25,8 +24,7 @@ _CHANGING = 0xA2000020  # writable, executable, discardable, or code
 _NOT_OURS = (b".rsrc", b".reloc")  # rewritten by tools that edit resources, dropped after relocating
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """Room for names: ``start`` is its offset, ``size`` how many bytes it may have."""
 
     section: Section
@@ -83,7 +81,7 @@ def fill(work: bytearray, texts: Mapping[int, str]) -> None:
         _release(work, block)
     if room is None:
         by = 0 if block is not None and block.section.name == SECTION_NAME else _make_header_room(work)
-        contents = replace(contents, texts={pointer + by: text for pointer, text in contents.texts.items()})
+        contents = contents._replace(texts={pointer + by: text for pointer, text in contents.texts.items()})
         room = _room_in_section(work, contents.size)
     contents.write(work, room)
 
@@ -116,8 +114,7 @@ def _release(work: bytearray, block: Block) -> None:
     struct.pack_into("<I", work, block.section.header + 8, block.start - block.section.offset)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Contents:
+class _Contents(NamedTuple):
     """What goes into a block: texts by what points to them, and the exports where their forwarders must move.
 
     Forwarders are told from code by lying inside the export directory, so they move together with it.
@@ -125,8 +122,8 @@ class _Contents:
 
     texts: Mapping[int, str]
     exports: tuple[int, ...] | None
-    functions: tuple[int, ...] = ()
     forwarders: Mapping[int, str]
+    functions: tuple[int, ...] = ()
     name: str = ""
 
     @classmethod
