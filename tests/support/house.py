@@ -17,10 +17,7 @@ REPOSITORY = Path(__file__).parents[2]
 ROOT = REPOSITORY / "src" / "mamba_press"
 SOURCES = sorted(ROOT.rglob("*.py"))
 
-GROUND = {
-    *("atomic", "binary", "credentials", "errors", "globs", "interrupts", "log", "machine", "messages", "parallel"),
-    "types",
-}
+GROUND = {"atomic", "binary", "credentials", "errors", "globs", "interrupts", "log", "machine", "messages", "types"}
 
 # Which packages each package knows. All of them may know the ground.
 ALLOWED = {

@@ -72,6 +72,13 @@ def test_a_link_of_the_documentation_leads_somewhere(page):
             assert fragment in anchors, link
 
 
+def test_the_files_that_the_table_for_what_is_new_names_are_there():
+    table = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("| what is new |")[2].partition("\n\n")[0]
+    named = re.findall(r"`([a-z_/]+/(?:[\w-]+\.\w+)?)`", table)
+    assert len(named) > 10
+    assert [name for name in named if not any((ROOT / at / name).exists() for at in ("", "src/mamba_press"))] == []
+
+
 def test_every_page_of_the_documentation_is_reached_from_its_index():
     index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
     pages = [page.relative_to(ROOT / "docs").as_posix() for page in (ROOT / "docs").rglob("*.md")]

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mamba_press import parallel, platforms
+from mamba_press import platforms
 from mamba_press.audit import check
 from mamba_press.audit.explain import Explanation, Part, Piece, by_package, lost, piece_of, steps, why_there, with_users
 from mamba_press.conda import match_specs
@@ -25,7 +25,7 @@ from mamba_press.metadata import headers, sbom, tags
 from mamba_press.platforms import binaries, strings
 from mamba_press.types import Binary, Entry, Finding, Floor, Package, Reason, Resolved, Spec
 from mamba_press.vendoring import hardcoded_prefix
-from mamba_press.wheel import read, zip_format
+from mamba_press.wheel import parallel, read, zip_format
 from mamba_press.wheel.content import Row
 
 if TYPE_CHECKING:

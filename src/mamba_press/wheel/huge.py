@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from mamba_press import parallel
+from mamba_press.wheel import parallel
 from mamba_press.wheel.compress import Compressor, zlib_part
 from mamba_press.wheel.content import Sized, parts_of, row_of
 from mamba_press.wheel.proof import Bytes, Meant, Prover, Unpacking

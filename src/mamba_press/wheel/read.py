@@ -16,11 +16,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, Literal, NamedTuple
 
-from mamba_press import parallel
 from mamba_press.errors import Problem
 from mamba_press.platforms import binaries
 from mamba_press.platforms.linux import hazards, policy
-from mamba_press.wheel import zip_format, zip_read
+from mamba_press.wheel import parallel, zip_format, zip_read
 from mamba_press.wheel.zip_format import Damage
 
 if TYPE_CHECKING:

@@ -24,10 +24,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from mamba_press import log, parallel
+from mamba_press import log
 from mamba_press.atomic import replacing
 from mamba_press.types import Entry, Wheel
-from mamba_press.wheel import content, entry_cache, huge, proof, read
+from mamba_press.wheel import content, entry_cache, huge, parallel, proof, read
 from mamba_press.wheel.compress import Compression, Compressor, compressor
 from mamba_press.wheel.content import Row, Sized, contents_of, describe, measure, path_of, record, row_of
 from mamba_press.wheel.names import ordered
