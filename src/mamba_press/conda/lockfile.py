@@ -194,7 +194,7 @@ def write(entries: Sequence[Json], path: Path, root: Path, *, environ: Mapping[s
 
 
 def read(path: Path, root: Path, *, environ: Mapping[str, str]) -> tuple[Held, ...]:
-    """Return all that a lock file holds; raises ConfigError for one that is no"""
+    """Return all that a lock file holds; raises ConfigError for what is no lock."""
     with temporary() as folder:
         copied = folder / path.name
         try:
