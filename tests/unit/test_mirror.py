@@ -26,8 +26,6 @@ PARTS: dict[str, tuple[str, ...]] = {
     "integration/test_series.py": ("pipeline/matrix.py",),
     "integration/test_silent_servers.py": ("conda/worker/watch.py",),
     "integration/test_wheelhouse.py": ("pipeline/wheelhouse.py",),
-    "unit/metadata/test_pyproject.py": ("metadata/pypi_rules.py",),
-    "unit/pipeline/test_edit.py": ("metadata/edit_metadata.py",),
 }
 ELSEWHERE = {module: test for test, modules in PARTS.items() for module in modules}
 
