@@ -13,12 +13,14 @@ from importlib import import_module
 from pathlib import Path
 
 PARTS = {
-    "press": ((1, 2, 3, 4, 5, 6, 7, 9, 11), "presses, the floor and all peers"),
+    "press": ((1, 2, 3, 4, 5, 6, 7, 9, 11, 15), "presses, the floor and all peers"),
     "light": ((8,), "hooks that only answer, --help, a configuration error"),
     "growth": ((10,), "1,000 to 20,000 files, 10 MB to 1 GB, 1 to 300 packages"),
     "edit": ((12,), "an edit of a wheel of 300 MB"),
     "isolated": ((13,), "what an isolated build installs; asks the package index"),
     "lock": ((14,), "a lock for twelve targets; needs the channel of records beside the repository"),
+    "series": ((16,), "one package for four Pythons"),
+    "large": ((17,), "a library of 300 MB over one of 240"),
     "huge": ((), "a wheel of 4.5 GB: takes minutes, and 6 GB of disk"),
 }
 

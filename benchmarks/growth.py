@@ -74,7 +74,7 @@ def _subjects(payload: Payload, tree: Path) -> list[Subject]:
         Subject(name="floor", command=[*PROGRAM, "floor", str(tree), "libdeflate"], environ=env),
         Subject(name="wheel.write", command=[*PROGRAM, "ours", str(tree), str(out["write"])], environ=env),
         Subject(name="wheel.wheelfile", command=[*PROGRAM, "wheelfile", str(tree), str(out["wheelfile"])], environ=env),
-        Subject(name="press", command=press, environ=env, cache=payload.cache),
+        Subject(name="press", command=press, environ=env, cache=payload.cache, prepare=payload.forget),
     ]
 
 

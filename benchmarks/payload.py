@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mamba_press.wheel import entry_cache
 from tests.support.channel import CondaPackage, python_abi, python_package, write_channel
 
 WHEELS = ("numpy",)
@@ -75,7 +76,11 @@ class Payload:
     @property
     def environ(self) -> dict[str, str]:
         """The environment of everything that is measured."""
-        return {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "RATTLER_CACHE_DIR": str(self.cache)}
+        return {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "RATTLER_CACHE_DIR": str(self.cache), "CI": ""}
+
+    def forget(self) -> None:
+        """Remove what earlier presses compressed: the next one is a first press."""
+        entry_cache.empty(self.cache / entry_cache.FOLDER)
 
     def press(self, channel: Path, out: Path, names: Sequence[str] = ()) -> list[str]:
         """The command that presses packages of a channel, all of the payload's by default."""

@@ -45,13 +45,15 @@ ASKED = tuple(
         (5, "press, nothing patched", "uv_build", "cpu", 1.0),
         (6, "press, every ELF patched", "auditwheel repair", "cpu", 0.20),
         (6, "press, every ELF patched", "repairwheel", "cpu", 0.20),
+        (15, "press, repeated", "floor, libdeflate 6", "cpu", 0.75),
+        (15, "press, repeated", "press, nothing patched", "cpu", None),
         (9, "press, cold", "press, nothing patched + unpacking", "cpu", 1.15),
     )
 )
 
 
 def measure(how: How) -> Found:
-    """Measure targets 1 to 7, 9 and, for what is pressed here, 11."""
+    """Measure targets 1 to 7, 9, 15 and, for what is pressed here, 11."""
     results = compare([*_pressing(how.payload), *_peers(how.payload)], how.rounds, how.say)
     rows = [ratio(results, asked) for asked in ASKED]
     rows += [_size(how.payload), *_binaries(how), _memory(how.payload, results)]
@@ -68,8 +70,9 @@ def _pressing(payload: Payload) -> list[Subject]:
     return [
         Subject(name="floor, libdeflate 6", command=[*PROGRAM, "floor", tree, "libdeflate"], environ=env),
         Subject(name="floor, zlib 6", command=[*PROGRAM, "floor", tree, "zlib"], environ=env),
-        Subject(name="press, nothing patched", command=plain, environ=env, cache=cache),
-        Subject(name="press, every ELF patched", command=patched, environ=env, cache=cache),
+        Subject(name="press, nothing patched", command=plain, environ=env, cache=cache, prepare=payload.forget),
+        Subject(name="press, repeated", command=plain, environ=env, cache=cache),
+        Subject(name="press, every ELF patched", command=patched, environ=env, cache=cache, prepare=payload.forget),
         Subject(name="wheel.write", command=[*PROGRAM, "ours", tree, out["write"]], environ=env),
         Subject(name="wheel.wheelfile", command=[*PROGRAM, "wheelfile", tree, out["wheelfile"]], environ=env),
         Subject(name="check", command=[*PROGRAM, "check", str(only_wheel(payload.out("tree")))], environ=env),
