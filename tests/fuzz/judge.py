@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Literal
 
 _BATCH = 100
+_BOUNDED = ("sh", "-c", 'ulimit -v 2097152; ulimit -t 60; exec "$@"', "sh")
+"""A judge gets 2 GiB of memory and 60 seconds of the processor: a broken count lets LLVM take all that there is."""
 _READELF = ("-W", "-lSdVrsn", "--dyn-syms")
 _LLVM = ("--file-headers", "--program-headers", "--sections", "--dynamic-table", "--needed-libs", "--version-info")
 _READOBJ = {
@@ -43,13 +45,13 @@ def worse(folder: Path, kind: Literal["elf", "macho", "pe"]) -> Iterator[tuple[s
     for start in range(0, len(names), _BATCH):
         batch = names[start : start + _BATCH]
         paths = [folder / f"{name}.{when}" for name in batch for when in ("before", "after")]
-        said: dict[str, set[str]] = {path.name: set() for path in paths}
+        told: dict[str, set[str]] = {path.name: set() for path in paths}
         for judge in (_by_readelf, _by_readobj, _by_objdump):
             for name, text in judge(paths, kind):
-                said[name].add(text)
+                told[name].add(text)
         for name in batch:
-            knew = {text.partition(":")[0] for text in said[f"{name}.before"]}
-            new = (text for text in said[f"{name}.after"] if text.partition(":")[0] not in knew)
+            knew = {text.partition(":")[0] for text in told[f"{name}.before"]}
+            new = (text for text in told[f"{name}.after"] if text.partition(":")[0] not in knew)
             yield from ((name, text) for text in sorted(new))
 
 
@@ -58,7 +60,7 @@ def _by_readelf(paths: Sequence[Path], kind: str) -> Iterator[tuple[str, str]]:
     if kind != "elf" or not program:
         return
     name = paths[0].name
-    for line in _said([program, *_READELF, *map(str, paths)]):
+    for line in said([program, *_READELF], paths):
         if line.startswith("File: "):
             name = Path(line[6:]).name
         elif re.match(r"readelf: (?:Warning|Error)", line):
@@ -92,7 +94,7 @@ def _one_after_the_other(command: Sequence[str], paths: Sequence[Path], who: str
     rest = list(paths)
     while rest:
         last = -1
-        for line in _said([*command, *map(str, rest)]):
+        for line in said(command, rest):
             if found := re.search(r"(?:warning|error): '([^']+?)(?:\([^']*\))?'", line):
                 name = Path(found[1]).name
                 last = max(last, place_of(rest, name))
@@ -107,11 +109,22 @@ def place_of(paths: Iterable[Path], name: str) -> int:
     return next((place for place, path in enumerate(paths) if path.name == name), -1)
 
 
-def _said(command: Sequence[str]) -> Iterator[str]:
+def said(command: Sequence[str], paths: Sequence[Path]) -> Iterator[str]:
+    """Yield the lines that a program prints of some files; of each alone where it dies of one of them."""
     done = subprocess.run(
-        command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600, errors="replace", text=True
+        [*_BOUNDED, *command, *map(str, paths)],
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        errors="replace",
+        text=True,
     )
-    yield from done.stdout.splitlines()
+    if done.returncode >= 0:
+        yield from done.stdout.splitlines()
+    elif len(paths) > 1:
+        for path in paths:
+            yield f"File: {path}"
+            yield from said(command, [path])
 
 
 def _normal(line: str) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from random import Random
 
 import pytest
 
-from tests.fuzz import engine, mutate, targets
+from tests.fuzz import engine, judge, mutate, targets
 from tests.fuzz.__main__ import main
 from tests.fuzz.engine import Plan
 from tests.fuzz.targets import READ, Target
@@ -107,3 +108,17 @@ def test_json_that_no_writer_writes_is_made_too():
     made = [mutate.document(rng, {"a": [1, {"b": "c"}]}) for _ in range(600)]
     assert any(data.startswith(b"[[[") or b"[[[[" in data for data in made)
     assert any(b"NaN" in data for data in made)
+
+
+def test_what_a_judge_says_of_other_files_is_not_lost_where_it_dies_of_one(tmp_path):
+    script = 'for file; do case $file in *bad) kill -9 $$;; *) echo "File: $file"; echo odd;; esac; done'
+    files = [tmp_path / name for name in ("a", "bad", "c")]
+    found = list(judge.said(["sh", "-c", script, "sh"], files))
+    assert [line for line in dict.fromkeys(found) if line != "odd"] == [f"File: {file}" for file in files]
+    assert found.count("odd") == 2
+
+
+def test_a_judge_has_bounds(tmp_path):
+    script = "import resource as r, sys; print(r.getrlimit(r.RLIMIT_AS)[0], r.getrlimit(r.RLIMIT_CPU)[0], sys.argv[1])"
+    found = list(judge.said([sys.executable, "-c", script], [tmp_path]))
+    assert found == [f"{2 << 30} 60 {tmp_path}"]
