@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 System = Literal["linux", "osx", "win"]
 
@@ -69,8 +69,7 @@ class Target:
     tag: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class VirtualPackage:
+class VirtualPackage(NamedTuple):
     """What a conda solve may assume about the target machine, e.g. ``__glibc 2.28``."""
 
     name: str

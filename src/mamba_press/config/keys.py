@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from types import UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from mamba_press.config.model import Config
 from mamba_press.config.schema_types import words
@@ -19,8 +18,7 @@ OTHER_VARIABLES = frozenset({"MAMBA_PRESS_KEEP", "MAMBA_PRESS_SHARED", "MAMBA_PR
 """Environment variables of ours that are no keys."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """One key: its path below ``[tool.mamba-press]`` and what may stand there.
 
     ``kinds`` are the types that a value may have, without None: ``bool``, ``datetime``, a ``Literal``, an annotated

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timezone
-from typing import Literal, get_args, get_origin
+from typing import Literal, NamedTuple, get_args, get_origin
 
 from mamba_press import messages
 from mamba_press.config.keys import OTHER_VARIABLES, VARIABLE, Key, by_path
@@ -23,8 +22,7 @@ _SETTINGS = ("config-settings",)
 _INNER = r"(?:mamba[-_]press\.)?build[-_]backend"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A value somebody wrote. ``where`` is the key as they spelled it."""
 
     key: Key
@@ -281,7 +279,7 @@ def _each(found: Found, problems: list[Problem]) -> Iterator[Found]:
         for name, each in pairs.items():
             path = (*key.path, name.replace("_", "-"))
             if path in by_path():
-                yield replace(found, key=by_path()[path], value=each)
+                yield found._replace(key=by_path()[path], value=each)
             else:
                 problems.append(_unknown(found.where, path, ""))
 
@@ -289,7 +287,7 @@ def _each(found: Found, problems: list[Problem]) -> Iterator[Found]:
 def _spread(found: Found) -> Iterator[Found]:
     for below in by_path().values():
         if below.path[:-1] == found.key.path and get_origin(below.kinds[0]) is Literal:
-            yield replace(found, key=below)
+            yield found._replace(key=below)
 
 
 def _unknown(where: str, path: tuple[str, ...], prefix: str) -> Problem:

@@ -13,10 +13,9 @@ import sys
 from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mamba_press.config import pyproject_file
 from mamba_press.errors import ConfigError, Problem
@@ -37,8 +36,7 @@ _FIELDS = (
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """One entry of the array: who provides, and with which settings. ``where`` names it in messages."""
 
     where: str

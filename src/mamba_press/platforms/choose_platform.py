@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 from mamba_press import platforms
 from mamba_press.machine import Python, System
@@ -46,8 +46,7 @@ class Machine:
     glibc: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A platform as one source states it: a floor and a tag only where the source has them."""
 
     system: System
@@ -125,18 +124,18 @@ def _with_floor(place: Place, hints: Mapping[str, str], machine: Machine | None)
     if place.system == "osx":
         stated = hints.get("MACOSX_DEPLOYMENT_TARGET", "").strip()
         if stated:
-            return replace(place, floor=_macos_floor(stated, place.arch))
-        return place if place.floor else replace(place, floor=NEWEST_MACOS)
+            return place._replace(floor=_macos_floor(stated, place.arch))
+        return place if place.floor else place._replace(floor=NEWEST_MACOS)
     tag = hints.get("AUDITWHEEL_PLAT", "").strip()
     if tag.startswith("manylinux"):  # it may also be "auto", "linux_…" or "musllinux_…", which say nothing of glibc
         with because(f"AUDITWHEEL_PLAT is {tag!r}"):
             limit = _read_platform(tag)
         # The variable describes the image that builds: it says nothing of another architecture that is asked for.
         if limit.subdir == place.subdir and limit.floor:
-            return replace(place, floor=limit.floor)
+            return place._replace(floor=limit.floor)
     if machine and machine.glibc and machine.platform == f"linux-{place.arch}":
-        return replace(place, floor=max(machine.glibc, policy.baseline(place.arch)))
-    return replace(place, floor=policy.newest(place.arch))
+        return place._replace(floor=max(machine.glibc, policy.baseline(place.arch)))
+    return place._replace(floor=policy.newest(place.arch))
 
 
 def _running_place(machine: Machine) -> Place:
