@@ -92,7 +92,7 @@ def test_facts_after_an_edit_are_those_that_were_asked_for() -> None:
         kind="shared",
         name="liba.so",
         needed=("libx.so", "liby.so", "libz.so", "libw.so"),
-        weak=("libx.so", "liby.so", "libw.so"),
+        weak=("libx.so", "liby.so", "libz.so", "libw.so"),
         search=("$ORIGIN",),
         inherited=True,
         requires=(
@@ -103,7 +103,7 @@ def test_facts_after_an_edit_are_those_that_were_asked_for() -> None:
     )
     edits = Edits(needed=(("libx.so", "one"), ("libw.so", "one"), ("liby.so", None)))
     after = elf_edit.expected(before, edits)
-    assert (after.needed, after.weak, after.name) == (("one", "libz.so"), ("one",), "liba.so")
+    assert (after.needed, after.weak, after.name) == (("one", "libz.so"), ("one", "libz.so"), "liba.so")
     assert [(each.library, each.versions) for each in after.requires] == [("one", ("X_1",)), ("libz.so", ("Z_1",))]
     assert (after.search, after.inherited) == (("$ORIGIN",), True)
     other = elf_edit.expected(before, Edits(name="b", search=("/x",), inherited=False))
@@ -231,10 +231,12 @@ def test_a_fact_that_is_another_is_seen() -> None:
 # --- what stripping takes
 
 
+SEARCH_LONG = Edits(search=("$ORIGIN/" + "x" * 60,))
 STRIPPED: dict[str, bytes] = {
     "plain": PLAIN,
     "large-bss": library(Library(zeros=0x20000)),
-    "edited": bytes(binaries.apply(library(Library(zeros=100)), Edits(search=("$ORIGIN/" + "x" * 60,)))),
+    "moved-headers": bytes(binaries.apply(library(Library(zeros=0x20000, behind=("code",))), SEARCH_LONG)),
+    "edited": bytes(binaries.apply(library(Library(zeros=100)), SEARCH_LONG)),
 }
 
 
@@ -244,3 +246,15 @@ def test_the_bytes_of_a_stripped_library_are_these(name, golden: Callable[[str, 
     assert binaries.layout_problems(result) == ()
     assert facts(result) == facts(STRIPPED[name])
     golden(f"elf-strip-{name}.txt", differences(STRIPPED[name], result))
+
+
+def test_a_file_that_is_not_simple_is_not_stripped() -> None:
+    at = image(PLAIN).header.sections_at
+    for data in (
+        PLAIN + b"X",
+        changed(PLAIN, 62, struct.pack("<H", 99)),  # the names of its sections are nowhere
+        changed(PLAIN, at + 64 + 8, bytes(8)),  # its first section is none of memory
+        changed(PLAIN, 60, b"\1"),  # it has no section but the empty one
+    ):
+        assert bytes(binaries.apply(data, Edits(strip=True))) == data
+    assert len(binaries.apply(PLAIN + bytes(7), Edits(strip=True))) < len(PLAIN)

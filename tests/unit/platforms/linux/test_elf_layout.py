@@ -68,6 +68,7 @@ CASES: dict[str, tuple[Library, tuple[Edits, ...]]] = {
     "strings-again": (Library(), (SEARCH, BACK)),
     "all": (Library(), (RENAMED,)),
     "all-twice": (Library(), (RENAMED, replace(RENAMED, name="libother.so", needed=(), search=(LONG + "/x",)))),
+    "no-spare-entry": (Library(spare=0), (SEARCH,)),
     "in-place": (Library(), (Edits(name="libother.so.1", search=("$ORIGIN",)),)),
     "dynamic-moves": (FULL, (SEARCH,)),
     "dynamic-moves-back": (FULL, (SEARCH, Edits(search=()))),
@@ -336,6 +337,9 @@ def test_a_segment_outside_of_everything_is_refused(field) -> None:
     last = 1 << 62 if field == 8 else (1 << 62) - 33
     if field != 8:
         Draft(image(changed(data, at + field, struct.pack("<Q", last))))
+    if field == 16:
+        with pytest.raises(Malformed, match="lies outside the file or the address space"):
+            Draft(image(changed(data, at + field, struct.pack("<Q", (1 << 62) - 32))))
 
 
 def test_an_empty_segment_may_lie_anywhere_in_the_file() -> None:
@@ -345,6 +349,19 @@ def test_an_empty_segment_may_lie_anywhere_in_the_file() -> None:
     Draft(image(changed(data, at + 8, struct.pack("<Q", len(data) - 32))))
     with pytest.raises(Malformed):
         Draft(image(changed(data, at + 8, struct.pack("<Q", len(data) - 31))))
+
+
+def test_a_file_whose_sections_cannot_be_read_says_that_it_has_none() -> None:
+    data = changed(library(Library()), 40, struct.pack("<Q", 1 << 20))
+    header = image(edited(data, SEARCH)).header
+    assert (header.sections_at, header.section_count, header.section_names) == (0, 0, 0)
+
+
+def test_a_dynamic_section_that_just_fits_stays() -> None:
+    data = library(Library(spare=0))
+    assert image(edited(data, SEARCH)).segments[4].file_size == image(data).segments[4].file_size
+    tail = library(Library(spare=0, tail=bytes(16)))
+    assert image(edited(tail, SEARCH)).segments[4] == image(tail).segments[4]
 
 
 def test_a_section_outside_of_the_file_is_refused() -> None:
