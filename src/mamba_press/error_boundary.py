@@ -23,6 +23,13 @@ _OF_THE_MACHINE = {
 }
 """What a user can do about the errors of a machine; any other OSError is a bug of ours and keeps its traceback."""
 
+_LACKS = (
+    (MemoryError, "", "does not have enough memory"),
+    (ImportError, "failed to map segment from shared object", "does not have enough memory"),
+    (RuntimeError, "can't start new thread", "cannot start more threads"),
+)
+"""What the machine lacks, by errors of Python; not all of them have a class of their own."""
+
 
 @contextmanager
 def hook(settings: Mapping[str, object] | None, environ: Mapping[str, str]) -> Iterator[None]:
@@ -45,11 +52,10 @@ def machine() -> Iterator[None]:
     """Turn what the machine refused, such as space or memory, into a WriteError that names the file."""
     try:
         yield
-    except (MemoryError, RuntimeError) as error:
-        # Python has no class of its own for a thread that the machine does not start.
-        if isinstance(error, RuntimeError) and str(error) != "can't start new thread":
+    except (MemoryError, ImportError, RuntimeError) as error:
+        lacks = next((lacks for kind, end, lacks in _LACKS if isinstance(error, kind) and str(error).endswith(end)), "")
+        if not lacks:
             raise
-        lacks = "does not have enough memory" if isinstance(error, MemoryError) else "cannot start more threads"
         way_out = "end other programs, or raise the limits of this process (ulimit -v, ulimit -u)"
         raise WriteError(Problem(where="this machine", what=lacks, hint=way_out)) from error
     except OSError as error:
