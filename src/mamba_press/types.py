@@ -146,7 +146,7 @@ class Environment:
     """An installed prefix and what each file of it is.
 
     ``info`` holds, by package name, what the packages say of themselves. ``scripts`` gives, by package name, the paths
-    of its link scripts, which were not run.
+    of its link scripts, which were not run. ``spared`` are packages that were not installed: their files are cached.
     """
 
     prefix: Path
@@ -154,6 +154,7 @@ class Environment:
     packages: tuple[Package, ...]
     info: Mapping[str, Info]
     scripts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    spared: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

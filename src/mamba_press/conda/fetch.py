@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mamba_press import atomic, log, platforms
-from mamba_press.conda import prefix, records, worker_process
+from mamba_press.conda import prefix, records, spare, worker_process
 from mamba_press.credentials import added
 from mamba_press.errors import FetchError
 from mamba_press.types import Environment, Package, Solution
@@ -56,23 +56,45 @@ def _takes(folder: str, file: str) -> bool:
     return True
 
 
-def environment(solution: Solution, names: Collection[str], workdir: Path, *, access: Access) -> Environment:
-    """Install exactly the named packages of a solution into ``workdir/prefix``; Python is never among them.
+def environment(
+    solution: Solution, names: Collection[str], workdir: Path, *, access: Access, spares: bool = False
+) -> Environment:
+    """Install exactly the named packages of a solution below ``workdir``; Python is never among them.
 
     Every archive's hash is compared with its record. Files of the prefix may be links into the package cache, and are
-    never to be written. Raises FetchError for an archive, ContentError for what an archive holds.
+    never to be written. Where it ``spares``, packages of which probably nothing stays are not installed. Raises
+    FetchError for an archive, ContentError for what an archive holds.
     """
     root = workdir / "prefix"
-    root.mkdir(parents=True, exist_ok=True)
-    if not _chosen(solution, names):
+    if root.exists():
+        root = workdir / "whole"
+    root.mkdir(parents=True)
+    chosen = _chosen(solution, names)
+    if not chosen:
         return Environment(prefix=root, files=(), packages=(), info={})
     neutral = platforms.facts(solution.target).neutral
-    install(solution, names, root, written=neutral, access=access)
+    spared = spare.spare(chosen, _cached(chosen, access), neutral) if spares else {}
+    install(solution, frozenset(names) - spared.keys(), root, written=neutral, access=access)
     notes: list[str] = []
-    environment = prefix.read(root, _chosen(solution, names), notes, neutral=neutral)
+    absent = {file.path: file for files in spared.values() for file in files}
+    try:
+        installed = [package for package in chosen if package.name not in spared]
+        found = prefix.read(root, installed, notes, neutral=neutral, absent=absent)
+    except prefix.AbsentError:
+        return environment(solution, names, workdir, access=access)
     for note in notes:
         log.note(note)
-    return environment
+    files = sorted((*found.files, *absent.values()), key=lambda file: (file.path, file.package))
+    return replace(found, files=tuple(files), packages=tuple(chosen), spared=frozenset(spared))
+
+
+def _cached(packages: Sequence[Package], access: Access) -> dict[str, Path]:
+    """Return the folders of packages in the cache, none where one of them is not there."""
+    cache = worker_process.cache_folder(access.environ)
+    request = {"do": "cached", "packages": list(map(records.plain, packages)), "cache": str(cache)}
+    names = worker_process.call(request, worker_process.tell, access.environ, FetchError)["names"]
+    folders = {each.name: cache / "pkgs" / f"{each.name}-{each.version}-{each.build}" for each in packages}
+    return folders if len(names) == len(packages) else {}
 
 
 def install(

@@ -34,15 +34,28 @@ GENERATED = "entry_point"
 """Occurs in the path type of each script that the installer makes for an entry point: in no package."""
 
 
-def read(prefix: Path, packages: Sequence[Package], notes: list[str], *, neutral: str | None = None) -> Environment:
+class AbsentError(Exception):
+    """A package has something to do with a path of one that was not installed."""
+
+
+def read(
+    prefix: Path,
+    packages: Sequence[Package],
+    notes: list[str],
+    *,
+    neutral: str | None = None,
+    absent: Collection[str] = (),
+) -> Environment:
     """Return what stands in a prefix into which rattler has installed ``packages``.
 
     Where the install wrote ``neutral`` into binary files, their strings get their lengths back first. Symlinks are
     resolved to the file of the prefix at which they end, one to a folder becomes one for each file in it. A symlink
     that ends nowhere, or outside the prefix, leaves and is told in ``notes``. Where two packages have different files
-    at one path, both are there, under that path.
+    at one path, both are there, under that path. Raises AbsentError where a file has one of the paths ``absent``, or a
+    symlink leads there.
     """
-    tree = _Tree(root=os.path.realpath(prefix))
+    folders = {path[: match.start()] for path in absent for match in re.finditer("/", path)}
+    tree = _Tree(root=os.path.realpath(prefix), absent=folders.union(absent))
     parts: list[_Part] = []
     info: dict[str, Info] = {}
     scripts: dict[str, tuple[str, ...]] = {}
@@ -64,6 +77,8 @@ def read(prefix: Path, packages: Sequence[Package], notes: list[str], *, neutral
         parts.append((package, record, [each for each in found if isinstance(each, File)]))
         tree.files.update((str(file.source), file) for file in parts[-1][2])
     files = [] if problems else [file for part in parts for file in _with_links(tree, part, said, problems)]
+    if any(file.path in absent for file in files):
+        raise AbsentError
     for file in files:
         if "-link." in file.path and SCRIPT.fullmatch(file.path):
             scripts[file.package] = (*scripts.get(file.package, ()), file.path)
@@ -85,6 +100,7 @@ class _Tree:
     """What is known of a prefix: where its folders really are, what stands at the listed paths, and the files there."""
 
     root: str
+    absent: Collection[str] = ()
     folders: dict[str, str] = field(default_factory=dict)
     there: dict[str, os.stat_result] = field(default_factory=dict)
     files: dict[str, File] = field(default_factory=dict)
@@ -318,6 +334,8 @@ def _linked(tree: _Tree, package: str, entry: dict[str, Any], lost: list[str]) -
     installed = f"{tree.root}/{entry['_path']}"
     path = entry.get("original_path") or entry["_path"]
     end = _end(tree, installed)
+    if end[len(tree.root) + 1 :] in tree.absent and not os.path.lexists(end):
+        raise AbsentError
     if not end.startswith(f"{tree.root}/"):
         lost.append(path)
     elif link := _link(tree, path, end, package):

@@ -12,12 +12,12 @@ from mamba_press import atomic, platforms
 from mamba_press.conda import fetch
 from mamba_press.conda.worker_process import one_process
 from mamba_press.config import unmatched
-from mamba_press.errors import ConfigError, noted
+from mamba_press.errors import ConfigError, ContentError, noted
 from mamba_press.metadata import backend_metadata, dist_info, installed, metadata_providers, pyproject
 from mamba_press.pipeline import finish, solve
 from mamba_press.platforms import compiler_runtimes
 from mamba_press.project import host_prefix, own_files, sources
-from mamba_press.types import Dropped, Entry, Environment, OwnFiles, Pressed, Project, Solution
+from mamba_press.types import Dropped, Entry, Environment, OwnFiles, Pressed, Project, Selection, Solution
 from mamba_press.vendoring import editable, hardcoded_prefix, layout, link, relocate_text, resolve, runtime_support
 from mamba_press.vendoring.select import files, packages
 
@@ -35,10 +35,14 @@ def press(order: Order, solution: Solution, workdir: Path, *, generator: str, ep
     """
     order = provided(order, solution)
     config, solution = order.config, packages.vendored(solution, order.config)
-    fetched, gone = _fetched(order, solution, workdir)
+    fetched, gone = _fetched(order, solution, workdir, spares=_may_spare(config))
     pressed_project, version, brought = _brought(order, solution, fetched, workdir)
     environment = own_files.install(brought, fetched, order.target, name=pressed_project.name)
-    selection = files.select(environment, order.target, config)
+    selection = _selected(order, environment)
+    if selection is None:
+        fetched, gone = _fetched(order, solution, workdir)
+        environment = own_files.install(brought, fetched, order.target, name=pressed_project.name)
+        selection = files.select(environment, order.target, config)
     home = layout.home(pressed_project.name, selection, environment.packages, config)
     stem = dist_info.stem(pressed_project.name, version)
     linked = link.link(layout.place(selection, home=home, stem=stem, config=config), environment, config)
@@ -133,11 +137,30 @@ def modules(order: Order) -> tuple[str, ...]:
         return layout.modules(file.path for file in environment.files)
 
 
-def _fetched(order: Order, solution: Solution, workdir: Path) -> tuple[Environment, tuple[Dropped, ...]]:
+def _may_spare(config: Config) -> bool:
+    """Whether what libraries need decides what stays of a dependency, and nothing else."""
+    others = (config.build_backend, config.host, config.select.include, config.wheel.executables)
+    return not any(others) and config.link.unused_libraries != "keep"
+
+
+def _selected(order: Order, environment: Environment) -> Selection | None:
+    """Choose from the files; None where a package was spared of which something stays, or which may be missed."""
+    try:
+        selection = files.select(environment, order.target, order.config)
+    except ContentError:
+        if not environment.spared:
+            raise
+        return None
+    return None if environment.spared & {kept.file.package for kept in selection.kept} else selection
+
+
+def _fetched(
+    order: Order, solution: Solution, workdir: Path, *, spares: bool = False
+) -> tuple[Environment, tuple[Dropped, ...]]:
     """Fetch the packages that may stay; those that leave by their record alone come back, too."""
     stays, gone = packages.select(solution, order.config)
     names = frozenset(package.name for package in stays)
-    return fetch.environment(solution, names, workdir, access=order.access), gone
+    return fetch.environment(solution, names, workdir, access=order.access, spares=spares), gone
 
 
 def choose(order: Order, solution: Solution, workdir: Path) -> finish.Chosen:

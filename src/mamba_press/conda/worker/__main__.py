@@ -75,6 +75,7 @@ def _serve(request: Json, say: Callable[[Json], None]) -> Json:
         "locate": solve.locate,
         "fetch": fetch.fetch,
         "inspect": fetch.inspect,
+        "cached": fetch.cached,
         "write-lock": records.write_lock,
         "read-lock": records.read_lock,
     }

@@ -252,6 +252,14 @@ async def inspect(request: Json, _: Callable[[Json], None]) -> Json:
     return {"contents": {package["file_name"]: each for package, each in zip(request["packages"], found, strict=True)}}
 
 
+async def cached(request: Json, _: Callable[[Json], None]) -> Json:
+    """Answer with the names of the packages that are in the cache."""
+    import rattler
+
+    index = await rattler.PackageCache(Path(request["cache"], "pkgs")).index()
+    return {"names": [each["name"] for each in request["packages"] if index.contains_record(record_of(each))]}
+
+
 async def _info_of(package: Json, *, offline: bool) -> dict[str, bytes]:
     """Return what an archive's own lists of its files say; raise ValueError for one that is far too large."""
     from rattler.package_streaming import PackageArchive
