@@ -248,7 +248,7 @@ class Draft:
         self.segments[at] = last._replace(file_size=end - last.address, memory_size=end - last.address)
         for index, section in enumerate(self.sections):
             if section.flags & elf.SHF_ALLOC:
-                inside = last.address + last.file_size <= section.address < end and section.address >= last.address
+                inside = last.address + last.file_size <= section.address < end
                 if section.type == elf.SHT_NOBITS and not section.flags & elf.SHF_TLS and inside:
                     place = last.offset + section.address - last.address
                     self.sections[index] = _as_data(section)._replace(offset=place)
