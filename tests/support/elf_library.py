@@ -161,9 +161,10 @@ def _sections(what: Library, image: _Image, ends: tuple[int, int, bytes]) -> tup
     names = b"\0_DYNAMIC\0_other\0"
     symbols = bytes(24) + struct.pack("<IBBHQQ", 1, 1, 0, 9, at["dynamic"] + DATA_SHIFT, 0)
     symbols += struct.pack("<IBBHQQ", 10, 1, 0, 9, at["dynamic"] + DATA_SHIFT + 16, 0)
+    symbols += struct.pack("<IBBHQQ", 10, 3, 0, 2, at["note"], 0)
     image.add("symtab", symbols)
     image.add("strtab", names, 1)
-    rows.append((".symtab", 2, 0, 0, at["symtab"], len(symbols), len(rows) + 1, 3, 8, 24))
+    rows.append((".symtab", 2, 0, 0, at["symtab"], len(symbols), len(rows) + 1, 4, 8, 24))
     rows.append((".strtab", 3, 0, 0, at["strtab"], len(names), 0, 0, 1, 0))
     own, places = b"\0", {"": 0}
     for name in (*(row[0] for row in rows[1:]), ".shstrtab"):

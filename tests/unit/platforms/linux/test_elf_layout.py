@@ -204,20 +204,27 @@ def test_bytes_between_the_segment_and_what_follows_are_kept(comment) -> None:
     assert result[found.offset : found.offset + found.size] == comment
 
 
+def values(file: bytes) -> list[int]:
+    """Those of the full table of symbols."""
+    table = next(each for each in image(file).sections if each.type == elf.SHT_SYMTAB)
+    return [each[4] for each in struct.iter_unpack("<IBBHQQ", file[table.offset : table.offset + table.size])]
+
+
 def test_the_symbol_at_the_start_of_a_moved_section_moves_and_no_other_one() -> None:
     data = library(FULL)
     result = edited(data, SEARCH)
 
-    def values(file: bytes) -> list[int]:
-        table = next(each for each in image(file).sections if each.type == elf.SHT_SYMTAB)
-        return [each[4] for each in struct.iter_unpack("<IBBHQQ", file[table.offset : table.offset + table.size])]
-
-    old, new = (
-        next(each.address for each in image(file).segments if each.type == elf.PT_DYNAMIC) for file in (data, result)
-    )
+    old, new = (image(file).segments[4].address for file in (data, result))
     assert old != new
-    assert values(data) == [0, old, old + 16]
-    assert values(result) == [0, new, old + 16]
+    assert values(data)[:3] == [0, old, old + 16]
+    assert values(result) == [0, new, old + 16, values(data)[3]]
+
+
+def test_the_symbol_of_a_table_that_makes_room_for_a_program_header_moves_with_it() -> None:
+    result = edited(library(LARGE), SEARCH)
+    (note,) = (each for each in image(result).segments if each.type == elf.PT_NOTE)
+    assert note.address != image(library(LARGE)).segments[5].address
+    assert values(result)[3] == note.address
 
 
 def test_the_first_word_of_the_offset_table_is_only_written_where_it_leads_to_the_dynamic_section() -> None:

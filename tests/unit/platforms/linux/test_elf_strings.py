@@ -90,6 +90,11 @@ def test_no_text_is_written_where_an_empty_name_is_meant() -> None:
     assert bytes(found.content) == content
 
 
+def test_no_text_is_written_over_an_empty_name_between_zeros() -> None:
+    found = strings(bytes(16), [(NEEDED, 1)], [(NEEDED, 1)])
+    assert found.place_all([b"name"]) == {b"name": 16}
+
+
 def test_the_zero_that_ends_a_name_that_stays_is_not_written_over() -> None:
     content = b"\0" + b"a" * 12 + b"\0stay\0"
     found = strings(content, [(NEEDED, 1), (SONAME, 14)], [(SONAME, 14), (RUNPATH, 0)])

@@ -53,6 +53,14 @@ CASES: dict[str, tuple[bytes, tuple[Edits, ...]]] = {
     "slack-exports": (dll(Dll(imports=IMPORTS, delayed=DELAYED, forwards=FORWARDS)), (ALL,)),
     "slack-own-name": (dll(Dll(forwards=FORWARDS)), (Edits(name="value-0123abcd.dll"), ALL)),
     "slack-again": (dll(Dll(imports=IMPORTS)), (LONG, Edits(needed=(("i" * 300 + ".dll", "in.dll"),)))),
+    "slack-outgrown": (
+        dll(Dll(imports=IMPORTS)),
+        (renames(0x123, "inner.dll"), Edits(needed=(("inner-00000123.dll", "i" * 300 + ".dll"),))),
+    ),
+    "slack-all-at-once": (
+        dll(Dll(forwards=FORWARDS, imports=IMPORTS)),
+        (Edits(name="value-0123abcd.dll", needed=(("other.dll", "other-0123abcd.dll"),)),),
+    ),
     "section": (dll(Dll(imports=IMPORTS, delayed=DELAYED, slack=False)), (ALL,)),
     "section-exports": (dll(Dll(imports=IMPORTS, forwards=FORWARDS, slack=False)), (ALL,)),
     "section-grows": (dll(Dll(imports=IMPORTS, slack=False)), (LONG, LONGER)),
