@@ -339,10 +339,11 @@ class Draft:
                 at = segment.offset + by
                 self.segments[index] = segment._replace(offset=at, address=at + shift, physical=at + shift)
         for number, section in enumerate(self.sections):
-            if section.flags & elf.SHF_ALLOC and move.low <= section.offset < move.high:
+            if move.low <= section.offset < move.high:
                 at = section.offset + by
-                self.sections[number] = section._replace(offset=at, address=at + shift)
-                self._move_symbols(number, section.address, at + shift)
+                address = at + shift if section.flags & elf.SHF_ALLOC else section.address
+                self.sections[number] = section._replace(offset=at, address=address)
+                self._move_symbols(number, section.address, address)
         for tag, size in self.image.lookup_tables().items():
             at = self.image.at(tag, size, "a table of the dynamic section")
             if move.low <= at < move.high:

@@ -340,6 +340,19 @@ def test_zeros_that_are_written_out_refer_to_no_section(outer: bytes) -> None:
     assert (after.type, after.flags, after.link, after.info) == (elf.SHT_PROGBITS, sections[number].flags, 0, 0)
 
 
+def test_a_section_that_makes_way_for_a_program_header_is_told_whether_it_is_loaded_or_not(samples: Samples) -> None:
+    data = samples.outer(("-Wl,--build-id",), ZEROS["large .bss"]).read_bytes()
+    notes = [number for number, section in enumerate(elf.Image(data).sections) if section.type == 7]
+    assert notes
+    for number in notes:
+        before = elf.Image(data).sections[number]
+        broken = with_section(data, number, flags=0, address=0)
+        edited = binaries.apply(broken, Edits(search=(f"$ORIGIN/{'x' * 2000}",)))
+        after = elf.Image(edited).sections[number]
+        assert after.address == 0
+        assert edited[after.offset :][: after.size] == data[before.offset :][: before.size]
+
+
 def test_the_names_of_sections_move_with_the_file_whatever_type_they_are_said_to_have(outer: bytes) -> None:
     def names(data: bytes) -> list[bytes]:
         image = elf.Image(data)
