@@ -31,14 +31,31 @@ SHORT = Edits(needed=(("j" * 700 + ".dll", "inner-00000123.dll"),))
 
 
 def with_debug(data: bytes) -> bytes:
-    """The image with two records of debugging data: one lies in the file where the sections begin, one nowhere."""
+    """The image with two records of debugging data: one lies where the sections begin in the file, one behind."""
     section = pe.Image(data).sections[1]
     at = section.offset + section.raw_size - 64
-    records = struct.pack("<2I2H4I", 0, 0, 0, 0, 2, 16, 0, 0x400) + struct.pack("<2I2H4I", 0, 0, 0, 0, 2, 16, 0, 0)
+    records = struct.pack("<2I2H4I", 0, 0, 0, 0, 2, 16, 0, 0x400) + struct.pack("<2I2H4I", 0, 0, 0, 0, 2, 16, 0, 0x600)
     data = data[:at] + records + data[at + len(records) :]
     where = struct.pack("<2I", section.address + at - section.offset, len(records))
     place = struct.unpack_from("<I", data, 60)[0] + 24 + 112 + 8 * 6
     return data[:place] + where + data[place + 8 :]
+
+
+def changed(data: bytes, at: int, value: int) -> bytes:
+    return data[:at] + struct.pack("<I", value) + data[at + 4 :]
+
+
+def with_symbols(data: bytes) -> bytes:
+    """The image with a table of symbols behind its sections, as MinGW writes one, and lines of the second section."""
+    data = changed(data + b"symbols!" * 4, struct.unpack_from("<I", data, 60)[0] + 12, len(data))
+    return changed(data, pe.Image(data).sections[1].header + 28, len(data) - 16)
+
+
+def short() -> bytes:
+    """An image whose last section has fewer bytes than a piece of the file, and so has the file."""
+    data = dll(Dll(imports=IMPORTS, slack=False, checksum=False))
+    section = pe.Image(data).sections[-1]
+    return changed(data, section.header + 16, 0x48)[: section.offset + 0x48]
 
 
 def edited(data: bytes, *edits: Edits) -> bytes:
@@ -67,6 +84,10 @@ CASES: dict[str, tuple[bytes, tuple[Edits, ...]]] = {
     "section-stays": (dll(Dll(imports=IMPORTS, slack=False)), (LONG, LONGER, SHORT)),
     "section-after-slack": (dll(Dll(imports=IMPORTS)), (LONG, LONGER)),
     "headers": (with_debug(dll(Dll(imports=IMPORTS, **FULL))), (ALL,)),
+    "headers-small": (changed(dll(Dll(imports=IMPORTS, slack=False, checksum=False)), 0x80 + 24 + 60, 0x200), (ALL,)),
+    "symbols": (with_symbols(dll(Dll(imports=IMPORTS, slack=False, checksum=False))), (LONG, LONGER)),
+    "symbols-headers": (with_symbols(dll(Dll(imports=IMPORTS, checksum=False, **FULL))), (ALL,)),
+    "short": (short(), (ALL,)),
     "headers-overlay": (dll(Dll(imports=IMPORTS, overlay=b"an archive", certificate=b"signed!!", **FULL)), (LONG,)),
 }
 
@@ -157,3 +178,22 @@ def test_names_that_are_too_many_for_their_room_are_refused() -> None:
     section = image.sections[1]
     with pytest.raises(Malformed, match=r"^the names do not fit where they were to go$"):
         contents.write(data, pe_layout.Block(section=section, start=section.offset, size=contents.size - 1))
+
+
+def test_the_headers_are_said_to_have_the_new_entry_of_the_table_of_sections() -> None:
+    data, edits = CASES["headers-small"]
+    assert struct.unpack_from("<I", edited(data, *edits), 0x80 + 24 + 60) == (0x400,)
+    plain = dll(Dll(imports=IMPORTS, slack=False))
+    assert struct.unpack_from("<I", edited(plain, ALL), 0x80 + 24 + 60) == (0x400,)
+    exact = changed(plain, 0x80 + 24 + 60, 0x228)
+    assert struct.unpack_from("<I", bytes(binaries.apply(exact, ALL)), 0x80 + 24 + 60) == (0x228,)
+
+
+@pytest.mark.parametrize("name", ["symbols", "symbols-headers"])
+def test_what_follows_the_sections_is_led_to_where_it_has_gone(name) -> None:
+    result = edited(CASES[name][0], *CASES[name][1])
+    (place,) = struct.unpack_from("<I", result, struct.unpack_from("<I", result, 60)[0] + 12)
+    assert result[place : place + 32] == b"symbols!" * 4
+    assert place + 32 == len(result)
+    (lines,) = struct.unpack_from("<I", result, pe.Image(result).sections[1].header + 28)
+    assert lines == place + 16
