@@ -62,6 +62,22 @@ def test_what_should_not_count_does_not_count(difference, tree, first, tmp_path)
     assert build(tree, tmp_path / "out", **OTHERWISE[difference]) == first
 
 
+def test_what_was_compressed_before_does_not_count(tree, first, tmp_path):
+    environ = {"RATTLER_CACHE_DIR": str(tmp_path / "cache"), "CI": ""}
+    kept = tmp_path / "cache" / "mamba-press-entries"
+    assert build(tree, tmp_path / "off", MAMBA_PRESS_WHEEL_CACHE="0 B", **environ) == first
+    assert not kept.exists()
+    assert build(tree, tmp_path / "filled", **environ) == first
+    (pack,) = kept.iterdir()
+    assert build(tree, tmp_path / "used", **environ) == first
+    assert list(kept.iterdir()) == [pack]
+    damaged = bytearray(pack.read_bytes())
+    damaged[100] ^= 1
+    pack.write_bytes(damaged)
+    assert build(tree, tmp_path / "damaged", **environ) == first
+    assert pack not in kept.iterdir()
+
+
 def test_the_folder_of_the_project_does_not_count(tree, first, tmp_path):
     other = shutil.copytree(tree, tmp_path / "another folder with a näme" / "p")
     for path in other.iterdir():

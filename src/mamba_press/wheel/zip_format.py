@@ -171,6 +171,7 @@ class Archive:
         central = b"".join(self._central)
         self._file.write(central)
         self._file.write(_ending(len(self._central), len(central), self._offset))
+        self._central.clear()
 
     def _headers(self, entry: Entry, method: int, sizes: tuple[int, int, int], most: int) -> tuple[bytes, bytes]:
         """Return the local and the central header of an entry at the current offset.
