@@ -21,6 +21,7 @@ PARTS = {
     "lock": ((14,), "a lock for twelve targets; needs the channel of records beside the repository"),
     "series": ((16,), "one package for four Pythons"),
     "large": ((17,), "a library of 300 MB over one of 240"),
+    "real": ((18, 19), "both hooks for a real package, and a temporary folder elsewhere; needs its channel"),
     "huge": ((), "a wheel of 4.5 GB: takes minutes, and 6 GB of disk"),
 }
 
