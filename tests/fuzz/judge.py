@@ -125,6 +125,8 @@ def said(command: Sequence[str], paths: Sequence[Path]) -> Iterator[str]:
         for path in paths:
             yield f"File: {path}"
             yield from said(command, [path])
+    else:  # in the words of both: what it says of the other of two files, where it does not die, is nothing new
+        yield f"{Path(command[0]).name}: Error: error: '{paths[0]}': dies"
 
 
 def _normal(line: str) -> str:
