@@ -300,6 +300,10 @@ def same_but_channel(case: Case, wheel: Path) -> bool:
     """Whether a wheel of another channel is whole: its bill names the address, so its bytes differ."""
     if wheel.suffix == ".json" and (case.answer or wheel.name == "mamba-press.json"):
         return bool(json.loads(wheel.read_bytes()))  # has the folder of the project in it, or hashes of such wheels
+    if wheel.name == "mamba-press.pressed":  # has the sizes and dates of files, of which the seal is made, too
+        return len([json.loads(line) for line in wheel.read_bytes().split(b"\n")]) == 2
+    if wheel.name == "mamba-press.seal":
+        return re.fullmatch("[0-9a-f]{64}", wheel.read_text()) is not None
     if wheel.name == "pylock.toml":
         return bool(case.answer) and "hashes" in wheel.read_text("utf-8")
     if not case.answer or wheel.suffix != ".whl":
