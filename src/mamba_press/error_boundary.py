@@ -26,6 +26,7 @@ _OF_THE_MACHINE = {
 _LACKS = (
     (MemoryError, "", "does not have enough memory"),
     (ImportError, "failed to map segment from shared object", "does not have enough memory"),
+    (SystemError, "error return without exception set", "does not have enough memory"),  # in an import, of Python 3.11
     (RuntimeError, "can't start new thread", "cannot start more threads"),
 )
 """What the machine lacks, by errors of Python; not all of them have a class of their own."""
@@ -52,7 +53,7 @@ def machine() -> Iterator[None]:
     """Turn what the machine refused, such as space or memory, into a WriteError that names the file."""
     try:
         yield
-    except (MemoryError, ImportError, RuntimeError) as error:
+    except (MemoryError, ImportError, SystemError, RuntimeError) as error:
         lacks = next((lacks for kind, end, lacks in _LACKS if isinstance(error, kind) and str(error).endswith(end)), "")
         if not lacks:
             raise

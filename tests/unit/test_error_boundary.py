@@ -42,6 +42,7 @@ def test_what_the_machine_refuses_is_an_error_of_writing_that_names_the_file(num
     [
         (MemoryError(), "does not have enough memory"),
         (ImportError("/usr/lib/x.so: failed to map segment from shared object"), "does not have enough memory"),
+        (SystemError("error return without exception set"), "does not have enough memory"),
         (RuntimeError("can't start new thread"), "cannot start more threads"),
     ],
 )
