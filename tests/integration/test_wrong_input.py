@@ -388,6 +388,8 @@ def test_a_full_device_is_named_and_nothing_half_written_stays(full, small_devic
     listing = f'{small_device[-2]}; code=$?; ls -A "{small}" >"{tmp_path}/left"; exit $code'.replace("exec ", "")
     call = (*small_device[:-2], listing, "sh", sys.executable, "-m", "mamba_press", "press", "bulky")
     environ = {"RATTLER_CACHE_DIR": str(tmp_path / "cache")} | ({} if full == "output" else {full: str(small)})
+    tmp_path.joinpath("cache").mkdir()
+    tmp_path.joinpath("cache", "mamba-press").write_text("no folder: nothing temporary can lie there instead")
     done = press.run(*call, "-c", bulky / "channel", "-o", output, cwd=tmp_path, environ=environ)
     assert done.code == (6 if full == "output" else 4), done.err
     text = press.normalised(errors(done.err), {"bulky": bulky, "tmp": tmp_path})
@@ -396,6 +398,14 @@ def test_a_full_device_is_named_and_nothing_half_written_stays(full, small_devic
     assert list(tmp_path.glob("dist/*")) == []
     if full != "RATTLER_CACHE_DIR":
         assert tmp_path.joinpath("left").read_text() == ""
+
+
+def test_a_full_device_for_temporary_files_is_no_obstacle_where_the_cache_is_on_another(small_device, bulky, tmp_path):
+    call = (*small_device, sys.executable, "-m", "mamba_press", "press", "bulky", "-c", bulky / "channel")
+    environ = {"RATTLER_CACHE_DIR": str(tmp_path / "cache"), "TMPDIR": str(tmp_path / "small")}
+    press.run(*call, "-o", tmp_path / "dist", cwd=tmp_path, environ=environ).ok()
+    assert len(list(tmp_path.glob("dist/*.whl"))) == 1
+    assert [path.name for path in tmp_path.glob("cache/mamba-press/*")] == []
 
 
 def test_a_limit_on_the_size_of_files_is_named(bulky, tmp_path, golden):
