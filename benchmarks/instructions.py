@@ -22,7 +22,7 @@ TOLERANCE = 0.10
 
 ELF = """\
 from pathlib import Path
-from mamba_press.platforms import binaries
+from mamba_press.platforms import {}
 from mamba_press.types import Edits
 data = Path('sample.so').read_bytes()
 for _ in range({}):
@@ -41,8 +41,10 @@ ASKED = {
     "bare interpreter": "pass",
     "get_requires_for_build_wheel": LIGHT.format(""),
     "a configuration error": MISTAKE,
-    "read an ELF file, 500 times": ELF.format(500, "binaries.read(data)"),
-    "edit an ELF file, 100 times": ELF.format(100, "binaries.apply(data, Edits(search=('$ORIGIN/../' * 9,)))"),
+    "read an ELF file, 500 times": ELF.format("binaries", 500, "binaries.read(data)"),
+    "edit an ELF file, 100 times": ELF.format(
+        "binary_edits", 100, "binary_edits.apply(data, Edits(search=('$ORIGIN/../' * 9,)))"
+    ),
     "write a wheel of 500 files": WRITE,
 }
 SOURCE = "".join(f"int bench_{number}(int x) {{ return x + {number}; }}\n" for number in range(400))

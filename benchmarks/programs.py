@@ -99,7 +99,7 @@ def elf(tree: str, rounds: str) -> None:
     """Print, as JSON, seconds of CPU in this process: a walk, a scan, copies and edits of what is found in a tree."""
     import mmap
 
-    from mamba_press.platforms import binaries
+    from mamba_press.platforms import binaries, binary_edits
     from mamba_press.types import Edits
 
     names = [str(path) for _, path in _files(tree)]
@@ -114,7 +114,7 @@ def elf(tree: str, rounds: str) -> None:
     def edit() -> None:
         for path in found:
             with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                result = binaries.apply(data, edits)
+                result = binary_edits.apply(data, edits)
             scratch.write_bytes(result)
 
     work: dict[str, Callable[[], object]] = {

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press.platforms import binaries
+from mamba_press.platforms import binaries, binary_edits
 from mamba_press.types import Binary, Edits
 from tests.campaigns import elf_pages
 from tests.campaigns.second import Readings, readings
@@ -262,7 +262,7 @@ def with_own_editor(source: Path, result: Path, edits: Sequence[Edits]) -> None:
     """Edit with mamba-press."""
     data = source.read_bytes()
     for one in edits:
-        data = binaries.apply(data, one)
+        data = binary_edits.apply(data, one)
     result.write_bytes(data)
 
 
@@ -410,7 +410,7 @@ def _operate(file: File, edits: Sequence[Edits], engine: Engine, count: Count) -
     try:
         engine(file.path, result, edits)
         data = result.read_bytes()
-        faults = set(binaries.layout_problems(data)) - set(binaries.layout_problems(file.path.read_bytes()))
+        faults = set(binary_edits.layout_problems(data)) - set(binary_edits.layout_problems(file.path.read_bytes()))
     except (subprocess.CalledProcessError, ValueError, OSError) as error:
         count.faults += 1
         count.details.append(f"{file.path}: {error}"[:300])
@@ -515,7 +515,7 @@ def read_twice(files: Sequence[File], site: Site, names: str) -> None:
                 if name[0] in names:
                     data = file.path.read_bytes()
                     for one in edits:
-                        data = binaries.apply(data, one)
+                        data = binary_edits.apply(data, one)
                     read.add(f"{file.path}, {name}", data)
 
 

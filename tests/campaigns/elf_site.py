@@ -18,7 +18,7 @@ import time
 import zipfile
 from pathlib import Path
 
-from mamba_press.platforms import binaries
+from mamba_press.platforms import binary_edits
 from mamba_press.types import Edits
 from tests.campaigns.elf import LONG, collect, download
 
@@ -118,7 +118,7 @@ def rename(site: Path) -> str:
         )
         needed = tuple((old, names[old]) for old in file.binary.needed if old in names)
         edits = Edits(name=vendored.get(file.path), needed=needed, search=search or None, inherited=True)
-        data = binaries.apply(file.path.read_bytes(), edits)
+        data = binary_edits.apply(file.path.read_bytes(), edits)
         after += len(data)
         file.path.unlink()
         (file.path.with_name(vendored.get(file.path, file.path.name))).write_bytes(data)

@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 import lief
 import pefile
 
-from mamba_press.platforms import binaries
+from mamba_press.platforms import binaries, binary_edits
 from mamba_press.types import Edits
 from tests.campaigns.second import readings
 from tests.support import corpus
@@ -68,7 +68,7 @@ def files(folder: Path, channel: Path | None) -> Iterator[tuple[str, bytes]]:
 
 
 def ours(data: bytes, names: Mapping[str, str]) -> bytes:
-    return binaries.apply(data, Edits(needed=tuple(names.items())))
+    return binary_edits.apply(data, Edits(needed=tuple(names.items())))
 
 
 def lief_writer(data: bytes, names: Mapping[str, str]) -> bytes:
@@ -179,7 +179,7 @@ def main() -> None:
             if binary is None or binary.arch not in ("x86_64", "aarch64") or not binary.needed or len(data) > LARGEST:
                 continue
             total[binary.arch] += 1
-            total["faults before"] += bool(binaries.layout_problems(data))
+            total["faults before"] += bool(binary_edits.layout_problems(data))
             names = renamed(list(binary.needed), 1)
             for name, engine in ENGINES.items():
                 start = time.perf_counter()

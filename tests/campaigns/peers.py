@@ -34,7 +34,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mamba_press.audit import check
-from mamba_press.platforms import binaries
+from mamba_press.platforms import binaries, binary_edits
 from mamba_press.types import Edits
 from mamba_press.vendoring import runtime_module
 from tests.campaigns import elf_pages
@@ -253,7 +253,7 @@ def _undone(data: bytes, old: Mapping[str, str], path: str) -> bytes:
     own = at + old[Path(path).name] if Path(path).name in old and binary.name else None
     search = {"elf": ("$ORIGIN/../../..",), "macho": ("@loader_path/../../..",), "pe": None}[binary.format]
     return bytes(
-        binaries.apply(
+        binary_edits.apply(
             data,
             Edits(name=own if binary.format != "pe" else None, needed=needed, search=search, sign=True),
         )

@@ -35,7 +35,7 @@ from mamba_press.metadata import dynamic_fields as metadata_dynamic
 from mamba_press.metadata import edit_metadata, headers, installed, licenses, sbom
 from mamba_press.metadata import pyproject as metadata_pyproject
 from mamba_press.pipeline import edit
-from mamba_press.platforms import binaries, strings
+from mamba_press.platforms import binaries, binary_edits, strings
 from mamba_press.platforms.binaries import Malformed
 from mamba_press.platforms.linux import elf, elf_edit
 from mamba_press.platforms.macos import codesign, macho
@@ -123,9 +123,9 @@ def _read_binary(data: bytes) -> Outcome:
     for question in (
         binaries.read,
         binaries.symbols,
-        binaries.layout_problems,
+        binary_edits.layout_problems,
         binaries.unique_symbols,
-        binaries.unsigned,
+        binary_edits.unsigned,
     ):
         try:
             found = question(data)
@@ -136,7 +136,7 @@ def _read_binary(data: bytes) -> Outcome:
             for name in found.needed[:2]:
                 list(binaries.lookup(found, "a/b/c.so", name))
                 try:
-                    binaries.taken(data, name)
+                    binary_edits.taken(data, name)
                 except Malformed:
                     continue
     strings.look_at(data)
@@ -193,7 +193,7 @@ def _edit_binary(data: bytes) -> Outcome:
         if before is None or before.arch is None:
             return REFUSED
         edits = asked(before, _chance(data))
-        after = bytes(binaries.apply(data, edits))
+        after = bytes(binary_edits.apply(data, edits))
     except Malformed:
         return REFUSED
     found = binaries.read(after)
@@ -213,10 +213,10 @@ def _edit_binary(data: bytes) -> Outcome:
 def _no_worse(before: bytes, after: bytes) -> None:
     """Raise where an edited file has a fault of a kind that the file did not have before."""
     try:
-        known = {_kind(each) for each in binaries.layout_problems(before)}
+        known = {_kind(each) for each in binary_edits.layout_problems(before)}
     except Malformed:
         return
-    new = [each for each in binaries.layout_problems(after) if _kind(each) not in known]
+    new = [each for each in binary_edits.layout_problems(after) if _kind(each) not in known]
     if new:
         raise Fault(f"after the edit: {new[0]}")
 
@@ -225,7 +225,7 @@ def is_sound(data: bytes) -> bool:
     """Whether our own readers find nothing wrong with a binary: only then others can judge what an edit does to it."""
     try:
         binaries.symbols(data)
-        return binaries.layout_problems(data) == () and binaries.read(data) is not None
+        return binary_edits.layout_problems(data) == () and binaries.read(data) is not None
     except Malformed:
         return False
 

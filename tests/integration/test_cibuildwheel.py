@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press.platforms import binaries, choose_platform, target
+from mamba_press.platforms import binary_edits, choose_platform, target
 from mamba_press.types import Edits, Python
 from tests.support import press
 from tests.support.channel import CondaPackage, python_abi, python_package
@@ -120,7 +120,7 @@ def extension(platform: str, minor: int) -> dict[str, bytes | str]:
         site, name = f"lib/python3.{minor}/site-packages", f"_user.cpython-3{minor}-darwin.so"
         needed, arch = (("/usr/lib/libSystem.B.dylib", LOAD),), platform.partition("_")[2]
         made = dylib(Dylib(kind=BUNDLE, name=None, arch=arch, needed=needed, floor=(10, 13)))
-        module = binaries.apply(made, Edits(sign=True)) if arch == "arm64" else made
+        module = binary_edits.apply(made, Edits(sign=True)) if arch == "arm64" else made
     else:
         site, name = "Lib/site-packages", f"_user.cp3{minor}-{platform}.pyd"
         arch = {"win_arm64": "aarch64", "win_amd64": "x86_64"}[platform]

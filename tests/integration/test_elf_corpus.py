@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press.platforms import binaries
+from mamba_press.platforms import binaries, binary_edits
 from mamba_press.platforms.binaries import Malformed
 from mamba_press.types import Binary, Edits
 from tests.support import corpus
@@ -141,16 +141,18 @@ def judge(bench: Bench, batch: Sequence[tuple[Path, Binary]]) -> Iterator[str]:
     five: list[Path] = []
     for number, (path, binary) in enumerate(batch):
         data, asked = path.read_bytes(), bench.edits(binary)
-        edited = binaries.apply(data, asked)
-        if set(binaries.layout_problems(edited)) - set(binaries.layout_problems(data)):
-            yield f"{path}: {binaries.layout_problems(edited)}"
+        edited = binary_edits.apply(data, asked)
+        if set(binary_edits.layout_problems(edited)) - set(binary_edits.layout_problems(data)):
+            yield f"{path}: {binary_edits.layout_problems(edited)}"
         once.append(bench.folder / "edited" / f"{number}-{path.name}")
         once[-1].write_bytes(edited)
         current = edited
         for deep in (1, 4, 2, 3):
             name = f"lib-{deep}-{binary.name}" if binary.name else None
-            current = binaries.apply(current, Edits(name=name, search=(f"{bench.farm}{'/.' * deep}",), inherited=True))
-        current = binaries.apply(current, asked)
+            current = binary_edits.apply(
+                current, Edits(name=name, search=(f"{bench.farm}{'/.' * deep}",), inherited=True)
+            )
+        current = binary_edits.apply(current, asked)
         if len(current) > len(edited) + 64:
             yield f"{path}: five edits made {len(current)} bytes of {len(edited)}"
         five.append(bench.folder / "edited" / f"five-{number}-{path.name}")
@@ -229,7 +231,7 @@ def test_every_binary_of_the_system_is_read_and_edited_programs_still_resolve(tm
     for path, binary in programs:
         copy = tmp_path / path.name
         data = path.read_bytes()
-        copy.write_bytes(binaries.apply(data, Edits(search=("$ORIGIN/" + "deep/" * 12, *binary.search))))
+        copy.write_bytes(binary_edits.apply(data, Edits(search=("$ORIGIN/" + "deep/" * 12, *binary.search))))
         copy.chmod(0o755)
         found = [subprocess.run([str(p)], capture_output=True, text=True, env=LIST, check=False) for p in (path, copy)]
         expected, listed = (sorted(line.split(" (0x")[0] for line in one.stdout.splitlines()) for one in found)

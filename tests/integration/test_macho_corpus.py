@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from mamba_press.audit import second_reader
-from mamba_press.platforms import binaries
+from mamba_press.platforms import binaries, binary_edits
 from mamba_press.platforms.macos import macho
 from mamba_press.types import Binary, Edits
 from tests.support import shared
@@ -103,7 +103,7 @@ def test_corpus_is_large(corpus) -> None:
 
 
 def test_originals_have_no_structural_fault(corpus) -> None:
-    faults = {sample.name: binaries.layout_problems(sample.data) for sample in corpus}
+    faults = {sample.name: binary_edits.layout_problems(sample.data) for sample in corpus}
     real = {name: [f for f in found if "not signed" not in f and "twice" not in f] for name, found in faults.items()}
     assert {name: found for name, found in real.items() if found} == {}
 
@@ -113,13 +113,13 @@ def test_every_file_is_relocated_soundly(corpus, ask) -> None:
     grown = total = 0
     for sample in corpus:
         edits = ask(sample.binary)
-        result = binaries.apply(sample.data, edits)
+        result = binary_edits.apply(sample.data, edits)
         found = binaries.read(result)
         assert found, sample.name
         assert found.search == edits.search, sample.name
         assert not set(found.needed) & {old for old, _ in edits.needed}, sample.name
-        assert binaries.layout_problems(result) == (), sample.name
-        assert binaries.apply(result, edits) is result, sample.name
+        assert binary_edits.layout_problems(result) == (), sample.name
+        assert binary_edits.apply(result, edits) is result, sample.name
         for part in macho.slices(result):
             piece = result[part.offset : part.offset + part.size]
             signed = signature(piece)
@@ -134,7 +134,7 @@ def test_a_second_reader_reads_every_edited_file_alike(corpus, ask) -> None:
     pytest.importorskip("lief", reason="LIEF is what reads a second time")
     with second_reader.beside() as reader:
         for number, sample in enumerate(corpus):
-            reader.offer(f"{number}: {sample.name}", binaries.apply(sample.data, ask(sample.binary)))
+            reader.offer(f"{number}: {sample.name}", binary_edits.apply(sample.data, ask(sample.binary)))
         verdict = reader.verdict({})
     assert [str(problem) for problems in verdict.problems.values() for problem in problems] == []
     assert (verdict.notes, verdict.agreed) == ((), len(corpus))
@@ -152,7 +152,7 @@ def test_signatures_pass_a_check_of_other_peoples_making(corpus, tmp_path) -> No
     for number, sample in enumerate(corpus):
         if "arm64" in sample.binary.archs and len(sample.binary.archs) == 1:
             paths.append(tmp_path / str(number))
-            paths[-1].write_bytes(binaries.apply(sample.data, short(sample.binary)))
+            paths[-1].write_bytes(binary_edits.apply(sample.data, short(sample.binary)))
     done = subprocess.run([sys.executable, CHECKER, *paths], check=False, capture_output=True, text=True)
     assert [line for line in done.stdout.splitlines() if not line.startswith("OK")] == []
     assert done.returncode == 0
@@ -164,7 +164,7 @@ def test_llvm_sees_the_same_binds_exports_and_rebases_after_an_edit_in_place(cor
         pytest.skip("llvm-objdump is not on this machine")
     compared = 0
     for sample in corpus:
-        result = binaries.apply(sample.data, short(sample.binary))
+        result = binary_edits.apply(sample.data, short(sample.binary))
         if _extent(result) == _extent(sample.data):
             assert _objdump(tmp_path, result) == _objdump(tmp_path, sample.data), sample.name
             compared += 1
@@ -197,7 +197,7 @@ def test_lief_sees_the_same_libraries_of_the_same_symbols(corpus) -> None:
     for sample in corpus:
         edits = long(sample.binary)
         names = dict(edits.needed)
-        result = binaries.apply(sample.data, edits)
+        result = binary_edits.apply(sample.data, edits)
         for before, after in zip(_thin(sample.data), _thin(result), strict=True):
             wanted = [(symbol, names.get(name, name)) for symbol, name in _bound(before)]
             assert _bound(after) == wanted, sample.name
@@ -207,7 +207,7 @@ def test_lief_finds_everything_where_it_has_moved(corpus) -> None:
     """Rebases, binds, exports, symbols, functions, data in code and unwinding, where there was no room."""
     moved = 0
     for sample in corpus:
-        result = binaries.apply(sample.data, long(sample.binary))
+        result = binary_edits.apply(sample.data, long(sample.binary))
         for before, after in zip(_thin(sample.data), _thin(result), strict=True):
             first, by = _room(before)[0], _extent(after)[0] - _extent(before)[0]
             if by:

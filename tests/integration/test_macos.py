@@ -26,12 +26,12 @@ SITE = "lib/python3.10/site-packages"
 
 def library(name: str, *needed: str, **more: object) -> bytes:
     """A signed library for ARM, as conda packages have them."""
-    from mamba_press.platforms import binaries
+    from mamba_press.platforms import binary_edits
     from mamba_press.types import Edits
 
     names = [(each, LOAD) for each in needed]
     made = dylib(Dylib(name=f"@rpath/{name}", needed=(SYSTEM, *names), search=("@loader_path/",), **more))
-    return binaries.apply(made, Edits(sign=True))
+    return binary_edits.apply(made, Edits(sign=True))
 
 
 def module(*needed: str, search: str = "@loader_path/../../../") -> bytes:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press.platforms import binaries
+from mamba_press.platforms import binaries, binary_edits
 from mamba_press.vendoring import runtime_module
 from tests.support import shared, windows
 from tests.support.channel import CondaPackage, dist_info, python_abi, python_package
@@ -364,11 +364,11 @@ def test_wine_loads_what_was_edited_five_times(compiled, tmp_path: Path, length:
     name = "outer.dll"
     for number in range(5):
         new = f"outer-{str(number) * length}.dll"
-        module = binaries.apply(module, Edits(needed=((name, new),)))
+        module = binary_edits.apply(module, Edits(needed=((name, new),)))
         name = new
     folder = tmp_path / "edited"
     folder.mkdir()
     (folder / "module.pyd").write_bytes(module)
-    (folder / name).write_bytes(binaries.apply(outer, Edits(name=name)))
+    (folder / name).write_bytes(binary_edits.apply(outer, Edits(name=name)))
     (folder / "inner.dll").write_bytes(compiled["inner.dll"].read_bytes())
     assert windows.run(compiled["load.exe"], windows.dos(folder / "module.pyd"), home=compiled["home"]) == "42"

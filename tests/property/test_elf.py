@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from mamba_press.platforms import binaries
+from mamba_press.platforms import binaries, binary_edits
 from mamba_press.platforms.binaries import Malformed
 from mamba_press.platforms.linux import elf
 from mamba_press.types import Binary, Edits
@@ -82,10 +82,10 @@ def test_any_sequence_of_edits_gives_what_was_asked_and_a_sound_file(library: by
     current = library
     for _ in range(data.draw(st.integers(1, 5))):
         asked = data.draw(edits(facts))
-        current = binaries.apply(current, asked)
+        current = binary_edits.apply(current, asked)
         facts = after(facts, asked)
         assert binaries.read(current) == facts
-        assert binaries.layout_problems(current) == ()
+        assert binary_edits.layout_problems(current) == ()
     assert binaries.symbols(current) == symbols
 
 
@@ -96,8 +96,8 @@ def test_the_same_edits_again_change_nothing(library: bytes, data: st.DataObject
     assert facts is not None
     asked = data.draw(edits(facts))
     assume(not {new for _, new in asked.needed} & set(facts.needed))
-    once = binaries.apply(library, asked)
-    assert binaries.apply(once, asked) == once
+    once = binary_edits.apply(library, asked)
+    assert binary_edits.apply(once, asked) == once
 
 
 @MANY
@@ -117,7 +117,7 @@ def test_edits_back_and_forth_do_not_grow_a_file(library: bytes, data: st.DataOb
     sizes = []
     current = library
     for _ in range(4):
-        current = binaries.apply(binaries.apply(current, asked), back)
+        current = binary_edits.apply(binary_edits.apply(current, asked), back)
         sizes.append(len(current))
     assert binaries.read(current) == facts
     assert sizes[-1] <= sizes[0] + 16  # the first round may move the strings, which makes room for all others
@@ -125,11 +125,11 @@ def test_edits_back_and_forth_do_not_grow_a_file(library: bytes, data: st.DataOb
 
 def never_crashes(data: bytes, asked: Edits) -> None:
     """Every function ends in an answer or in Malformed."""
-    for action in (binaries.read, binaries.symbols, binaries.layout_problems):
+    for action in (binaries.read, binaries.symbols, binary_edits.layout_problems):
         with suppress(Malformed):
             action(data)
     with suppress(Malformed):
-        binaries.apply(data, asked)
+        binary_edits.apply(data, asked)
 
 
 WHOLE = Edits(
@@ -180,7 +180,7 @@ def test_an_edited_file_reads_the_same_for_readelf(library: bytes, tmp_path: Pat
     facts = binaries.read(library)
     assert facts is not None
     path = tmp_path / "edited.so"
-    path.write_bytes(binaries.apply(library, data.draw(edits(facts))))
+    path.write_bytes(binary_edits.apply(library, data.draw(edits(facts))))
     edited = binaries.read(path.read_bytes())
     assert edited is not None
     result = subprocess.run(["readelf", "-ldVW", str(path)], capture_output=True, text=True, check=True)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mamba_press.platforms import binaries
+from mamba_press.platforms import binaries, binary_edits
 from mamba_press.platforms.binaries import Malformed
 from mamba_press.platforms.macos.macho_layout import build_trie, uleb_bytes
 from mamba_press.types import Binary, Edits
@@ -71,14 +71,14 @@ def test_every_sequence_of_edits_reads_back_sound_and_signed(data) -> None:
         before = binaries.read(content)
         assert before
         asked = data.draw(edits(before))
-        content = binaries.apply(content, asked)
+        content = binary_edits.apply(content, asked)
         assert binaries.read(content) == after(before, asked)
         found = signature(content)
         if what.arch == "arm64":
             assert found
-            assert (found.bad_pages, binaries.layout_problems(content)) == (0, ())
+            assert (found.bad_pages, binary_edits.layout_problems(content)) == (0, ())
         again = replace(asked, needed=())
-        assert binaries.apply(content, again) is content
+        assert binary_edits.apply(content, again) is content
 
 
 @MANY
@@ -88,10 +88,10 @@ def test_universal_file_is_edited_as_its_slices_are(data) -> None:
     needed = tuple(dict.fromkeys(name for each in slices for name in binaries.read(each).needed))
     binary = replace(binaries.read(slices[0]), needed=needed)
     asked = data.draw(edits(binary))
-    whole = binaries.apply(universal(*slices), asked)
+    whole = binary_edits.apply(universal(*slices), asked)
     at = 0
     for each in slices:
-        edited = binaries.apply(each, asked)
+        edited = binary_edits.apply(each, asked)
         at = whole.index(edited, at)
         assert at % 0x4000 == 0
         at += len(edited)
@@ -102,7 +102,7 @@ def test_universal_file_is_edited_as_its_slices_are(data) -> None:
 def test_broken_file_is_malformed_and_nothing_else(what, data) -> None:
     content = bytearray(dylib(what))
     if data.draw(st.booleans()):
-        content = bytearray(binaries.apply(bytes(content), Edits(sign=True)))
+        content = bytearray(binary_edits.apply(bytes(content), Edits(sign=True)))
     for _ in range(data.draw(st.integers(0, 6))):
         at = data.draw(st.integers(0, 1600) | st.integers(0, len(content) - 1) | st.integers(0x8000, len(content) - 1))
         content[at] = data.draw(st.integers(0, 255))
@@ -111,13 +111,13 @@ def test_broken_file_is_malformed_and_nothing_else(what, data) -> None:
         found = binaries.read(broken)
         if found is not None:
             binaries.symbols(broken)
-            binaries.layout_problems(broken)
+            binary_edits.layout_problems(broken)
     with suppress(Malformed):
         if binaries.format_of(broken[:8]) == "macho":
-            binaries.unsigned(broken)
+            binary_edits.unsigned(broken)
     with suppress(Malformed):
         if binaries.format_of(broken[:8]) == "macho":
-            binaries.apply(broken, Edits(search=("@loader_path/" + "x" * 500,), sign=True))
+            binary_edits.apply(broken, Edits(search=("@loader_path/" + "x" * 500,), sign=True))
 
 
 @given(st.dictionaries(st.text(min_size=1, max_size=12).filter(lambda t: "\0" not in t), st.integers(0, 1 << 40)))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mamba_press.platforms import binaries
+from mamba_press.platforms import binaries, binary_edits
 from mamba_press.platforms.binaries import Malformed
 from mamba_press.types import Edits
 from tests.support.windows import Dll, checksum, dll
@@ -43,7 +43,7 @@ def test_damaged_file_is_read_or_malformed_and_never_anything_else(number, damag
     broken = bytearray(data)
     for at, new in damage:
         broken[at % len(data) : at % len(data) + len(new)] = new
-    for what in (binaries.read, binaries.symbols, binaries.layout_problems, _renamed):
+    for what in (binaries.read, binaries.symbols, binary_edits.layout_problems, _renamed):
         try:
             what(bytes(broken))
         except Malformed as error:
@@ -54,7 +54,7 @@ def test_damaged_file_is_read_or_malformed_and_never_anything_else(number, damag
 
 
 def _renamed(data: bytes) -> bytes:
-    return binaries.apply(data, Edits(needed=(("inner.dll", "inner-0123abcd.dll"),)))
+    return binary_edits.apply(data, Edits(needed=(("inner.dll", "inner-0123abcd.dll"),)))
 
 
 @settings(deadline=None)
@@ -67,13 +67,13 @@ def test_any_edits_one_after_the_other_leave_a_sound_file_with_the_last_names(nu
     names, symbols = NAMES, binaries.symbols(data)
     for stems in rounds:
         new = tuple(f"{stem}{number}.dll" for number, stem in enumerate(stems))
-        data = binaries.apply(data, Edits(needed=tuple(zip(names, new, strict=True))))
+        data = binary_edits.apply(data, Edits(needed=tuple(zip(names, new, strict=True))))
         names = new
         found = binaries.read(data)
         assert found is not None
         assert found.needed == ("KERNEL32.dll", *names)
         assert binaries.symbols(data) == symbols
-        assert binaries.layout_problems(data) == ()
+        assert binary_edits.layout_problems(data) == ()
         at = int.from_bytes(data[60:64], "little") + 24 + 64
         assert int.from_bytes(data[at : at + 4], "little") == checksum(unchecked(data))
 

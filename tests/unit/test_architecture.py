@@ -221,7 +221,7 @@ def test_the_rule_on_sentences_sees_what_breaks_it(text):
     assert looks_at_words("a.why.kind == 'x' or a.why is None or f'{a.what}' or arguments.what[0] in b") == []
 
 
-FORMATS = ("elf", "macho", "pe", "codesign", "binaries", "binary_format", "strings")
+FORMATS = ("elf", "macho", "pe", "codesign", "binaries", "binary_edits", "binary_format", "strings")
 """What the modules of binaries begin with: threads call them."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mamba_press.platforms import binaries
+from mamba_press.platforms import binary_edits
 from mamba_press.types import Edits
 from tests.support.elf import elf
 from tests.support.macho import Dylib, dylib
@@ -15,4 +15,4 @@ from tests.support.windows import Dll, dll
     "data", [elf({"strings": b"\0\0"}, []), dylib(Dylib(search=("@loader_path",))), dll(Dll(load_flags=0x800))]
 )
 def test_edits_that_say_nothing_change_nothing(data):
-    assert binaries.apply(data, Edits()) == data
+    assert binary_edits.apply(data, Edits()) == data

@@ -25,6 +25,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "integration/test_lock.py": ("pipeline/solve.py",),
     "integration/test_series.py": ("pipeline/matrix.py",),
     "integration/test_silent_servers.py": ("conda/worker/watch.py",),
+    "integration/test_spared.py": ("conda/spare.py",),
     "integration/test_wheelhouse.py": ("pipeline/wheelhouse.py",),
 }
 ELSEWHERE = {module: test for test, modules in PARTS.items() for module in modules}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mamba_press import messages, platforms
 from mamba_press.errors import ContentError, Problem, Setting, Text
-from mamba_press.platforms import binaries
+from mamba_press.platforms import binary_edits
 from mamba_press.types import Edits, Entry
 from mamba_press.wheel import zip_read
 
@@ -132,6 +132,6 @@ def _debugging(packed: Mapping[str, int], entries: Sequence[Entry], config: Conf
     for entry in entries:
         if entry.binary and platforms.facts_for(entry.binary).can_strip:
             data = entry.read()
-            stripped = binaries.apply(data, Edits(strip=True))
+            stripped = binary_edits.apply(data, Edits(strip=True))
             saved += (1 - len(stripped) / len(data)) * packed.get(entry.path, 0)
     yield int(saved), "the linker's symbols: link.strip = true"

@@ -1,6 +1,6 @@
-"""Binaries of every format: what the loader reads of them, and edits as a pure function on bytes.
+"""Binaries of every format: what the loader reads of them; `binary_edits` edits them.
 
-ELF, Mach-O and PE are read and edited. What is for a machine that mamba-press does not edit reads as a binary without
+ELF, Mach-O and PE are read. What is for a machine that mamba-press does not edit reads as a binary without
 an architecture, which is left untouched.
 """
 
@@ -8,31 +8,26 @@ from __future__ import annotations
 
 import mmap
 import os
-import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from mamba_press.platforms.binary_format import READING, Data, Malformed, Symbols
-from mamba_press.platforms.linux import elf, elf_check, elf_edit, elf_reader
-from mamba_press.platforms.macos import codesign, macho, macho_binds, macho_check, macho_edit, macho_reader
-from mamba_press.platforms.windows import pe, pe_check, pe_edit, pe_reader
+from mamba_press.platforms.linux import elf, elf_reader
+from mamba_press.platforms.macos import macho, macho_reader
+from mamba_press.platforms.windows import pe, pe_reader
 
 if TYPE_CHECKING:
-    from mamba_press.types import Binary, Edits
+    from mamba_press.types import Binary
 
-    _Edit = Callable[[Data, Edits], Data]
-
-__all__ = ["Data", "Malformed", "Part", "Symbols", "apply", "format_of", "layout_problems", "lookup", "parts", "read"]
-__all__ += ["read_file", "symbols", "symbols_of", "taken", "unique_symbols", "unsigned"]
+__all__ = ["Data", "Malformed", "Part", "Symbols", "format_of", "kind_of", "lookup", "parts", "read"]
+__all__ += ["read_file", "symbols", "symbols_of", "unique_symbols"]
 
 Format = Literal["elf", "macho", "pe"]
 
 _READ = {"elf": elf_reader.read, "macho": macho_reader.read, "pe": pe_reader.read}
 _SYMBOLS = {"elf": elf_reader.symbols, "macho": macho_reader.symbols, "pe": pe_reader.symbols}
 _LOOKUP = {"elf": elf_reader.lookup, "macho": macho_reader.lookup, "pe": pe_reader.lookup}
-_CHECK = {"elf": elf_check.layout_problems, "macho": macho_check.layout_problems, "pe": pe_check.layout_problems}
-_EDIT: dict[str, _Edit] = {"elf": elf_edit.apply, "macho": macho_edit.apply, "pe": pe_edit.apply}
 
 _THIN = {b"\xce\xfa\xed\xfe", b"\xcf\xfa\xed\xfe", b"\xfe\xed\xfa\xce", b"\xfe\xed\xfa\xcf"}
 _FAT = {b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf"}
@@ -62,7 +57,7 @@ def format_of(head: bytes) -> Format | None:
     return "pe" if head[:2] == b"MZ" else None
 
 
-def _format(data: Data) -> Format | None:
+def kind_of(data: Data) -> Format | None:
     """The format of a binary, None for what is none: of PE the first letters alone say too little."""
     kind = format_of(bytes(data[:8]))
     return None if kind == "pe" and not pe.is_pe(data) else kind
@@ -70,7 +65,7 @@ def _format(data: Data) -> Format | None:
 
 def read(data: Data) -> Binary | None:
     """The facts of a binary, None for what is no binary; raises Malformed."""
-    kind = _format(data)
+    kind = kind_of(data)
     return _READ[kind](data) if kind else None
 
 
@@ -88,7 +83,7 @@ def read_file(path: Path) -> Binary | None:
 
 def parts(data: Data) -> tuple[Part, ...]:
     """The parts of a binary for the machines that are read closely, none for what is static; raises Malformed."""
-    kind = _format(data)
+    kind = kind_of(data)
     found: list[Part] = []
     if kind == "elf" and elf.is_read(data):
         image = elf.Image(data)
@@ -107,31 +102,9 @@ def parts(data: Data) -> tuple[Part, ...]:
     return tuple(part for part in found if part.binary.arch and part.binary.kind != "static")
 
 
-def apply(data: Data, edits: Edits) -> bytes | bytearray:
-    """The binary with the edits made, read back and compared; raises Malformed where that cannot be.
-
-    A needed library that is not needed is no error: afterwards none of the old names is. Edits that ask for what
-    already is return the same bytes.
-    """
-    kind = format_of(bytes(data[:8]))
-    if kind is None:
-        raise Malformed("what is no binary cannot be edited")
-    try:
-        result = _EDIT[kind](data, edits)
-    except struct.error as error:
-        # Numbers that contradict each other lead to ones that their fields cannot hold.
-        raise Malformed(f"a number does not fit where it belongs: {error}") from None
-    return result if isinstance(result, bytes | bytearray) else bytes(result)
-
-
-def unsigned(data: bytes) -> bytes:
-    """What a file is apart from its signature: copies of one library may have been signed under different names."""
-    return codesign.unsigned(data) if format_of(data[:8]) == "macho" else data
-
-
 def symbols(data: Data) -> Symbols:
     """The names of the dynamic symbols, without their versions; empty where the format is only recognised."""
-    kind = _format(data)
+    kind = kind_of(data)
     return _SYMBOLS[kind](data) if kind else Symbols(imports=frozenset(), exports=frozenset())
 
 
@@ -148,11 +121,6 @@ def unique_symbols(data: Data) -> int:
     return elf_reader.unique_symbols(data) if format_of(bytes(data[:8])) == "elf" else 0
 
 
-def taken(data: Data, library: str) -> frozenset[str]:
-    """The symbols that a file takes from one of the libraries that it needs, as the file spells them (Mach-O only)."""
-    return macho_binds.taken(data, library) if format_of(bytes(data[:8])) == "macho" else frozenset()
-
-
 def lookup(binary: Binary, at: str, name: str) -> Iterator[str]:
     """Yield the paths that the loader would try for ``name`` through the binary's own search path, first wins.
 
@@ -160,9 +128,3 @@ def lookup(binary: Binary, at: str, name: str) -> Iterator[str]:
     the root, are not included.
     """
     return _LOOKUP[binary.format](binary, at, name)
-
-
-def layout_problems(data: Data) -> tuple[str, ...]:
-    """What is wrong with the structure, or would be when mapped with any page size of the architecture."""
-    kind = _format(data)
-    return _CHECK[kind](data) if kind else ()

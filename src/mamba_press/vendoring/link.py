@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from mamba_press import globs, messages, platforms
 from mamba_press.errors import ContentError, Note, Problem
-from mamba_press.platforms import binaries, compiler_runtimes, strings
+from mamba_press.platforms import binary_edits, compiler_runtimes, strings
 from mamba_press.platforms.protocol import Answer, Situation
 from mamba_press.types import Binary, Edits, Entry, Environment, Resolved
 from mamba_press.vendoring import dependency_graph, library_calls
@@ -332,7 +332,7 @@ def _without_twins(entries: Iterable[Entry]) -> tuple[Entry, ...]:
 
 
 def _same(one: Entry, other: Entry) -> bool:
-    return one.edits == other.edits and binaries.unsigned(one.read()) == binaries.unsigned(other.read())
+    return one.edits == other.edits and binary_edits.unsigned(one.read()) == binary_edits.unsigned(other.read())
 
 
 def _notes(plan: _Plan, requested: frozenset[str]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from mamba_press.errors import ContentError, Problem, WriteError, harmless
-from mamba_press.platforms import binaries
+from mamba_press.platforms import binaries, binary_edits
 from mamba_press.platforms.binary_format import READING, Data, read_up_to
 from mamba_press.types import Entry, Wheel
 
@@ -100,7 +100,7 @@ def contents_of(one: Sized) -> bytes | bytearray:
 def _edited(entry: Entry, data: bytes | mmap.mmap) -> bytes | bytearray:
     assert entry.edits is not None
     try:
-        return binaries.apply(data, entry.edits)
+        return binary_edits.apply(data, entry.edits)
     except binaries.Malformed as error:
         raise WriteError(Problem(where=entry.path, what=f"could not be edited: {error}")) from error
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, Literal, NamedTuple
 
 from mamba_press.errors import Problem
-from mamba_press.platforms import binaries
+from mamba_press.platforms import binaries, binary_edits
 from mamba_press.platforms.linux import hazards, policy
 from mamba_press.wheel import parallel, zip_format, zip_read
 from mamba_press.wheel.zip_format import Damage
@@ -285,7 +285,7 @@ def _described(of: tuple[str, int], data: Data, sha256: str, problems: Sequence[
     if _is_binary(data):
         try:
             binary = binaries.read(data)
-            whats = binaries.layout_problems(data) if binary else ()
+            whats = binary_edits.layout_problems(data) if binary else ()
             if binary and hazards.is_cpp_runtime(path, binary):
                 what = hazards.uncounted(binaries.unique_symbols(data))
                 whats = (*whats, what) if what else whats

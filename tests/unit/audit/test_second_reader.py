@@ -13,7 +13,7 @@ import pytest
 from mamba_press.audit import check, second_reader
 from mamba_press.errors import ConfigError
 from mamba_press.pipeline import requires
-from mamba_press.platforms import binaries, target
+from mamba_press.platforms import binaries, binary_edits, target
 from mamba_press.platforms.linux import elf_reader
 from mamba_press.types import Edits, Requirement
 from tests.support.compile import Linking, shared_library
@@ -75,12 +75,14 @@ class ELF:
 
 def test_an_edited_elf_file_is_read_alike(library):
     edits = Edits(name="libvalue-0123abcd.so.2", needed=(("libother.so.1", "libother-0.so.1"),), search=("$ORIGIN/x",))
-    assert read(library, binaries.apply(library, edits)) == second_reader.Verdict(problems={"demo.whl": ()}, agreed=2)
+    assert read(library, binary_edits.apply(library, edits)) == second_reader.Verdict(
+        problems={"demo.whl": ()}, agreed=2
+    )
 
 
 def test_each_slice_of_an_edited_mach_o_file_is_read_alike():
     slices = [dylib(Dylib(arch=arch, search=("@loader_path",))) for arch in ("x86_64", "arm64")]
-    data = binaries.apply(universal(*slices), Edits(name="@rpath/libvalue-0.dylib", search=("@loader_path/a",)))
+    data = binary_edits.apply(universal(*slices), Edits(name="@rpath/libvalue-0.dylib", search=("@loader_path/a",)))
     assert read(data).agreed == 1
     assert said(read(data)) == []
 
@@ -100,7 +102,7 @@ def test_an_edited_pe_file_with_delayed_imports_and_forwarders_is_read_alike(arc
             load_flags=0x800,
         )
     )
-    data = binaries.apply(made, Edits(needed=(("late.dll", "late-mp0.dll"),)))
+    data = binary_edits.apply(made, Edits(needed=(("late.dll", "late-mp0.dll"),)))
     assert read(data).agreed == 1
     assert said(read(data)) == []
 

@@ -26,21 +26,21 @@ import resource, sys, time
 from pathlib import Path
 resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
 resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
-from mamba_press.platforms import binaries
+from mamba_press.platforms import binaries, binary_edits
 from mamba_press.platforms import strings
 from mamba_press.types import Edits
 paths = {"elf": ("$ORIGIN/" + "far/" * 9,), "macho": ("@loader_path/" + "far/" * 900,)}
 def edited(data, **more):
     found = binaries.read(data)
     needed = tuple((name, f"{name}-0123abcd") for name in found.needed[:3])
-    return binaries.apply(data, Edits(needed=needed, search=paths.get(found.format), **more))
+    return binary_edits.apply(data, Edits(needed=needed, search=paths.get(found.format), **more))
 questions = {
     "read": binaries.read,
     "symbols": binaries.symbols,
     "unique": binaries.unique_symbols,
-    "layout": binaries.layout_problems,
-    "taken": lambda data: binaries.taken(data, "/usr/lib/libSystem.B.dylib"),
-    "unsigned": binaries.unsigned,
+    "layout": binary_edits.layout_problems,
+    "taken": lambda data: binary_edits.taken(data, "/usr/lib/libSystem.B.dylib"),
+    "unsigned": binary_edits.unsigned,
     "strings": strings.look_at,
     "edit": edited,
     "strip": lambda data: edited(data, strip=True, unbind_unique=True, sign=True),

@@ -15,7 +15,9 @@ from tests.support.written import demo, entry, write
 
 
 def test_edited_entries_are_written_and_listed_as_edited(tmp_path, monkeypatch):
-    monkeypatch.setattr("mamba_press.platforms.binaries.apply", lambda data, edits: data.upper() + edits.name.encode())
+    monkeypatch.setattr(
+        "mamba_press.platforms.binary_edits.apply", lambda data, edits: data.upper() + edits.name.encode()
+    )
     made = demo(entry("demo/a.so", b"\x7fELF", edits=Edits(name="x")))
     path = write(made, tmp_path)
     assert zipfile.ZipFile(path).read("demo/a.so") == b"\x7fELFx"
@@ -68,7 +70,7 @@ def test_a_source_that_changes_meanwhile_is_noticed(tmp_path, monkeypatch, is_hu
 
 
 def test_a_file_that_is_edited_is_read_where_it_lies(tmp_path, monkeypatch):
-    monkeypatch.setattr("mamba_press.platforms.binaries.apply", lambda data, edits: data[:].upper())
+    monkeypatch.setattr("mamba_press.platforms.binary_edits.apply", lambda data, edits: data[:].upper())
     (tmp_path / "a.so").write_bytes(b"content")
     one = content.Sized(entry("demo/a.so", tmp_path / "a.so", edits=Edits(name="x")), 7)
     assert content.contents_of(one) == b"CONTENT"
@@ -87,7 +89,7 @@ def of_a_package(path, placeholder=None, **fields):
 
 @pytest.mark.parametrize("fields", [{}, {"edits": Edits(name="x")}, {"source": b"made of it"}], ids=str)
 def test_a_file_that_is_not_the_one_of_its_package_is_refused_however_it_is_used(tmp_path, monkeypatch, fields):
-    monkeypatch.setattr("mamba_press.platforms.binaries.apply", lambda data, edits: data[:])
+    monkeypatch.setattr("mamba_press.platforms.binary_edits.apply", lambda data, edits: data[:])
     made = of_a_package(tmp_path / "a", **fields)
     with pytest.raises(ContentError) as error:
         write(demo(made), tmp_path / "out")

@@ -178,7 +178,7 @@ def test_two_windows_are_under_way_and_what_comes_of_them_is_in_order(monkeypatc
 
 
 def test_who_looks_at_what_is_written_gets_every_file_as_it_is_in_the_wheel(monkeypatch, tmp_path):
-    monkeypatch.setattr("mamba_press.platforms.binaries.apply", lambda data, edits: data[:].upper())
+    monkeypatch.setattr("mamba_press.platforms.binary_edits.apply", lambda data, edits: data[:].upper())
     seen = {}
     made = demo(entry("demo/a.so", b"content", edits=Edits(name="x")), entry("demo/b"))
     path = write(made, tmp_path, seen=lambda entry, data: seen.update({entry.path: bytes(data)}))

@@ -20,7 +20,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 
 from mamba_press import platforms
 from mamba_press.errors import BuildError, Problem
-from mamba_press.platforms import binaries
+from mamba_press.platforms import binaries, binary_edits
 from mamba_press.types import Edits, OwnFile, OwnFiles, Target
 
 if TYPE_CHECKING:
@@ -228,7 +228,7 @@ def _without_search(data: bytes) -> bytes:
     if binary is None or stays == binary.search:
         return data
     is_signed = platforms.facts_for(binary).is_signed
-    edited = bytes(binaries.apply(data, Edits(search=stays, inherited=binary.inherited, sign=is_signed)))
+    edited = bytes(binary_edits.apply(data, Edits(search=stays, inherited=binary.inherited, sign=is_signed)))
     return edited if is_signed else _with_build_id(edited)
 
 

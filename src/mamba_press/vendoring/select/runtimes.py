@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mamba_press import globs, platforms
 from mamba_press.errors import ContentError, Problem
-from mamba_press.platforms import binaries, compiler_runtimes
+from mamba_press.platforms import binary_edits, compiler_runtimes
 from mamba_press.platforms.protocol import Choice, Demand
 from mamba_press.vendoring import resolve
 
@@ -74,7 +74,7 @@ def _taken(search: reach.Search, reached: reach.Reached, rules: resolve.Rules, r
         for path, links in reached.links.items()
         for link in links
         if _is_of(link, rules, runtime) and compiler_runtimes.runtime_of(path) != runtime
-        for symbol in binaries.taken(search.candidates[path].source.read_bytes(), link.needed)
+        for symbol in binary_edits.taken(search.candidates[path].source.read_bytes(), link.needed)
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press.platforms import binaries
+from mamba_press.platforms import binaries, binary_edits
 from mamba_press.platforms.binaries import Malformed
 from mamba_press.platforms.linux import elf
 from mamba_press.types import Edits
@@ -86,10 +86,10 @@ def test_an_edited_library_of_any_layout_loads_and_survives_strip(
 ) -> None:
     original = samples.outer(flags, zeros)
     asked = everything(samples, tmp_path)
-    edited = binaries.apply(original.read_bytes(), asked)
+    edited = binary_edits.apply(original.read_bytes(), asked)
     path = tmp_path / "libouter-89abcdef.so.1"
     path.write_bytes(edited)
-    assert binaries.layout_problems(edited) == ()
+    assert binary_edits.layout_problems(edited) == ()
     shown = readelf(path)
     assert "(RUNPATH)" in shown
     assert "(RPATH)" not in shown
@@ -118,11 +118,11 @@ def test_an_edited_program_runs_and_survives_strip(
         text % EXPECTED,
         Linking(needed=(samples.inner, samples.plain), runpath="/nowhere", flags=flags),
     )
-    edited = binaries.apply(built.read_bytes(), everything(samples, tmp_path))
+    edited = binary_edits.apply(built.read_bytes(), everything(samples, tmp_path))
     path = tmp_path / "edited"
     path.write_bytes(edited)
     path.chmod(0o755)
-    assert binaries.layout_problems(edited) == ()
+    assert binary_edits.layout_problems(edited) == ()
     assert subprocess.run([str(path)], check=False).returncode == 7
     subprocess.run(["strip", "-s", str(path)], check=True)
     assert subprocess.run([str(path)], check=False).returncode == 7
@@ -134,7 +134,7 @@ def test_a_file_without_section_headers_is_edited(samples: Samples, tmp_path: Pa
     bare[40:48] = bytes(8)
     bare[60:64] = bytes(4)
     path = tmp_path / "libouter-89abcdef.so.1"
-    path.write_bytes(binaries.apply(bytes(bare), everything(samples, tmp_path)))
+    path.write_bytes(binary_edits.apply(bytes(bare), everything(samples, tmp_path)))
     assert total(path) == EXPECTED
 
 
@@ -150,7 +150,7 @@ def test_a_file_that_another_tool_has_edited_is_edited_again(samples: Samples, t
         other = lief.parse(str(path))
         other.add(lief.ELF.DynamicEntryRunPath(LONG + "z" * 300))
         other.write(str(path))
-    path.write_bytes(binaries.apply(path.read_bytes(), everything(samples, tmp_path)))
+    path.write_bytes(binary_edits.apply(path.read_bytes(), everything(samples, tmp_path)))
     readelf(path)
     assert total(path) == EXPECTED
 
@@ -158,13 +158,13 @@ def test_a_file_that_another_tool_has_edited_is_edited_again(samples: Samples, t
 @pytest.mark.parametrize("zeros", ZEROS.values(), ids=ZEROS.keys())
 def test_five_edits_are_no_larger_than_one_and_still_load(samples: Samples, tmp_path: Path, zeros: int) -> None:
     asked = everything(samples, tmp_path)
-    once = binaries.apply(samples.outer(zeros=zeros).read_bytes(), asked)
+    once = binary_edits.apply(samples.outer(zeros=zeros).read_bytes(), asked)
     current = once
     for search in (("$ORIGIN",), (LONG, "$ORIGIN"), (), (LONG,)):
-        current = binaries.apply(current, Edits(search=search, name="libshort.so", inherited=len(search) == 2))
+        current = binary_edits.apply(current, Edits(search=search, name="libshort.so", inherited=len(search) == 2))
         assert facts(current).search == search
-        assert binaries.layout_problems(current) == ()
-    current = binaries.apply(current, asked)
+        assert binary_edits.layout_problems(current) == ()
+    current = binary_edits.apply(current, asked)
     assert len(current) <= len(once) + 64
     path = tmp_path / "libouter-89abcdef.so.1"
     path.write_bytes(current)
@@ -172,7 +172,7 @@ def test_five_edits_are_no_larger_than_one_and_still_load(samples: Samples, tmp_
 
 
 def test_a_name_that_fits_is_written_in_place(outer: bytes) -> None:
-    edited = binaries.apply(outer, Edits(name="libother.so.1", search=("$ORIGIN",)))
+    edited = binary_edits.apply(outer, Edits(name="libother.so.1", search=("$ORIGIN",)))
     assert len(edited) == len(outer)
     assert b"libouter.so.1" not in edited
     assert facts(edited).name == "libother.so.1"
@@ -187,7 +187,7 @@ def test_a_name_that_is_part_of_another_string_is_not_overwritten(samples: Sampl
     before = library.read_bytes()
     image = elf.Image(before)
     assert b"\0pointed\0" not in image.slice(image.strings_at, image.strings_size, "")
-    edited = binaries.apply(before, Edits(name="x" * 7))
+    edited = binary_edits.apply(before, Edits(name="x" * 7))
     assert facts(edited).name == "x" * 7
     assert binaries.symbols(edited) == binaries.symbols(before)
     assert binaries.symbols(edited).exports == {"appointed", "pointed_so"}
@@ -201,12 +201,12 @@ def test_nothing_asked_changes_nothing(outer: bytes) -> None:
         search=found.search,
         inherited=found.inherited,
     )
-    assert binaries.apply(outer, Edits()) == outer
-    assert binaries.apply(outer, same) == outer
+    assert binary_edits.apply(outer, Edits()) == outer
+    assert binary_edits.apply(outer, same) == outer
 
 
 def test_the_search_path_can_be_removed(outer: bytes) -> None:
-    edited = binaries.apply(outer, Edits(search=()))
+    edited = binary_edits.apply(outer, Edits(search=()))
     assert facts(edited).search == ()
     assert {elf.DT_RPATH, elf.DT_RUNPATH}.isdisjoint(elf.Image(edited).tags)
 
@@ -218,15 +218,15 @@ def test_one_tag_replaces_both_kinds_of_search_path(outer: bytes, inherited: boo
     both = bytearray(outer)
     debris = next(n for n, (tag, _) in enumerate(image.dynamic) if tag == 0x6FFFFFF9)  # DT_RELACOUNT, which may go
     struct.pack_into("<QQ", both, at + 16 * debris, elf.DT_RPATH, image.tags[elf.DT_RUNPATH])
-    assert "both DT_RPATH and DT_RUNPATH are set" in binaries.layout_problems(bytes(both))
+    assert "both DT_RPATH and DT_RUNPATH are set" in binary_edits.layout_problems(bytes(both))
     for search in (("$ORIGIN/..",), ("$ORIGIN",)):
-        tags = elf.Image(binaries.apply(bytes(both), Edits(search=search, inherited=inherited))).tags
+        tags = elf.Image(binary_edits.apply(bytes(both), Edits(search=search, inherited=inherited))).tags
         assert (elf.DT_RPATH in tags, elf.DT_RUNPATH in tags) == (inherited, not inherited)
 
 
 def test_removing_a_needed_library_drops_the_versions_required_of_it(samples: Samples, tmp_path: Path) -> None:
     path = tmp_path / "edited.so"
-    path.write_bytes(binaries.apply(samples.outer().read_bytes(), Edits(needed=(("libinner.so.1", None),))))
+    path.write_bytes(binary_edits.apply(samples.outer().read_bytes(), Edits(needed=(("libinner.so.1", None),))))
     found = facts(path.read_bytes())
     assert "libinner.so.1" not in found.needed
     assert all(one.library != "libinner.so.1" for one in found.requires)
@@ -247,7 +247,7 @@ def test_removing_the_last_library_with_versions_leaves_a_file_that_loads(sample
         Linking(needed=(samples.inner,), flags=("-nostdlib",)),
     )
     path = tmp_path / "edited.so"
-    path.write_bytes(binaries.apply(library.read_bytes(), Edits(needed=(("libinner.so.1", None),))))
+    path.write_bytes(binary_edits.apply(library.read_bytes(), Edits(needed=(("libinner.so.1", None),))))
     assert {elf.DT_VERNEED, elf.DT_VERSYM}.isdisjoint(elf.Image(path.read_bytes()).tags)
     readelf(path)
     code = (
@@ -262,7 +262,9 @@ def test_removing_the_last_library_with_versions_leaves_a_file_that_loads(sample
 
 
 def test_two_needed_libraries_that_become_one_are_named_once(outer: bytes) -> None:
-    edited = facts(binaries.apply(outer, Edits(needed=(("libinner.so.1", "libone.so"), ("libplain.so", "libone.so")))))
+    edited = facts(
+        binary_edits.apply(outer, Edits(needed=(("libinner.so.1", "libone.so"), ("libplain.so", "libone.so"))))
+    )
     assert edited.needed.count("libone.so") == 1
     assert {"libinner.so.1", "libplain.so"}.isdisjoint(edited.needed)
 
@@ -274,7 +276,7 @@ def test_unique_symbols_become_global_and_nothing_else_changes(tmp_path: Path, s
     before = library.read_bytes()
     assert "UNIQUE" in readelf(library, "-s")
     path = tmp_path / "edited.so"
-    path.write_bytes(binaries.apply(before, Edits(unbind_unique=True)))
+    path.write_bytes(binary_edits.apply(before, Edits(unbind_unique=True)))
     assert "UNIQUE" not in readelf(path, "-s")
     assert facts(path.read_bytes()) == facts(before)
     after = path.read_bytes()
@@ -285,19 +287,19 @@ def test_unique_symbols_become_global_and_nothing_else_changes(tmp_path: Path, s
 def test_a_static_file_has_nothing_to_edit(samples: Samples) -> None:
     path = program(samples.folder / "static", "int main(void) { return 0; }", Linking(flags=("-static",)))
     data = path.read_bytes()
-    assert binaries.apply(data, Edits(search=())) == data
+    assert binary_edits.apply(data, Edits(search=())) == data
     with pytest.raises(Malformed, match="without a dynamic section"):
-        binaries.apply(data, Edits(search=("$ORIGIN",)))
+        binary_edits.apply(data, Edits(search=("$ORIGIN",)))
 
 
 def test_a_search_path_that_would_be_read_as_two_is_refused(outer: bytes) -> None:
     with pytest.raises(Malformed, match="search is"):
-        binaries.apply(outer, Edits(search=("$ORIGIN/a:b",)))
+        binary_edits.apply(outer, Edits(search=("$ORIGIN/a:b",)))
 
 
 def test_names_that_are_no_utf8_survive(outer: bytes) -> None:
     odd = b"lib\xff\xfe.so".decode("utf-8", "surrogateescape")
-    assert facts(binaries.apply(outer, Edits(name=odd))).name == odd
+    assert facts(binary_edits.apply(outer, Edits(name=odd))).name == odd
 
 
 # -- judging ----------------------------------------------------------------------------------------------------------
@@ -309,7 +311,7 @@ def test_a_section_that_only_says_to_be_the_needed_versions_keeps_its_header(out
     broken = bytearray(outer)
     struct.pack_into("<I", broken, image.header.sections_at + 64 * number + 4, elf.SHT_GNU_VERNEED)
     before = elf.Image(bytes(broken)).sections[number]
-    edited = binaries.apply(bytes(broken), Edits(needed=(("libinner.so.1", "libother.so.1"),)))
+    edited = binary_edits.apply(bytes(broken), Edits(needed=(("libinner.so.1", "libother.so.1"),)))
     assert elf.Image(edited).sections[number] == before
 
 
@@ -326,7 +328,7 @@ def test_a_table_that_is_no_longer_one_refers_to_no_section(outer: bytes) -> Non
     number = next(n for n, section in enumerate(sections) if section.type == elf.SHT_GNU_VERNEED)
     broken = with_section(outer, number, flags=sections[number].flags | elf.SHF_INFO_LINK)
     needed = binaries.read(broken).needed
-    edited = binaries.apply(broken, Edits(needed=tuple((name, None) for name in needed)))
+    edited = binary_edits.apply(broken, Edits(needed=tuple((name, None) for name in needed)))
     after = elf.Image(edited).sections[number]
     assert (after.type, after.flags, after.info) == (elf.SHT_PROGBITS, sections[number].flags, 0)
 
@@ -335,7 +337,7 @@ def test_zeros_that_are_written_out_refer_to_no_section(outer: bytes) -> None:
     sections = elf.Image(outer).sections
     number = next(n for n, section in enumerate(sections) if section.type == elf.SHT_NOBITS)
     broken = with_section(outer, number, flags=sections[number].flags | elf.SHF_INFO_LINK, link=3, info=5)
-    edited = binaries.apply(broken, Edits(search=(f"$ORIGIN/{'x' * 2000}",)))
+    edited = binary_edits.apply(broken, Edits(search=(f"$ORIGIN/{'x' * 2000}",)))
     after = elf.Image(edited).sections[number]
     assert (after.type, after.flags, after.link, after.info) == (elf.SHT_PROGBITS, sections[number].flags, 0, 0)
 
@@ -347,7 +349,7 @@ def test_a_section_that_makes_way_for_a_program_header_is_told_whether_it_is_loa
     for number in notes:
         before = elf.Image(data).sections[number]
         broken = with_section(data, number, flags=0, address=0)
-        edited = binaries.apply(broken, Edits(search=(f"$ORIGIN/{'x' * 2000}",)))
+        edited = binary_edits.apply(broken, Edits(search=(f"$ORIGIN/{'x' * 2000}",)))
         after = elf.Image(edited).sections[number]
         assert after.address == 0
         assert edited[after.offset :][: after.size] == data[before.offset :][: before.size]
@@ -361,7 +363,7 @@ def test_the_names_of_sections_move_with_the_file_whatever_type_they_are_said_to
         return [name for name in found if name != b".bss"]
 
     broken = with_section(outer, elf.Image(outer).header.section_names, type=0)
-    edited = binaries.apply(broken, Edits(search=tuple(f"$ORIGIN/{name * 2000}" for name in "abc")))
+    edited = binary_edits.apply(broken, Edits(search=tuple(f"$ORIGIN/{name * 2000}" for name in "abc")))
     assert len(edited) > len(outer) + 6000
     assert names(edited) == names(outer)
 
@@ -376,9 +378,9 @@ def test_program_headers_of_another_size_are_malformed(outer: bytes) -> None:
 def test_a_table_of_sections_that_could_not_be_read_does_not_come_to_lie_in_the_edited_file(outer: bytes) -> None:
     broken = bytearray(outer)
     struct.pack_into("<Q", broken, 40, len(outer) + 64 - len(outer) % 64)
-    edited = binaries.apply(bytes(broken), Edits(name="lib" + "x" * 5000 + ".so"))
+    edited = binary_edits.apply(bytes(broken), Edits(name="lib" + "x" * 5000 + ".so"))
     assert elf.Image(edited).sections == []
-    assert binaries.layout_problems(edited) == ()
+    assert binary_edits.layout_problems(edited) == ()
 
 
 # -- other architectures ----------------------------------------------------------------------------------------------
@@ -408,15 +410,15 @@ def test_an_aarch64_library_is_edited_for_every_page_size_and_loads_under_qemu(t
         needed=(("libinner.so", "libinner-0123abcd.so"),),
         search=("$ORIGIN/rather/far/away",),
     )
-    edited = binaries.apply(library.read_bytes(), asked)
+    edited = binary_edits.apply(library.read_bytes(), asked)
     assert facts(edited).arch == "aarch64"
-    assert binaries.layout_problems(edited) == ()
+    assert binary_edits.layout_problems(edited) == ()
     (tmp_path / "libouter-0123abcd.so").write_bytes(edited)
     library.unlink()
-    main = binaries.apply(
+    main = binary_edits.apply(
         built.read_bytes(), Edits(needed=(("libouter.so", "libouter-0123abcd.so"),), search=("$ORIGIN",))
     )
-    assert binaries.layout_problems(main) == ()
+    assert binary_edits.layout_problems(main) == ()
     built.write_bytes(main)
     result = subprocess.run([qemu, "-L", "/usr/aarch64-linux-gnu", str(built)], capture_output=True, check=False)
     assert result.returncode == 7, result.stderr
@@ -430,9 +432,9 @@ def test_the_stack_that_a_library_asks_for_is_read_and_the_mark_can_be_taken_awa
     path = shared_library(tmp_path / "libx.so", "int x(void) { return 1; }", Linking(flags=STACKS[permissions]))
     assert facts(path.read_bytes()).execstack == (permissions == "rwxp")
     edits = Edits(clear_execstack=True, search=("$ORIGIN/" + "long/" * 40,), name="lib-other.so")
-    cleared = binaries.apply(path.read_bytes(), edits)
+    cleared = binary_edits.apply(path.read_bytes(), edits)
     assert not facts(cleared).execstack
-    assert binaries.layout_problems(cleared) == ()
+    assert binary_edits.layout_problems(cleared) == ()
     path.write_bytes(cleared)
     code = "import ctypes, sys; ctypes.CDLL(sys.argv[1]); print(open('/proc/self/maps').read())"
     maps = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True).stdout
@@ -447,11 +449,11 @@ def test_the_library_for_which_another_one_stands_is_needed_and_can_be_renamed(t
     found = facts(path.read_bytes())
     assert ("libreal.so.1" in found.needed, found.weak) == (True, weak)
     edits = Edits(needed=(("libreal.so.1", "libreal-0123abcd.so.1"),), search=("$ORIGIN/sub",), inherited=True)
-    path.write_bytes(binaries.apply(path.read_bytes(), edits))
-    assert binaries.layout_problems(path.read_bytes()) == ()
+    path.write_bytes(binary_edits.apply(path.read_bytes(), edits))
+    assert binary_edits.layout_problems(path.read_bytes()) == ()
     (tmp_path / "sub").mkdir()
     renamed = tmp_path / "sub/libreal-0123abcd.so.1"
-    renamed.write_bytes(binaries.apply(real.read_bytes(), Edits(name=renamed.name)))
+    renamed.write_bytes(binary_edits.apply(real.read_bytes(), Edits(name=renamed.name)))
     real.unlink()
     code = "import ctypes, sys; print(ctypes.CDLL(sys.argv[1]).x())"
     shown = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from mamba_press.platforms import binaries
+from mamba_press.platforms import binaries, binary_edits
 from mamba_press.platforms.binaries import Malformed
 from mamba_press.platforms.linux import elf, elf_edit
 from mamba_press.types import Binary, Edits, Requirement
@@ -37,7 +37,7 @@ def changed(data: bytes, at: int, to: bytes) -> bytes:
 
 def refusal(data: bytes, edits: Edits) -> str:
     with pytest.raises(Malformed) as raised:
-        binaries.apply(data, edits)
+        binary_edits.apply(data, edits)
     return str(raised.value)
 
 
@@ -77,9 +77,9 @@ def test_what_cannot_be_edited_is_refused(data, edits, said) -> None:
 
 
 def test_a_file_that_has_what_is_asked_for_is_the_same() -> None:
-    assert binaries.apply(PLAIN, Edits(search=("$ORIGIN/..",), name="libouter.so.1")) is PLAIN
+    assert binary_edits.apply(PLAIN, Edits(search=("$ORIGIN/..",), name="libouter.so.1")) is PLAIN
     bare = written.elf({}, [(99, 1)])
-    assert binaries.apply(bare, Edits(needed=((INNER, "x"),))) is bare
+    assert binary_edits.apply(bare, Edits(needed=((INNER, "x"),))) is bare
 
 
 # --- what the edits mean
@@ -116,14 +116,14 @@ def test_entries_keep_their_order_and_new_ones_stand_last() -> None:
     data = library(Library(search=False, soname=False, behind=("note", "hash", "interp")))
     data = data.replace(struct.pack("<II", 3, 4) + data[128:136], struct.pack("<II", 0, 4) + data[128:136])
     assert facts(data).kind == "shared"
-    result = binaries.apply(data, Edits(name="libnew.so", search=("/x", "/y"), inherited=True))
+    result = binary_edits.apply(data, Edits(name="libnew.so", search=("/x", "/y"), inherited=True))
     assert entries(result) == [*entries(data), (elf.DT_SONAME, "libnew.so"), (elf.DT_RPATH, "/x:/y")]
 
 
 @pytest.mark.parametrize("inherited", [False, True])
 def test_one_search_path_stands_where_the_first_of_two_stood(inherited) -> None:
     data = with_entries((elf.DT_RPATH, WHERE["first"]))
-    result = binaries.apply(data, Edits(search=("/x",), inherited=inherited))
+    result = binary_edits.apply(data, Edits(search=("/x",), inherited=inherited))
     kind = elf.DT_RPATH if inherited else elf.DT_RUNPATH
     expected = [(kind, "/x") if tag == elf.DT_RUNPATH else (tag, value) for tag, value in entries(data)[:-1]]
     assert entries(result) == expected
@@ -131,15 +131,15 @@ def test_one_search_path_stands_where_the_first_of_two_stood(inherited) -> None:
 
 def test_two_search_paths_become_one_even_where_the_path_is_what_is_asked_for() -> None:
     data = with_entries((elf.DT_RPATH, WHERE["first"]))
-    result = binaries.apply(data, Edits(search=("$ORIGIN/..",)))
+    result = binary_edits.apply(data, Edits(search=("$ORIGIN/..",)))
     assert entries(result) == entries(data)[:-1]
-    assert binaries.apply(data, Edits(name="libouter.so.1")) is data
+    assert binary_edits.apply(data, Edits(name="libouter.so.1")) is data
 
 
 def test_a_name_is_needed_once_for_each_way_to_need_it() -> None:
     data = with_entries((elf.DT_FILTER, WHERE["first"]), (elf.DT_AUXILIARY, WHERE["total"]), (1, WHERE["first"]))
     names = ((INNER, "one"), (OTHER, "one"), ("first", "one"), ("total", "one"))
-    result = entries(binaries.apply(data, Edits(needed=names)))
+    result = entries(binary_edits.apply(data, Edits(needed=names)))
     assert [(tag, value) for tag, value in result if value == "one"] == [
         (1, "one"),
         (elf.DT_FILTER, "one"),
@@ -154,10 +154,10 @@ def test_versions_that_a_library_offers_keep_the_numbers_of_its_symbols() -> Non
     at = image(data).segments[4].offset + 16 * len(image(data).dynamic)
     place = load.address + load.file_size - len(verdef)
     data = changed(data, at, struct.pack("<4Q", elf.DT_VERDEF, place, elf.DT_VERDEFNUM, 1))
-    result = binaries.apply(data, Edits(needed=((INNER, None), (OTHER, None))))
+    result = binary_edits.apply(data, Edits(needed=((INNER, None), (OTHER, None))))
     tags = image(result).tags
     assert (elf.DT_VERSYM in tags, elf.DT_VERNEED in tags, elf.DT_VERNEEDNUM in tags) == (True, False, False)
-    plain = image(binaries.apply(PLAIN, Edits(needed=((INNER, None), (OTHER, None))))).tags
+    plain = image(binary_edits.apply(PLAIN, Edits(needed=((INNER, None), (OTHER, None))))).tags
     assert {elf.DT_VERSYM, elf.DT_VERNEED, elf.DT_VERNEEDNUM}.isdisjoint(plain)
 
 
@@ -172,11 +172,11 @@ def with_stack(flags: int) -> bytes:
 
 
 def test_of_the_stack_only_the_permission_to_execute_goes() -> None:
-    result = binaries.apply(with_stack(7), Edits(clear_execstack=True))
+    result = binary_edits.apply(with_stack(7), Edits(clear_execstack=True))
     assert bytes(result) == with_stack(6)
     sound = with_stack(6)
-    assert binaries.apply(sound, Edits(clear_execstack=True)) is sound
-    assert binaries.apply(PLAIN, Edits(clear_execstack=True)) is PLAIN
+    assert binary_edits.apply(sound, Edits(clear_execstack=True)) is sound
+    assert binary_edits.apply(PLAIN, Edits(clear_execstack=True)) is PLAIN
 
 
 def with_unique() -> bytes:
@@ -191,13 +191,13 @@ def with_unique() -> bytes:
 
 def test_symbols_that_a_process_has_once_become_global_in_both_tables() -> None:
     data = with_unique()
-    result = bytes(binaries.apply(data, Edits(unbind_unique=True)))
+    result = bytes(binary_edits.apply(data, Edits(unbind_unique=True)))
     differ = [(at, new) for at, (old, new) in enumerate(zip(data, result, strict=True)) if old != new]
     (table,) = (each for each in image(data).sections if each.type == elf.SHT_SYMTAB)
     assert differ == [(image(data).tags[elf.DT_SYMTAB] + 52, 0x11), (table.offset + 28, 0x12)]
-    assert binaries.apply(PLAIN, Edits(unbind_unique=True)) is PLAIN
+    assert binary_edits.apply(PLAIN, Edits(unbind_unique=True)) is PLAIN
     none = written.elf({"strings": b"\0"}, [])
-    assert binaries.apply(none, Edits(unbind_unique=True)) is none
+    assert binary_edits.apply(none, Edits(unbind_unique=True)) is none
 
 
 # --- faults of an edit
@@ -218,7 +218,7 @@ def test_another_entry_of_the_dynamic_section_that_has_changed_is_seen() -> None
 
 def test_a_new_fault_is_seen_and_an_old_one_is_not_told() -> None:
     broken = changed(PLAIN, 64 + 56 * 3 + 40, struct.pack("<Q", 8))
-    (problem, *_) = sorted(binaries.layout_problems(broken))
+    (problem, *_) = sorted(binary_edits.layout_problems(broken))
     assert seen(PLAIN, broken) == f"after the edit, {problem}"
     elf_edit._verify(image(broken), image(broken), facts(broken))
 
@@ -235,15 +235,15 @@ SEARCH_LONG = Edits(search=("$ORIGIN/" + "x" * 60,))
 STRIPPED: dict[str, bytes] = {
     "plain": PLAIN,
     "large-bss": library(Library(zeros=0x20000)),
-    "moved-headers": bytes(binaries.apply(library(Library(zeros=0x20000, behind=("code",))), SEARCH_LONG)),
-    "edited": bytes(binaries.apply(library(Library(zeros=100)), SEARCH_LONG)),
+    "moved-headers": bytes(binary_edits.apply(library(Library(zeros=0x20000, behind=("code",))), SEARCH_LONG)),
+    "edited": bytes(binary_edits.apply(library(Library(zeros=100)), SEARCH_LONG)),
 }
 
 
 @pytest.mark.parametrize("name", STRIPPED)
 def test_the_bytes_of_a_stripped_library_are_these(name, golden: Callable[[str, str], None]) -> None:
-    result = bytes(binaries.apply(STRIPPED[name], Edits(strip=True)))
-    assert binaries.layout_problems(result) == ()
+    result = bytes(binary_edits.apply(STRIPPED[name], Edits(strip=True)))
+    assert binary_edits.layout_problems(result) == ()
     assert facts(result) == facts(STRIPPED[name])
     golden(f"elf-strip-{name}.txt", differences(STRIPPED[name], result))
 
@@ -256,5 +256,5 @@ def test_a_file_that_is_not_simple_is_not_stripped() -> None:
         changed(PLAIN, at + 64 + 8, bytes(8)),  # its first section is none of memory
         changed(PLAIN, 60, b"\1"),  # it has no section but the empty one
     ):
-        assert bytes(binaries.apply(data, Edits(strip=True))) == data
-    assert len(binaries.apply(PLAIN + bytes(7), Edits(strip=True))) < len(PLAIN)
+        assert bytes(binary_edits.apply(data, Edits(strip=True))) == data
+    assert len(binary_edits.apply(PLAIN + bytes(7), Edits(strip=True))) < len(PLAIN)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from mamba_press.platforms import binaries
+from mamba_press.platforms import binaries, binary_edits
 from mamba_press.platforms.binaries import Malformed
 from mamba_press.platforms.linux import elf
 from mamba_press.platforms.linux.elf_layout import Draft
@@ -58,8 +58,8 @@ def segment_at(data: bytes, kind: int, last: bool = False) -> int:
 
 def edited(data: bytes, *edits: Edits) -> bytes:
     for each in edits:
-        data = bytes(binaries.apply(data, each))
-        assert binaries.layout_problems(data) == ()
+        data = bytes(binary_edits.apply(data, each))
+        assert binary_edits.layout_problems(data) == ()
     return data
 
 
@@ -147,7 +147,7 @@ def test_a_segment_does_not_grow_over_what_follows_it_in_the_file() -> None:
     note = segment_at(data, elf.PT_NOTE)
     behind = data + bytes(-len(data) % 4) + data[0x200:0x220]
     moved = changed(behind, note + 8, struct.pack("<3Q", len(behind) - 32, 0, 0))
-    result = bytes(binaries.apply(moved, SEARCH))
+    result = bytes(binary_edits.apply(moved, SEARCH))
     assert [each.type for each in image(result).segments].count(elf.PT_LOAD) == 3
 
 
@@ -155,7 +155,7 @@ def test_a_section_with_an_address_behind_the_last_segment_keeps_it_from_growing
     data = library(Library())
     number = next(n for n, each in enumerate(image(data).sections) if each.flags == 0x30)
     at = image(data).header.sections_at + 64 * number + 8
-    result = bytes(binaries.apply(changed(data, at, struct.pack("<Q", 2)), SEARCH))
+    result = bytes(binary_edits.apply(changed(data, at, struct.pack("<Q", 2)), SEARCH))
     assert [each.type for each in image(result).segments].count(elf.PT_LOAD) == 3
 
 
@@ -246,7 +246,7 @@ def test_an_old_table_is_cleared_unless_another_one_begins_in_it() -> None:
     entry = image(data).segments[4].offset + 16 * tags.index(elf.DT_HASH)
     for at, is_kept in ((start - 1, False), (start, True), (start + size - 1, True), (start + size, False)):
         pointing = changed(data, entry, struct.pack("<QQ", elf.DT_RELA, at))
-        kept = bytes(binaries.apply(pointing, SEARCH))[start : start + size]
+        kept = bytes(binary_edits.apply(pointing, SEARCH))[start : start + size]
         assert (kept == data[start : start + size]) == is_kept, at - start
 
 
@@ -292,7 +292,7 @@ def test_needed_versions_that_share_their_records_cannot_be_written() -> None:
     tags = [tag for tag, _ in image(data).dynamic]
     count = image(data).segments[4].offset + 16 * tags.index(elf.DT_VERNEEDNUM) + 8
     with pytest.raises(Malformed, match=r"^the needed versions overlap$"):
-        binaries.apply(changed(shared, count, b"\3"), RENAMED)
+        binary_edits.apply(changed(shared, count, b"\3"), RENAMED)
 
 
 # --- headers

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press.platforms import binaries
+from mamba_press.platforms import binaries, binary_edits
 from mamba_press.platforms.binaries import Malformed
 from mamba_press.platforms.linux import elf
 from mamba_press.types import Edits, Requirement
@@ -102,9 +102,9 @@ def test_a_foreign_file_is_a_binary_without_an_architecture_and_is_not_edited(
     foreign[place] = value
     found = facts(bytes(foreign))
     assert (found.format, found.arch) == ("elf", None)
-    assert binaries.layout_problems(bytes(foreign)) == ()
+    assert binary_edits.layout_problems(bytes(foreign)) == ()
     with pytest.raises(Malformed, match="64-bit little-endian"):
-        binaries.apply(bytes(foreign), Edits(search=("$ORIGIN",)))
+        binary_edits.apply(bytes(foreign), Edits(search=("$ORIGIN",)))
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_the_processor_that_the_linker_was_told_is_read(tmp_path, level):
     found = binaries.read(path.read_bytes())
     assert found is not None
     assert found.isa == level
-    edited = binaries.apply(path.read_bytes(), Edits(search=("$ORIGIN/" + "long/" * 40,), name="lib-other.so"))
+    edited = binary_edits.apply(path.read_bytes(), Edits(search=("$ORIGIN/" + "long/" * 40,), name="lib-other.so"))
     assert binaries.read(edited).isa == level
 
 
@@ -155,7 +155,7 @@ def test_the_symbols_that_a_process_has_once_are_counted(tmp_path):
         ["readelf", "-W", "--dyn-syms", str(path)], capture_output=True, text=True, check=True
     ).stdout
     assert binaries.unique_symbols(path.read_bytes()) == shown.count(" UNIQUE ") > 0
-    assert binaries.unique_symbols(binaries.apply(path.read_bytes(), Edits(unbind_unique=True))) == 0
+    assert binaries.unique_symbols(binary_edits.apply(path.read_bytes(), Edits(unbind_unique=True))) == 0
 
 
 def test_an_x86_64_library_that_says_nothing_of_the_stack_asks_for_an_executable_one(tmp_path):

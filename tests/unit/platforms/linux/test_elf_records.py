@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press.platforms import binaries
+from mamba_press.platforms import binaries, binary_edits
 from mamba_press.platforms.binaries import Malformed
 from mamba_press.platforms.linux import elf
 from mamba_press.types import Edits
@@ -27,7 +27,7 @@ def test_an_added_segment_is_laid_out_for_the_largest_pages_of_its_machine(
     data = bytearray(samples.outer(("-Wl,-z,max-page-size=0x10000", "-s"), zeros=300_000).read_bytes())
     struct.pack_into("<H", data, 18, machine)  # what is laid out does not depend on the code
     before = {s.address for s in elf.Image(bytes(data)).segments if s.type == elf.PT_LOAD}
-    edited = binaries.apply(bytes(data), Edits(search=(LONG,)))
+    edited = binary_edits.apply(bytes(data), Edits(search=(LONG,)))
     assert (facts(edited).arch, facts(edited).search) == (arch, (LONG,))
     loads = [s for s in elf.Image(edited).segments if s.type == elf.PT_LOAD]
     (added,) = (s for s in loads if s.address not in before)
@@ -35,7 +35,7 @@ def test_an_added_segment_is_laid_out_for_the_largest_pages_of_its_machine(
     assert added.address // page == -(
         -max(s.end for s in loads if s != added) // page
     )  # the next page, shared with none
-    assert binaries.layout_problems(edited) == ()
+    assert binary_edits.layout_problems(edited) == ()
 
 
 def test_a_riscv64_library_is_judged_for_pages_of_4_kib_and_edited_for_64(tmp_path: Path) -> None:
@@ -47,10 +47,10 @@ def test_a_riscv64_library_is_judged_for_pages_of_4_kib_and_edited_for_64(tmp_pa
         Linking(soname="libone.so", flags=flags),
         toolchain=zig(tmp_path, "riscv64-linux-gnu"),
     )
-    assert binaries.layout_problems(path.read_bytes()) == ()
-    edited = binaries.apply(path.read_bytes(), Edits(name="libone-0123abcd.so", search=(LONG,)))
+    assert binary_edits.layout_problems(path.read_bytes()) == ()
+    edited = binary_edits.apply(path.read_bytes(), Edits(name="libone-0123abcd.so", search=(LONG,)))
     assert (facts(edited).arch, facts(edited).name) == ("riscv64", "libone-0123abcd.so")
-    assert binaries.layout_problems(edited) == ()
+    assert binary_edits.layout_problems(edited) == ()
     loads = [segment for segment in elf.Image(edited).segments if segment.type == elf.PT_LOAD]
     added = max(loads, key=lambda segment: segment.address)
     assert (added.align, (added.address - added.offset) % 0x10000) == (0x10000, 0)
@@ -87,6 +87,6 @@ def test_a_file_of_other_words_or_byte_order_is_read_and_not_edited(tmp_path: Pa
     symbols = binaries.symbols(outer)
     assert {"first", "second"} <= symbols.imports
     assert symbols.exports == {"own", "total"}
-    assert binaries.layout_problems(outer) == ()
+    assert binary_edits.layout_problems(outer) == ()
     with pytest.raises(Malformed, match="64-bit little-endian"):
-        binaries.apply(outer, Edits(search=("$ORIGIN",)))
+        binary_edits.apply(outer, Edits(search=("$ORIGIN",)))

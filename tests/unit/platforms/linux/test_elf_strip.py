@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from mamba_press.platforms import binaries
+from mamba_press.platforms import binaries, binary_edits
 from mamba_press.platforms.binaries import Malformed
 from mamba_press.platforms.linux import elf as read_elf
 from mamba_press.platforms.linux import elf_edit
@@ -50,7 +50,7 @@ def test_symbols_and_debugging_information_leave_and_all_that_is_loaded_stays(li
     assert {".symtab", ".debug_info"} <= left
     assert dynamic(stripped) == dynamic(library)
     assert stripped.stat().st_size < library.stat().st_size
-    assert binaries.layout_problems(stripped.read_bytes()) == ()
+    assert binary_edits.layout_problems(stripped.read_bytes()) == ()
     assert ctypes.CDLL(str(stripped)).answer() == 42
 
 
@@ -99,7 +99,7 @@ def test_what_was_stripped_and_edited_survives_the_strip_of_others(library, tmp_
     command = shutil.which(tool) or pytest.skip(f"{tool} is not on this machine")
     edited = tmp_path / f"{tool}.so"
     edited.write_bytes(
-        binaries.apply(library.read_bytes(), Edits(strip=True, name="libx-01234567.so.1", search=(LONG,)))
+        binary_edits.apply(library.read_bytes(), Edits(strip=True, name="libx-01234567.so.1", search=(LONG,)))
     )
     assert ".symtab" not in sections(edited)
     subprocess.run([command, "-s", str(edited)], check=True)

@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from mamba_press.platforms import binaries
+from mamba_press.platforms import binaries, binary_edits
 from mamba_press.platforms.binaries import Malformed
 from mamba_press.platforms.macos import codesign, macho
 from mamba_press.types import Binary, Edits
@@ -41,14 +41,14 @@ EDITS = Edits(
 
 
 def test_code_for_arm_gets_a_signature_and_unsigned_code_for_intel_none() -> None:
-    found = signature(binaries.apply(dylib(Dylib(arch="arm64")), Edits(sign=True)))
+    found = signature(binary_edits.apply(dylib(Dylib(arch="arm64")), Edits(sign=True)))
     assert found
     assert (found.version, found.flags, found.bad_pages) == (0x20400, 2, 0)
-    assert signature(binaries.apply(dylib(Dylib(arch="x86_64", needed=TWO)), EDITS)) is None
+    assert signature(binary_edits.apply(dylib(Dylib(arch="x86_64", needed=TWO)), EDITS)) is None
 
 
 def test_signature_has_the_slots_that_codesign_writes() -> None:
-    result = binaries.apply(dylib(Dylib()), Edits(sign=True))
+    result = binary_edits.apply(dylib(Dylib()), Edits(sign=True))
     found = signature(result)
     assert found
     assert found.identifier == "libvalue.1"
@@ -62,7 +62,7 @@ def test_signature_has_the_slots_that_codesign_writes() -> None:
 
 
 def test_main_program_is_marked_as_one() -> None:
-    found = signature(binaries.apply(dylib(Dylib(kind=PROGRAM, name=None)), Edits(sign=True)))
+    found = signature(binary_edits.apply(dylib(Dylib(kind=PROGRAM, name=None)), Edits(sign=True)))
     assert found
     assert found.executable == (0, PAGE, 1)
     assert found.identifier == bytes(range(16)).hex()
@@ -70,7 +70,7 @@ def test_main_program_is_marked_as_one() -> None:
 
 def linker_signed(data: bytes, entitlements: bytes | None = None) -> bytes:
     """A file whose signature says that the linker made it, with entitlements if asked for."""
-    signed = bytearray(binaries.apply(data, Edits(sign=True)))
+    signed = bytearray(binary_edits.apply(data, Edits(sign=True)))
     found = signature(bytes(signed))
     assert found
     at = found.limit + bytes(signed[found.limit :]).index(found.blobs[0][:12])
@@ -108,29 +108,29 @@ def _with_signature(code: bytearray, blob: bytes) -> bytes:
 
 def test_new_signature_keeps_identifier_and_entitlements_and_drops_the_linkers_mark() -> None:
     data = linker_signed(dylib(Dylib()), b"<plist/>")
-    result = binaries.apply(data, Edits(name="@rpath/other.dylib"))
+    result = binary_edits.apply(data, Edits(name="@rpath/other.dylib"))
     found = signature(result)
     assert found
     assert (found.flags, found.identifier, found.bad_pages) == (2, "libvalue.1", 0)
     assert found.blobs[5][8:] == b"<plist/>"
     assert found.special[5] == hashlib.sha256(found.blobs[5]).digest()
-    assert binaries.layout_problems(result) == ()
+    assert binary_edits.layout_problems(result) == ()
 
 
 def test_certificate_vouches_for_a_file_until_it_is_edited() -> None:
-    signed = bytearray(binaries.apply(dylib(Dylib()), Edits(sign=True)))
+    signed = bytearray(binary_edits.apply(dylib(Dylib()), Edits(sign=True)))
     assert not read(bytes(signed)).vouched
     at = signed.rindex(struct.pack(">2I", 0xFADE0B01, 8))
     struct.pack_into(">I", signed, at + 4, 12)
     assert read(bytes(signed)).vouched
     assert read(universal(bytes(signed), dylib(Dylib(arch="x86_64")))).vouched
-    assert not read(binaries.apply(bytes(signed), Edits(name="@rpath/other.dylib"))).vouched
+    assert not read(binary_edits.apply(bytes(signed), Edits(name="@rpath/other.dylib"))).vouched
 
 
 def test_sound_signature_of_an_unedited_file_is_left_alone() -> None:
     data = linker_signed(dylib(Dylib()))
-    assert binaries.layout_problems(data) == ()
-    assert binaries.apply(data, Edits(sign=True)) is data
+    assert binary_edits.layout_problems(data) == ()
+    assert binary_edits.apply(data, Edits(sign=True)) is data
 
 
 @ARCHES
@@ -139,32 +139,32 @@ def test_signature_that_no_longer_fits_is_made_anew(arch) -> None:
     if arch == "x86_64":
         data = data.replace(struct.pack("<2I", 0x0100000C, 0), struct.pack("<2I", 0x01000007, 3))
     broken = data.replace(b"/opt/placehold", b"/dev/null/mamb")
-    assert any("does not fit" in problem for problem in binaries.layout_problems(broken))
-    assert binaries.apply(broken, Edits()) is broken
-    result = binaries.apply(broken, Edits(sign=True))
-    assert binaries.layout_problems(result) == ()
+    assert any("does not fit" in problem for problem in binary_edits.layout_problems(broken))
+    assert binary_edits.apply(broken, Edits()) is broken
+    result = binary_edits.apply(broken, Edits(sign=True))
+    assert binary_edits.layout_problems(result) == ()
     assert b"/dev/null/mamb" in result
 
 
 def test_unreadable_signature_is_replaced() -> None:
-    data = bytearray(binaries.apply(dylib(Dylib()), Edits(sign=True)))
+    data = bytearray(binary_edits.apply(dylib(Dylib()), Edits(sign=True)))
     found = signature(bytes(data))
     assert found
     data[found.limit : found.limit + 4] = b"\0\0\0\0"
-    assert any("cannot be read" in problem for problem in binaries.layout_problems(bytes(data)))
-    assert binaries.layout_problems(binaries.apply(bytes(data), Edits(sign=True))) == ()
+    assert any("cannot be read" in problem for problem in binary_edits.layout_problems(bytes(data)))
+    assert binary_edits.layout_problems(binary_edits.apply(bytes(data), Edits(sign=True))) == ()
 
 
 def test_copies_that_differ_in_their_signature_only_are_the_same_file() -> None:
-    one = binaries.apply(dylib(Dylib()), Edits(sign=True))
+    one = binary_edits.apply(dylib(Dylib()), Edits(sign=True))
     assert one != dylib(Dylib())
-    assert binaries.unsigned(linker_signed(dylib(Dylib()))) == binaries.unsigned(one)
-    assert binaries.unsigned(one) != binaries.unsigned(binaries.apply(one, Edits(name="@rpath/x.dylib")))
+    assert binary_edits.unsigned(linker_signed(dylib(Dylib()))) == binary_edits.unsigned(one)
+    assert binary_edits.unsigned(one) != binary_edits.unsigned(binary_edits.apply(one, Edits(name="@rpath/x.dylib")))
 
 
-@pytest.mark.parametrize("ask", [binaries.unsigned, lambda data: binaries.apply(data, Edits(sign=True))])
+@pytest.mark.parametrize("ask", [binary_edits.unsigned, lambda data: binary_edits.apply(data, Edits(sign=True))])
 def test_signature_inside_the_load_commands_is_malformed(ask) -> None:
-    data = bytearray(binaries.apply(dylib(Dylib()), Edits(sign=True)))
+    data = bytearray(binary_edits.apply(dylib(Dylib()), Edits(sign=True)))
     (image,) = macho.images(bytes(data))
     (command,) = image.of(0x1D)
     struct.pack_into("<2I", data, command.offset + 8, image.commands_end - 40, 40)
@@ -187,7 +187,7 @@ def test_edit_that_leaves_a_segment_behind_the_end_of_the_file_is_refused() -> N
     with pytest.raises(
         Malformed, match=r"^after the edit, the segment __PAGEZERO ends at 0x102a0, behind the end of the file$"
     ):
-        binaries.apply(bytes(data), Edits(search=("@loader_path",), sign=True))
+        binary_edits.apply(bytes(data), Edits(search=("@loader_path",), sign=True))
 
 
 def test_command_is_not_added_behind_bytes_that_no_command_has() -> None:
@@ -198,15 +198,15 @@ def test_command_is_not_added_behind_bytes_that_no_command_has() -> None:
 
 
 def test_command_of_the_signature_keeps_its_size_where_it_has_more_than_it_needs() -> None:
-    data = bytearray(binaries.apply(dylib(Dylib()), Edits(sign=True)))
+    data = bytearray(binary_edits.apply(dylib(Dylib()), Edits(sign=True)))
     (image,) = macho.images(bytes(data))
     (command,) = image.of(0x1D)
     assert command.offset + command.size == image.commands_end
     struct.pack_into("<2I", data, command.offset, 0x1D, 24)
     struct.pack_into("<I", data, 20, image.commands_size + 8)
-    edited = binaries.apply(bytes(data), Edits(name="@rpath/other.dylib"))
+    edited = binary_edits.apply(bytes(data), Edits(name="@rpath/other.dylib"))
     assert [each.size for each in macho.images(edited)[0].of(0x1D)] == [24]
-    assert binaries.layout_problems(edited) == ()
+    assert binary_edits.layout_problems(edited) == ()
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_command_of_the_signature_keeps_its_size_where_it_has_more_than_it_needs
     ],
 )
 def test_signature_that_is_nowhere_is_malformed(place, message) -> None:
-    data = bytearray(binaries.apply(dylib(Dylib()), Edits(sign=True)))
+    data = bytearray(binary_edits.apply(dylib(Dylib()), Edits(sign=True)))
     (image,) = macho.images(bytes(data))
     (command,) = image.of(0x1D)
     struct.pack_into("<2I", data, command.offset + 8, *place)
@@ -228,16 +228,16 @@ def test_signature_that_is_nowhere_is_malformed(place, message) -> None:
 
 def test_file_without_linkedit_cannot_be_signed() -> None:
     with pytest.raises(Malformed) as raised:
-        binaries.apply(dylib(Dylib()).replace(b"__LINKEDIT", b"__LINKEDIX"), Edits(sign=True))
+        binary_edits.apply(dylib(Dylib()).replace(b"__LINKEDIT", b"__LINKEDIX"), Edits(sign=True))
     message = "there is no __LINKEDIT segment, or it ends after the slice or in the load commands"
     assert str(raised.value) == message
 
 
 def test_blobs_of_a_signature_that_share_their_bytes_are_a_problem() -> None:
-    data = bytearray(binaries.apply(dylib(Dylib()), Edits(sign=True)))
+    data = bytearray(binary_edits.apply(dylib(Dylib()), Edits(sign=True)))
     found = signature(bytes(data))
     assert found
     index = found.limit + 12
     data[index + 12 : index + 16] = data[index + 4 : index + 8]
     message = "the signature cannot be read: the blobs of the signature overlap"
-    assert binaries.layout_problems(bytes(data)) == (message,)
+    assert binary_edits.layout_problems(bytes(data)) == (message,)

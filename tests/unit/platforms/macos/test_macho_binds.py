@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press.platforms import binaries
+from mamba_press.platforms import binaries, binary_edits
 from mamba_press.platforms.binaries import Malformed
 from mamba_press.types import Binary, Edits
 from tests.support.macho import (
@@ -47,10 +47,10 @@ def objdump(folder: Path, data: bytes, *options: str) -> str:
 @FIXUPS
 def test_symbols_of_a_removed_library_are_looked_for_everywhere(fixups, tmp_path) -> None:
     data = dylib(Dylib(needed=THREE, fixups=fixups))
-    result = binaries.apply(data, Edits(needed=(("@rpath/libinner.1.dylib", None),), sign=True))
+    result = binary_edits.apply(data, Edits(needed=(("@rpath/libinner.1.dylib", None),), sign=True))
     assert read(result).needed == (SYSTEM, "@rpath/liblast.dylib")
     assert bound(result) == {"_from_1": SYSTEM, "_from_2": "-2", "_from_3": "@rpath/liblast.dylib"}
-    assert binaries.layout_problems(result) == ()
+    assert binary_edits.layout_problems(result) == ()
     if fixups == "opcodes":
         lines = [line.split() for line in objdump(tmp_path, result, "--bind").splitlines()]
         assert {line[-1]: line[-2] for line in lines if line[:1] == ["__DATA"]} == {
@@ -66,14 +66,14 @@ def test_libraries_that_become_one_are_asked_for_once(fixups) -> None:
         Dylib(needed=(("@rpath/liba.dylib", WEAK), (SYSTEM, LOAD), ("@rpath/libb.dylib", LOAD)), fixups=fixups)
     )
     one = "@loader_path/libone.dylib"
-    result = binaries.apply(data, Edits(needed=(("@rpath/liba.dylib", one), ("@rpath/libb.dylib", one)), sign=True))
+    result = binary_edits.apply(data, Edits(needed=(("@rpath/liba.dylib", one), ("@rpath/libb.dylib", one)), sign=True))
     assert (read(result).needed, read(result).weak) == ((one, SYSTEM), ())
     assert bound(result) == {"_from_1": one, "_from_2": SYSTEM, "_from_3": one}
 
 
 def test_ordinals_beyond_fifteen_are_written_in_as_many_bytes() -> None:
     needed = tuple((f"@rpath/lib{number}.dylib", LOAD) for number in range(20))
-    result = binaries.apply(dylib(Dylib(needed=needed)), Edits(needed=(("@rpath/lib3.dylib", None),), sign=True))
+    result = binary_edits.apply(dylib(Dylib(needed=needed)), Edits(needed=(("@rpath/lib3.dylib", None),), sign=True))
     found = bound(result)
     assert (found["_from_4"], found["_from_5"], found["_from_20"]) == ("-2", "@rpath/lib4.dylib", "@rpath/lib19.dylib")
 
@@ -81,10 +81,10 @@ def test_ordinals_beyond_fifteen_are_written_in_as_many_bytes() -> None:
 def test_symbols_that_are_passed_on_keep_their_library() -> None:
     needed = ((SYSTEM, LOAD), ("@rpath/liba.dylib", LOAD), ("@rpath/libb.dylib", REEXPORT))
     data = dylib(Dylib(needed=needed, reexports=(("_passed", 3),)))
-    result = binaries.apply(data, Edits(needed=(("@rpath/liba.dylib", None),), sign=True))
+    result = binary_edits.apply(data, Edits(needed=(("@rpath/liba.dylib", None),), sign=True))
     assert bound(result)["_passed"] == "@rpath/libb.dylib"
     with pytest.raises(Malformed, match="_passed is passed on from a library that is to be removed"):
-        binaries.apply(data, Edits(needed=(("@rpath/libb.dylib", None),)))
+        binary_edits.apply(data, Edits(needed=(("@rpath/libb.dylib", None),)))
 
 
 def bound(data: bytes) -> dict[str, str]:

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from mamba_press.platforms import binaries
+from mamba_press.platforms import binary_edits
 from mamba_press.types import Edits
 from tests.support.macho import (
     LOAD,
@@ -21,11 +21,11 @@ THREE = (*TWO, ("@rpath/liblast.dylib", LOAD))
 
 
 def test_sound_file_has_no_problems() -> None:
-    assert binaries.layout_problems(dylib(Dylib(arch="x86_64", needed=THREE, search=("@loader_path",)))) == ()
+    assert binary_edits.layout_problems(dylib(Dylib(arch="x86_64", needed=THREE, search=("@loader_path",)))) == ()
 
 
 def test_unsigned_code_for_arm_is_a_problem() -> None:
-    assert binaries.layout_problems(dylib(Dylib())) == ("it is not signed, and code for arm64 must be",)
+    assert binary_edits.layout_problems(dylib(Dylib())) == ("it is not signed, and code for arm64 must be",)
 
 
 @pytest.mark.parametrize(
@@ -40,16 +40,16 @@ def test_unsigned_code_for_arm_is_a_problem() -> None:
 def test_broken_structure_is_named(old, new, problem) -> None:
     data = dylib(Dylib(arch="x86_64"))
     assert data.count(old) == 1
-    assert any(problem in found for found in binaries.layout_problems(data.replace(old, new)))
+    assert any(problem in found for found in binary_edits.layout_problems(data.replace(old, new)))
 
 
 def test_signature_that_is_not_the_end_of_the_file_is_a_problem() -> None:
-    data = bytearray(binaries.apply(dylib(Dylib()), Edits(sign=True))) + bytes(16)
+    data = bytearray(binary_edits.apply(dylib(Dylib()), Edits(sign=True))) + bytes(16)
     at = data.index(b"__LINKEDIT") + 40
     struct.pack_into("<Q", data, at, struct.unpack_from("<Q", data, at)[0] + 16)
-    assert "the signature does not end where __LINKEDIT ends" in binaries.layout_problems(bytes(data))
+    assert "the signature does not end where __LINKEDIT ends" in binary_edits.layout_problems(bytes(data))
 
 
 def test_search_path_that_is_there_twice_is_a_problem() -> None:
     data = dylib(Dylib(arch="x86_64", search=("@loader_path", "@loader_path")))
-    assert binaries.layout_problems(data) == ("the search path @loader_path is there twice",)
+    assert binary_edits.layout_problems(data) == ("the search path @loader_path is there twice",)

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from mamba_press.platforms import binaries
+from mamba_press.platforms import binaries, binary_edits
 from mamba_press.platforms.binaries import Malformed
 from mamba_press.platforms.macos import macho, macho_edit, macho_layout
 from mamba_press.types import Binary, Edits
@@ -30,7 +30,7 @@ def facts(data: bytes) -> Binary:
 
 def refusal(data: bytes, edits: Edits) -> str:
     with pytest.raises(Malformed) as raised:
-        binaries.apply(data, edits)
+        binary_edits.apply(data, edits)
     return str(raised.value)
 
 
@@ -73,7 +73,7 @@ def test_what_cannot_be_edited_is_refused(data, edits, said) -> None:
 
 def test_object_file_gets_no_signature() -> None:
     data = dylib(Dylib(kind=OBJECT, name=None))
-    assert binaries.apply(data, Edits(sign=True)) is data
+    assert binary_edits.apply(data, Edits(sign=True)) is data
 
 
 def test_load_commands_that_reach_into_a_section_are_refused() -> None:
@@ -94,18 +94,18 @@ def test_slice_in_which_no_room_was_made_is_refused(monkeypatch) -> None:
 def test_new_search_path_stands_behind_the_libraries() -> None:
     data = dylib(PLAIN)
     assert kinds(data)[-3:] == [0x32, 0xC, 0x26]
-    assert kinds(binaries.apply(data, SEARCH))[-4:] == [0x32, 0xC, 0x8000001C, 0x26]
+    assert kinds(binary_edits.apply(data, SEARCH))[-4:] == [0x32, 0xC, 0x8000001C, 0x26]
 
 
 def test_new_search_path_stands_behind_the_own_name_where_no_library_follows() -> None:
     data = dylib(Dylib(arch="x86_64", needed=()))
     at = kinds(data).index(0xD)
-    assert kinds(binaries.apply(data, SEARCH)).index(0x8000001C) == at + 1
+    assert kinds(binary_edits.apply(data, SEARCH)).index(0x8000001C) == at + 1
 
 
 def test_new_search_path_stands_last_where_nothing_is_named() -> None:
     data = dylib(Dylib(arch="x86_64", kind=BUNDLE, name=None, needed=()))
-    assert kinds(binaries.apply(data, SEARCH))[-2:] == [0x26, 0x8000001C]
+    assert kinds(binary_edits.apply(data, SEARCH))[-2:] == [0x26, 0x8000001C]
 
 
 def test_new_search_paths_stand_where_the_first_old_one_stood() -> None:
@@ -116,7 +116,7 @@ def test_new_search_paths_stand_where_the_first_old_one_stood() -> None:
         dylib(Dylib(arch="x86_64", search=("/a", "/b"))), [*others[:5], paths[0], *others[5:], paths[1]]
     )
     assert facts(data).search == ("/a", "/b")
-    result = binaries.apply(data, Edits(search=("/c", "/d")))
+    result = binary_edits.apply(data, Edits(search=("/c", "/d")))
     assert facts(result).search == ("/c", "/d")
     expected = [int.from_bytes(each[:4], "little") for each in others]
     assert kinds(result) == [*expected[:5], 0x8000001C, 0x8000001C, *expected[5:]]
@@ -125,27 +125,27 @@ def test_new_search_paths_stand_where_the_first_old_one_stood() -> None:
 def test_command_of_a_library_that_keeps_its_name_keeps_every_byte() -> None:
     data = dylib(Dylib(arch="x86_64", needed=((SYSTEM + "\0" * 16, LOAD),)))
     (old,) = (each for each in commands(data) if each[:4] == struct.pack("<I", LOAD))
-    assert old in commands(binaries.apply(data, SEARCH))
+    assert old in commands(binary_edits.apply(data, SEARCH))
 
 
 @pytest.mark.parametrize(("missing", "grows"), [(0, False), (8, True)])
 def test_commands_that_just_fit_move_nothing_where_no_signature_is_added(missing, grows) -> None:
     size = -(-(12 + len("@loader_path") + 1) // 8) * 8
     data = dylib(Dylib(arch="x86_64", room=size - missing))
-    assert (len(binaries.apply(data, Edits(search=("@loader_path",), sign=True))) > len(data)) == grows
+    assert (len(binary_edits.apply(data, Edits(search=("@loader_path",), sign=True))) > len(data)) == grows
 
 
 def test_no_more_room_is_made_than_the_commands_need() -> None:
     data = dylib(Dylib(arch="x86_64", room=40))
     search = tuple(f"{number:03}{'x' * 481}" for number in range(30))
-    result = binaries.apply(data, Edits(search=search))
+    result = binary_edits.apply(data, Edits(search=search))
     assert PAGE - 1000 < image(result).commands_end < PAGE
     assert len(result) == len(data) + PAGE
 
 
 def test_room_behind_the_new_commands_is_empty() -> None:
     data = dylib(Dylib(arch="x86_64", search=("/opt/" + "long/" * 40,), room=0))
-    result = binaries.apply(data, SEARCH)
+    result = binary_edits.apply(data, SEARCH)
     end = image(result).commands_end
     assert result[end : image(data).commands_end] == bytes(image(data).commands_end - end)
     assert image(data).commands_end - end > 100
@@ -165,17 +165,17 @@ GROWS = Edits(search=("@loader_path/" + "deep/" * 120,))
 def test_universal_file_of_one_slice_keeps_its_header(wide) -> None:
     one = dylib(PLAIN)
     data = universal(one, wide=wide)
-    result = binaries.apply(data, SEARCH)
+    result = binary_edits.apply(data, SEARCH)
     assert result[: data.index(one)] == data[: data.index(one)]
-    assert result[data.index(one) :] == binaries.apply(one, SEARCH)
+    assert result[data.index(one) :] == binary_edits.apply(one, SEARCH)
 
 
 @pytest.mark.parametrize("wide", [False, True])
 def test_slice_moves_to_its_next_own_boundary_behind_one_that_has_grown(wide) -> None:
     first, second = (dylib(Dylib(arch=arch, room=40)) for arch in ("x86_64", "arm64"))
     data = universal(first, second, align=12, wide=wide)
-    result = binaries.apply(data, GROWS)
-    new = [binaries.apply(each, GROWS) for each in (first, second)]
+    result = binary_edits.apply(data, GROWS)
+    new = [binary_edits.apply(each, GROWS) for each in (first, second)]
     start = slices(data)[0][1]
     behind = -(-(start + len(new[0])) // 4096) * 4096
     assert slices(result) == [("x86_64", start, len(new[0])), ("arm64", behind, len(new[1]))]
@@ -187,7 +187,7 @@ def test_slices_that_the_header_names_in_another_order_stay_in_the_order_of_the_
     data = universal(first, second)
     data = data[:8] + data[28:48] + data[8:28] + data[48:]
     assert [arch for arch, _, _ in slices(data)] == ["arm64", "x86_64"]
-    result = binaries.apply(data, GROWS)
+    result = binary_edits.apply(data, GROWS)
     places = {arch: offset for arch, offset, _ in slices(result)}
     assert places["x86_64"] == slices(data)[1][1] < places["arm64"]
     assert facts(result).search == GROWS.search
@@ -241,12 +241,12 @@ def test_changed_byte_outside_of_the_load_commands_is_seen() -> None:
 
 def test_new_numbers_of_libraries_are_no_changed_bytes() -> None:
     data = dylib(Dylib(arch="x86_64", needed=THREE))
-    result = binaries.apply(data, Edits(needed=(("@rpath/libinner.1.dylib", None),)))
+    result = binary_edits.apply(data, Edits(needed=(("@rpath/libinner.1.dylib", None),)))
     macho_edit._verify(image(data), image(result), facts(result))
 
 
 def test_signature_that_covers_less_is_seen() -> None:
-    data = binaries.apply(dylib(Dylib()), Edits(sign=True))
+    data = binary_edits.apply(dylib(Dylib()), Edits(sign=True))
     old = image(data)
     (command,) = old.of(0x1D)
     place, size = struct.unpack_from("<2I", data, command.offset + 8)
@@ -265,7 +265,7 @@ def test_signature_that_covers_less_is_seen() -> None:
 )
 def test_segment_or_section_that_is_another_after_a_move_is_seen(at, to, said) -> None:
     data = dylib(Dylib(arch="x86_64", room=40))
-    result = binaries.apply(data, GROWS)
+    result = binary_edits.apply(data, GROWS)
     broken = changed(result, result.index(at.encode()), to)
     with pytest.raises(Malformed) as raised:
         macho_edit._verify_moved(image(data), image(broken), PAGE)
@@ -275,12 +275,12 @@ def test_segment_or_section_that_is_another_after_a_move_is_seen(at, to, said) -
 def test_section_that_is_not_in_the_file_has_no_place_to_move() -> None:
     data = bytearray(dylib(Dylib(arch="x86_64", room=40)))
     struct.pack_into("<I", data, data.index(b"__cstring\0") + 48, 0)
-    assert facts(binaries.apply(bytes(data), GROWS)).search == GROWS.search
+    assert facts(binary_edits.apply(bytes(data), GROWS)).search == GROWS.search
 
 
 def test_export_that_is_another_after_a_move_is_seen() -> None:
     data = dylib(Dylib(arch="x86_64", room=40))
-    result = binaries.apply(data, GROWS)
+    result = binary_edits.apply(data, GROWS)
     broken = changed(result, result.rindex(b"_value\0\x8b"[:6], 0, result.rindex(b"_value")), b"_vault")
     with pytest.raises(Malformed, match=r"^after the edit, other symbols are exported$"):
         macho_edit._verify_moved(image(data), image(broken), PAGE)
@@ -288,14 +288,14 @@ def test_export_that_is_another_after_a_move_is_seen() -> None:
 
 def test_symbol_of_a_library_that_is_not_there_is_seen_after_a_move() -> None:
     data = dylib(Dylib(arch="x86_64", room=40))
-    result = binaries.apply(data, GROWS)
+    result = binary_edits.apply(data, GROWS)
     broken = result.replace(b"\x11@_from_1", b"\x19@_from_1")
     assert seen(data, broken) == "after the edit, a symbol is bound to library 9 of 1"
 
 
 def test_symbol_of_a_library_that_was_not_there_before_is_no_fault_of_a_move() -> None:
     data = dylib(Dylib(arch="x86_64", room=40))
-    before, after = (each.replace(b"\x11@_from_1", b"\x19@_from_1") for each in (data, binaries.apply(data, GROWS)))
+    before, after = (each.replace(b"\x11@_from_1", b"\x19@_from_1") for each in (data, binary_edits.apply(data, GROWS)))
     macho_edit._verify(image(before), image(after), facts(after))
 
 
@@ -315,5 +315,5 @@ def test_symbols_that_are_bound_to_other_libraries_are_seen_whatever_the_size() 
 
 def test_symbols_that_are_bound_to_the_same_libraries_are_no_fault() -> None:
     before = dylib(Dylib(arch="x86_64", needed=THREE))
-    after = binaries.apply(before, Edits(needed=tuple(INNER.items())))
+    after = binary_edits.apply(before, Edits(needed=tuple(INNER.items())))
     macho_edit._verify_binds(image(before), image(after), INNER)

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from mamba_press.platforms import binaries
+from mamba_press.platforms import binary_edits
 from mamba_press.platforms.binaries import Malformed
 from mamba_press.platforms.macos import macho, macho_layout, macho_tables
 from mamba_press.types import Edits
@@ -302,11 +302,11 @@ def exported(data: bytes) -> dict[str, int]:
 def test_tables_that_outgrow_their_place_stand_behind_all_others(fixups) -> None:
     what = Dylib(arch="x86_64", room=40, fixups=fixups)
     data = tight(what)
-    result = binaries.apply(data, WIDE)
+    result = binary_edits.apply(data, WIDE)
     code = code_of(data)
     assert functions(result) == code + PAGE
     assert exported(result) == {"_value": code + PAGE}
-    assert binaries.layout_problems(result) == ()
+    assert binary_edits.layout_problems(result) == ()
     place, size = struct.unpack_from("<2I", result, command(result, 0x26) + 8)
     assert (place, size) == (-(-(len(data) + PAGE) // 8) * 8, 8)
     exports = image(result).exports_part()
@@ -331,10 +331,10 @@ def test_segment_of_the_tables_grows_by_whole_pages_in_memory(arch, page) -> Non
 
 
 def test_tables_take_the_place_of_the_signature_which_is_made_anew_behind_them() -> None:
-    data = binaries.apply(tight(Dylib(room=60)), Edits(sign=True))
-    result = binaries.apply(data, WIDE)
+    data = binary_edits.apply(tight(Dylib(room=60)), Edits(sign=True))
+    result = binary_edits.apply(data, WIDE)
     assert functions(result) == code_of(data) + PAGE
-    assert binaries.layout_problems(result) == ()
+    assert binary_edits.layout_problems(result) == ()
     place, size = struct.unpack_from("<2I", widened(data), command(data, 0x1D) + 8)
     assert (place % 16, size, len(widened(data))) == (0, 0, place)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press.platforms import binaries
+from mamba_press.platforms import binaries, binary_edits
 from mamba_press.platforms.binaries import Malformed
 from mamba_press.types import Binary, Edits
 from tests.support.macho import (
@@ -120,9 +120,9 @@ def test_universal_file_has_both_architectures_and_the_higher_floor_that_says_so
 )
 def test_file_for_an_unknown_machine_has_no_architecture_and_cannot_be_edited(data) -> None:
     assert read(data).arch is None
-    assert binaries.layout_problems(data) == ()
+    assert binary_edits.layout_problems(data) == ()
     with pytest.raises(Malformed, match="machine that can be edited"):
-        binaries.apply(data, Edits(sign=True))
+        binary_edits.apply(data, Edits(sign=True))
 
 
 def test_universal_file_names_the_slices_that_are_not_read_and_install_names_that_differ() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press.platforms import binaries
+from mamba_press.platforms import binary_edits
 from mamba_press.platforms.binaries import Malformed
 from mamba_press.types import Edits
 from tests.support.macho import (
@@ -35,7 +35,7 @@ def objdump(folder: Path, data: bytes, *options: str) -> str:
 
 def test_unwind_information_moves_with_the_code(tmp_path) -> None:
     data = dylib(Dylib(room=40))
-    result = binaries.apply(data, Edits(search=(LONG,), sign=True))
+    result = binary_edits.apply(data, Edits(search=(LONG,), sign=True))
     code = data.index(b"\xc0\x03\x5f\xd6")
     before, after = (objdump(tmp_path, each, "--unwind-info") for each in (data, result))
     assert f"function offset={code:#010x}" in before

@@ -12,7 +12,7 @@ from mamba_press.config.link_table import Link
 from mamba_press.config.model import Config
 from mamba_press.errors import ContentError
 from mamba_press.metadata.tags import tags
-from mamba_press.platforms import binaries, compiler_runtimes, strings
+from mamba_press.platforms import binaries, binary_edits, compiler_runtimes, strings
 from mamba_press.platforms.choose_platform import Machine
 from mamba_press.platforms.macos import system as macos
 from mamba_press.platforms.target import resolve
@@ -154,6 +154,6 @@ def test_extension_for_another_machine_is_refused() -> None:
 
 def test_universal_library_is_edited_for_all_its_machines() -> None:
     data = universal(dylib(Dylib(arch="x86_64")), dylib(Dylib(arch="arm64")))
-    found = binaries.read(binaries.apply(data, Edits(name="@rpath/new.dylib", sign=True)))
+    found = binaries.read(binary_edits.apply(data, Edits(name="@rpath/new.dylib", sign=True)))
     assert found
     assert (found.name, found.archs) == ("@rpath/new.dylib", ("x86_64", "arm64"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press.platforms import binaries
+from mamba_press.platforms import binaries, binary_edits
 from mamba_press.platforms.binaries import Malformed
 from mamba_press.types import Binary, Edits
 from tests.support.windows import Dll, dll
@@ -56,7 +56,7 @@ def test_renamed_libraries_are_what_other_readers_see_and_all_else_stays(arch, r
     before = dll(
         Dll(**{**{name: getattr(RICH, name) for name in ("imports", "delayed", "forwards")}, "arch": arch, **room})
     )
-    after = binaries.apply(before, RENAMES)
+    after = binary_edits.apply(before, RENAMES)
     old, new = seen(before), seen(after)
     assert new["imports"] == [(NEW.get(name, name), *rest) for name, *rest in old["imports"]]
     assert new["delayed"] == [(NEW.get(name, name), symbols) for name, symbols in old["delayed"]]
@@ -64,13 +64,13 @@ def test_renamed_libraries_are_what_other_readers_see_and_all_else_stays(arch, r
     assert new["forwards"] == [("also", "other-0123abcd"), ("more", "third")]
     assert new["sections"][: len(old["sections"])] == old["sections"]
     assert new["checksum"]
-    assert binaries.layout_problems(after) == ()
+    assert binary_edits.layout_problems(after) == ()
 
 
 @ROOMS
 def test_code_and_data_keep_their_bytes(room) -> None:
     before = dll(Dll(imports=IMPORTS, **room))
-    after = binaries.apply(before, RENAMES)
+    after = binary_edits.apply(before, RENAMES)
     text, data = before[0x400:0x406], before[-0x200:]
     assert text in after
     assert data in after
@@ -79,7 +79,7 @@ def test_code_and_data_keep_their_bytes(room) -> None:
 
 def test_shorter_name_is_written_in_place() -> None:
     before = dll(Dll(imports=IMPORTS))
-    after = binaries.apply(before, Edits(needed=(("inner.dll", "in.dll"),)))
+    after = binary_edits.apply(before, Edits(needed=(("inner.dll", "in.dll"),)))
     assert len(after) == len(before)
     changed = [at for at, (old, new) in enumerate(zip(before, after, strict=True)) if old != new]
     start = before.index(b"inner.dll\0")
@@ -87,7 +87,7 @@ def test_shorter_name_is_written_in_place() -> None:
 
 
 def test_libraries_are_renamed_whatever_the_case_in_which_they_are_asked_for() -> None:
-    after = binaries.apply(dll(Dll(imports={"INNER.dll": ["a"]})), Edits(needed=(("inner.DLL", "x.dll"),)))
+    after = binary_edits.apply(dll(Dll(imports={"INNER.dll": ["a"]})), Edits(needed=(("inner.DLL", "x.dll"),)))
     assert read(after).needed == ("x.dll",)
 
 
@@ -98,7 +98,7 @@ def test_edits_on_edits_keep_the_size_and_five_are_as_good_as_one(room) -> None:
     def renamed(data: bytes, number: int) -> bytes:
         stems = {name.partition("-")[0].partition(".")[0]: name for name in read(data).needed}
         new = tuple((stems[each], f"{each}-{number:08x}.dll") for each in ("inner", "outer", "other"))
-        return binaries.apply(data, Edits(needed=new))
+        return binary_edits.apply(data, Edits(needed=new))
 
     one = renamed(before, 5)
     many = before
@@ -110,35 +110,35 @@ def test_edits_on_edits_keep_the_size_and_five_are_as_good_as_one(room) -> None:
 def test_longer_names_later_let_the_added_section_grow_and_stay_the_only_one() -> None:
     data = dll(Dll(imports=IMPORTS, slack=False))
     for length in (20, 300, 700, 100):
-        data = binaries.apply(data, Edits(needed=((read(data).needed[1], "i" * length + ".dll"),)))
-        assert binaries.layout_problems(data) == ()
+        data = binary_edits.apply(data, Edits(needed=((read(data).needed[1], "i" * length + ".dll"),)))
+        assert binary_edits.layout_problems(data) == ()
         assert [name for name, _ in seen(data)["sections"]] == [".text", ".rdata", ".data", ".mamba"]
     assert read(data).needed[1] == "i" * 100 + ".dll"
 
 
 def test_names_move_from_the_slack_to_a_section_when_they_outgrow_it() -> None:
-    data = binaries.apply(dll(Dll(imports=IMPORTS)), RENAMES)
+    data = binary_edits.apply(dll(Dll(imports=IMPORTS)), RENAMES)
     assert len(seen(data)["sections"]) == 3
-    data = binaries.apply(data, Edits(needed=(("inner-0123abcd.dll", "i" * 600 + ".dll"),)))
+    data = binary_edits.apply(data, Edits(needed=(("inner-0123abcd.dll", "i" * 600 + ".dll"),)))
     assert seen(data)["sections"][-1][0] == ".mamba"
     assert read(data).needed == ("KERNEL32.dll", "i" * 600 + ".dll", "outer.dll")
 
 
 @ROOMS
 def test_name_of_the_library_itself_can_be_changed(room) -> None:
-    after = binaries.apply(dll(Dll(forwards={"also": "other.thing"}, **room)), Edits(name="value-0123abcd.dll"))
+    after = binary_edits.apply(dll(Dll(forwards={"also": "other.thing"}, **room)), Edits(name="value-0123abcd.dll"))
     assert read(after).name == "value-0123abcd.dll"
     assert sorted(seen(after)["exports"]) == ["also", "value"]
 
 
 def test_checksum_stays_nothing_where_there_was_none() -> None:
-    after = binaries.apply(dll(Dll(imports=IMPORTS, checksum=False)), RENAMES)
+    after = binary_edits.apply(dll(Dll(imports=IMPORTS, checksum=False)), RENAMES)
     assert struct.unpack_from("<I", after, 0x80 + 24 + 64) == (0,)
 
 
 def test_certificate_leaves_with_the_bytes_that_it_vouched_for() -> None:
     before = dll(Dll(imports=IMPORTS, certificate=b"signed!!" * 40, integrity=True))
-    after = binaries.apply(before, RENAMES)
+    after = binary_edits.apply(before, RENAMES)
     assert b"signed!!" not in after
     assert struct.unpack_from("<2I", after, 0x80 + 24 + 112 + 8 * 4) == (0, 0)
     # Windows refuses an image that says it must be signed and is not.
@@ -148,13 +148,13 @@ def test_certificate_leaves_with_the_bytes_that_it_vouched_for() -> None:
 @ROOMS
 def test_what_follows_the_sections_follows_them_still(room) -> None:
     before = dll(Dll(imports=IMPORTS, overlay=b"an archive", certificate=b"signed!!", **room))
-    after = binaries.apply(before, RENAMES)
+    after = binary_edits.apply(before, RENAMES)
     assert after.rstrip(b"\0").endswith(b"an archive")
     assert b"signed!!" not in after
 
 
 def test_bindings_and_restrictions_of_the_search_are_cleared() -> None:
-    after = binaries.apply(dll(Dll(imports=IMPORTS, bound=True, load_flags=0x800)), RENAMES)
+    after = binary_edits.apply(dll(Dll(imports=IMPORTS, bound=True, load_flags=0x800)), RENAMES)
     assert read(after).search == ()
     assert struct.unpack_from("<2I", after, 0x80 + 24 + 112 + 8 * 11) == (0, 0)
     assert b"\xff\xff\xff\xff\xff\xff\xff\xff" not in after
@@ -162,14 +162,14 @@ def test_bindings_and_restrictions_of_the_search_are_cleared() -> None:
 
 def test_restriction_of_the_search_can_be_all_that_is_asked_to_go() -> None:
     before = dll(Dll(load_flags=0x800))
-    after = binaries.apply(before, Edits(search=()))
+    after = binary_edits.apply(before, Edits(search=()))
     assert read(after).search == ()
     assert len(after) == len(before)
 
 
 def test_edits_that_ask_for_what_is_change_nothing() -> None:
     data = dll(Dll(imports=IMPORTS, certificate=b"signed!!", load_flags=0x800))
-    assert binaries.apply(data, Edits(needed=(("inner.dll", "inner.dll"), ("gone.dll", "x.dll")))) == data
+    assert binary_edits.apply(data, Edits(needed=(("inner.dll", "inner.dll"), ("gone.dll", "x.dll")))) == data
 
 
 @pytest.mark.parametrize(
@@ -183,12 +183,12 @@ def test_edits_that_ask_for_what_is_change_nothing() -> None:
 )
 def test_what_windows_has_no_words_for_is_refused(edits, what) -> None:
     with pytest.raises(Malformed, match=what):
-        binaries.apply(dll(Dll(imports=IMPORTS)), edits)
+        binary_edits.apply(dll(Dll(imports=IMPORTS)), edits)
 
 
 def test_image_for_another_machine_is_not_edited() -> None:
     with pytest.raises(Malformed, match="64-bit"):
-        binaries.apply(dll(Dll(arch="i386")), RENAMES)
+        binary_edits.apply(dll(Dll(arch="i386")), RENAMES)
 
 
 # --- structure
@@ -200,7 +200,7 @@ def test_llvm_reads_edited_files_without_complaint(tmp_path: Path, room) -> None
     if tool is None:
         pytest.skip("llvm-readobj is not on this machine")
     path = tmp_path / "value.dll"
-    path.write_bytes(binaries.apply(dll(Dll(imports=IMPORTS, delayed=RICH.delayed, **room)), RENAMES))
+    path.write_bytes(binary_edits.apply(dll(Dll(imports=IMPORTS, delayed=RICH.delayed, **room)), RENAMES))
     done = subprocess.run(
         [tool, "--coff-imports", "--coff-exports", "--sections", path], check=True, capture_output=True, text=True
     )
@@ -226,7 +226,7 @@ def test_the_record_that_ends_the_imports_is_not_overwritten_where_its_section_i
     virtual = number(data, header + 8)
     assert address + size == 0x2000 + virtual, "the imports are the last of the constants"
     struct.pack_into("<I", data, header + 8, virtual - 4)
-    edited = binaries.apply(bytes(data), RENAMES)
+    edited = binary_edits.apply(bytes(data), RENAMES)
     end = number(data, header + 20) + virtual
     assert edited[end - 20 : end] == bytes(20)
     assert read(edited).needed == ("KERNEL32.dll", "inner-0123abcd.dll", "outer.dll")
@@ -238,5 +238,5 @@ def test_a_name_in_the_headers_is_not_written_over() -> None:
     header = section_at(data, b".rdata")
     struct.pack_into("<I", data, exports - number(data, header + 12) + number(data, header + 20) + 12, 1)
     assert read(bytes(data)).name == "Z"  # of MZ, with which every image begins
-    edited = binaries.apply(bytes(data), Edits(name="a"))
+    edited = binary_edits.apply(bytes(data), Edits(name="a"))
     assert (edited[:2], read(edited).name) == (b"MZ", "a")

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from mamba_press.platforms import binaries
+from mamba_press.platforms import binary_edits
 from tests.support.windows import Dll, dll
 
 IMPORTS = {"KERNEL32.dll": ["Sleep", "Beep"], "inner.dll": ["one", "two"], "outer.dll": ["three"]}
@@ -15,7 +15,7 @@ RICH = Dll(imports=IMPORTS, delayed={"late.dll": ["later"]}, forwards={"also": "
 
 def test_sound_images_have_no_problems() -> None:
     for image in (Dll(), RICH, Dll(certificate=b"signed!!", overlay=b"x"), Dll(bound=True, load_flags=0x800)):
-        assert binaries.layout_problems(dll(image)) == ()
+        assert binary_edits.layout_problems(dll(image)) == ()
 
 
 @pytest.mark.parametrize(
@@ -34,4 +34,4 @@ def test_structural_faults_are_named(at, value, what) -> None:
     struct.pack_into("<I", data, 0x80 + at, value)
     if at == 24 + 112 + 8 * 3:
         struct.pack_into("<I", data, 0x80 + at + 4, 12)
-    assert any(what in problem for problem in binaries.layout_problems(bytes(data)))
+    assert any(what in problem for problem in binary_edits.layout_problems(bytes(data)))

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from mamba_press.platforms import binaries
+from mamba_press.platforms import binaries, binary_edits
 from mamba_press.platforms.binaries import Malformed
 from mamba_press.platforms.windows import pe, pe_edit
 from mamba_press.types import Binary, Edits
@@ -26,7 +26,7 @@ def facts(data: bytes) -> Binary:
 
 def refusal(data: bytes, edits: Edits) -> str:
     with pytest.raises(Malformed) as raised:
-        binaries.apply(data, edits)
+        binary_edits.apply(data, edits)
     return str(raised.value)
 
 
@@ -60,14 +60,14 @@ def test_what_has_no_place_in_a_pe_image_is_refused(what, edits, said) -> None:
 
 def test_a_broken_image_is_not_edited() -> None:
     data = changed(dll(PLAIN), OPTIONAL + 56, struct.pack("<I", 0x1000))
-    (problem, *_) = binaries.layout_problems(data)
+    (problem, *_) = binary_edits.layout_problems(data)
     assert "image is said to take 0x1000 bytes" in problem
     assert refusal(data, RENAME) == f"a broken image is not edited: {problem}"
 
 
 def test_a_wrong_checksum_is_no_reason_not_to_edit() -> None:
     data = changed(dll(PLAIN), OPTIONAL + 64, struct.pack("<I", 7))
-    assert binaries.layout_problems(binaries.apply(data, RENAME)) == ()
+    assert binary_edits.layout_problems(binary_edits.apply(data, RENAME)) == ()
 
 
 # --- names
@@ -85,15 +85,15 @@ def test_a_wrong_checksum_is_no_reason_not_to_edit() -> None:
 )
 def test_a_forwarder_names_a_renamed_library_as_it_named_the_old_one(old, new) -> None:
     edits = Edits(needed=(("other.dll", "other-0123abcd.dll"), ("inner.dll", "in.dll")))
-    result = binaries.apply(dll(Dll(imports=IMPORTS, forwards={"also": old})), edits)
+    result = binary_edits.apply(dll(Dll(imports=IMPORTS, forwards={"also": old})), edits)
     assert [each.text for each in pe.Image(result).forwarders] == [new]
 
 
 def test_a_shorter_name_after_a_longer_one_stands_as_if_it_had_been_asked_for_at_once() -> None:
     data = dll(PLAIN)
-    longer = binaries.apply(data, Edits(needed=(("inner.dll", "i" * 30 + ".dll"),)))
-    again = binaries.apply(longer, Edits(needed=(("i" * 30 + ".dll", "i" * 20 + ".dll"),)))
-    assert again == binaries.apply(data, Edits(needed=(("inner.dll", "i" * 20 + ".dll"),)))
+    longer = binary_edits.apply(data, Edits(needed=(("inner.dll", "i" * 30 + ".dll"),)))
+    again = binary_edits.apply(longer, Edits(needed=(("i" * 30 + ".dll", "i" * 20 + ".dll"),)))
+    assert again == binary_edits.apply(data, Edits(needed=(("inner.dll", "i" * 20 + ".dll"),)))
 
 
 def test_a_name_that_two_mean_is_not_written_over() -> None:
@@ -102,14 +102,14 @@ def test_a_name_that_two_mean_is_not_written_over() -> None:
     first, second = image.needed
     shared = changed(data, second.pointer, data[first.pointer : first.pointer + 4])
     assert facts(shared).needed == ("inner.dll",)
-    result = binaries.apply(shared, Edits(needed=(("inner.dll", "in.dll"),)))
+    result = binary_edits.apply(shared, Edits(needed=(("inner.dll", "in.dll"),)))
     assert facts(result).needed == ("in.dll",)
     assert b"inner.dll\0" in result
 
 
 def test_a_name_of_the_same_length_is_written_over() -> None:
     data = dll(PLAIN)
-    result = binaries.apply(data, Edits(needed=(("inner.dll", "INNER.DLL"),)))
+    result = binary_edits.apply(data, Edits(needed=(("inner.dll", "INNER.DLL"),)))
     assert result.count(b"INNER.DLL\0") == 1
     assert b"inner.dll" not in result
 
@@ -119,7 +119,7 @@ def test_a_name_of_the_same_length_is_written_over() -> None:
 
 def test_of_the_flags_only_the_demand_for_a_signature_goes() -> None:
     for integrity in (False, True):
-        result = binaries.apply(dll(Dll(imports=IMPORTS, integrity=integrity)), RENAME)
+        result = binary_edits.apply(dll(Dll(imports=IMPORTS, integrity=integrity)), RENAME)
         assert struct.unpack_from("<H", result, OPTIONAL + 70) == (0x160,)
 
 
@@ -140,11 +140,11 @@ def bound(*, has_directory: bool) -> bytes:
 
 
 def test_bindings_go_where_a_directory_says_that_there_are_any() -> None:
-    result = binaries.apply(bound(has_directory=True), RENAME)
+    result = binary_edits.apply(bound(has_directory=True), RENAME)
     assert stamps(result) == [(0, 0)] * 3 + [(0,)]
     assert directory(result, 11) == (0, 0)
     old = bound(has_directory=False)
-    assert stamps(binaries.apply(old, RENAME)) == stamps(old)
+    assert stamps(binary_edits.apply(old, RENAME)) == stamps(old)
 
 
 def test_bound_imports_that_do_not_say_to_what_are_refused() -> None:
@@ -153,20 +153,22 @@ def test_bound_imports_that_do_not_say_to_what_are_refused() -> None:
     said = refusal(changed(data, at, bytes(4)), RENAME)
     assert said == "the imports are bound, and nothing says to what"
     neither = changed(changed(data, at, bytes(4)), at + 4, bytes(4))
-    assert facts(binaries.apply(neither, RENAME)).needed[1] == "inner-0123abcd.dll"
+    assert facts(binary_edits.apply(neither, RENAME)).needed[1] == "inner-0123abcd.dll"
 
 
 @pytest.mark.parametrize(("more", "goes"), [(0, True), (8, True), (9, False)])
 def test_a_certificate_leaves_the_file_where_it_is_the_last(more, goes) -> None:
     data = dll(Dll(imports=IMPORTS, certificate=b"signed!!" * 4)) + b"x" * more
-    result = binaries.apply(data, RENAME)
+    result = binary_edits.apply(data, RENAME)
     assert directory(result, 4) == (0, 0)
     assert (b"signed!!" in result) != goes
 
 
 def test_a_certificate_inside_of_a_section_leaves_the_directory_alone() -> None:
     data = dll(PLAIN)
-    result = binaries.apply(changed(data, OPTIONAL + 112 + 32, struct.pack("<2I", 0x400, len(data) - 0x400)), RENAME)
+    result = binary_edits.apply(
+        changed(data, OPTIONAL + 112 + 32, struct.pack("<2I", 0x400, len(data) - 0x400)), RENAME
+    )
     assert (directory(result, 4), len(result)) == ((0, 0), len(data))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from mamba_press.platforms import binaries
+from mamba_press.platforms import binary_edits
 from mamba_press.platforms.binaries import Malformed
 from mamba_press.platforms.windows import pe, pe_layout
 from mamba_press.types import Edits
@@ -60,8 +60,8 @@ def short() -> bytes:
 
 def edited(data: bytes, *edits: Edits) -> bytes:
     for each in edits:
-        data = binaries.apply(data, each)
-        assert binaries.layout_problems(data) == ()
+        data = binary_edits.apply(data, each)
+        assert binary_edits.layout_problems(data) == ()
     return data
 
 
@@ -158,7 +158,7 @@ def test_no_section_is_added_where_something_stands_behind_the_table_of_sections
     assert end < 0x400
     data[end] = 1
     with pytest.raises(Malformed, match=r"^something stands behind the table of sections, so none can be added$"):
-        binaries.apply(bytes(data), ALL)
+        binary_edits.apply(bytes(data), ALL)
 
 
 def test_no_section_is_added_where_the_headers_would_reach_the_first_one_in_memory() -> None:
@@ -186,7 +186,7 @@ def test_the_headers_are_said_to_have_the_new_entry_of_the_table_of_sections() -
     plain = dll(Dll(imports=IMPORTS, slack=False))
     assert struct.unpack_from("<I", edited(plain, ALL), 0x80 + 24 + 60) == (0x400,)
     exact = changed(plain, 0x80 + 24 + 60, 0x228)
-    assert struct.unpack_from("<I", bytes(binaries.apply(exact, ALL)), 0x80 + 24 + 60) == (0x228,)
+    assert struct.unpack_from("<I", bytes(binary_edits.apply(exact, ALL)), 0x80 + 24 + 60) == (0x228,)
 
 
 @pytest.mark.parametrize("name", ["symbols", "symbols-headers"])

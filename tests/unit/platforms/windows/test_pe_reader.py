@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from mamba_press.platforms import binaries
+from mamba_press.platforms import binaries, binary_edits
 from mamba_press.platforms.binaries import Malformed
 from mamba_press.types import Binary, Edits
 from tests.support.compile import Linking, shared_library, zig
@@ -49,7 +49,7 @@ def test_image_for_another_machine_or_of_another_kind_has_no_architecture_and_no
     for data in (launcher, dll(Dll(arch="i386"))):
         assert read(data).arch is None
         assert binaries.symbols(data) == binaries.Symbols(imports=frozenset(), exports=frozenset())
-        assert binaries.layout_problems(data) == ()
+        assert binary_edits.layout_problems(data) == ()
 
 
 def test_image_of_32_bits_is_read_and_not_edited(tmp_path) -> None:
@@ -66,9 +66,9 @@ def test_image_of_32_bits_is_read_and_not_edited(tmp_path) -> None:
     found = read(outer)
     assert (found.arch, found.kind, found.name, found.needed) == ("i686", "shared", "outer.dll", ("inner.dll",))
     assert binaries.symbols(outer) == binaries.Symbols(imports=frozenset({"two"}), exports=frozenset({"value"}))
-    assert binaries.layout_problems(outer) == ()
+    assert binary_edits.layout_problems(outer) == ()
     with pytest.raises(Malformed, match="only 64-bit PE images"):
-        binaries.apply(outer, Edits(needed=(("inner.dll", "inner-0123abcd.dll"),)))
+        binary_edits.apply(outer, Edits(needed=(("inner.dll", "inner-0123abcd.dll"),)))
 
 
 def test_image_says_where_its_imports_are_looked_for() -> None:
@@ -108,7 +108,7 @@ def test_broken_resources_ask_for_nothing() -> None:
 def test_certificate_vouches_for_an_image_until_it_is_edited() -> None:
     data = dll(Dll(imports=IMPORTS, certificate=b"certificate"))
     assert read(data).vouched
-    assert not read(binaries.apply(data, RENAMES)).vouched
+    assert not read(binary_edits.apply(data, RENAMES)).vouched
 
 
 def test_text_that_begins_with_mz_is_no_binary() -> None:
@@ -140,11 +140,11 @@ def test_alignment_that_no_linker_writes_is_malformed(at, value) -> None:
     data = bytearray(dll(Dll(imports=IMPORTS, slack=False)))
     struct.pack_into("<I", data, 0x80 + 24 + at, value)
     with pytest.raises(Malformed, match="alignment"):
-        binaries.apply(bytes(data), RENAMES)
+        binary_edits.apply(bytes(data), RENAMES)
 
 
 def test_file_that_ends_too_early_is_malformed() -> None:
     data = dll(RICH)
     for size in range(0x84, 0x700, 37):
         with pytest.raises(Malformed):
-            binaries.apply(data[:size], RENAMES)
+            binary_edits.apply(data[:size], RENAMES)
