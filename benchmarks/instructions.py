@@ -23,7 +23,7 @@ TOLERANCE = 0.10
 ELF = """\
 from pathlib import Path
 from mamba_press.platforms import {}
-from mamba_press.types import Edits
+from mamba_press.binary import Edits
 data = Path('sample.so').read_bytes()
 for _ in range({}):
     {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,3 +54,12 @@ def test_lookup_stays_below_the_root() -> None:
     assert list(binaries.lookup(found, "x.so", "liby.so")) == ["liby.so"]
     assert list(binaries.lookup(found, "pkg/a/x.so", "/usr/lib/liby.so")) == []
     assert list(binaries.lookup(found, "pkg/a/x.so", "$ORIGIN/../liby.so")) == ["pkg/liby.so"]
+
+
+def test_a_reader_imports_neither_editors_nor_the_nouns_of_a_press() -> None:
+    code = "import sys; from mamba_press.platforms import binaries; print(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = done.stdout.split()
+    assert "mamba_press.platforms.linux.elf_reader" in loaded
+    assert not {"mamba_press.types", "mamba_press.platforms.binary_edits"} & set(loaded)
+    assert [name for name in loaded if name.endswith(("_edit", "_layout", "_check"))] == []

@@ -13,13 +13,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from mamba_press.binary import Binary, Edits, Requirement
 from mamba_press.platforms.binary_format import RECORD, Data, Malformed, aligned, encoded, refuse_other
 from mamba_press.platforms.linux import elf, elf_check, elf_reader
 from mamba_press.platforms.linux.elf import Image
 from mamba_press.platforms.linux.elf_layout import Draft
 from mamba_press.platforms.linux.elf_records import Section
 from mamba_press.platforms.linux.elf_strings import Need, Strings, Text
-from mamba_press.types import Binary, Edits, Requirement
 
 _VERIFIED = ("name", "needed", "search", "inherited", "requires", "defines", "interpreter", "kind", "arch", "execstack")
 

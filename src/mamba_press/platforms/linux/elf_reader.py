@@ -7,10 +7,10 @@ import struct
 from collections.abc import Iterator
 from typing import Literal
 
+from mamba_press.binary import Binary, Requirement
 from mamba_press.platforms.binary_format import LONGEST_PATH, RECORD, Data, Malformed, Symbols, refuse_endless
 from mamba_press.platforms.linux import elf
 from mamba_press.platforms.linux.elf import Image, is_read
-from mamba_press.types import Binary, Requirement
 
 
 def read(data: Data) -> Binary:

@@ -6,10 +6,10 @@ import posixpath
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
+from mamba_press.binary import Binary
 from mamba_press.platforms.binary_format import Data, Symbols, refuse_endless
 from mamba_press.platforms.macos import macho
 from mamba_press.platforms.macos.macho import Image, images, slices
-from mamba_press.types import Binary
 
 _UNREAD = {7: "i386", 12: "arm", 18: "ppc", 0x01000012: "ppc64", 0x0100000C: "arm64e"}
 

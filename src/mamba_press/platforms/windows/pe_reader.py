@@ -7,9 +7,9 @@ import struct
 from collections.abc import Iterator
 from typing import Literal
 
+from mamba_press.binary import Binary
 from mamba_press.platforms.binary_format import RECORD, Data, Malformed, Symbols
 from mamba_press.platforms.windows.pe import RESOURCES, RESTRICTED, SECURITY, Image, forwarded
-from mamba_press.types import Binary
 
 _DLL = 0x2000
 
