@@ -118,6 +118,10 @@ def _machos() -> Iterator[bytes]:
         Dylib(kind=BUNDLE, name=None, needed=needed, room=8, old_floor=True),
         Dylib(kind=PROGRAM, name=None, needed=needed, fixups="chains", search=("@executable_path",)),
         Dylib(needed=needed, reexports=(("_passed", 1),), room=0, text=b"libopened.dylib\0"),
+        # the same with room for a signature, which the others lack
+        Dylib(needed=needed, fixups="chains", arch="x86_64"),
+        Dylib(kind=BUNDLE, name=None, needed=needed, old_floor=True),
+        Dylib(needed=needed, reexports=(("_passed", 1),), text=b"libopened.dylib\0"),
     ]
     made = [dylib(each) for each in shapes]
     from mamba_press.platforms.macos import codesign
