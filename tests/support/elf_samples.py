@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press.platforms import binaries
-from mamba_press.types import Binary
 from tests.support.compile import Linking, shared_library
 
 VERSIONS = "INNER_1 { global: first; local: *; };\nINNER_2 { global: second; } INNER_1;\n"
@@ -46,9 +44,3 @@ class Samples:
             )
             self._made[key] = shared_library(path, OUTER % zeros, linking)
         return self._made[key]
-
-
-def facts(data: bytes) -> Binary:
-    found = binaries.read(data)
-    assert found is not None
-    return found

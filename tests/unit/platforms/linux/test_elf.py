@@ -16,8 +16,9 @@ from mamba_press.platforms.binaries import Malformed
 from mamba_press.platforms.linux import elf
 from mamba_press.types import Edits
 from tests.support import elf as written
+from tests.support.binaries import facts, readelf
 from tests.support.compile import Linking, Toolchain, program, shared_library
-from tests.support.elf_samples import INNER, OUTER, Samples, facts
+from tests.support.elf_samples import INNER, OUTER, Samples
 
 LONG = "$ORIGIN/../somewhere/else/that/is/rather/far/away.libs"
 EXPECTED = 1 + 20 + 300 + 5000 + 70000
@@ -47,14 +48,6 @@ LAYOUTS = {
 
 ZEROS = {"small .bss": 100, "large .bss": 300_000}
 """A large .bss is not written out: then a segment is added instead. It is volatile, lest the compiler leave it out."""
-
-
-def readelf(path: Path, *flags: str) -> str:
-    tool = shutil.which("readelf") or pytest.skip("readelf is not on this machine")
-    result = subprocess.run([tool, "-W", *(flags or ("-ldVS",)), str(path)], capture_output=True, text=True, check=True)
-    assert "arning" not in result.stderr
-    assert "<corrupt" not in result.stdout
-    return result.stdout
 
 
 def total(path: Path) -> int:

@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
-from mamba_press.platforms import binaries, binary_edits
+from mamba_press.platforms import binary_edits
 from mamba_press.platforms.binaries import Malformed
 from mamba_press.platforms.linux import elf, elf_edit
 from mamba_press.types import Binary, Edits, Requirement
 from tests.support import elf as written
+from tests.support.binaries import changed, facts, refusal
 from tests.support.differences import differences
 from tests.support.elf_library import Library, library, strings
 
@@ -21,24 +22,8 @@ SEARCH = Edits(search=("$ORIGIN",))
 INNER, OTHER = "libinner.so.1", "libplain.so"
 
 
-def facts(data: bytes) -> Binary:
-    found = binaries.read(data)
-    assert found is not None
-    return found
-
-
 def image(data: bytes) -> elf.Image:
     return elf.Image(data)
-
-
-def changed(data: bytes, at: int, to: bytes) -> bytes:
-    return data[:at] + to + data[at + len(to) :]
-
-
-def refusal(data: bytes, edits: Edits) -> str:
-    with pytest.raises(Malformed) as raised:
-        binary_edits.apply(data, edits)
-    return str(raised.value)
 
 
 def entries(data: bytes) -> list[tuple[int, object]]:

@@ -14,8 +14,9 @@ from mamba_press.platforms.linux import elf
 from mamba_press.platforms.linux.elf_layout import Draft
 from mamba_press.platforms.linux.elf_records import Section, Segment
 from mamba_press.platforms.linux.elf_strings import Strings
-from mamba_press.types import Binary, Edits
+from mamba_press.types import Edits
 from tests.support import elf as written
+from tests.support.binaries import changed, facts
 from tests.support.differences import differences
 from tests.support.elf import vernaux, verneed
 from tests.support.elf_library import DATA_SHIFT, Library, library, strings
@@ -37,18 +38,8 @@ LARGE = Library(zeros=0x20000)
 """Its .bss is too large to be written out: what does not fit goes into a segment of its own."""
 
 
-def facts(data: bytes) -> Binary:
-    found = binaries.read(data)
-    assert found is not None
-    return found
-
-
 def image(data: bytes) -> elf.Image:
     return elf.Image(data)
-
-
-def changed(data: bytes, at: int, to: bytes) -> bytes:
-    return data[:at] + to + data[at + len(to) :]
 
 
 def segment_at(data: bytes, kind: int, last: bool = False) -> int:

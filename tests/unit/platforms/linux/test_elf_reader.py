@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
-import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -15,16 +13,9 @@ from mamba_press.platforms.binaries import Malformed
 from mamba_press.platforms.linux import elf
 from mamba_press.types import Edits, Requirement
 from tests.support import elf as written
+from tests.support.binaries import facts, readelf
 from tests.support.compile import Linking, program, shared_library
-from tests.support.elf_samples import Samples, facts
-
-
-def readelf(path: Path, *flags: str) -> str:
-    tool = shutil.which("readelf") or pytest.skip("readelf is not on this machine")
-    result = subprocess.run([tool, "-W", *(flags or ("-ldVS",)), str(path)], capture_output=True, text=True, check=True)
-    assert "arning" not in result.stderr
-    assert "<corrupt" not in result.stdout
-    return result.stdout
+from tests.support.elf_samples import Samples
 
 
 def test_a_library_is_read_as_the_linker_was_told(outer: bytes) -> None:

@@ -11,8 +11,9 @@ from mamba_press.platforms import binaries, binary_edits
 from mamba_press.platforms.binaries import Malformed
 from mamba_press.platforms.linux import elf
 from mamba_press.types import Edits
+from tests.support.binaries import facts
 from tests.support.compile import Linking, shared_library, zig
-from tests.support.elf_samples import INNER, VERSIONS, Samples, facts
+from tests.support.elf_samples import INNER, VERSIONS, Samples
 
 LONG = "$ORIGIN/../somewhere/else/that/is/rather/far/away.libs"
 

@@ -10,7 +10,8 @@ import pytest
 from mamba_press.platforms import binaries, binary_edits
 from mamba_press.platforms.binaries import Malformed
 from mamba_press.platforms.macos import codesign, macho
-from mamba_press.types import Binary, Edits
+from mamba_press.types import Edits
+from tests.support.binaries import facts
 from tests.support.macho import (
     LOAD,
     PAGE,
@@ -24,12 +25,6 @@ from tests.support.macho import (
 SYSTEM = "/usr/lib/libSystem.B.dylib"
 TWO = ((SYSTEM, LOAD), ("@rpath/libinner.1.dylib", LOAD))
 ARCHES = pytest.mark.parametrize("arch", ["arm64", "x86_64"])
-
-
-def read(data: bytes) -> Binary:
-    found = binaries.read(data)
-    assert found is not None
-    return found
 
 
 EDITS = Edits(
@@ -119,12 +114,12 @@ def test_new_signature_keeps_identifier_and_entitlements_and_drops_the_linkers_m
 
 def test_certificate_vouches_for_a_file_until_it_is_edited() -> None:
     signed = bytearray(binary_edits.apply(dylib(Dylib()), Edits(sign=True)))
-    assert not read(bytes(signed)).vouched
+    assert not facts(bytes(signed)).vouched
     at = signed.rindex(struct.pack(">2I", 0xFADE0B01, 8))
     struct.pack_into(">I", signed, at + 4, 12)
-    assert read(bytes(signed)).vouched
-    assert read(universal(bytes(signed), dylib(Dylib(arch="x86_64")))).vouched
-    assert not read(binary_edits.apply(bytes(signed), Edits(name="@rpath/other.dylib"))).vouched
+    assert facts(bytes(signed)).vouched
+    assert facts(universal(bytes(signed), dylib(Dylib(arch="x86_64")))).vouched
+    assert not facts(binary_edits.apply(bytes(signed), Edits(name="@rpath/other.dylib"))).vouched
 
 
 def test_sound_signature_of_an_unedited_file_is_left_alone() -> None:

@@ -1,17 +1,15 @@
 from __future__ import annotations
 
-import shutil
 import struct
-import subprocess
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from mamba_press.platforms import binaries, binary_edits
 from mamba_press.platforms.binaries import Malformed
 from mamba_press.platforms.macos import macho
-from mamba_press.types import Binary, Edits
+from mamba_press.types import Edits
+from tests.support.binaries import facts, objdump
 from tests.support.macho import (
     BUNDLE,
     LOAD,
@@ -30,25 +28,6 @@ FIXUPS = pytest.mark.parametrize("fixups", ["opcodes", "chains"])
 LONG = "@loader_path/" + "deep/" * 120
 
 
-def read(data: bytes) -> Binary:
-    found = binaries.read(data)
-    assert found is not None
-    return found
-
-
-def objdump(folder: Path, data: bytes, *options: str) -> str:
-    """What LLVM sees in a file."""
-    if not shutil.which("llvm-objdump"):
-        pytest.skip("llvm-objdump is not on this machine")
-    path = folder / "file"
-    path.write_bytes(data)
-    done = subprocess.run(
-        ["llvm-objdump", "--macho", *options, path], check=True, capture_output=True, text=True, cwd=folder
-    )
-    assert "malformed" not in done.stdout + done.stderr
-    return done.stdout
-
-
 # --- editing
 
 EDITS = Edits(
@@ -64,8 +43,8 @@ EDITS = Edits(
 def test_edit_is_read_back_and_changes_load_commands_only(arch, fixups) -> None:
     data = dylib(Dylib(arch=arch, fixups=fixups, needed=TWO, search=("/opt/lib",)))
     result = binary_edits.apply(data, EDITS)
-    assert read(result) == replace(
-        read(data),
+    assert facts(result) == replace(
+        facts(data),
         name=EDITS.name,
         needed=(SYSTEM, EDITS.needed[0][1]),
         search=("@loader_path", "@loader_path/../other"),
@@ -101,8 +80,8 @@ def test_edit_back_restores_every_byte() -> None:
 
 def test_search_paths_are_replaced_and_none_is_there_twice() -> None:
     data = dylib(Dylib(search=("/proc/mamba-press/lib", "@loader_path/", "@loader_path/")))
-    assert read(binary_edits.apply(data, Edits(search=("@loader_path", "@loader_path")))).search == ("@loader_path",)
-    assert read(binary_edits.apply(data, Edits(search=()))).search == ()
+    assert facts(binary_edits.apply(data, Edits(search=("@loader_path", "@loader_path")))).search == ("@loader_path",)
+    assert facts(binary_edits.apply(data, Edits(search=()))).search == ()
     assert binary_edits.apply(data, Edits(search=())).count(b"mamba-press") == 0
 
 
@@ -127,7 +106,7 @@ def test_content_moves_where_the_load_commands_need_more_room(arch, fixups, kind
     what = Dylib(arch=arch, kind=kind, fixups=fixups, name="@rpath/a.dylib" if kind == 6 else None, needed=TWO, room=40)
     data = dylib(what)
     result = binary_edits.apply(data, Edits(search=(LONG,), sign=True))
-    assert read(result) == replace(read(data), search=(LONG,))
+    assert facts(result) == replace(facts(data), search=(LONG,))
     assert binary_edits.layout_problems(result) == ()
     before, after = view(data), view(result)
     assert after == {what: moved(values, PAGE) for what, values in before.items()}
@@ -235,7 +214,7 @@ def test_unknown_load_command_is_no_obstacle_in_place_and_one_to_moving() -> Non
     data = bytearray(dylib(Dylib(room=100)))
     at = data.index(struct.pack("<2I", 0x1B, 24))
     data[at] = 0x7E
-    assert read(binary_edits.apply(bytes(data), Edits(search=("@loader_path",)))).search == ("@loader_path",)
+    assert facts(binary_edits.apply(bytes(data), Edits(search=("@loader_path",)))).search == ("@loader_path",)
     with pytest.raises(Malformed, match="0x7e"):
         binary_edits.apply(bytes(data), Edits(search=(LONG,)))
 
@@ -257,7 +236,7 @@ def test_every_slice_of_a_universal_file_is_edited_and_stays_where_it_is(wide) -
     slices = [dylib(Dylib(arch=arch, needed=TWO)) for arch in ("x86_64", "arm64")]
     data = universal(*slices, wide=wide)
     result = binary_edits.apply(data, EDITS)
-    assert read(result).needed == (SYSTEM, EDITS.needed[0][1])
+    assert facts(result).needed == (SYSTEM, EDITS.needed[0][1])
     assert binary_edits.layout_problems(result) == ()
     places = [data.index(each) for each in slices]
     apart = [binary_edits.apply(each, EDITS) for each in slices]
@@ -268,7 +247,7 @@ def test_every_slice_of_a_universal_file_is_edited_and_stays_where_it_is(wide) -
 def test_slice_that_outgrows_its_place_moves_the_next_one_to_a_page() -> None:
     data = universal(dylib(Dylib(arch="x86_64", room=40)), dylib(Dylib(arch="arm64", room=40)))
     result = binary_edits.apply(data, Edits(search=(LONG,), sign=True))
-    assert read(result).search == (LONG,)
+    assert facts(result).search == (LONG,)
     assert binary_edits.layout_problems(result) == ()
 
 
@@ -276,7 +255,7 @@ def test_slice_for_an_unknown_machine_stays_as_it_is() -> None:
     foreign = dylib(Dylib(arch="arm64e", needed=TWO))
     result = binary_edits.apply(universal(dylib(Dylib(arch="x86_64", needed=TWO)), foreign), EDITS)
     assert foreign in result
-    assert read(result).archs == ("x86_64",)
+    assert facts(result).archs == ("x86_64",)
 
 
 # --- load commands

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-from pathlib import Path
-
 import pytest
 
-from mamba_press.platforms import binaries, binary_edits
+from mamba_press.platforms import binary_edits
 from mamba_press.platforms.binaries import Malformed
-from mamba_press.types import Binary, Edits
+from mamba_press.types import Edits
+from tests.support.binaries import facts, objdump
 from tests.support.macho import (
     LOAD,
     REEXPORT,
@@ -25,30 +22,11 @@ THREE = (*TWO, ("@rpath/liblast.dylib", LOAD))
 FIXUPS = pytest.mark.parametrize("fixups", ["opcodes", "chains"])
 
 
-def read(data: bytes) -> Binary:
-    found = binaries.read(data)
-    assert found is not None
-    return found
-
-
-def objdump(folder: Path, data: bytes, *options: str) -> str:
-    """What LLVM sees in a file."""
-    if not shutil.which("llvm-objdump"):
-        pytest.skip("llvm-objdump is not on this machine")
-    path = folder / "file"
-    path.write_bytes(data)
-    done = subprocess.run(
-        ["llvm-objdump", "--macho", *options, path], check=True, capture_output=True, text=True, cwd=folder
-    )
-    assert "malformed" not in done.stdout + done.stderr
-    return done.stdout
-
-
 @FIXUPS
 def test_symbols_of_a_removed_library_are_looked_for_everywhere(fixups, tmp_path) -> None:
     data = dylib(Dylib(needed=THREE, fixups=fixups))
     result = binary_edits.apply(data, Edits(needed=(("@rpath/libinner.1.dylib", None),), sign=True))
-    assert read(result).needed == (SYSTEM, "@rpath/liblast.dylib")
+    assert facts(result).needed == (SYSTEM, "@rpath/liblast.dylib")
     assert bound(result) == {"_from_1": SYSTEM, "_from_2": "-2", "_from_3": "@rpath/liblast.dylib"}
     assert binary_edits.layout_problems(result) == ()
     if fixups == "opcodes":
@@ -67,7 +45,7 @@ def test_libraries_that_become_one_are_asked_for_once(fixups) -> None:
     )
     one = "@loader_path/libone.dylib"
     result = binary_edits.apply(data, Edits(needed=(("@rpath/liba.dylib", one), ("@rpath/libb.dylib", one)), sign=True))
-    assert (read(result).needed, read(result).weak) == ((one, SYSTEM), ())
+    assert (facts(result).needed, facts(result).weak) == ((one, SYSTEM), ())
     assert bound(result) == {"_from_1": one, "_from_2": SYSTEM, "_from_3": one}
 
 

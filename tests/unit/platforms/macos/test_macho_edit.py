@@ -6,10 +6,11 @@ import struct
 
 import pytest
 
-from mamba_press.platforms import binaries, binary_edits
+from mamba_press.platforms import binary_edits
 from mamba_press.platforms.binaries import Malformed
 from mamba_press.platforms.macos import macho, macho_edit, macho_layout
-from mamba_press.types import Binary, Edits
+from mamba_press.types import Edits
+from tests.support.binaries import changed, facts, refusal
 from tests.support.macho import BUNDLE, LOAD, OBJECT, PAGE, Dylib, dylib, universal
 
 SYSTEM = "/usr/lib/libSystem.B.dylib"
@@ -20,18 +21,6 @@ SEARCH = Edits(search=("@loader_path",))
 
 def image(data: bytes) -> macho.Image:
     return macho.images(data)[0]
-
-
-def facts(data: bytes) -> Binary:
-    found = binaries.read(data)
-    assert found is not None
-    return found
-
-
-def refusal(data: bytes, edits: Edits) -> str:
-    with pytest.raises(Malformed) as raised:
-        binary_edits.apply(data, edits)
-    return str(raised.value)
 
 
 def commands(data: bytes) -> list[bytes]:
@@ -220,10 +209,6 @@ def seen(before: bytes, after: bytes) -> str:
     with pytest.raises(Malformed) as raised:
         macho_edit._verify(image(before), image(after), facts(after))
     return str(raised.value)
-
-
-def changed(data: bytes, at: int, to: bytes) -> bytes:
-    return data[:at] + to + data[at + len(to) :]
 
 
 def test_another_load_command_that_has_changed_is_seen() -> None:

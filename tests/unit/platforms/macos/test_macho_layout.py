@@ -10,6 +10,7 @@ from mamba_press.platforms import binary_edits
 from mamba_press.platforms.binaries import Malformed
 from mamba_press.platforms.macos import macho, macho_layout, macho_tables
 from mamba_press.types import Edits
+from tests.support.binaries import changed
 from tests.support.macho import PAGE, PROGRAM, Dylib, dylib
 
 INTEL = Dylib(arch="x86_64", room=40)
@@ -34,10 +35,6 @@ def refusal(data: bytes) -> str:
 def command(data: bytes, kind: int) -> int:
     (found,) = image(data).of(kind)
     return found.offset
-
-
-def changed(data: bytes, at: int, to: bytes) -> bytes:
-    return data[:at] + to + data[at + len(to) :]
 
 
 def added(data: bytes, content: bytes) -> bytes:

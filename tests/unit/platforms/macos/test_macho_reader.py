@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 import struct
-import subprocess
-from pathlib import Path
 
 import pytest
 
 from mamba_press.platforms import binaries, binary_edits
 from mamba_press.platforms.binaries import Malformed
 from mamba_press.types import Binary, Edits
+from tests.support.binaries import facts, objdump
 from tests.support.macho import (
     BUNDLE,
     LOAD,
@@ -30,30 +28,11 @@ ARCHES = pytest.mark.parametrize("arch", ["arm64", "x86_64"])
 FIXUPS = pytest.mark.parametrize("fixups", ["opcodes", "chains"])
 
 
-def read(data: bytes) -> Binary:
-    found = binaries.read(data)
-    assert found is not None
-    return found
-
-
-def objdump(folder: Path, data: bytes, *options: str) -> str:
-    """What LLVM sees in a file."""
-    if not shutil.which("llvm-objdump"):
-        pytest.skip("llvm-objdump is not on this machine")
-    path = folder / "file"
-    path.write_bytes(data)
-    done = subprocess.run(
-        ["llvm-objdump", "--macho", *options, path], check=True, capture_output=True, text=True, cwd=folder
-    )
-    assert "malformed" not in done.stdout + done.stderr
-    return done.stdout
-
-
 @ARCHES
 @FIXUPS
 def test_library_reads_as_what_the_linker_wrote(arch, fixups) -> None:
     data = dylib(Dylib(arch=arch, fixups=fixups, needed=TWO, search=("@loader_path/", "/opt/lib"), floor=(12, 3)))
-    assert read(data) == Binary(
+    assert facts(data) == Binary(
         format="macho",
         arch=arch,
         archs=(arch,),
@@ -72,18 +51,18 @@ def test_llvm_reads_the_files_of_these_tests_without_complaint(tmp_path) -> None
 
 
 def test_bundle_has_no_name_and_program_has_an_interpreter() -> None:
-    assert read(dylib(Dylib(kind=BUNDLE, name=None))).name is None
-    program = read(dylib(Dylib(kind=PROGRAM, name=None)))
+    assert facts(dylib(Dylib(kind=BUNDLE, name=None))).name is None
+    program = facts(dylib(Dylib(kind=PROGRAM, name=None)))
     assert (program.kind, program.interpreter) == ("program", "/usr/lib/dyld")
 
 
 def test_object_file_is_nothing_that_can_be_linked_to() -> None:
-    assert read(dylib(Dylib(kind=OBJECT, name=None))).kind == "static"
+    assert facts(dylib(Dylib(kind=OBJECT, name=None))).kind == "static"
 
 
 def test_weak_dependency_may_be_missing_unless_it_is_asked_for_strongly_too() -> None:
     needed = (("@rpath/a.dylib", WEAK), ("@rpath/b.dylib", WEAK), ("@rpath/b.dylib", LOAD))
-    assert read(dylib(Dylib(needed=needed))).weak == ("@rpath/a.dylib",)
+    assert facts(dylib(Dylib(needed=needed))).weak == ("@rpath/a.dylib",)
 
 
 @pytest.mark.parametrize(
@@ -91,11 +70,11 @@ def test_weak_dependency_may_be_missing_unless_it_is_asked_for_strongly_too() ->
     [("arm64", (10, 9), (11, 0)), ("arm64", None, (11, 0)), ("x86_64", (10, 9), (10, 9)), ("x86_64", None, None)],
 )
 def test_floor_is_what_the_file_states_and_never_below_the_first_arm_mac(arch, floor, found) -> None:
-    assert read(dylib(Dylib(arch=arch, floor=floor))).floor == found
+    assert facts(dylib(Dylib(arch=arch, floor=floor))).floor == found
 
 
 def test_floor_of_an_old_linker_is_read() -> None:
-    assert read(dylib(Dylib(arch="x86_64", floor=(10, 13), old_floor=True))).floor == (10, 13)
+    assert facts(dylib(Dylib(arch="x86_64", floor=(10, 13), old_floor=True))).floor == (10, 13)
 
 
 @pytest.mark.parametrize("wide", [False, True])
@@ -103,7 +82,7 @@ def test_floor_of_an_old_linker_is_read() -> None:
 def test_universal_file_has_both_architectures_and_the_higher_floor_that_says_something(wide, of_arm, floor) -> None:
     """There is no ARM Mac with less than macOS 11, so this demands nothing."""
     slices = (dylib(Dylib(arch="x86_64", floor=(10, 13))), dylib(Dylib(arch="arm64", floor=of_arm, needed=TWO)))
-    found = read(universal(*slices, wide=wide))
+    found = facts(universal(*slices, wide=wide))
     assert (found.arch, found.archs, found.floor) == ("universal2", ("x86_64", "arm64"), floor)
     assert found.needed == (SYSTEM, "@rpath/libinner.1.dylib")
 
@@ -119,7 +98,7 @@ def test_universal_file_has_both_architectures_and_the_higher_floor_that_says_so
     ids=["arm64e", "32 bits", "big-endian", "universal of foreign slices"],
 )
 def test_file_for_an_unknown_machine_has_no_architecture_and_cannot_be_edited(data) -> None:
-    assert read(data).arch is None
+    assert facts(data).arch is None
     assert binary_edits.layout_problems(data) == ()
     with pytest.raises(Malformed, match="machine that can be edited"):
         binary_edits.apply(data, Edits(sign=True))
@@ -127,7 +106,7 @@ def test_file_for_an_unknown_machine_has_no_architecture_and_cannot_be_edited(da
 
 def test_universal_file_names_the_slices_that_are_not_read_and_install_names_that_differ() -> None:
     old = struct.pack("<7I", 0xFEEDFACE, 7, 3, 6, 0, 0, 0x85) + bytes(36)
-    found = read(
+    found = facts(
         universal(old, dylib(Dylib(arch="x86_64", name="/opt/one.dylib")), dylib(Dylib(name="/opt/two.dylib")))
     )
     assert (found.archs, found.unread) == (("x86_64", "arm64"), ("i386",))
@@ -138,12 +117,12 @@ def test_dependency_that_is_weak_in_one_slice_alone_must_be_there() -> None:
     slices = [
         dylib(Dylib(arch=arch, needed=[("/opt/x.dylib", kind)])) for arch, kind in (("x86_64", WEAK), ("arm64", LOAD))
     ]
-    assert read(universal(*slices)).weak == ()
+    assert facts(universal(*slices)).weak == ()
 
 
 def test_universal_archive_of_objects_is_static() -> None:
     archive = b"\xca\xfe\xba\xbe" + struct.pack(">6I", 1, 0x0100000C, 0, 64, 8, 3) + bytes(36) + b"!<arch>\n"
-    assert (read(archive).kind, read(archive).arch) == ("static", None)
+    assert (facts(archive).kind, facts(archive).arch) == ("static", None)
 
 
 def test_java_class_is_no_binary() -> None:
@@ -170,10 +149,10 @@ def test_symbols_are_named_as_in_c(fixups) -> None:
     ],
 )
 def test_lookup_yields_what_is_below_the_root(name, places) -> None:
-    binary = read(dylib(Dylib(search=("@loader_path", "@loader_path/../lib/", "/opt/lib", "@executable_path/x"))))
+    binary = facts(dylib(Dylib(search=("@loader_path", "@loader_path/../lib/", "/opt/lib", "@executable_path/x"))))
     assert list(binaries.lookup(binary, "pkg/a/b.so", name)) == places
 
 
 def test_program_finds_what_is_beside_it() -> None:
-    binary = read(dylib(Dylib(kind=PROGRAM, name=None, search=("@executable_path/../lib",))))
+    binary = facts(dylib(Dylib(kind=PROGRAM, name=None, search=("@executable_path/../lib",))))
     assert list(binaries.lookup(binary, "x/bin/tool", "@rpath/liba.dylib")) == ["x/lib/liba.dylib"]

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-from pathlib import Path
-
 import pytest
 
 from mamba_press.platforms import binary_edits
 from mamba_press.platforms.binaries import Malformed
 from mamba_press.types import Edits
+from tests.support.binaries import objdump
 from tests.support.macho import (
     PAGE,
     Dylib,
@@ -18,19 +15,6 @@ from tests.support.macho import (
 )
 
 LONG = "@loader_path/" + "deep/" * 120
-
-
-def objdump(folder: Path, data: bytes, *options: str) -> str:
-    """What LLVM sees in a file."""
-    if not shutil.which("llvm-objdump"):
-        pytest.skip("llvm-objdump is not on this machine")
-    path = folder / "file"
-    path.write_bytes(data)
-    done = subprocess.run(
-        ["llvm-objdump", "--macho", *options, path], check=True, capture_output=True, text=True, cwd=folder
-    )
-    assert "malformed" not in done.stdout + done.stderr
-    return done.stdout
 
 
 def test_unwind_information_moves_with_the_code(tmp_path) -> None:

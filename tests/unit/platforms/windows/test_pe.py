@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mamba_press.platforms import binaries, binary_edits
+from mamba_press.platforms import binary_edits
 from mamba_press.platforms.binaries import Malformed
-from mamba_press.types import Binary, Edits
+from mamba_press.types import Edits
+from tests.support.binaries import facts
 from tests.support.windows import Dll, dll
 
 IMPORTS = {"KERNEL32.dll": ["Sleep", "Beep"], "inner.dll": ["one", "two"], "outer.dll": ["three"]}
@@ -20,12 +21,6 @@ ARCHES = pytest.mark.parametrize("arch", ["x86_64", "aarch64"])
 ROOMS = pytest.mark.parametrize(
     "room", [{}, {"slack": False}, {"slack": False, "header_room": False}], ids=["slack", "section", "headers"]
 )
-
-
-def read(data: bytes) -> Binary:
-    found = binaries.read(data)
-    assert found is not None
-    return found
 
 
 def seen(data: bytes) -> dict[str, object]:
@@ -88,7 +83,7 @@ def test_shorter_name_is_written_in_place() -> None:
 
 def test_libraries_are_renamed_whatever_the_case_in_which_they_are_asked_for() -> None:
     after = binary_edits.apply(dll(Dll(imports={"INNER.dll": ["a"]})), Edits(needed=(("inner.DLL", "x.dll"),)))
-    assert read(after).needed == ("x.dll",)
+    assert facts(after).needed == ("x.dll",)
 
 
 @ROOMS
@@ -96,7 +91,7 @@ def test_edits_on_edits_keep_the_size_and_five_are_as_good_as_one(room) -> None:
     before = dll(Dll(imports=IMPORTS, forwards={"also": "other.thing"}, **room))
 
     def renamed(data: bytes, number: int) -> bytes:
-        stems = {name.partition("-")[0].partition(".")[0]: name for name in read(data).needed}
+        stems = {name.partition("-")[0].partition(".")[0]: name for name in facts(data).needed}
         new = tuple((stems[each], f"{each}-{number:08x}.dll") for each in ("inner", "outer", "other"))
         return binary_edits.apply(data, Edits(needed=new))
 
@@ -110,10 +105,10 @@ def test_edits_on_edits_keep_the_size_and_five_are_as_good_as_one(room) -> None:
 def test_longer_names_later_let_the_added_section_grow_and_stay_the_only_one() -> None:
     data = dll(Dll(imports=IMPORTS, slack=False))
     for length in (20, 300, 700, 100):
-        data = binary_edits.apply(data, Edits(needed=((read(data).needed[1], "i" * length + ".dll"),)))
+        data = binary_edits.apply(data, Edits(needed=((facts(data).needed[1], "i" * length + ".dll"),)))
         assert binary_edits.layout_problems(data) == ()
         assert [name for name, _ in seen(data)["sections"]] == [".text", ".rdata", ".data", ".mamba"]
-    assert read(data).needed[1] == "i" * 100 + ".dll"
+    assert facts(data).needed[1] == "i" * 100 + ".dll"
 
 
 def test_names_move_from_the_slack_to_a_section_when_they_outgrow_it() -> None:
@@ -121,13 +116,13 @@ def test_names_move_from_the_slack_to_a_section_when_they_outgrow_it() -> None:
     assert len(seen(data)["sections"]) == 3
     data = binary_edits.apply(data, Edits(needed=(("inner-0123abcd.dll", "i" * 600 + ".dll"),)))
     assert seen(data)["sections"][-1][0] == ".mamba"
-    assert read(data).needed == ("KERNEL32.dll", "i" * 600 + ".dll", "outer.dll")
+    assert facts(data).needed == ("KERNEL32.dll", "i" * 600 + ".dll", "outer.dll")
 
 
 @ROOMS
 def test_name_of_the_library_itself_can_be_changed(room) -> None:
     after = binary_edits.apply(dll(Dll(forwards={"also": "other.thing"}, **room)), Edits(name="value-0123abcd.dll"))
-    assert read(after).name == "value-0123abcd.dll"
+    assert facts(after).name == "value-0123abcd.dll"
     assert sorted(seen(after)["exports"]) == ["also", "value"]
 
 
@@ -155,7 +150,7 @@ def test_what_follows_the_sections_follows_them_still(room) -> None:
 
 def test_bindings_and_restrictions_of_the_search_are_cleared() -> None:
     after = binary_edits.apply(dll(Dll(imports=IMPORTS, bound=True, load_flags=0x800)), RENAMES)
-    assert read(after).search == ()
+    assert facts(after).search == ()
     assert struct.unpack_from("<2I", after, 0x80 + 24 + 112 + 8 * 11) == (0, 0)
     assert b"\xff\xff\xff\xff\xff\xff\xff\xff" not in after
 
@@ -163,7 +158,7 @@ def test_bindings_and_restrictions_of_the_search_are_cleared() -> None:
 def test_restriction_of_the_search_can_be_all_that_is_asked_to_go() -> None:
     before = dll(Dll(load_flags=0x800))
     after = binary_edits.apply(before, Edits(search=()))
-    assert read(after).search == ()
+    assert facts(after).search == ()
     assert len(after) == len(before)
 
 
@@ -229,7 +224,7 @@ def test_the_record_that_ends_the_imports_is_not_overwritten_where_its_section_i
     edited = binary_edits.apply(bytes(data), RENAMES)
     end = number(data, header + 20) + virtual
     assert edited[end - 20 : end] == bytes(20)
-    assert read(edited).needed == ("KERNEL32.dll", "inner-0123abcd.dll", "outer.dll")
+    assert facts(edited).needed == ("KERNEL32.dll", "inner-0123abcd.dll", "outer.dll")
 
 
 def test_a_name_in_the_headers_is_not_written_over() -> None:
@@ -237,6 +232,6 @@ def test_a_name_in_the_headers_is_not_written_over() -> None:
     exports = number(data, number(data, 60) + 24 + 112)
     header = section_at(data, b".rdata")
     struct.pack_into("<I", data, exports - number(data, header + 12) + number(data, header + 20) + 12, 1)
-    assert read(bytes(data)).name == "Z"  # of MZ, with which every image begins
+    assert facts(bytes(data)).name == "Z"  # of MZ, with which every image begins
     edited = binary_edits.apply(bytes(data), Edits(name="a"))
-    assert (edited[:2], read(edited).name) == (b"MZ", "a")
+    assert (edited[:2], facts(edited).name) == (b"MZ", "a")

@@ -6,32 +6,17 @@ import struct
 
 import pytest
 
-from mamba_press.platforms import binaries, binary_edits
+from mamba_press.platforms import binary_edits
 from mamba_press.platforms.binaries import Malformed
 from mamba_press.platforms.windows import pe, pe_edit
-from mamba_press.types import Binary, Edits
+from mamba_press.types import Edits
+from tests.support.binaries import changed, facts, refusal
 from tests.support.windows import Dll, dll
 
 IMPORTS = {"KERNEL32.dll": ["Sleep"], "inner.dll": ["one"], "outer.dll": ["two"]}
 PLAIN = Dll(imports=IMPORTS)
 RENAME = Edits(needed=(("inner.dll", "inner-0123abcd.dll"),))
 OPTIONAL = 0x80 + 24
-
-
-def facts(data: bytes) -> Binary:
-    found = binaries.read(data)
-    assert found is not None
-    return found
-
-
-def refusal(data: bytes, edits: Edits) -> str:
-    with pytest.raises(Malformed) as raised:
-        binary_edits.apply(data, edits)
-    return str(raised.value)
-
-
-def changed(data: bytes, at: int, to: bytes) -> bytes:
-    return data[:at] + to + data[at + len(to) :]
 
 
 def directory(data: bytes, number: int) -> tuple[int, ...]:

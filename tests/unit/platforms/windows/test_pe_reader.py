@@ -9,6 +9,7 @@ import pytest
 from mamba_press.platforms import binaries, binary_edits
 from mamba_press.platforms.binaries import Malformed
 from mamba_press.types import Binary, Edits
+from tests.support.binaries import facts
 from tests.support.compile import Linking, shared_library, zig
 from tests.support.windows import Dll, dll
 
@@ -19,35 +20,29 @@ RENAMES = Edits(needed=tuple(NEW.items()))
 ARCHES = pytest.mark.parametrize("arch", ["x86_64", "aarch64"])
 
 
-def read(data: bytes) -> Binary:
-    found = binaries.read(data)
-    assert found is not None
-    return found
-
-
 @ARCHES
 def test_library_reads_as_what_the_linker_wrote(arch) -> None:
-    assert read(dll(Dll(arch=arch, imports=IMPORTS))) == Binary(
+    assert facts(dll(Dll(arch=arch, imports=IMPORTS))) == Binary(
         format="pe", arch=arch, kind="shared", name="value.dll", needed=("KERNEL32.dll", "inner.dll", "outer.dll")
     )
 
 
 def test_delayed_imports_and_forwarders_count_as_needed() -> None:
-    assert read(dll(RICH)).needed == ("KERNEL32.dll", "inner.dll", "outer.dll", "late.dll", "other.dll", "third.dll")
+    assert facts(dll(RICH)).needed == ("KERNEL32.dll", "inner.dll", "outer.dll", "late.dll", "other.dll", "third.dll")
 
 
 def test_name_that_differs_only_in_case_is_one_library() -> None:
-    assert read(dll(Dll(imports={"Inner.dll": ["a"]}, delayed={"INNER.DLL": ["b"]}))).needed == ("Inner.dll",)
+    assert facts(dll(Dll(imports={"Inner.dll": ["a"]}, delayed={"INNER.DLL": ["b"]}))).needed == ("Inner.dll",)
 
 
 def test_program_is_told_from_a_library() -> None:
-    assert read(dll(Dll(is_library=False, name=None))).kind == "program"
+    assert facts(dll(Dll(is_library=False, name=None))).kind == "program"
 
 
 def test_image_for_another_machine_or_of_another_kind_has_no_architecture_and_no_symbols() -> None:
     launcher = b"MZ".ljust(60, b"\0") + (64).to_bytes(4, "little") + b"PE\0\0" + bytes(100)
     for data in (launcher, dll(Dll(arch="i386"))):
-        assert read(data).arch is None
+        assert facts(data).arch is None
         assert binaries.symbols(data) == binaries.Symbols(imports=frozenset(), exports=frozenset())
         assert binary_edits.layout_problems(data) == ()
 
@@ -63,7 +58,7 @@ def test_image_of_32_bits_is_read_and_not_edited(tmp_path) -> None:
     text = "int two(void); __declspec(dllexport) int value(void) { return two(); }" + start
     linking = Linking(flags=("-nostdlib", str(tmp_path / "inner.lib")))
     outer = shared_library(tmp_path / "outer.dll", text, linking, toolchain=toolchain).read_bytes()
-    found = read(outer)
+    found = facts(outer)
     assert (found.arch, found.kind, found.name, found.needed) == ("i686", "shared", "outer.dll", ("inner.dll",))
     assert binaries.symbols(outer) == binaries.Symbols(imports=frozenset({"two"}), exports=frozenset({"value"}))
     assert binary_edits.layout_problems(outer) == ()
@@ -72,7 +67,7 @@ def test_image_of_32_bits_is_read_and_not_edited(tmp_path) -> None:
 
 
 def test_image_says_where_its_imports_are_looked_for() -> None:
-    assert read(dll(Dll(load_flags=0x800))).search == ("DependentLoadFlags 0x800",)
+    assert facts(dll(Dll(load_flags=0x800))).search == ("DependentLoadFlags 0x800",)
 
 
 def test_symbols_are_those_imported_at_once_or_late_and_those_exported() -> None:
@@ -95,20 +90,20 @@ def test_assemblies_that_a_manifest_asks_for_are_read_but_for_windows_own() -> N
     data = dll(Dll(manifest=MANIFEST))
     lief = pytest.importorskip("lief")
     assert "Microsoft.VC90.CRT" in lief.PE.parse(list(data)).resources_manager.manifest
-    assert read(data).assemblies == ("Microsoft.VC90.CRT",)
-    assert read(dll(Dll(manifest=b"<assembly/>"))).assemblies == ()
+    assert facts(data).assemblies == ("Microsoft.VC90.CRT",)
+    assert facts(dll(Dll(manifest=b"<assembly/>"))).assemblies == ()
 
 
 def test_broken_resources_ask_for_nothing() -> None:
     data = dll(Dll(manifest=MANIFEST))
     at = data.index(struct.pack("<2I", 24, 0x80000018))
-    assert read(data[:at] + struct.pack("<2I", 24, 0xFFFFFFF0) + data[at + 8 :]).assemblies == ()
+    assert facts(data[:at] + struct.pack("<2I", 24, 0xFFFFFFF0) + data[at + 8 :]).assemblies == ()
 
 
 def test_certificate_vouches_for_an_image_until_it_is_edited() -> None:
     data = dll(Dll(imports=IMPORTS, certificate=b"certificate"))
-    assert read(data).vouched
-    assert not read(binary_edits.apply(data, RENAMES)).vouched
+    assert facts(data).vouched
+    assert not facts(binary_edits.apply(data, RENAMES)).vouched
 
 
 def test_text_that_begins_with_mz_is_no_binary() -> None:
@@ -116,8 +111,8 @@ def test_text_that_begins_with_mz_is_no_binary() -> None:
 
 
 def test_library_beside_the_image_is_what_its_own_search_path_leads_to() -> None:
-    assert list(binaries.lookup(read(dll(Dll())), "x/_x.pyd", "inner.dll")) == ["x/inner.dll"]
-    assert not list(binaries.lookup(read(dll(Dll(load_flags=0x800))), "x/_x.pyd", "inner.dll"))
+    assert list(binaries.lookup(facts(dll(Dll())), "x/_x.pyd", "inner.dll")) == ["x/inner.dll"]
+    assert not list(binaries.lookup(facts(dll(Dll(load_flags=0x800))), "x/_x.pyd", "inner.dll"))
 
 
 @pytest.mark.parametrize(
@@ -128,7 +123,7 @@ def test_headers_that_contradict_themselves_are_malformed(at, value, what) -> No
     data = bytearray(dll(Dll()))
     struct.pack_into("<H", data, at, value)
     if not what:
-        assert read(bytes(data)).needed == ("KERNEL32.dll",)  # Windows reads sixteen directories at most
+        assert facts(bytes(data)).needed == ("KERNEL32.dll",)  # Windows reads sixteen directories at most
         return
     with pytest.raises(Malformed, match=what):
         binaries.read(bytes(data))
