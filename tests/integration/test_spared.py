@@ -104,6 +104,21 @@ def test_a_large_package_that_is_needed_is_installed(packages, tmp_path):
     assert installed == [True, True]
 
 
+def test_a_large_package_whose_archive_nothing_vouches_for_is_installed_and_told_each_time(packages, tmp_path):
+    channel = write_channel(tmp_path / "channel", [*packages.values(), *press.greeting_packages(tmp_path)[-2:]])
+    for index in channel.root.glob("*/repodata.json"):
+        text = json.loads(index.read_text())
+        for name, record in (text["packages"] | text.get("packages.conda", {})).items():
+            if name.startswith("large-"):
+                record.pop("sha256", None)
+                record.pop("md5", None)
+        index.write_text(json.dumps(text))
+    call = ("press", "own", "-c", channel.root, "-o", "dist", "--python", press.HERE, "--force")
+    environ = press.settings(RATTLER_CACHE_DIR=str(tmp_path / "cache"))
+    told = [press.command(*call, cwd=tmp_path, environ=environ).ok().err for _ in range(2)]
+    assert ["the channel states no hash" in text for text in told] == [True, True]
+
+
 def test_a_large_package_that_is_opened_by_name_is_installed_after_all(packages, tmp_path):
     code = 'import ctypes\n\nLARGE = ctypes.CDLL("liblarge.so.1")\n'
     files = {**packages["own"].files, f"lib/python{press.HERE}/site-packages/own/__init__.py": code}
@@ -173,5 +188,6 @@ def package_of(name: str, *, requested: bool) -> Package:
         subdir="linux-64",
         url="",
         file_name="",
+        sha256="0" * 64,
         requested=requested,
     )

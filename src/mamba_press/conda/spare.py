@@ -43,7 +43,9 @@ def spare(packages: Sequence[Package], folders: Mapping[str, Path], neutral: str
     """
     try:
         sizes = {name: folder.joinpath("info", "paths.json").lstat().st_size for name, folder in folders.items()}
-        large = {each.name for each in packages if not each.requested and sizes[each.name] >= LARGE}
+        # that nothing vouches for an archive is told when it is installed
+        stated = {each.name for each in packages if each.sha256 or each.md5}
+        large = {each.name for each in packages if not each.requested and sizes[each.name] >= LARGE} & stated
         if not large or max(sizes.values()) > _MOST:
             return {}
         listed = {name: _listed(folder) for name, folder in folders.items()}
